@@ -1,0 +1,1 @@
+"""The only place that knows BIDS names: what is read, and what is written where."""

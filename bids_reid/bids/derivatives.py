@@ -1,0 +1,170 @@
+"""The participant level's files of one scan: written, looked up, and told to be up to date."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from bids_reid import __version__
+from bids_reid.bids.outputs import (
+    ScanFiles,
+    atomically,
+    bids_uri,
+    copy_file,
+    file_sha256,
+    read_json,
+    write_json,
+    write_table,
+)
+from bids_reid.faces.extractors import bids_label
+from bids_reid.records import Scan, Template
+from bids_reid.views.cameras import standard_views
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+FAILED = 'failed'
+
+
+def save_scan(
+    scan: Scan,
+    bids_dir: Path,
+    output_dir: Path,
+    *,
+    surface: Path,
+    measured: dict[str, Any],
+    boxes: Sequence[Sequence[Any] | None],
+    templates: Sequence[tuple[dict[str, Any], Template]],
+    renders: NDArray[np.uint8] | None,
+) -> Path:
+    """Write all files of a scan, its record last; return the record's path.
+
+    Parameters
+    ----------
+    measured : dict
+        What the record says beside where the scan came from; holds ``Status`` and ``Reason``.
+    boxes : sequence of 81
+        Face box of each view with the view it was found in, or ``None``.
+    templates : sequence of (provenance, Template)
+        One per extractor; the provenance names it as ``Extractor``.
+    renders : (81, h, w) uint8, optional
+        Pictures to keep.
+    """
+    files = ScanFiles.of(scan, output_dir)
+    origin = _origin(scan, bids_dir)
+    copy_file(surface, files.skin)
+    write_table(files.views, 'views', _view_rows(boxes))
+    for provenance, template in templates:
+        target = files.template(bids_label(provenance['Extractor']))
+        with atomically(target) as temporary, temporary.open('wb') as file:
+            np.savez(file, features=template.features, view=template.views)
+        write_json(
+            target.with_suffix('.json'),
+            {'Description': 'Face features of the renders', **provenance, **origin},
+        )
+    if renders is not None:
+        _write_renders(files.renders, renders)
+    content = {
+        'Description': 'Skin surface of the head, scanner RAS millimetres',
+        **measured,
+        'Extractors': [provenance['Extractor'] for provenance, _ in templates],
+        **origin,
+    }
+    write_json(files.record, content)
+    return files.record
+
+
+def save_failure(scan: Scan, bids_dir: Path, output_dir: Path, reason: str) -> None:
+    """Write the record of a scan that could not be processed, and take away older results."""
+    files = ScanFiles.of(scan, output_dir)
+    for old in files.folder.glob(f'{files.stem}_desc-*_{files.modality}*'):
+        if old.is_dir():
+            shutil.rmtree(old)
+        else:
+            old.unlink()
+    write_json(
+        files.record,
+        {
+            'Description': 'No surface could be made',
+            'Status': FAILED,
+            'Reason': reason,
+            'ViewsWithFace': None,
+            **_origin(scan, bids_dir),
+        },
+    )
+
+
+def is_up_to_date(
+    scan: Scan, output_dir: Path, *, extractors: Sequence[str], keep_renders: bool
+) -> bool:
+    """Whether the files of a scan were made from this file by this version, and are all there."""
+    files = ScanFiles.of(scan, output_dir)
+    record = read_json(files.record)
+    if record.get('Status') not in ('ok', 'no_face'):
+        return False
+    needed = [files.skin, files.views]
+    needed += [files.template(bids_label(name)) for name in extractors]
+    needed += [path.with_suffix('.json') for path in needed[1:]]
+    if keep_renders:
+        needed.append(files.renders / _picture_name(80))
+    if not all(path.exists() for path in needed):
+        return False
+    return record.get('SoftwareVersions', {}).get('bids_reid') == __version__ and record.get(
+        'SourceSHA256'
+    ) == file_sha256(scan.path)
+
+
+def read_template(files: ScanFiles, extractor: str) -> Template | None:
+    """Read the template of an extractor; ``None`` if the scan has none."""
+    path = files.template(bids_label(extractor))
+    if not path.exists():
+        return None
+    with np.load(path) as content:
+        return Template(content['features'], content['view'])
+
+
+def _origin(scan: Scan, bids_dir: Path) -> dict[str, Any]:
+    """Say what the files of a scan were made from and with."""
+    packages = ('vtk', 'pyvista', 'nibabel', 'numpy', 'scipy', 'nipype')
+    return {
+        'Condition': scan.condition,
+        'Sources': [bids_uri(scan.path, bids_dir)],
+        'SourceSHA256': file_sha256(scan.path) if scan.path.is_file() else None,
+        'SoftwareVersions': {
+            'bids_reid': __version__,
+            **{package: version(package) for package in packages},
+        },
+    }
+
+
+def _view_rows(boxes: Sequence[Sequence[Any] | None]) -> list[dict[str, object]]:
+    rows = []
+    for view, box in zip(standard_views(), boxes, strict=True):
+        columns = asdict(view)
+        rows.append(
+            {
+                'view': columns.pop('index'),
+                **columns,
+                'face_found': 'yes' if box else 'no',
+                'box': ','.join(str(side) for side in box) if box else None,
+            }
+        )
+    return rows
+
+
+def _picture_name(view: int) -> str:
+    return f'view-{view:02d}.png'
+
+
+def _write_renders(folder: Path, renders: NDArray[np.uint8]) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for view, picture in enumerate(renders):
+        Image.fromarray(picture).save(folder / _picture_name(view))

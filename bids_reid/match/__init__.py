@@ -1,0 +1,1 @@
+"""Templates and probes in, one score per probe and scan out."""

@@ -1,0 +1,169 @@
+"""What the pages are made from: plain values, with nothing read from disk here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bids_reid.records import Score, View
+from bids_reid.risk.identification import IdentificationRow, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A file of weights that an extractor used; ``sha256`` is ``None`` if it has no such file."""
+
+    extractor: str
+    name: str
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How a page came about.
+
+    ``software`` is pairs of name and version. ``created`` is shown as given; without it the same
+    input makes the same page, byte for byte.
+    """
+
+    version: str
+    command: str
+    software: tuple[tuple[str, str], ...] = ()
+    models: tuple[Model, ...] = ()
+    renderer: str | None = None
+    created: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanLine:
+    """One scan: the columns of ``group_scans.tsv``. ``status``: ok, no_face or failed."""
+
+    participant: str
+    session: str | None
+    modality: str
+    condition: str
+    source: str
+    status: str
+    n_views_with_face: int | None = None
+    reason: str = ''
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoLine:
+    """One photograph given, with its label or ``None``.
+
+    ``status`` is ok, no_face or unreadable. An unreadable file is no photograph: it is in no
+    count. One without a face is a probe that failed to acquire, and stays in the denominator.
+    """
+
+    name: str
+    participant: str | None
+    in_dataset: bool
+    status: str
+    reason: str = ''
+
+    @property
+    def mated(self) -> bool:
+        """Whether it shows somebody whose scans are in the dataset."""
+        return self.participant is not None and self.in_dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The CMC of a series (participant unit): ``rates[0]`` is the rate at rank 1."""
+
+    series: Series
+    rates: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupReport:
+    """The input of the group page.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    scans
+        Every scan that was looked at, failed ones too.
+    provenance
+        How the page came about.
+    photos
+        Every photograph given; ``None`` if none were asked for.
+    rows
+        Rows of ``group_identification.tsv``.
+    curves
+        One CMC per series.
+    ranks
+        Results of each series in the participant unit.
+    not_run
+        Extractors that did not run, each with the reason.
+    n_cameras, n_lights
+        How the views were laid out.
+    """
+
+    dataset: str
+    scans: tuple[ScanLine, ...]
+    provenance: Provenance
+    photos: tuple[PhotoLine, ...] | None = None
+    rows: tuple[IdentificationRow, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    ranks: tuple[tuple[Series, tuple[Score, ...]], ...] = ()
+    not_run: tuple[tuple[str, str], ...] = ()
+    n_cameras: int = 9
+    n_lights: int = 9
+
+
+@dataclass(frozen=True, slots=True)
+class ViewLine:
+    """A view and whether a face was found in its render."""
+
+    view: View
+    face_found: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateLine:
+    """What an extractor made of a scan: ``n_features`` vectors of ``n_dimensions`` numbers."""
+
+    extractor: str
+    n_features: int
+    n_dimensions: int
+
+
+@dataclass(frozen=True, slots=True)
+class FacePicture:
+    """A render of a face, as a PNG file's bytes, and what to say below it."""
+
+    png: bytes
+    caption: str
+
+    def __post_init__(self) -> None:
+        if not self.png.startswith(b'\x89PNG\r\n\x1a\n'):
+            raise ValueError(f'{self.caption!r} is not a PNG: it begins with {self.png[:8]!r}')
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """One scan on the participant page.
+
+    ``surface`` is pairs of what was measured and its value with its unit. ``error`` is the full
+    text of what went wrong. ``faces`` are shown only if given.
+    """
+
+    line: ScanLine
+    surface: tuple[tuple[str, str], ...] = ()
+    views: tuple[ViewLine, ...] = ()
+    templates: tuple[TemplateLine, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    faces: tuple[FacePicture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantReport:
+    """The input of a participant page."""
+
+    dataset: str
+    participant: str
+    scans: tuple[ScanReport, ...]
+    provenance: Provenance

@@ -1,0 +1,184 @@
+"""Figures as SVG text that takes its colours from the page around it.
+
+Everything here draws on its own ``Figure`` (no pyplot, no global state), and the same input gives
+the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from html import escape
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, PercentFormatter, ScalarFormatter
+
+from bids_reid.report import words
+from bids_reid.report.content import Curve
+from bids_reid.risk.identification import IdentificationRow
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours that stand out on white and on black alike.
+COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#B8860B', '#56B4E9')
+DASHES = ('solid', 'dashed', 'dashdot', 'dotted')
+LONG_GALLERY = 30
+FEW_RANKS = 10
+MOST_BARS = 4
+_STYLE: Any = {
+    'svg.fonttype': 'none',
+    'svg.hashsalt': 'bids_reid',
+    'font.family': 'DejaVu Sans',
+    'font.size': 10,
+    # Names come from the user: a dollar sign is no formula.
+    'text.parse_math': False,
+    'axes.spines.top': False,
+    'axes.spines.right': False,
+}
+
+
+def attack_styles(attacks: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Give each attack a colour and a dash, the same in every panel of a page."""
+    return {
+        attack: (
+            COLOURS[number % len(COLOURS)],
+            DASHES[number // len(COLOURS) % len(DASHES)],
+        )
+        for number, attack in enumerate(attacks)
+    }
+
+
+def cmc_figure(
+    name: str,
+    curves: Mapping[str, Curve],
+    rows: Sequence[IdentificationRow],
+    styles: Mapping[str, tuple[str, str]],
+) -> str:
+    """Draw the CMC of one group of scans as an SVG element.
+
+    Parameters
+    ----------
+    name
+        What the figure shows, for its title; also keeps its ids apart from those of others.
+    curves
+        By attack, as in the legend; at least one with at least one rank.
+    rows
+        Their identification rows (same unit), for intervals and chance.
+    styles
+        Colour and dash of each attack, from :func:`attack_styles`.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4.8, 3.2 + 0.22 * len(curves)), layout='constrained')
+        axes = figure.add_subplot()
+        n_gallery = max(len(curve.rates) for curve in curves.values())
+        for number, (attack, curve) in enumerate(curves.items()):
+            colour, dash = styles[attack]
+            axes.plot(
+                range(1, len(curve.rates) + 1),
+                curve.rates,
+                color=colour,
+                linestyle=dash,
+                linewidth=2,
+                marker='o' if n_gallery <= LONG_GALLERY else None,
+                markersize=3.5,
+                label=attack,
+                clip_on=False,
+                zorder=3,
+            )
+            if len(curves) <= MOST_BARS:
+                place = number - (len(curves) - 1) / 2
+                _draw_intervals(axes, curve, rows, colour, place, n_gallery)
+        axes.plot(
+            range(1, n_gallery + 1),
+            [rank / n_gallery for rank in range(1, n_gallery + 1)],
+            color='black',
+            alpha=0.6,
+            linestyle=(0, (1, 2)),
+            linewidth=1.5,
+            marker='.' if n_gallery == 1 else None,
+            label='guessing',
+        )
+        _dress(axes, n_gallery)
+        figure.legend(loc='outside lower center', frameon=False, ncols=1)
+        buffer = StringIO()
+        nothing = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
+        figure.savefig(buffer, format='svg', transparent=True, metadata=nothing)
+    title = f'Identification rate at each rank: {name}'
+    return _inline(buffer.getvalue(), title, _describe(curves))
+
+
+def _draw_intervals(
+    axes: Axes,
+    curve: Curve,
+    rows: Sequence[IdentificationRow],
+    colour: str,
+    place: float,
+    n_gallery: int,
+) -> None:
+    """Draw the intervals of a curve beside those of the others, ``place`` steps to the right."""
+    for row in rows:
+        if row.ci_low is None or row.ci_high is None or row.k > len(curve.rates):
+            continue
+        if row.series == curve.series:
+            across = row.k * 1.04**place if n_gallery > LONG_GALLERY else row.k + 0.12 * place
+            axes.vlines(across, row.ci_low, row.ci_high, color=colour, alpha=0.45, linewidth=4)
+
+
+def _dress(axes: Axes, n_gallery: int) -> None:
+    """Label the axes; the ranks of a long gallery are spread on a logarithmic scale."""
+    axes.set_ylim(0, 1)
+    axes.set_ylabel('participants found')
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_xlabel('within the first … candidates (rank)')
+    axes.grid(color='black', alpha=0.15, linewidth=0.8)
+    if n_gallery > LONG_GALLERY:
+        axes.set_xscale('log')
+        ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= n_gallery]
+        axes.set_xticks(ticks)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+        axes.set_xlim(0.9, n_gallery)
+    else:
+        step = 1 if n_gallery <= FEW_RANKS else 5
+        axes.set_xticks([1, *range(step, n_gallery + 1, step)])
+        axes.set_xlim(0.5, n_gallery + 0.5)
+
+
+def _describe(curves: Mapping[str, Curve]) -> str:
+    """Say in words what the figure shows, for those who do not see it."""
+    return ' '.join(
+        f'{attack}: {words.percent(curve.rates[0])} at rank 1, '
+        f'{words.percent(curve.rates[-1])} at rank {len(curve.rates)}.'
+        for attack, curve in curves.items()
+    )
+
+
+def _inline(svg: str, title: str, description: str) -> str:
+    """Make matplotlib's SVG file an element of an HTML page.
+
+    Black becomes the colour of the text around it; ids get a prefix, as the figures of one page
+    share their names; style rules that would reach the rest of the page go.
+    """
+    svg = svg[svg.index('<svg') :].strip()
+    svg = re.sub(r'<defs>\s*<style.*?</style>\s*</defs>', '', svg, count=1, flags=re.DOTALL)
+    prefix = re.sub(r'\W+', '-', title.lower())
+    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
+    svg = re.sub(r'href="#', f'href="#{prefix}-', svg)
+    svg = svg.replace('url(#', f'url(#{prefix}-').replace('#000000', 'currentColor')
+    svg = re.sub(r' ?font-family: [^;"]*;', '', svg)
+    svg = re.sub(
+        r'^<svg ([^>]*?)width="[^"]*" height="[^"]*" ',
+        rf'<svg \1role="img" fill="currentColor" '
+        rf'aria-labelledby="{prefix}-title {prefix}-desc" ',
+        svg,
+        count=1,
+    )
+    words_first = (
+        f'<title id="{prefix}-title">{escape(title)}</title>'
+        f'<desc id="{prefix}-desc">{escape(description)}</desc>'
+    )
+    return re.sub('>', lambda match: match.group() + words_first, svg, count=1)

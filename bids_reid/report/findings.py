@@ -1,0 +1,116 @@
+"""The result in sentences: the strongest attack on each group of scans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from bids_reid.report import words
+from bids_reid.risk.identification import IdentificationRow, Series
+
+T = TypeVar('T')
+
+
+class _Grouped(Protocol):
+    @property
+    def condition(self) -> str: ...
+    @property
+    def modality(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The strongest attack on one group of scans (participant unit, rank 1), and what to say."""
+
+    group: str
+    row: IdentificationRow
+    sentence: str
+    notes: tuple[str, ...]
+    attack: str
+    n_tried: int
+
+
+def group_findings(rows: Iterable[IdentificationRow]) -> list[Finding]:
+    """Find the strongest attack on each group of scans, the most surely exposed group first.
+
+    Only the participant unit is looked at: its probes are independent, so its interval holds.
+    """
+    first = [row for row in rows if row.unit == 'participant' and row.k == 1]
+    findings = []
+    for group in distinct(group_name(row) for row in first):
+        tried = [row for row in first if group_name(row) == group]
+        strongest = max(tried, key=lambda row: row.rate or 0)
+        sentence = _sentence(strongest, len(tried))
+        findings.append(
+            Finding(
+                group,
+                strongest,
+                sentence,
+                _notes(strongest),
+                attack_name(strongest.series),
+                n_tried=len(tried),
+            )
+        )
+    # The lower bound, not the rate: three of three people say less than twenty of twenty-four.
+    # The sort is stable: groups that are equally exposed keep their order.
+    return sorted(findings, key=lambda finding: finding.row.ci_low or 0, reverse=True)
+
+
+def group_name(line: _Grouped) -> str:
+    """Name a group of scans."""
+    return f'{line.modality} · {line.condition}'
+
+
+def attack_name(series: Series) -> str:
+    """Name what was searched with; the decision only where it is not the plain one."""
+    if series.decision == 'best':
+        return series.extractor
+    return f'{series.extractor} ({series.decision})'
+
+
+def distinct(values: Iterable[T]) -> list[T]:
+    """Return each value once, in the order of first appearance."""
+    return list(dict.fromkeys(values))
+
+
+def _sentence(row: IdentificationRow, n_tried: int) -> str:
+    scan = row.modality if row.condition == 'raw' else f'{row.condition} {row.modality}'
+    if not row.n_probes:
+        return f'Nobody with a {scan} scan was photographed, so recognition was not measured.'
+    if not row.n_gallery:
+        return f'No {scan} scan gave a template, so nobody could be searched for.'
+    strength = f', the strongest of {n_tried} attacks tried' if n_tried > 1 else ''
+    verb = 'was' if row.n_probes == 1 else 'were'
+    return (
+        f'With {attack_name(row.series)}{strength}, {row.n_correct or "none"} of '
+        f'{words.count(row.n_probes, "participant")} ({words.percent(row.rate)}, '
+        f'95% interval {words.interval(row.ci_low, row.ci_high)}) {verb} recognised at first '
+        f'rank from their {scan} scan; guessing would give {words.percent(row.chance)}.'
+    )
+
+
+def _notes(row: IdentificationRow) -> tuple[str, ...]:
+    """Say what must stand beside the rate."""
+    notes = []
+    if row.n_gallery == 1:
+        notes.append(
+            'Only one participant could be searched for, so every search finds the right one: '
+            'this says nothing about the risk.'
+        )
+    elif row.ci_low is not None and row.chance is not None and row.ci_low <= row.chance:
+        notes.append(
+            'The interval includes guessing: with this number of people the two cannot be told '
+            'apart.'
+        )
+    if row.n_failed_acquire:
+        notes.append(
+            f'{words.count(row.n_failed_acquire, "participant")} with no face found in any '
+            'photograph: counted as not recognised.'
+        )
+    if row.n_failed_enrol:
+        notes.append(
+            f'{words.count(row.n_failed_enrol, "participant")} with no template from any scan: '
+            'counted as not recognised.'
+        )
+    return tuple(notes)

@@ -1,0 +1,97 @@
+"""The participant page: what became of each scan, for whoever has to mend it."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+
+from bids_reid.report.content import FacePicture, ParticipantReport, ScanReport, ViewLine
+from bids_reid.report.html import render_page
+
+
+@dataclass(frozen=True, slots=True)
+class GridLine:
+    """One camera of the grid and whether a face was found under each light, ``None``: no view."""
+
+    camera: str
+    found: tuple[bool | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewGrid:
+    """Where a face was found: cameras down, lights across."""
+
+    lights: tuple[str, ...]
+    lines: tuple[GridLine, ...]
+    n_found: int
+    n_views: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSection:
+    """A scan as the template shows it."""
+
+    scan: ScanReport
+    grid: ViewGrid
+    faces: tuple[tuple[str, str], ...]
+
+
+def participant_page(content: ParticipantReport) -> str:
+    """Return the page of one participant as one self-contained HTML file.
+
+    It holds pictures of faces only if ``content`` does.
+    """
+    sections = [
+        ScanSection(scan, _grid(scan.views), tuple(map(_embedded, scan.faces)))
+        for scan in content.scans
+    ]
+    return render_page(
+        'participant.html.j2',
+        report=content,
+        sections=sections,
+        shows_faces=any(scan.faces for scan in content.scans),
+    )
+
+
+def _grid(views: tuple[ViewLine, ...]) -> ViewGrid:
+    """Lay the views out as somebody in front of the participant would: high cameras on top."""
+    found = {
+        (
+            (line.view.camera_pitch, line.view.camera_yaw),
+            (line.view.light_elevation, line.view.light_azimuth),
+        ): line.face_found
+        for line in views
+    }
+    cameras = sorted({camera for camera, _ in found}, key=lambda camera: (-camera[0], camera[1]))
+    lights = sorted({light for _, light in found})
+    return ViewGrid(
+        lights=tuple(_direction(*light) for light in lights),
+        lines=tuple(
+            GridLine(_direction(*camera), tuple(found.get((camera, light)) for light in lights))
+            for camera in cameras
+        ),
+        n_found=sum(line.face_found for line in views),
+        n_views=len(views),
+    )
+
+
+def _direction(upwards: float, leftwards: float) -> str:
+    """Say where a camera or light stands, seen from the participant.
+
+    >>> _direction(15.0, -20.0), _direction(0.0, 0.0), _direction(-15.0, 0.0)
+    ('15° up, 20° right', 'front', '15° down')
+    """
+    parts = [
+        f'{abs(angle):g}° {positive if angle > 0 else negative}'
+        for angle, positive, negative in (
+            (upwards, 'up', 'down'),
+            (leftwards, 'left', 'right'),
+        )
+        if angle
+    ]
+    return ', '.join(parts) or 'front'
+
+
+def _embedded(picture: FacePicture) -> tuple[str, str]:
+    """Return the picture as a data address, and its caption."""
+    return 'data:image/png;base64,' + b64encode(picture.png).decode('ascii'), picture.caption

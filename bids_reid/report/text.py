@@ -1,0 +1,48 @@
+"""The table of rates as plain text, for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bids_reid.report import words
+from bids_reid.report.findings import attack_name, distinct, group_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bids_reid.risk.identification import IdentificationRow
+
+_HEADER = ('scans', 'attack', 'unit', 'searches', 'gallery', 'failed')
+
+
+def rate_table(rows: Sequence[IdentificationRow]) -> str:
+    """Lay out one line per series and unit: rate, count and 95% interval at every rank."""
+    ranks = sorted({row.k for row in rows})
+    table = [[*_HEADER, *(f'rank {k}' for k in ranks), 'chance']]
+    for series, unit in distinct((row.series, row.unit) for row in rows):
+        line = sorted(
+            (row for row in rows if (row.series, row.unit) == (series, unit)),
+            key=lambda row: row.k,
+        )
+        first = line[0]
+        table.append(
+            [
+                group_name(series),
+                attack_name(series),
+                unit,
+                str(first.n_probes),
+                str(first.n_gallery),
+                str(first.n_failed_acquire + first.n_failed_enrol),
+                *(_rate(row) for row in line),
+                words.percent(first.chance),
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return '\n'.join(
+        '  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in table
+    )
+
+
+def _rate(row: IdentificationRow) -> str:
+    return f'{words.percent(row.rate)} [{words.interval(row.ci_low, row.ci_high)}]'

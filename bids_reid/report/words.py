@@ -1,0 +1,59 @@
+"""Numbers and names as people read them."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+NOT_AVAILABLE = 'n/a'
+EN_DASH = '\N{EN DASH}'
+
+
+@cache
+def captions() -> Any:  # noqa: ANN401
+    """Return what ``data/captions.json`` says about statuses, extractors and decisions."""
+    return json.loads((files('bids_reid') / 'data' / 'captions.json').read_text(encoding='utf-8'))
+
+
+def percent(fraction: float | None) -> str:
+    """Write a fraction as a percentage, never rounding to 0% or 100% what is neither.
+
+    >>> percent(14 / 24), percent(0.004), percent(0.9999), percent(0.0), percent(None)
+    ('58%', '0.4%', '>99.9%', '0%', 'n/a')
+    """
+    if fraction is None:
+        return NOT_AVAILABLE
+    if 0 < fraction < 0.001:
+        return '<0.1%'
+    if 0.999 < fraction < 1:
+        return '>99.9%'
+    if 0 < fraction < 0.01 or 0.99 < fraction < 1:
+        return f'{fraction:.1%}'.replace('.0%', '%')
+    return f'{fraction:.0%}'
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Write an interval of fractions: ``39-76%`` with an en dash.
+
+    >>> interval(0.388, 0.755).replace(EN_DASH, '-'), interval(None, None)
+    ('39-76%', 'n/a')
+    """
+    if low is None or high is None:
+        return NOT_AVAILABLE
+    return f'{percent(low).removesuffix("%")}{EN_DASH}{percent(high)}'
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Write a number with its noun.
+
+    >>> count(1, 'scan'), count(1200, 'scan'), count(2, 'is', 'are')
+    ('1 scan', '1,200 scans', '2 are')
+    """
+    return f'{number:,} {noun if number == 1 else plural or noun + "s"}'
+
+
+def na(value: object) -> object:
+    """Return the value, or ``n/a`` for one that is missing or empty."""
+    return NOT_AVAILABLE if value is None or value == '' else value

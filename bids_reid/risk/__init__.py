@@ -1,0 +1,1 @@
+"""Scores in, identification rates with their intervals out."""

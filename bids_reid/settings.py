@@ -1,0 +1,49 @@
+"""What the command line asked for, as one value that is passed on explicitly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Level = Literal['participant', 'group']
+LEVELS: tuple[Level, ...] = ('participant', 'group')
+Keep = Literal['templates', 'renders']
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A run of the program.
+
+    Empty tuples of labels mean "all". ``command`` is the command line as it was typed, for the
+    reports.
+    """
+
+    bids_dir: Path
+    output_dir: Path
+    levels: tuple[Level, ...]
+    work_dir: Path | None = None
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ('T1w', 'FLAIR')
+    extractors: tuple[str, ...] = ('face_recognition',)
+    photos: Path | None = None
+    filter_file: Path | None = None
+    database_dir: Path | None = None
+    skip_validation: bool = False
+    n_procs: int = 1
+    memory_gb: float | None = None
+    omp_threads: int = 1
+    plugin_file: Path | None = None
+    stop_on_first_crash: bool = False
+    dry_run: bool = False
+    reports_only: bool = False
+    keep: Keep = 'templates'
+    report_faces: bool = False
+    verbosity: int = 0
+    command: str = ''
+
+    @property
+    def work(self) -> Path:
+        """Folder for intermediate files."""
+        return self.work_dir or self.output_dir / 'work'

@@ -1,0 +1,99 @@
+"""Read a head volume: RAS order, float32, finite, three-dimensional."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from scipy import ndimage
+
+from bids_reid.errors import ScanError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+FINEST_MM = 0.9
+"""Finer voxels are averaged to ``WORKING_MM``: a face crop holds one pixel a millimetre."""
+WORKING_MM = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A head volume.
+
+    Attributes
+    ----------
+    data : (i, j, k) float32
+        Intensities; axes run towards the right, front and top.
+    affine : (4, 4) float64
+        Voxel indices to RAS millimetres.
+    voxel_size : (3,) float
+        Millimetres, of the file before any averaging.
+    notes : tuple of str
+        What was done to the file's content, for the report.
+    """
+
+    data: NDArray[np.float32]
+    affine: NDArray[np.float64]
+    voxel_size: tuple[float, float, float]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def spacing(self) -> NDArray[np.float64]:
+        """Grid spacing of ``data`` in millimetres, shape (3,)."""
+        return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+
+def load_volume(path: Path) -> Volume:
+    """Read a NIfTI file as a `Volume`.
+
+    Raises
+    ------
+    ScanError
+        The file cannot be read, is not a head-sized volume, or holds one value only.
+    """
+    notes: list[str] = []
+    try:
+        image = nib.as_closest_canonical(nib.load(path))
+        # one volume of a 4-D file is read through the proxy, not the whole series
+        proxy = image.dataobj
+        while len(proxy.shape) > 3:
+            if proxy.shape[-1] > 1:
+                notes.append(f'first of {proxy.shape[-1]} volumes used')
+            proxy = proxy[..., 0]
+        data = np.asarray(proxy, dtype=np.float32)
+    except (OSError, EOFError, ValueError, ImageFileError) as error:
+        raise ScanError(f'cannot read {path.name}: {error}'.splitlines()[0]) from error
+    if data.ndim != 3 or min(data.shape) < 8:
+        raise ScanError(f'{path.name} is not a volume: its shape is {data.shape}')
+    if not np.isfinite(data).all():
+        notes.append('values that are not finite set to 0')
+        data = np.nan_to_num(data, posinf=0, neginf=0)
+    if data.min() == data.max():
+        raise ScanError(f'{path.name} is empty: every voxel is {data.flat[0]:g}')
+    affine = np.asarray(image.affine, dtype=float)
+    x, y, z = (float(size) for size in np.linalg.norm(affine[:3, :3], axis=0))
+    if not (np.isfinite([x, y, z]).all() and min(x, y, z) > 0):
+        raise ScanError(f'{path.name} has no usable affine')
+    return Volume(*_coarsen(data, affine), (x, y, z), tuple(notes))
+
+
+def _coarsen(
+    data: NDArray[np.float32], affine: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Average axes finer than ``FINEST_MM`` to ``WORKING_MM``."""
+    size = np.linalg.norm(affine[:3, :3], axis=0)
+    factor = np.where(size < FINEST_MM, WORKING_MM / size, 1.0)
+    if (factor == 1).all():
+        return data, affine
+    # Gaussian with the standard deviation that suppresses aliasing at the new rate
+    sigma = np.where(factor > 1, 0.42 * np.sqrt(np.maximum(factor**2 - 1, 0)), 0)
+    shape = tuple(int(n) for n in np.maximum(1, np.floor((np.array(data.shape) - 1) / factor)) + 1)
+    smooth = ndimage.gaussian_filter(data, sigma, truncate=3)
+    coarse = ndimage.affine_transform(smooth, factor, output_shape=shape, order=1, mode='nearest')
+    return coarse, affine @ np.diag([*factor, 1.0])

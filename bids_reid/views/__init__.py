@@ -1,0 +1,1 @@
+"""The 81 views as numbers, and a surface seen from them."""

@@ -1,0 +1,1 @@
+"""Nipype: interfaces (two specs and a call) and graphs (wiring only)."""

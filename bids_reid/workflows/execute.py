@@ -1,0 +1,135 @@
+"""Run a graph with Nipype, and learn from its crash files which nodes failed and why."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from nipype import config
+from nipype import logging as nipype_logging
+
+from bids_reid import errors
+from bids_reid.errors import UsageError
+from bids_reid.workflows.plugin import SteadyMultiProc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nipype.pipeline import engine as pe
+
+    StatusCallback = Callable[[Any, str], None]
+
+_LAST_LINE = re.compile(r'^\s*(?:\w+\.)*(\w+(?:Error|Exception|Interrupt|Exit))(?:: (.*))?$')
+
+
+def configure(crash_dir: Path, *, stop_on_first_crash: bool, verbosity: int) -> None:
+    """Set what Nipype keeps in its global configuration; workflows copy it when they are made.
+
+    Parameters
+    ----------
+    crash_dir : Path
+        Where crash files go.
+    verbosity : int
+        0 shows nothing of Nipype's own, 1 its progress, 2 everything.
+    """
+    level = ('CRITICAL', 'INFO', 'DEBUG')[min(verbosity, 2)]
+    config.update_config(
+        {
+            'execution': {
+                'crashdump_dir': str(crash_dir),
+                'crashfile_format': 'txt',
+                'stop_on_first_crash': stop_on_first_crash,
+                'poll_sleep_duration': 0.05,
+                'create_report': False,
+                'check_version': False,
+            },
+            'logging': {
+                'workflow_level': level,
+                'utils_level': level,
+                'interface_level': level,
+                'log_to_file': False,
+            },
+        }
+    )
+    nipype_logging.update_logging(config)
+    logging.getLogger('nipype').setLevel(level)
+
+
+def read_plugin(path: Path) -> tuple[str, dict[str, Any]]:
+    """Read a YAML file with ``plugin`` and ``plugin_args``, as MRIQC and fMRIPrep take it.
+
+    Raises
+    ------
+    UsageError
+        It is no YAML, or names no plugin.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+        return str(content['plugin']), dict(content.get('plugin_args') or {})
+    except (yaml.YAMLError, TypeError, KeyError, ValueError) as error:
+        raise UsageError(f'{path} does not hold a Nipype plugin: {error}') from error
+
+
+def run_graph(
+    workflow: pe.Workflow,
+    *,
+    base_dir: Path,
+    crash_dir: Path,
+    n_procs: int,
+    memory_gb: float | None,
+    plugin_file: Path | None,
+    on_status: StatusCallback | None = None,
+) -> dict[str, str]:
+    """Run ``workflow``; return the full name of each node that failed, with the reason.
+
+    Parameters
+    ----------
+    base_dir : Path
+        Folder for intermediate files.
+    crash_dir : Path
+        As given to `configure`.
+    n_procs, memory_gb : int, float
+        Limits of the local plugin; no memory limit means nine tenths of the machine.
+    plugin_file : Path, optional
+        Another Nipype plugin.
+    on_status : callable
+        Called with each node and ``start``, ``end`` or ``exception``.
+    """
+    workflow.base_dir = str(base_dir)
+    before = set(crash_dir.glob('crash-*.txt'))
+    callback = {'status_callback': on_status} if on_status else {}
+    if plugin_file is not None:
+        plugin, arguments = read_plugin(plugin_file)
+    else:
+        arguments = {'n_procs': n_procs, 'raise_insufficient': False}
+        if memory_gb is not None:
+            arguments['memory_gb'] = memory_gb
+        plugin = SteadyMultiProc(arguments | callback)
+    try:
+        workflow.run(plugin=plugin, plugin_args=arguments | callback)
+    except RuntimeError:
+        crashes = set(crash_dir.glob('crash-*.txt')) - before
+        reasons = dict(_crash_reason(path) for path in sorted(crashes))
+        own = {node: why for node, why in reasons.items() if node.startswith(f'{workflow.name}.')}
+        # anything else is no node's failure
+        if not own:
+            raise
+        return own
+    return {}
+
+
+def _crash_reason(path: Path) -> tuple[str, str]:
+    """Full name of the node and the last line of its error."""
+    lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
+    node = lines[0].removeprefix('Node: ').strip() if lines else ''
+    for line in reversed(lines):
+        match = _LAST_LINE.match(line)
+        if match:
+            kind, message = match[1], (match[2] or '').strip()
+            # our own errors are written for people; of others the kind tells more than the text
+            ours = hasattr(errors, kind) or kind == 'WorkerKilledError'
+            return node, message if ours else f'{kind}: {message} ({path.name})'
+    return node, f'it ended without a message ({path.name})'

@@ -1,0 +1,222 @@
+"""Nipype interfaces: two specs and a call each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    InputMultiPath,
+    SimpleInterface,
+    TraitedSpec,
+    traits,
+)
+
+from bids_reid.workflows import group_steps, steps
+
+
+def _new_file(runtime: Any, name: str) -> Path:
+    return Path(runtime.cwd) / name
+
+
+class _ExtractSkinInput(BaseInterfaceInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='head scan, NIfTI')
+
+
+class _ExtractSkinOutput(TraitedSpec):
+    surface = File(desc='skin surface, GIFTI')
+    record = File(desc='what was measured on it, JSON')
+
+
+class ExtractSkin(SimpleInterface):
+    """Scan to skin surface and face frame."""
+
+    input_spec = _ExtractSkinInput
+    output_spec = _ExtractSkinOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        surface, record = _new_file(runtime, 'skin.surf.gii'), _new_file(runtime, 'skin.json')
+        steps.skin(Path(self.inputs.in_file), surface, record)
+        self._results |= {'surface': str(surface), 'record': str(record)}
+        return runtime
+
+
+class _RenderViewsInput(BaseInterfaceInputSpec):
+    surface = File(exists=True, mandatory=True, desc='skin surface, GIFTI')
+    record = File(exists=True, mandatory=True, desc='holds the face frame, JSON')
+
+
+class _RenderViewsOutput(TraitedSpec):
+    renders = File(desc='81 grey renders, NPY')
+    renderer = traits.Str(desc='name of the OpenGL renderer')
+
+
+class RenderViews(SimpleInterface):
+    """Surface to renders."""
+
+    input_spec = _RenderViewsInput
+    output_spec = _RenderViewsOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        target = _new_file(runtime, 'renders.npy')
+        renderer = steps.renders(Path(self.inputs.surface), Path(self.inputs.record), target)
+        self._results |= {'renders': str(target), 'renderer': renderer}
+        return runtime
+
+
+class _FindFacesInput(BaseInterfaceInputSpec):
+    renders = File(exists=True, mandatory=True, desc='81 grey renders, NPY')
+    record = File(exists=True, mandatory=True, desc='says if the scan is skull-stripped, JSON')
+
+
+class _FindFacesOutput(TraitedSpec):
+    faces = File(desc='face box or null per view, JSON')
+
+
+class FindFaces(SimpleInterface):
+    """Renders to face boxes."""
+
+    input_spec = _FindFacesInput
+    output_spec = _FindFacesOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        target = _new_file(runtime, 'faces.json')
+        steps.faces(Path(self.inputs.renders), Path(self.inputs.record), target)
+        self._results['faces'] = str(target)
+        return runtime
+
+
+class _ExtractFeaturesInput(BaseInterfaceInputSpec):
+    renders = File(exists=True, mandatory=True, desc='81 grey renders, NPY')
+    faces = File(exists=True, mandatory=True, desc='face box or null per view, JSON')
+    extractor = traits.Str(mandatory=True, desc='name of the extractor')
+
+
+class _ExtractFeaturesOutput(TraitedSpec):
+    template = File(desc='features and their views, and provenance, NPZ')
+
+
+class ExtractFeatures(SimpleInterface):
+    """Renders with faces to a template."""
+
+    input_spec = _ExtractFeaturesInput
+    output_spec = _ExtractFeaturesOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        template = _new_file(runtime, 'template.npz')
+        steps.features(
+            Path(self.inputs.renders),
+            Path(self.inputs.faces),
+            self.inputs.extractor,
+            template,
+        )
+        self._results['template'] = str(template)
+        return runtime
+
+
+class _SaveScanInput(BaseInterfaceInputSpec):
+    scan = traits.Any(mandatory=True, desc='bids_reid.records.Scan')
+    bids_dir = traits.Str(mandatory=True)
+    output_dir = traits.Str(mandatory=True)
+    surface = File(exists=True, mandatory=True)
+    record = File(exists=True, mandatory=True)
+    renders = File(exists=True, mandatory=True)
+    renderer = traits.Str(mandatory=True)
+    faces = File(exists=True, mandatory=True)
+    templates = InputMultiPath(File(exists=True), mandatory=True)
+    keep_renders = traits.Bool(False, usedefault=True)
+
+
+class _SaveScanOutput(TraitedSpec):
+    out_file = File(desc='record of the scan, JSON')
+
+
+class SaveScan(SimpleInterface):
+    """Results of one scan to their places in the output folder."""
+
+    input_spec = _SaveScanInput
+    output_spec = _SaveScanOutput
+    # the files it leaves are not in its own folder, so that a cached result proves nothing
+    _always_run = True
+
+    def _run_interface(self, runtime: Any) -> Any:
+        given = self.inputs
+        written = steps.save(
+            given.scan,
+            Path(given.bids_dir),
+            Path(given.output_dir),
+            surface=Path(given.surface),
+            record=Path(given.record),
+            renders_file=Path(given.renders),
+            renderer=given.renderer,
+            faces_file=Path(given.faces),
+            templates=[Path(name) for name in given.templates],
+            keep_renders=given.keep_renders,
+        )
+        self._results['out_file'] = str(written)
+        return runtime
+
+
+class _EncodePhotographsInput(BaseInterfaceInputSpec):
+    photos = traits.List(traits.Any(), mandatory=True, desc='bids_reid.records.Photo')
+    # the files are named a second time so that Nipype sees when one of them changes
+    files = InputMultiPath(File(exists=True), mandatory=True)
+    extractor = traits.Str(mandatory=True, desc='name of the extractor')
+
+
+class _EncodePhotographsOutput(TraitedSpec):
+    encoded = File(desc='features and statuses, NPZ')
+
+
+class EncodePhotographs(SimpleInterface):
+    """Photographs to features."""
+
+    input_spec = _EncodePhotographsInput
+    output_spec = _EncodePhotographsOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        target = _new_file(runtime, 'photographs.npz')
+        group_steps.encode_photographs(self.inputs.photos, self.inputs.extractor, target)
+        self._results['encoded'] = str(target)
+        return runtime
+
+
+class _WriteGroupInput(BaseInterfaceInputSpec):
+    output_dir = traits.Str(mandatory=True)
+    dataset = traits.Str(mandatory=True)
+    command = traits.Str(mandatory=True)
+    participants = traits.List(traits.Str(), desc='labels the gallery is limited to')
+    photos = traits.Either(None, traits.List(traits.Any()), desc='bids_reid.records.Photo')
+    extractors = traits.List(traits.Str(), mandatory=True)
+    encoded = InputMultiPath(File(exists=True), desc='one per extractor, NPZ')
+
+
+class _WriteGroupOutput(TraitedSpec):
+    page = File(desc='the group page, HTML')
+
+
+class WriteGroup(SimpleInterface):
+    """Templates and encoded photographs to tables and the page."""
+
+    input_spec = _WriteGroupInput
+    output_spec = _WriteGroupOutput
+    # it reads templates that are no inputs of the node
+    _always_run = True
+
+    def _run_interface(self, runtime: Any) -> Any:
+        given = self.inputs
+        encoded = given.encoded if given.photos is not None else ()
+        page = group_steps.write_group(
+            Path(given.output_dir),
+            dataset=given.dataset,
+            command=given.command,
+            photos=given.photos,
+            encoded={
+                name: Path(file) for name, file in zip(given.extractors, encoded, strict=False)
+            },
+            participants=given.participants or (),
+        )
+        self._results['page'] = str(page)
+        return runtime

@@ -1,0 +1,79 @@
+"""The library of enrolled scans, as the participant level left it in the output folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bids_reid import __version__
+from bids_reid.bids.outputs import ScanFiles, read_json, scan_records
+from bids_reid.errors import NoInputError
+from bids_reid.faces.extractors import bids_label
+from bids_reid.report.content import Model, Provenance, ScanLine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledScan:
+    """A scan as the participant level left it: its line in the tables and where its files are."""
+
+    line: ScanLine
+    files: ScanFiles
+    record: dict[str, Any]
+
+
+def read_scans(output_dir: Path, participants: Sequence[str] = ()) -> list[EnrolledScan]:
+    """Read the records of all scans, or of the participants named.
+
+    Raises
+    ------
+    NoInputError
+        The participant level has not left any.
+    """
+    scans = [EnrolledScan(_scan_line(*found), *found) for found in scan_records(output_dir)]
+    chosen = [s for s in scans if not participants or s.line.participant in participants]
+    if not chosen:
+        raise NoInputError(f'{output_dir} holds no results of the participant level: run it first')
+    return chosen
+
+
+def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
+    entities = dict(part.partition('-')[::2] for part in files.stem.split('_'))
+    return ScanLine(
+        participant=entities['sub'],
+        session=entities.get('ses'),
+        modality=files.modality,
+        condition=record['Condition'],
+        source=record['Sources'][0].partition('raw:')[2],
+        status=record['Status'],
+        n_views_with_face=record['ViewsWithFace'],
+        reason=record['Reason'] or '',
+    )
+
+
+def provenance_of(
+    scans: Sequence[EnrolledScan], extractors: Sequence[str], command: str
+) -> Provenance:
+    """Collect models, versions and renderers from the sidecars of ``scans``."""
+    models: dict[Model, None] = {}
+    software: dict[tuple[str, str], None] = {}
+    renderers: dict[str, None] = {}
+    for scan in scans:
+        software |= dict.fromkeys(scan.record.get('SoftwareVersions', {}).items())
+        if 'Renderer' in scan.record:
+            renderers[scan.record['Renderer']] = None
+        for name in extractors:
+            sidecar = read_json(scan.files.template(bids_label(name)).with_suffix('.json'))
+            if sidecar:
+                model = Model(name, sidecar['Model'], sidecar.get('WeightsSHA256'))
+                models[model] = None
+    return Provenance(
+        version=__version__,
+        command=command,
+        software=tuple(software),
+        models=tuple(models),
+        renderer=', '.join(renderers) or None,
+    )

@@ -1,0 +1,106 @@
+"""Participant pages from the files of the participant level."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bids_reid.bids.derivatives import read_template
+from bids_reid.bids.outputs import read_table, write_text
+from bids_reid.records import View
+from bids_reid.report.content import (
+    FacePicture,
+    ParticipantReport,
+    ScanReport,
+    TemplateLine,
+    ViewLine,
+)
+from bids_reid.report.participant import participant_page
+from bids_reid.workflows.library import EnrolledScan, provenance_of, read_scans
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+SHOWN_VIEWS = (0, 4, 8, 40, 36, 44, 72, 76, 80)
+"""Renders shown with --report-faces: three corners' worth of cameras and lights."""
+
+
+def participant_page_path(output_dir: Path, participant: str) -> Path:
+    """Where the page of a participant is."""
+    return output_dir / f'sub-{participant}.html'
+
+
+def write_participant_page(
+    output_dir: Path, participant: str, *, dataset: str, command: str, show_faces: bool
+) -> Path:
+    """Write the page of one participant from what the participant level left."""
+    scans = read_scans(output_dir, [participant])
+    extractors = sorted({name for scan in scans for name in scan.record.get('Extractors', ())})
+    content = ParticipantReport(
+        dataset=dataset,
+        participant=participant,
+        scans=tuple(_scan_report(scan, extractors, show_faces=show_faces) for scan in scans),
+        provenance=provenance_of(scans, extractors, command),
+    )
+    path = participant_page_path(output_dir, participant)
+    write_text(path, participant_page(content))
+    return path
+
+
+def _scan_report(scan: EnrolledScan, extractors: Sequence[str], *, show_faces: bool) -> ScanReport:
+    if scan.line.status == 'failed':
+        return ScanReport(scan.line)
+    return ScanReport(
+        line=scan.line,
+        surface=_surface_lines(scan),
+        views=_view_lines(scan),
+        templates=_template_lines(scan, extractors),
+        warnings=tuple(scan.record['Notes']),
+        faces=_pictures(scan) if show_faces else (),
+    )
+
+
+def _surface_lines(scan: EnrolledScan) -> tuple[tuple[str, str], ...]:
+    record = scan.record
+    return (
+        ('Voxel size', ' x '.join(f'{size:g}' for size in record['VoxelSize']) + ' mm'),
+        ('Points of the surface', f'{record["Points"]:,}'),
+        ('Volume inside it', f'{record["VolumeLitres"]:.2f} l'),
+        ('Noise of the background', f'{record["RelativeNoise"]:.1%} of the skin'),
+        ('Roughness of the vault', f'{record["VaultRoughness"]:.1f}°'),
+    )
+
+
+def _view_lines(scan: EnrolledScan) -> tuple[ViewLine, ...]:
+    return tuple(
+        ViewLine(
+            View(
+                int(row['view']),
+                *(
+                    float(row[angle])
+                    for angle in (
+                        'camera_yaw',
+                        'camera_pitch',
+                        'light_azimuth',
+                        'light_elevation',
+                    )
+                ),
+            ),
+            row['face_found'] == 'yes',
+        )
+        for row in read_table(scan.files.views)
+    )
+
+
+def _template_lines(scan: EnrolledScan, extractors: Sequence[str]) -> tuple[TemplateLine, ...]:
+    lines = []
+    for extractor in extractors:
+        template = read_template(scan.files, extractor)
+        if template is not None:
+            lines.append(TemplateLine(extractor, *template.features.shape))
+    return tuple(lines)
+
+
+def _pictures(scan: EnrolledScan) -> tuple[FacePicture, ...]:
+    paths = (scan.files.renders / f'view-{number:02d}.png' for number in SHOWN_VIEWS)
+    return tuple(FacePicture(path.read_bytes(), path.stem) for path in paths if path.exists())

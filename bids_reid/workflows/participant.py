@@ -1,0 +1,105 @@
+"""The graph of the participant level."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from bids_reid.workflows.interfaces import (
+    ExtractFeatures,
+    ExtractSkin,
+    FindFaces,
+    RenderViews,
+    SaveScan,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bids_reid.records import Scan
+
+
+def scan_node_name(scan: Scan) -> str:
+    """Name of a scan's workflow: Nipype allows letters, digits and underscores."""
+    name = f'{scan.condition}_{scan.source_name}_{scan.modality}'
+    return ''.join(c if c.isalnum() else '_' for c in name)
+
+
+def init_participant_wf(
+    *,
+    scans: Sequence[Scan],
+    bids_dir: Path,
+    output_dir: Path,
+    extractors: Sequence[str],
+    keep_renders: bool,
+    name: str = 'participant_wf',
+) -> pe.Workflow:
+    """Wire one branch per scan; branches know nothing of each other."""
+    workflow = pe.Workflow(name=name)
+    workflow.add_nodes(
+        [
+            init_scan_wf(
+                scan=scan,
+                bids_dir=bids_dir,
+                output_dir=output_dir,
+                extractors=extractors,
+                keep_renders=keep_renders,
+            )
+            for scan in scans
+        ]
+    )
+    return workflow
+
+
+def init_scan_wf(
+    *,
+    scan: Scan,
+    bids_dir: Path,
+    output_dir: Path,
+    extractors: Sequence[str],
+    keep_renders: bool,
+) -> pe.Workflow:
+    """Scan to skin, renders, faces, templates, files."""
+    workflow = pe.Workflow(name=scan_node_name(scan))
+    skin = pe.Node(ExtractSkin(in_file=str(scan.path)), name='skin', mem_gb=1.5)
+    render = pe.Node(RenderViews(), name='render', mem_gb=0.6)
+    faces = pe.Node(FindFaces(), name='faces', mem_gb=0.4)
+    templates = pe.Node(niu.Merge(len(extractors)), name='templates', run_without_submitting=True)
+    save = pe.Node(
+        SaveScan(
+            scan=scan,
+            bids_dir=str(bids_dir),
+            output_dir=str(output_dir),
+            keep_renders=keep_renders,
+        ),
+        name='save',
+        mem_gb=0.4,
+    )
+    workflow.connect(
+        [
+            (skin, render, [('surface', 'surface'), ('record', 'record')]),
+            (skin, faces, [('record', 'record')]),
+            (render, faces, [('renders', 'renders')]),
+            (skin, save, [('surface', 'surface'), ('record', 'record')]),
+            (render, save, [('renders', 'renders'), ('renderer', 'renderer')]),
+            (faces, save, [('faces', 'faces')]),
+            (templates, save, [('out', 'templates')]),
+        ]
+    )
+    for number, extractor in enumerate(extractors, start=1):
+        features = pe.Node(
+            ExtractFeatures(extractor=extractor),
+            name=''.join(c if c.isalnum() else '_' for c in extractor),
+            mem_gb=0.8,
+        )
+        workflow.connect(
+            [
+                (render, features, [('renders', 'renders')]),
+                (faces, features, [('faces', 'faces')]),
+                (features, templates, [('template', f'in{number}')]),
+            ]
+        )
+    return workflow

@@ -1,0 +1,72 @@
+"""Running a Nipype graph: depth first, and going on when a worker is killed."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any
+
+import networkx as nx
+from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer
+
+logger = logging.getLogger('nipype.workflow')
+KILLED = 'the worker process was killed, perhaps for lack of memory'
+
+
+class SteadyMultiProc(MultiProcPlugin):
+    """Nipype's MultiProc with two habits changed.
+
+    Steps furthest along go first: a scan's renders are used and removed before the next scan's are
+    made. A killed worker (out of memory, a crash in a driver) fails its own node; Nipype's plugin
+    waits for it forever.
+    """
+
+    def __init__(self, plugin_args: dict[str, Any]) -> None:
+        super().__init__(plugin_args=plugin_args)
+        self.pool: ProcessPoolExecutor = self._new_pool()
+
+    def _new_pool(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            max_workers=self.processors,
+            initializer=_start_worker,
+            initargs=(self._cwd, logger.level),
+            # a fork would copy threads and OpenGL contexts in an unknown state
+            mp_context=get_context('forkserver'),
+        )
+
+    def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
+        """Run the graph; raises what a node raised, after all the others have run."""
+        generations = nx.topological_generations(graph)
+        self._depth = {
+            node.fullname: depth for depth, nodes in enumerate(generations) for node in nodes
+        }
+        super().run(graph, config, updatehash=updatehash)
+
+    def _sort_jobs(self, jobids: Any, scheduler: str | None = None) -> list[int]:  # noqa: ARG002
+        return sorted(jobids, key=lambda job: -self._depth[self.procs[job].fullname])
+
+    def _submit_job(self, node: Any, updatehash: bool = False) -> int:
+        try:
+            return int(super()._submit_job(node, updatehash))
+        except BrokenProcessPool:
+            self.pool = self._new_pool()
+            return int(super()._submit_job(node, updatehash))
+
+    def _async_callback(self, args: Future[dict[str, Any]]) -> None:
+        if args.exception() is None:
+            super()._async_callback(args)
+            return
+        known = (number for number, future in self._task_obj.items() if future is args)
+        # a future that failed at once is not in the table yet: it is the newest
+        task = next(known, self._taskid)
+        report = [f'WorkerKilledError: {KILLED}']
+        self._taskresult[task] = {'result': None, 'traceback': report, 'taskid': task}
+
+
+def _start_worker(cwd: str, level: int) -> None:
+    """Let a worker say as much as the main process does."""
+    process_initializer(cwd)
+    for name in ('nipype.workflow', 'nipype.interface', 'nipype.utils'):
+        logging.getLogger(name).setLevel(level)

@@ -1,0 +1,141 @@
+"""The steps between files: read, call one function of the science packages, write.
+
+Interfaces call these; each imports what it needs when it runs, since workers start often.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bids_reid.records import Scan, Template, View
+from bids_reid.views.cameras import standard_views
+
+SKULL_STRIPPED = (
+    'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
+)
+NO_FACE = 'no face was found in any of the 81 views'
+
+
+def _camera(view: View) -> tuple[float, float]:
+    return (view.camera_yaw, view.camera_pitch)
+
+
+def skin(scan_file: Path, surface: Path, record: Path) -> None:
+    """Extract the skin of a scan and place its face frame."""
+    from bids_reid.surface.frame import face_frame
+    from bids_reid.surface.gifti import write_surface
+    from bids_reid.surface.skin import extract_skin
+    from bids_reid.surface.vault import FOLDED_DEGREES, vault_roughness
+    from bids_reid.surface.volume import load_volume
+
+    volume = load_volume(scan_file)
+    found = extract_skin(volume)
+    frame = face_frame(found.points)
+    roughness = vault_roughness(found.points, found.triangles)
+    write_surface(surface, found.points, found.triangles)
+    content = {
+        'VoxelSize': [round(size, 4) for size in volume.voxel_size],
+        'Notes': list(volume.notes),
+        'Points': len(found.points),
+        'VolumeLitres': round(found.volume_litres, 3),
+        'RelativeNoise': round(found.noise, 5),
+        'VaultRoughness': round(roughness, 2),
+        'SkullStripped': roughness > FOLDED_DEGREES,
+        'FaceFrame': {
+            'Origin': [round(float(value), 3) for value in frame.origin],
+            'Forward': [float(value) for value in frame.forward],
+            'Up': [float(value) for value in frame.up],
+        },
+    }
+    record.write_text(json.dumps(content))
+
+
+def renders(surface: Path, record: Path, target: Path) -> str:
+    """Render a surface from all views; return the name of the renderer."""
+    from bids_reid.surface.frame import FaceFrame
+    from bids_reid.surface.gifti import read_surface
+    from bids_reid.views.render import render_views
+
+    placed = json.loads(record.read_text())['FaceFrame']
+    frame = FaceFrame(*(np.array(placed[axis]) for axis in ('Origin', 'Forward', 'Up')))
+    images, renderer = render_views(*read_surface(surface), frame, standard_views())
+    np.save(target, images)
+    return renderer
+
+
+def faces(renders_file: Path, record: Path, target: Path) -> None:
+    """Find the face for every camera; a brain has none, whatever a detector says."""
+    from bids_reid.faces.detect import find_faces_by_camera
+
+    views = standard_views()
+    found = {}
+    if not json.loads(record.read_text())['SkullStripped']:
+        found = find_faces_by_camera(np.load(renders_file), views)
+    boxes = [found.get(_camera(view)) for view in views]
+    target.write_text(json.dumps(boxes))
+
+
+def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
+    """Extract features from every render with a face; the file holds the provenance too."""
+    from bids_reid.faces.detect import Box
+    from bids_reid.faces.extractors import load_extractor
+
+    model = load_extractor(extractor)
+    boxes = json.loads(faces_file.read_text())
+    seen = [number for number, box in enumerate(boxes) if box is not None]
+    images = np.load(renders_file, mmap_mode='r')
+    values = model.features(
+        [np.asarray(images[number]) for number in seen], [Box(*boxes[number]) for number in seen]
+    )
+    provenance = {'Extractor': extractor, **model.provenance()}
+    np.savez(
+        template,
+        features=values,
+        view=np.array(seen, np.int32),
+        provenance=np.array(json.dumps(provenance)),
+    )
+
+
+def save(
+    scan: Scan,
+    bids_dir: Path,
+    output_dir: Path,
+    *,
+    surface: Path,
+    record: Path,
+    renders_file: Path,
+    renderer: str,
+    faces_file: Path,
+    templates: list[Path],
+    keep_renders: bool,
+) -> Path:
+    """Put the results of one scan in their places; the record goes last."""
+    from bids_reid.bids import derivatives
+
+    boxes = json.loads(faces_file.read_text())
+    content = json.loads(record.read_text())
+    stripped = content.pop('SkullStripped')
+    n_faces = sum(box is not None for box in boxes)
+    status: dict[str, Any] = {'Status': 'ok', 'Reason': None}
+    if n_faces == 0:
+        status = {'Status': 'no_face', 'Reason': SKULL_STRIPPED if stripped else NO_FACE}
+    return derivatives.save_scan(
+        scan,
+        bids_dir,
+        output_dir,
+        surface=surface,
+        measured={**status, 'ViewsWithFace': n_faces, **content, 'Renderer': renderer},
+        boxes=boxes,
+        templates=[_read_features(template) for template in templates],
+        renders=np.load(renders_file, mmap_mode='r') if keep_renders else None,
+    )
+
+
+def _read_features(path: Path) -> tuple[dict[str, Any], Template]:
+    with np.load(path) as content:
+        template = Template(content['features'], content['view'])
+        return json.loads(str(content['provenance'])), template

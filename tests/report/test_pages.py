@@ -1,0 +1,343 @@
+"""Each test names what a user loses if it fails."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from importlib.resources import files
+from json import loads
+
+import pytest
+
+from bids_reid.records import Score
+from bids_reid.report.content import (
+    Curve,
+    FacePicture,
+    GroupReport,
+    Model,
+    ParticipantReport,
+    PhotoLine,
+    Provenance,
+    ScanLine,
+    ScanReport,
+    TemplateLine,
+    ViewLine,
+)
+from bids_reid.report.findings import group_findings
+from bids_reid.report.group import group_page
+from bids_reid.report.participant import participant_page
+from bids_reid.risk.identification import (
+    IdentificationRow,
+    Series,
+    cmc,
+    identification_rows,
+)
+from bids_reid.views.cameras import standard_views
+
+NASTY = '<script>alert("x")</script>&$a_b$'
+SERIES = Series('raw', 'T1w', 'face_recognition', 'best')
+PROVENANCE = Provenance(
+    version='0.1.0',
+    command='bids-reid in out group --photos "my photos"',
+    software=(('numpy', '2.4'),),
+    models=(Model('face_recognition', 'resnet.dat', 'ab' * 32),),
+    renderer='llvmpipe',
+)
+SCANS = (
+    ScanLine('01', None, 'T1w', 'raw', 'sub-01/anat/sub-01_T1w.nii.gz', 'ok', 60),
+    ScanLine('02', '1', 'T1w', 'raw', 'sub-02_T1w.nii.gz', 'failed', None, 'brain only'),
+)
+VOID = {'meta', 'path', 'use', 'img', 'br', 'link', 'hr'}
+
+
+class Outline(HTMLParser):
+    """Checks that tags close in order, and collects what a page refers to."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.ids, self.addresses, self.tags = [], [], [], set()
+        self.feed(page)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        for name, value in attrs:
+            if name == 'id':
+                self.ids.append(value)
+            if name in {'src', 'href', 'xlink:href', 'aria-labelledby'}:
+                self.addresses.append(value)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def make_results(n_found, n_probes, *, n_no_face=0, n_no_template=0):
+    statuses = ['no_face'] * n_no_face + ['no_template'] * n_no_template
+    searched = n_probes - len(statuses)
+    results = [
+        Score(f'{i:02}', '', 'ok', 1 if i < n_found else 2, 0.0, -1.0) for i in range(searched)
+    ]
+    failed = [Score(f'{searched + i:02}', '', s) for i, s in enumerate(statuses)]
+    return tuple(results + failed)
+
+
+def make_report(results, n_gallery, series=SERIES, **changes):
+    rows = [
+        row
+        for unit in ('participant', 'photo')
+        for row in identification_rows(results, series, unit=unit, n_gallery=n_gallery)
+    ]
+    values = {
+        'dataset': 'demo',
+        'scans': SCANS,
+        'provenance': PROVENANCE,
+        'photos': (PhotoLine('sub-01_photo.jpg', '01', True, 'ok'),),
+        'rows': tuple(rows),
+        'curves': (Curve(series, tuple(cmc(results, n_gallery).tolist())),),
+        'ranks': ((series, results),),
+    }
+    return GroupReport(**(values | changes))
+
+
+def combine(*reports):
+    first = reports[0]
+    return replace(
+        first,
+        **{
+            name: tuple(value for report in reports for value in getattr(report, name))
+            for name in ('rows', 'curves', 'ranks')
+        },
+    )
+
+
+def text_of(page):
+    return ' '.join(re.sub(r'<(style|svg).*?</\1>|<[^>]+>', ' ', page, flags=re.S).split())
+
+
+def test_page_leads_with_the_sentence_a_steward_acts_on():
+    """Otherwise the number that matters, or what it rests on, is hard to find."""
+    report = make_report(make_results(14, 24, n_no_face=2, n_no_template=1), 23)
+    (finding,) = group_findings(report.rows)
+    assert finding.sentence.replace('\N{EN DASH}', '-') == (
+        'With face_recognition, 14 of 24 participants (58%, 95% interval 39-76%) were recognised '
+        'at first rank from their T1w scan; guessing would give 4%.'
+    )
+    assert [note[:38] for note in finding.notes] == [
+        '2 participants with no face found in a',
+        '1 participant with no template from an',
+    ]
+    page = text_of(group_page(report))
+    assert finding.sentence in page
+    assert 'brain only' in page
+    assert 'ab' * 32 in page
+
+
+@pytest.mark.parametrize(
+    ('results', 'n_gallery', 'sentence', 'note'),
+    [
+        (make_results(0, 12), 12, 'none of 12 participants (0%', 'includes guessing'),
+        (make_results(1, 1), 1, '1 of 1 participant (100%', 'nothing about the risk'),
+        (make_results(0, 3, n_no_template=3), 0, 'nobody could be searched for', 'no template'),
+        ((), 5, 'recognition was not measured', None),
+    ],
+)
+def test_edge_cases_are_said_in_words(results, n_gallery, sentence, note):
+    """Otherwise 0%, 100% of one person or an empty gallery reads like a result."""
+    report = make_report(results, n_gallery)
+    (finding,) = group_findings(report.rows)
+    assert sentence in finding.sentence
+    assert note is None or note in ' '.join(finding.notes)
+    page = group_page(report)
+    Outline(page)
+    assert 'nan' not in text_of(page)
+    assert ('<svg' in page) == bool(results and n_gallery)
+
+
+def test_strongest_attack_on_the_most_exposed_scans_comes_first():
+    """Otherwise a weak attack hides the risk that a stronger one has shown."""
+    report = combine(
+        make_report(make_results(1, 20), 20, Series('defaced', 'T1w', 'sift', 'best')),
+        make_report(make_results(3, 20), 20),
+        make_report(make_results(9, 20), 20, replace(SERIES, decision='svm')),
+    )
+    findings = group_findings(report.rows)
+    assert [finding.group for finding in findings] == ['T1w · raw', 'T1w · defaced']
+    assert 'With face_recognition (svm), the strongest of 2 attacks' in findings[0].sentence
+    assert 'from their defaced T1w scan' in findings[1].sentence
+    page = group_page(report)
+    Outline(page)
+    assert page.count('<svg') == 2
+    assert 'picked after the fact' in page
+
+
+def test_page_without_photographs_says_so():
+    """Otherwise a run without photographs looks like one that found no risk."""
+    report = GroupReport('demo', SCANS, PROVENANCE)
+    page = text_of(group_page(report))
+    assert 'No photographs were given, so recognition was not measured.' in page
+    assert '1 of 2 scans gave a template' in page
+    nobody = replace(report, photos=(PhotoLine('a.jpg', '77', False, 'ok'),))
+    assert 'No photograph shows a participant' in text_of(group_page(nobody))
+
+
+def test_every_word_of_the_user_is_escaped():
+    """Otherwise a file name can run a script in the browser of whoever opens the page."""
+    results = (Score(NASTY, NASTY, 'ok', 1, 0.0, None), Score('02', 'b', 'no_face'))
+    report = make_report(
+        results,
+        2,
+        Series(NASTY, NASTY, NASTY, NASTY),
+        dataset=NASTY,
+        scans=(ScanLine(NASTY, NASTY, NASTY, NASTY, NASTY, 'failed', None, NASTY),),
+        photos=(
+            PhotoLine(NASTY, NASTY, False, 'unreadable', NASTY),
+            PhotoLine(NASTY, '01', True, 'no_face', NASTY),
+        ),
+        not_run=((NASTY, NASTY),),
+        provenance=Provenance(
+            NASTY, NASTY, ((NASTY, NASTY),), (Model(NASTY, NASTY, NASTY),), NASTY, NASTY
+        ),
+    )
+    scan = ScanReport(
+        report.scans[0], ((NASTY, NASTY),), (), (TemplateLine(NASTY, 1, 2),), (NASTY,), NASTY
+    )
+    participant = ParticipantReport(NASTY, NASTY, (scan,), report.provenance)
+    for page in (group_page(report), participant_page(participant)):
+        assert 'script' not in Outline(page).tags
+        assert page.count('alert(') == page.count('&lt;script&gt;alert(')
+
+
+def test_pages_need_nothing_from_elsewhere():
+    """Otherwise opening the page tells somebody else that this dataset is being audited."""
+    page = group_page(make_report(make_results(2, 4), 4))
+    outline = Outline(page)
+    assert all(address.startswith(('#', 'i')) for address in outline.addresses)
+    assert not outline.tags & {'script', 'link', 'iframe', 'img'}
+    without_names = re.sub(r'xmlns(:\w+)?="[^"]*"', '', page)
+    assert not re.search(r'https?:|@import|url\((?!#)', without_names)
+
+
+def test_ids_are_unique_and_links_lead_somewhere():
+    """Otherwise a screen reader names the wrong figure and links of the page are dead."""
+    report = combine(
+        make_report(make_results(3, 20), 20),
+        make_report(make_results(9, 20), 20, replace(SERIES, condition='defaced')),
+    )
+    outline = Outline(group_page(report))
+    assert len(outline.ids) == len(set(outline.ids))
+    targets = [part.lstrip('#') for address in outline.addresses for part in address.split()]
+    assert set(targets) <= set(outline.ids)
+
+
+def test_same_input_makes_the_same_page():
+    """Otherwise a second run looks like a change, and nobody can compare two audits."""
+    report = make_report(make_results(2, 40), 40)
+    page = group_page(report)
+    assert page == group_page(report)
+    assert not re.search(r'\b20\d\d-\d\d-\d\d', page)
+    assert 'currentColor' in page
+    assert '#000000' not in page
+
+
+def test_many_excluded_scans_start_closed():
+    """Otherwise hundreds of failed scans bury the methods and limits."""
+    many = tuple(replace(SCANS[1], participant=f'{i}') for i in range(300))
+    page = group_page(make_report(make_results(2, 4), 4, scans=many))
+    assert re.search(r'<details>\s*<summary>Scans without a template, and why \(300\)', page)
+    assert 'details open' in group_page(make_report(make_results(2, 4), 4))
+
+
+def test_photographs_are_counted_by_what_they_were_used_for():
+    """Otherwise a typing error in a label silently turns a participant into a distractor."""
+    photos = (
+        PhotoLine('a.jpg', '01', True, 'ok'),
+        PhotoLine('b.jpg', '01', True, 'no_face', 'nothing found'),
+        PhotoLine('c.jpg', '99', False, 'ok'),
+        PhotoLine('d.jpg', None, False, 'ok'),
+        PhotoLine('e.jpg', None, False, 'unreadable', 'not an image'),
+    )
+    page = text_of(group_page(make_report(make_results(1, 2), 2, photos=photos)))
+    assert 'Of participants 2 1 1 0 1 participant searched for' in page
+    assert 'Distractors 3 2 0 1' in page
+    assert '2 without a label, 1 with a label that is not in the dataset' in page
+    assert 'c.jpg 99' in page
+    assert 'd.jpg' not in page
+
+
+def make_participant(**changes):
+    views = tuple(ViewLine(v, v.camera_yaw == 0) for v in standard_views())
+    good = ScanReport(
+        ScanLine('01', None, 'T1w', 'raw', 'sub-01_T1w.nii.gz', 'ok', 27),
+        surface=(('Voxel size', '1 mm'),),
+        views=views,
+        templates=(TemplateLine('face_recognition', 27, 128),),
+        warnings=('The neck is cut off.',),
+    )
+    bad = ScanReport(
+        ScanLine('01', '2', 'FLAIR', 'raw', 'f.nii.gz', 'failed', None, 'brain only'),
+        error='Traceback: <skin>',
+    )
+    return ParticipantReport('demo', '01', (replace(good, **changes), bad), PROVENANCE)
+
+
+def test_participant_page_shows_what_became_of_each_scan():
+    """Otherwise whoever has to mend a failed scan does not learn why it failed."""
+    page = participant_page(make_participant())
+    Outline(page)
+    text = text_of(page)
+    assert '27 of 81 views' in text
+    assert page.count('class="found"') == 27
+    assert 'face_recognition: 27 features of 128 numbers' in text
+    assert 'Reason brain only' in text
+    assert 'Traceback: &lt;skin&gt;' in text
+    assert text.index('15° up, 20° right') < text.index('15° down, 20° left')
+    empty = participant_page(ParticipantReport('demo', '01', (), PROVENANCE))
+    assert 'No scan of this participant' in empty
+
+
+def test_faces_are_shown_only_if_given_and_with_a_warning():
+    """Otherwise a page that was thought harmless carries somebody's face."""
+    assert '<img' not in participant_page(make_participant())
+    picture = FacePicture(b'\x89PNG\r\n\x1a\n0', 'from the front')
+    page = participant_page(make_participant(faces=(picture,)))
+    assert 'This page contains pictures' in page
+    assert '<img src="data:image/png;base64,iVBORw0KGgow" alt="Render of the face: from' in page
+    with pytest.raises(ValueError, match='is not a PNG'):
+        FacePicture(b'GIF89a', 'no')
+
+
+@pytest.mark.parametrize(
+    ('table', 'columns'),
+    [
+        ('group_identification', [field.name for field in fields(IdentificationRow)]),
+        (
+            'group_ranks',
+            [
+                *(field.name for field in fields(Series)),
+                *('participant_id', 'photo', 'status', 'rank', 'score', 'best_nonmated_score'),
+            ],
+        ),
+        (
+            'group_scans',
+            [
+                *('participant_id', 'session_id', 'modality', 'condition', 'source', 'status'),
+                *('n_views_with_face', 'reason'),
+            ],
+        ),
+    ],
+)
+def test_dictionaries_describe_the_columns_in_order(table, columns):
+    """Otherwise somebody reading a table years later has to guess what a column means."""
+    path = files('bids_reid') / 'data' / 'columns' / f'{table}.json'
+    dictionary = loads(path.read_text(encoding='utf-8'))
+    assert list(dictionary) == columns
+    assert all(entry['Description'] for entry in dictionary.values())
