@@ -40,7 +40,9 @@ def guarded(program: str, run: Callable[[], Exit]) -> int:
     try:
         return run()
     except ReidError as error:
-        print(f'{program}: {error}', file=sys.stderr)
+        # parsers of YAML and the like explain themselves over several lines
+        line = '; '.join(part.strip() for part in str(error).splitlines())
+        print(f'{program}: {line}', file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f'{program}: interrupted; a second run takes up from here', file=sys.stderr)
@@ -118,7 +120,8 @@ def _add_selection(parser: Parser) -> None:
         '--subject-label',
         dest='participants',
         nargs='+',
-        default=(),
+        action='extend',
+        default=[],
         metavar='LABEL',
         help='participants, with or without "sub-" (default: all)',
     )
@@ -128,7 +131,8 @@ def _add_selection(parser: Parser) -> None:
         '--session_label',
         dest='sessions',
         nargs='+',
-        default=(),
+        action='extend',
+        default=[],
         metavar='LABEL',
         help='sessions, with or without "ses-" (default: all)',
     )
@@ -249,6 +253,9 @@ def _add_running(parser: Parser) -> None:
 
 def absolute(text: str) -> Path:
     """Parse a path; what the program is run from may change later."""
+    if not text:
+        # a variable of the shell that is not set; the current folder is not meant
+        raise argparse.ArgumentTypeError('an empty path')
     return Path(text).expanduser().absolute()
 
 

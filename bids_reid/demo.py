@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from bids_reid import __version__
 from bids_reid.cli import Parser, absolute, guarded, positive
-from bids_reid.errors import Exit
+from bids_reid.errors import CannotWriteError, Exit
 from bids_reid.settings import LEVELS, Settings
+
+_DRAWN = ('people', 'distractors', 'alike', 'modality', 'seed')
+"""Options that decide which files are made."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,37 +22,73 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = build_parser().parse_args(arguments)
 
-    def run() -> Exit:
-        from bids_reid.bids.phantom_dataset import write_phantom_dataset
-        from bids_reid.run import run_levels, say
-        from bids_reid.views.selftest import check_rendering, use_offscreen_window
+    command = ' '.join(['bids-reid-demo', *arguments])
+    return guarded('bids-reid-demo', lambda: _run(options, command))
 
-        use_offscreen_window()
-        # before any work: the photographs are rendered too
-        check_rendering()
-        say(f'making {options.people} synthetic people (nobody of them exists)')
-        bids_dir, photos = write_phantom_dataset(
-            options.folder,
-            people=options.people,
-            seed=options.seed,
-            alike=options.alike,
-            modality=options.modality,
-            distractors=options.distractors,
-            n_procs=options.n_procs,
-            progress=say,
-        )
-        settings = Settings(
-            bids_dir=bids_dir,
-            output_dir=options.folder / 'derivatives',
+
+def _run(options: argparse.Namespace, command: str) -> Exit:
+    from bids_reid.run import prepare_environment, run_levels
+    from bids_reid.views.selftest import check_rendering
+
+    prepare_environment()
+    # before any work: a machine that cannot render should say so now
+    check_rendering()
+    _make_people(options)
+    return run_levels(
+        Settings(
+            bids_dir=options.folder / 'bids',
+            output_dir=options.folder / 'derivatives' / 'bids_reid',
             levels=LEVELS,
-            photos=photos,
+            modalities=(options.modality,),
+            photos=options.folder / 'photos',
             n_procs=options.n_procs,
+            # nobody of them exists
             report_faces=True,
-            command=' '.join(['bids-reid-demo', *arguments]),
+            command=command,
         )
-        return run_levels(settings)
+    )
 
-    return guarded('bids-reid-demo', run)
+
+def _make_people(options: argparse.Namespace) -> None:
+    """Write the dataset, unless an earlier call did; never into a folder of something else.
+
+    Raises
+    ------
+    CannotWriteError
+        The folder holds anything but the same demonstration.
+    """
+    from bids_reid.bids.outputs import read_json, write_json
+    from bids_reid.bids.phantom_dataset import write_phantom_dataset
+    from bids_reid.run import say
+
+    folder: Path = options.folder
+    asked = {name: getattr(options, name) for name in _DRAWN}
+    note = folder / 'demo.json'
+    found = read_json(note)
+    if found.get('Drawn', asked) != asked or (not found and _holds_something(folder)):
+        raise CannotWriteError(f'{folder} holds something else already: choose another folder')
+    if found.get('Complete'):
+        return
+    say(f'making {options.people} synthetic people: nobody of them exists')
+    write_json(note, {'Drawn': asked, 'Complete': False})
+    write_phantom_dataset(
+        folder,
+        people=options.people,
+        seed=options.seed,
+        alike=options.alike,
+        modality=options.modality,
+        distractors=options.distractors,
+        n_procs=options.n_procs,
+        progress=lambda line: say(f'  {line}'),
+    )
+    write_json(note, {'Drawn': asked, 'Complete': True})
+
+
+def _holds_something(folder: Path) -> bool:
+    try:
+        return folder.exists() and any(folder.iterdir())
+    except OSError as error:
+        raise CannotWriteError(f'cannot use {folder}: {error.strerror}') from error
 
 
 def build_parser() -> Parser:
@@ -68,7 +109,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument(
         '--distractors',
-        type=int,
+        type=_count,
         default=4,
         metavar='N',
         help='people with a photograph and no scan (default: 4)',
@@ -93,6 +134,16 @@ def build_parser() -> Parser:
         help='processes at a time (default: all processors)',
     )
     return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError(f'{text} is below 0')
+    return value
+
+
+_count.__name__ = 'whole number from 0'
 
 
 def _share(text: str) -> float:

@@ -31,7 +31,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Photo:
-    """One photograph; ``participant`` is ``None`` for a distractor. ``name`` is what tables show."""
+    """One photograph; ``participant`` is ``None`` for a distractor, ``name`` is for tables."""
 
     name: str
     participant: str | None

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def run_levels(settings: Settings) -> Exit:
             raise NoInputError(f'no such file or folder: {path}')
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
     os.umask(PRIVATE_UMASK)
-    _prepare_environment(settings)
+    prepare_environment(settings.omp_threads)
     configure(
         _crash_folder(settings),
         stop_on_first_crash=settings.stop_on_first_crash,
@@ -54,14 +55,12 @@ def run_levels(settings: Settings) -> Exit:
     codes = [Exit.OK]
     if 'participant' in settings.levels:
         codes.append(_participant_level(settings))
-    if 'group' in settings.levels and not settings.dry_run:
+    if 'group' in settings.levels:
         codes.append(_group_level(settings))
-    if settings.work_dir is None and not settings.dry_run:
-        shutil.rmtree(settings.work, ignore_errors=True)
     return max(codes)
 
 
-def _prepare_environment(settings: Settings) -> None:
+def prepare_environment(omp_threads: int = 1) -> None:
     """Set what libraries read from the environment, for this process and its workers."""
     from bids_reid.views.selftest import use_offscreen_window
 
@@ -69,7 +68,7 @@ def _prepare_environment(settings: Settings) -> None:
     # Nipype asks a server for its newest version unless told not to
     os.environ |= {'NIPYPE_NO_ET': '1', 'NO_ET': '1'}
     for variable in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'LP_NUM_THREADS'):
-        os.environ[variable] = str(settings.omp_threads)
+        os.environ[variable] = str(omp_threads)
     # face_recognition_models warns at every import of a module that is pinned for its sake
     os.environ.setdefault('PYTHONWARNINGS', 'ignore:pkg_resources is deprecated')
 
@@ -103,7 +102,9 @@ def _participant_level(settings: Settings) -> Exit:
             say(f'  {scan.path}')
         return Exit.OK
     prepare_output(settings.output_dir, settings.bids_dir)
-    if stale and not settings.reports_only:
+    if settings.reports_only:
+        stale = []
+    if stale:
         say(f'rendering with {check_rendering()}')
         _process(stale, settings, keep_renders=keep)
     return _report_participants(scans, {scan.participant for scan in stale}, settings)
@@ -148,10 +149,11 @@ def _run_scans(
             name, done = node.fullname.split('.')[1], done + 1
             seconds = time.monotonic() - started
             say(f'[{done}/{len(scans)}] {by_name[name].path.name} (after {seconds:.0f} s)')
-            # what is finished needs no intermediate files, and they show faces
-            shutil.rmtree(_work_folder(settings) / workflow.name / name, ignore_errors=True)
+            _forget(settings, workflow.name, name)
 
     reasons = _run_graph(workflow, settings, on_status)
+    for name in by_name:
+        _forget(settings, workflow.name, name)
     return {by_name[node.split('.')[1]]: reason for node, reason in reasons.items()}
 
 
@@ -176,6 +178,18 @@ def _work_folder(settings: Settings) -> Path:
     return settings.work / f'bids_reid-{__version__}'
 
 
+def _forget(settings: Settings, *parts: str) -> None:
+    """Remove intermediate files, which show faces, and the folders above that are empty then.
+
+    Runs that share the work folder, as the tasks of a job array do, keep theirs.
+    """
+    folder = _work_folder(settings).joinpath(*parts)
+    shutil.rmtree(folder, ignore_errors=True)
+    for above in folder.parents[: len(parts) + 1]:
+        with suppress(OSError):
+            above.rmdir()
+
+
 def _crash_folder(settings: Settings) -> Path:
     return settings.output_dir / 'logs'
 
@@ -186,7 +200,8 @@ def _report_participants(scans: Sequence[Scan], renewed: set[str], settings: Set
     from bids_reid.workflows.pages import participant_page_path, write_participant_page
 
     people = sorted({scan.participant for scan in scans})
-    for participant in people:
+    lines = [scan.line for scan in read_scans(settings.output_dir, people)]
+    for participant in sorted({line.participant for line in lines}):
         page = participant_page_path(settings.output_dir, participant)
         if participant in renewed or settings.reports_only or not page.exists():
             write_participant_page(
@@ -196,7 +211,6 @@ def _report_participants(scans: Sequence[Scan], renewed: set[str], settings: Set
                 command=settings.command,
                 show_faces=settings.report_faces,
             )
-    lines = [scan.line for scan in read_scans(settings.output_dir, people)]
     counts = Counter(line.status for line in lines)
     say(
         f'participant level done: {counts["ok"]} scans with a template, '
@@ -218,12 +232,14 @@ def _group_level(settings: Settings) -> Exit:
     from bids_reid.workflows.library import read_scans
 
     scans = read_scans(settings.output_dir, settings.participants)
-    prepare_output(settings.output_dir, settings.bids_dir)
     photos = find_photos(settings.photos) if settings.photos is not None else None
     say(
         f'group level: {len(scans)} scans, '
         + ('no photographs' if photos is None else f'{len(photos)} photographs')
     )
+    if settings.dry_run:
+        return Exit.OK
+    prepare_output(settings.output_dir, settings.bids_dir)
     workflow = init_group_wf(
         output_dir=settings.output_dir,
         dataset=_dataset_name(settings),
@@ -233,6 +249,8 @@ def _group_level(settings: Settings) -> Exit:
         extractors=settings.extractors,
     )
     reasons = _run_graph(workflow, settings)
+    if settings.work_dir is None:
+        _forget(settings, workflow.name)
     if reasons:
         raise ReidError('; '.join(reasons.values()))
     rows = read_identification(settings.output_dir)

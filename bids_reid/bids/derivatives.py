@@ -60,6 +60,11 @@ def save_scan(
     """
     files = ScanFiles.of(scan, output_dir)
     origin = _origin(scan, bids_dir)
+    old = read_json(files.record)
+    if any(old.get(key) != origin[key] for key in ('SourceSHA256', 'SoftwareVersions')):
+        # no template or render of another version of the scan stays beside the new ones
+        _remove_results(files)
+        old = {}
     copy_file(surface, files.skin)
     write_table(files.views, 'views', _view_rows(boxes))
     for provenance, template in templates:
@@ -75,7 +80,9 @@ def save_scan(
     content = {
         'Description': 'Skin surface of the head, scanner RAS millimetres',
         **measured,
-        'Extractors': [provenance['Extractor'] for provenance, _ in templates],
+        'Extractors': sorted(
+            {*old.get('Extractors', ()), *(provenance['Extractor'] for provenance, _ in templates)}
+        ),
         **origin,
     }
     write_json(files.record, content)
@@ -85,11 +92,7 @@ def save_scan(
 def save_failure(scan: Scan, bids_dir: Path, output_dir: Path, reason: str) -> None:
     """Write the record of a scan that could not be processed, and take away older results."""
     files = ScanFiles.of(scan, output_dir)
-    for old in files.folder.glob(f'{files.stem}_desc-*_{files.modality}*'):
-        if old.is_dir():
-            shutil.rmtree(old)
-        else:
-            old.unlink()
+    _remove_results(files)
     write_json(
         files.record,
         {
@@ -117,9 +120,18 @@ def is_up_to_date(
         needed.append(files.renders / _picture_name(80))
     if not all(path.exists() for path in needed):
         return False
-    return record.get('SoftwareVersions', {}).get('bids_reid') == __version__ and record.get(
-        'SourceSHA256'
-    ) == file_sha256(scan.path)
+    if record.get('SoftwareVersions', {}).get('bids_reid') != __version__:
+        return False
+    # content that is no longer here (a link that leads nowhere) cannot have given anything newer
+    return not scan.path.is_file() or record.get('SourceSHA256') == file_sha256(scan.path)
+
+
+def _remove_results(files: ScanFiles) -> None:
+    for path in files.folder.glob(f'{files.stem}_desc-*_{files.modality}*'):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def read_template(files: ScanFiles, extractor: str) -> Template | None:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 from bids import BIDSLayout, BIDSLayoutIndexer
 from bids.layout import Query
 
-from bids_reid.errors import NoInputError, NotBidsError, NothingSelectedError, UsageError
+from bids_reid.errors import (
+    CannotWriteError,
+    NoInputError,
+    NotBidsError,
+    NothingSelectedError,
+    UsageError,
+)
 from bids_reid.records import Scan
 
 if TYPE_CHECKING:
@@ -18,6 +24,11 @@ if TYPE_CHECKING:
 
 HEAD_DATATYPES = ('anat', 'pet', 'ct')
 """Folders that may hold a picture of the whole head."""
+_HEAD_IMAGE = re.compile(
+    r'(?P<folder>sub-[^/]+)/(?:(?P<session>ses-[^/]+)/)?(?:' + '|'.join(HEAD_DATATYPES) + ')/'
+    r'(?P<name>(?P=folder)(?(session)_(?P=session))(?:_[^/]+)?)_(?P<suffix>[A-Za-z0-9]+)\.nii(?:\.gz)?'
+)
+"""Where BIDS puts a head image: no backup folder, no ``._`` file of macOS."""
 
 
 def check_dataset(bids_dir: Path, *, validate: bool) -> None:
@@ -41,6 +52,8 @@ def check_dataset(bids_dir: Path, *, validate: bool) -> None:
         raise NotBidsError(f'{bids_dir} is not BIDS: it has no dataset_description.json') from None
     except (OSError, ValueError) as error:
         raise NotBidsError(f'{description} cannot be read: {error}') from error
+    if not isinstance(content, dict):
+        raise NotBidsError(f'{description} holds no JSON object')
     missing = [key for key in ('Name', 'BIDSVersion') if key not in content]
     if missing:
         raise NotBidsError(f'{description} lacks {" and ".join(missing)}')
@@ -88,7 +101,8 @@ def find_scans(
         raise NothingSelectedError(f'{bids_dir} has no sub-{", sub-".join(strangers)}')
     filters = _read_filters(filter_file)
     layout = _layout(bids_dir, participants or sorted(known), database_dir)
-    scans: set[Scan] = set()
+    # a scan that is there as .nii and .nii.gz counts once
+    scans: dict[tuple[str, str], Scan] = {}
     for modality in modalities:
         wanted: dict[str, Any] = {'suffix': modality, 'extension': ['.nii', '.nii.gz']}
         if sessions:
@@ -96,23 +110,44 @@ def find_scans(
         if participants:
             wanted['subject'] = list(participants)
         wanted |= filters.get(modality.lower(), {})
-        scans.update(_scan(file, modality) for file in layout.get(**wanted))
+        for path in _query(layout, wanted, filter_file):
+            scan = _scan(path, bids_dir)
+            if scan is not None:
+                scans[scan.source_name, scan.modality] = scan
     if not scans:
         raise NothingSelectedError(
             f'no {" or ".join(modalities)} scan in {bids_dir} passes the filters'
         )
     # without a session sorts before any session
-    return tuple(sorted(scans, key=lambda s: (s.participant, s.session or '', s.source_name)))
+    return tuple(
+        sorted(
+            scans.values(),
+            key=lambda s: (s.participant, s.session or '', s.source_name, s.modality),
+        )
+    )
 
 
-def _scan(file: Any, modality: str) -> Scan:
-    entities = file.get_entities()
+def _query(layout: BIDSLayout, wanted: dict[str, Any], filter_file: Path | None) -> list[Path]:
+    """Paths of the images that pass the filters, sorted."""
+    try:
+        return sorted(Path(file.path) for file in layout.get(**wanted))
+    except ValueError as error:
+        # pybids refuses entities that it does not know
+        raise UsageError(f'{filter_file}: {error}') from error
+
+
+def _scan(path: Path, bids_dir: Path) -> Scan | None:
+    """Scan of an image; ``None`` if it is not where BIDS puts one."""
+    match = _HEAD_IMAGE.fullmatch(path.relative_to(bids_dir).as_posix())
+    if match is None:
+        return None
+    session = match['session']
     return Scan(
-        participant=entities['subject'],
-        session=entities.get('session'),
-        modality=modality,
-        source_name=file.filename.rsplit(f'_{modality}', 1)[0],
-        path=Path(file.path),
+        participant=match['folder'].removeprefix('sub-'),
+        session=None if session is None else session.removeprefix('ses-'),
+        modality=match['suffix'],
+        source_name=match['name'],
+        path=path,
     )
 
 
@@ -132,13 +167,22 @@ def _layout(bids_dir: Path, participants: Iterable[str], database_dir: Path | No
             re.compile(rf'^/sub-[^/]+/ses-[^/]+/(?!({datatypes})(/|$))[^/]+'),
         ],
     )
-    return BIDSLayout(
-        bids_dir,
-        validate=False,
-        indexer=indexer,
-        database_path=database_dir,
-        reset_database=False,
-    )
+    try:
+        layout = BIDSLayout(
+            bids_dir,
+            validate=False,
+            indexer=indexer,
+            database_path=database_dir,
+            reset_database=False,
+        )
+    except OSError as error:
+        if database_dir is None:
+            raise
+        raise CannotWriteError(f'cannot write {database_dir}: {error.strerror}') from error
+    # pybids takes the dataset from the index, whatever it is called with
+    if Path(layout.root) != bids_dir:
+        raise UsageError(f'{database_dir} is the index of another dataset, {layout.root}')
+    return layout
 
 
 def _read_filters(path: Path | None) -> dict[str, dict[str, Any]]:
@@ -148,7 +192,7 @@ def _read_filters(path: Path | None) -> dict[str, dict[str, Any]]:
         content = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError:
         raise NoInputError(f'no such file: {path}') from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f'{path} is not JSON: {error}') from error
     if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
         raise UsageError(f'{path} must hold one object of filters per suffix, as {{"T1w": {{}}}}')

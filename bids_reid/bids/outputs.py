@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+import re
 import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 BIDS_VERSION = '1.10.0'
 NOT_AVAILABLE = 'n/a'
+_BREAKS = re.compile(r'[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]')
+"""What ends a cell or, to some reader, a line."""
 BIDSIGNORE = ('*.html', '*.surf.gii', '*.npz', 'group_*', 'work/', '*_desc-*', 'logs/')
 # what BIDS has no name for yet: features, view tables and renders of a scan
 
@@ -102,7 +107,8 @@ def atomically(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text."""
     with atomically(path) as temporary:
-        temporary.write_text(text, encoding='utf-8')
+        # names of files need not be UTF-8
+        temporary.write_text(text, encoding='utf-8', errors='backslashreplace', newline='\n')
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -147,16 +153,16 @@ def write_table(path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> 
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, Real) and not isinstance(value, Integral):
+        return NOT_AVAILABLE if math.isnan(value) else f'{float(value):.6g}'
     if value is None:
         return NOT_AVAILABLE
-    if isinstance(value, float):
-        return f'{value:.6g}'
-    return str(value).replace('\t', ' ').replace('\n', ' ')
+    return _BREAKS.sub(' ', str(value)) or NOT_AVAILABLE
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
     """Read a TSV that `write_table` wrote."""
-    header, *lines = path.read_text(encoding='utf-8').splitlines()
+    header, *lines = path.read_text(encoding='utf-8').removesuffix('\n').split('\n')
     columns = header.split('\t')
     return [dict(zip(columns, line.split('\t'), strict=True)) for line in lines]
 
@@ -182,25 +188,37 @@ def prepare_output(output_dir: Path, bids_dir: Path) -> None:
     CannotWriteError
         The folder cannot be made or written, or it is the dataset itself.
     """
-    if output_dir == bids_dir:
+    if output_dir.resolve() == bids_dir.resolve():
         raise CannotWriteError('output_dir is bids_dir, which is never written to')
+    description = output_dir / 'dataset_description.json'
+    if not _is_ours(read_json(description)):
+        raise CannotWriteError(f'{output_dir} holds another dataset: give a folder of its own')
     try:
         output_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise CannotWriteError(f'cannot write {output_dir}: {error.strerror}') from error
     raw = read_json(bids_dir / 'dataset_description.json')
+    where = Path(os.path.relpath(bids_dir.resolve(), output_dir.resolve())).as_posix()
     write_json(
-        output_dir / 'dataset_description.json',
+        description,
         {
             'Name': f'bids_reid: re-identification risk of {raw.get("Name", bids_dir.name)}',
             'BIDSVersion': BIDS_VERSION,
             'DatasetType': 'derivative',
             'GeneratedBy': [{'Name': 'bids_reid', 'Version': __version__}],
-            'SourceDatasets': [{'URL': bids_dir.as_uri()}],
-            'DatasetLinks': {'raw': bids_dir.as_uri()},
+            # relative, since where people keep their data is nobody else's business
+            'SourceDatasets': [{'URL': where}],
+            'DatasetLinks': {'raw': where},
         },
     )
     write_text(output_dir / '.bidsignore', '\n'.join(BIDSIGNORE) + '\n')
+
+
+def _is_ours(description: Mapping[str, Any]) -> bool:
+    """Whether a dataset_description.json, or that there is none, lets us write ours."""
+    generators = description.get('GeneratedBy')
+    names = [entry.get('Name') for entry in generators or () if isinstance(entry, dict)]
+    return not description or 'bids_reid' in names
 
 
 def scan_records(output_dir: Path) -> Iterator[tuple[ScanFiles, dict[str, Any]]]:

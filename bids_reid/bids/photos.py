@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from typing import TYPE_CHECKING
 
@@ -59,17 +60,22 @@ def _from_folder(folder: Path) -> tuple[Photo, ...]:
 
 
 def _from_table(table: Path) -> tuple[Photo, ...]:
+    try:
+        text = table.read_text(encoding='utf-8-sig')
+    except ValueError as error:
+        raise UsageError(
+            f'{table} is neither a folder nor a TSV in UTF-8: photographs come as one of these'
+        ) from error
     photos = []
-    with table.open(encoding='utf-8-sig', newline='') as lines:
-        reader = csv.DictReader(lines, delimiter='\t')
-        missing = {'path', 'participant_id'} - set(reader.fieldnames or ())
-        if missing:
-            raise UsageError(f'{table} has no column {" and ".join(sorted(missing))}')
-        for number, row in enumerate(reader, start=2):
-            name, participant = row['path'] or '', row['participant_id'] or 'n/a'
-            path = table.parent / name
-            if not name or not path.is_file():
-                raise NoInputError(f'{table}, line {number}: no such photograph: {path}')
-            label = None if participant == 'n/a' else participant.removeprefix('sub-')
-            photos.append(Photo(name, label, path))
+    reader = csv.DictReader(io.StringIO(text), delimiter='\t')
+    missing = {'path', 'participant_id'} - set(reader.fieldnames or ())
+    if missing:
+        raise UsageError(f'{table} has no column {" and ".join(sorted(missing))}')
+    for row in reader:
+        name, participant = ((row[column] or '').strip() for column in ('path', 'participant_id'))
+        path = table.parent / name
+        if not name or not path.is_file():
+            raise NoInputError(f'{table}, line {reader.line_num}: no such photograph: {path}')
+        label = participant.removeprefix('sub-') if participant not in ('', 'n/a') else None
+        photos.append(Photo(name, label, path))
     return tuple(photos)

@@ -111,7 +111,8 @@ def _figures(
             if group_name(curve.series) == group
         }
         # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.
-        figures.append((group, Markup(cmc_figure(group, shown, independent, styles))))
+        drawing = cmc_figure(group, shown, independent, styles)
+        figures.append((group, Markup(drawing)))  # noqa: S704
     return figures
 
 

@@ -11,7 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from bids_reid.report import words
 
 
-def render_page(template: str, **values: Any) -> str:  # noqa: ANN401
+def render_page(template: str, **values: Any) -> str:
     """Fill ``data/templates/<template>``; every value is escaped unless it is ``Markup``."""
     return _environment().get_template(template).render(values)
 

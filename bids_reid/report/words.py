@@ -12,7 +12,7 @@ EN_DASH = '\N{EN DASH}'
 
 
 @cache
-def captions() -> Any:  # noqa: ANN401
+def captions() -> Any:
     """Return what ``data/captions.json`` says about statuses, extractors and decisions."""
     return json.loads((files('bids_reid') / 'data' / 'captions.json').read_text(encoding='utf-8'))
 

@@ -1,8 +1,8 @@
 """The skin surface of a head volume.
 
-A coarse copy of the volume decides what is head, what is air and how bright the skin is from place
-to place; the surface itself is cut from the full volume where the smoothed intensity passes half of
-that local brightness, which is where a boundary lies whatever the contrast (half maximum).
+A coarse copy of the volume decides what is head, what is air and how bright the skin is from
+place to place; the surface itself is cut from the full volume where the smoothed intensity passes
+half of that local brightness, which is where a boundary lies whatever the contrast (half maximum).
 """
 
 from __future__ import annotations
@@ -134,13 +134,27 @@ def _largest_object(
         raise ScanError('no head found: nothing stands out from the background')
     tissue = float(np.percentile(bright, 90)) - background
     head = data > background + max(5 * noise, 0.15 * tissue)
-    head = ndimage.binary_opening(head)
-    labels, count = ndimage.label(head)
+    labels, count = ndimage.label(ndimage.binary_opening(head))
     if count == 0:
         raise ScanError('no head found: nothing stands out from the background')
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    return np.asarray(labels == sizes.argmax())
+    largest = labels == sizes.argmax()
+    return np.asarray(largest | _around(head, largest))
+
+
+def _around(head: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Objects of ``head`` that enclose ``core``: a dark skull may part the brain from the skin."""
+    labels, _ = ndimage.label(head)
+    (inner,) = ndimage.find_objects(core.astype(np.uint8))
+    around = []
+    for number, outer in enumerate(ndimage.find_objects(labels), start=1):
+        gaps = [i.start - o.start for i, o in zip(inner, outer, strict=True)]
+        gaps += [o.stop - i.stop for i, o in zip(inner, outer, strict=True)]
+        # the field of view may cut both; what sticks to one side only is no skin
+        if min(gaps) >= 0 and sum(gap >= 2 for gap in gaps) >= 4:
+            around.append(number)
+    return np.isin(labels, around)
 
 
 def _closed(head: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArray[np.bool_]:

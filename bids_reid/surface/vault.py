@@ -1,4 +1,4 @@
-"""Is the surface skin? A skull-stripped scan leaves a brain, and detectors see faces in its folds."""
+"""Is the surface skin? Skull-stripping leaves a brain, and detectors see faces in its folds."""
 
 from __future__ import annotations
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.orientations import OrientationError
+from nibabel.spatialimages import HeaderDataError
 from scipy import ndimage
 
 from bids_reid.errors import ScanError
@@ -20,6 +24,17 @@ if TYPE_CHECKING:
 FINEST_MM = 0.9
 """Finer voxels are averaged to ``WORKING_MM``: a face crop holds one pixel a millimetre."""
 WORKING_MM = 1.0
+_CANNOT_READ = (
+    OSError,
+    EOFError,
+    MemoryError,
+    TypeError,
+    ValueError,
+    zlib.error,
+    HeaderDataError,
+    ImageFileError,
+    OrientationError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +73,10 @@ def load_volume(path: Path) -> Volume:
         The file cannot be read, is not a head-sized volume, or holds one value only.
     """
     notes: list[str] = []
+    if path.is_symlink() and not path.exists():
+        raise ScanError(f'{path.name} is a link to content that is not here: get it first')
     try:
+        _check_gzip(path)
         image = nib.as_closest_canonical(nib.load(path))
         # one volume of a 4-D file is read through the proxy, not the whole series
         proxy = image.dataobj
@@ -66,8 +84,12 @@ def load_volume(path: Path) -> Volume:
             if proxy.shape[-1] > 1:
                 notes.append(f'first of {proxy.shape[-1]} volumes used')
             proxy = proxy[..., 0]
-        data = np.asarray(proxy, dtype=np.float32)
-    except (OSError, EOFError, ValueError, ImageFileError) as error:
+        if image.get_data_dtype().kind == 'c':
+            notes.append('magnitude of complex values used')
+            proxy = np.abs(np.asarray(proxy))
+        with np.errstate(over='ignore', invalid='ignore'):
+            data = np.asarray(proxy, dtype=np.float32)
+    except _CANNOT_READ as error:
         raise ScanError(f'cannot read {path.name}: {error}'.splitlines()[0]) from error
     if data.ndim != 3 or min(data.shape) < 8:
         raise ScanError(f'{path.name} is not a volume: its shape is {data.shape}')
@@ -81,6 +103,14 @@ def load_volume(path: Path) -> Volume:
     if not (np.isfinite([x, y, z]).all() and min(x, y, z) > 0):
         raise ScanError(f'{path.name} has no usable affine')
     return Volume(*_coarsen(data, affine), (x, y, z), tuple(notes))
+
+
+def _check_gzip(path: Path) -> None:
+    """Read a compressed file to its end: only there stands the checksum, which nibabel skips."""
+    if path.suffix == '.gz':
+        with gzip.open(path) as content:
+            while content.read(1 << 24):
+                pass
 
 
 def _coarsen(

@@ -11,7 +11,7 @@ from nipype import config
 from nipype import logging as nipype_logging
 
 from bids_reid import errors
-from bids_reid.errors import UsageError
+from bids_reid.errors import CannotWriteError, UsageError
 from bids_reid.workflows.plugin import SteadyMultiProc
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def configure(crash_dir: Path, *, stop_on_first_crash: bool, verbosity: int) -> 
                 'crashdump_dir': str(crash_dir),
                 'crashfile_format': 'txt',
                 'stop_on_first_crash': stop_on_first_crash,
-                'poll_sleep_duration': 0.05,
+                'poll_sleep_duration': 0.1,
                 'create_report': False,
                 'check_version': False,
             },
@@ -69,7 +69,7 @@ def read_plugin(path: Path) -> tuple[str, dict[str, Any]]:
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
         return str(content['plugin']), dict(content.get('plugin_args') or {})
-    except (yaml.YAMLError, TypeError, KeyError, ValueError) as error:
+    except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
         raise UsageError(f'{path} does not hold a Nipype plugin: {error}') from error
 
 
@@ -97,7 +97,16 @@ def run_graph(
         Another Nipype plugin.
     on_status : callable
         Called with each node and ``start``, ``end`` or ``exception``.
+
+    Raises
+    ------
+    CannotWriteError
+        ``base_dir`` cannot be made: that is no scan's failure.
     """
+    try:
+        base_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise CannotWriteError(f'cannot write {base_dir}: {error.strerror}') from error
     workflow.base_dir = str(base_dir)
     before = set(crash_dir.glob('crash-*.txt'))
     callback = {'status_callback': on_status} if on_status else {}

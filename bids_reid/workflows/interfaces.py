@@ -22,7 +22,8 @@ def _new_file(runtime: Any, name: str) -> Path:
 
 
 class _ExtractSkinInput(BaseInterfaceInputSpec):
-    in_file = File(exists=True, mandatory=True, desc='head scan, NIfTI')
+    # a scan that is not there fails alone, when it is read
+    in_file = File(mandatory=True, desc='head scan, NIfTI')
 
 
 class _ExtractSkinOutput(TraitedSpec):
