@@ -36,9 +36,17 @@ def read_photograph(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as picture:
             upright = ImageOps.exif_transpose(picture)
+            if upright.mode in ('I', 'F') or upright.mode.startswith('I;16'):
+                return _to_8_bits(np.asarray(upright, dtype=np.float32))
             return np.asarray(upright.convert('RGB').convert('L'))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise PhotoError(f'cannot read {path.name} as a picture') from error
+
+
+def _to_8_bits(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Scale a deeper picture by its brightest value: Pillow cuts what is above 255."""
+    positive = np.nan_to_num(np.clip(picture, 0, None), posinf=0)
+    return np.round(positive * (255 / max(float(positive.max()), 1e-6))).astype(np.uint8)
 
 
 def loose_crop(photograph: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Box] | None:

@@ -39,9 +39,10 @@ def check_rendering() -> str:
         )
     except subprocess.TimeoutExpired:
         raise RenderingError(f'rendering does not answer; {mend}') from None
-    if done.returncode != 0:
+    said = done.stdout.strip().splitlines()
+    if done.returncode != 0 or not said:
         raise RenderingError(f'this machine cannot render; {mend}')
-    return done.stdout.strip().splitlines()[-1]
+    return said[-1]
 
 
 def _render_sphere() -> str:
