@@ -44,6 +44,10 @@ def guarded(program: str, run: Callable[[], Exit]) -> int:
         line = '; '.join(part.strip() for part in str(error).splitlines())
         print(f'{program}: {line}', file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:
+        # whoever read the output, such as head, has left; Python would complain again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print(f'{program}: interrupted; a second run takes up from here', file=sys.stderr)
         return 130

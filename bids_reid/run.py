@@ -10,12 +10,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bids_reid import __version__
 from bids_reid.errors import Exit, NoInputError, ReidError, UsageError
-from bids_reid.records import Scan
+from bids_reid.records import Photo, Scan
 from bids_reid.settings import Settings
+
+if TYPE_CHECKING:
+    from bids_reid.workflows.library import EnrolledScan
 
 PRIVATE_UMASK = 0o077
 """What is written about faces is readable by its owner only."""
@@ -55,7 +58,9 @@ def run_levels(settings: Settings) -> Exit:
     codes = [Exit.OK]
     if 'participant' in settings.levels:
         codes.append(_participant_level(settings))
-    if 'group' in settings.levels:
+    # the results that it would read may not be there yet
+    planned = settings.dry_run and 'participant' in settings.levels
+    if 'group' in settings.levels and not planned:
         codes.append(_group_level(settings))
     return max(codes)
 
@@ -233,10 +238,7 @@ def _group_level(settings: Settings) -> Exit:
 
     scans = read_scans(settings.output_dir, settings.participants)
     photos = find_photos(settings.photos) if settings.photos is not None else None
-    say(
-        f'group level: {len(scans)} scans, '
-        + ('no photographs' if photos is None else f'{len(photos)} photographs')
-    )
+    say(f'group level: {len(scans)} scans, {_photo_counts(photos, scans)}')
     if settings.dry_run:
         return Exit.OK
     prepare_output(settings.output_dir, settings.bids_dir)
@@ -258,6 +260,18 @@ def _group_level(settings: Settings) -> Exit:
         say(finding.sentence)
     say((rate_table(rows) + '\n' if rows else '') + f'report: {settings.output_dir}/group.html')
     return Exit.SOME_FAILED if any(scan.line.status == 'failed' for scan in scans) else Exit.OK
+
+
+def _photo_counts(photos: Sequence[Photo] | None, scans: Sequence[EnrolledScan]) -> str:
+    """Say how photographs were taken: a misspelt label shows here."""
+    if photos is None:
+        return 'no photographs'
+    searched = {scan.line.participant for scan in scans}
+    people = Counter(photo.participant for photo in photos if photo.participant in searched)
+    return (
+        f'{people.total()} photographs of {len(people)} participants, '
+        f'{len(photos) - people.total()} of distractors'
+    )
 
 
 def _dataset_name(settings: Settings) -> str:

@@ -31,8 +31,8 @@ BIDS_VERSION = '1.10.0'
 NOT_AVAILABLE = 'n/a'
 _BREAKS = re.compile(r'[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]')
 """What ends a cell or, to some reader, a line."""
-BIDSIGNORE = ('*.html', '*.surf.gii', '*.npz', 'group_*', 'work/', '*_desc-*', 'logs/')
-# what BIDS has no name for yet: features, view tables and renders of a scan
+BIDSIGNORE = ('*.html', 'group_*', 'logs/', 'work/', '*_desc-*')
+"""BIDS has no names yet for features, views and renders, nor for a skin surface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +143,16 @@ def write_table(path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> 
     rows : iterable of mapping
         One mapping from every column to its value; ``None`` becomes ``n/a``.
     """
-    dictionary = json.loads(
-        (resources.files('bids_reid') / 'data' / 'columns' / f'{kind}.json').read_text('utf-8')
-    )
+    dictionary = json.loads(_packaged(f'columns/{kind}.json'))
     lines = ['\t'.join(dictionary)]
     lines += ['\t'.join(_cell(row[column]) for column in dictionary) for row in rows]
     write_text(path, '\n'.join(lines) + '\n')
     write_json(path.with_suffix('.json'), dictionary)
+
+
+def _packaged(name: str) -> str:
+    """Text of a file of the package's data folder."""
+    return (resources.files('bids_reid') / 'data' / name).read_text('utf-8')
 
 
 def _cell(value: object) -> str:
@@ -191,7 +194,8 @@ def prepare_output(output_dir: Path, bids_dir: Path) -> None:
     if output_dir.resolve() == bids_dir.resolve():
         raise CannotWriteError('output_dir is bids_dir, which is never written to')
     description = output_dir / 'dataset_description.json'
-    if not _is_ours(read_json(description)):
+    before = read_json(description)
+    if not _is_ours(before):
         raise CannotWriteError(f'{output_dir} holds another dataset: give a folder of its own')
     try:
         output_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -211,6 +215,10 @@ def prepare_output(output_dir: Path, bids_dir: Path) -> None:
             'DatasetLinks': {'raw': where},
         },
     )
+    readme = output_dir / 'README.md'
+    # in a folder that was not ours it may be somebody's
+    if before or not readme.exists():
+        write_text(readme, _packaged('output_README.md'))
     write_text(output_dir / '.bidsignore', '\n'.join(BIDSIGNORE) + '\n')
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.heic', '.heif')
-_LABEL = re.compile(r'^sub-([A-Za-z0-9+]+)(?=_|\.|$)')
+_LABEL = re.compile(r'sub-([a-z0-9+]+)', re.IGNORECASE)
+"""Also ``Sub-01.jpg`` and ``sub-01 (1).jpg``: taken for distractors they would hide a risk."""
 
 
 def find_photos(source: Path) -> tuple[Photo, ...]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 from pillow_heif import register_heif_opener
 
 from bids_reid.errors import PhotoError
@@ -33,6 +33,8 @@ def read_photograph(path: Path) -> NDArray[np.uint8]:
         The file is no picture, or damaged.
     """
     register_heif_opener()
+    # face_recognition makes Pillow fill what a cut file lacks with grey, without a word
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
         with Image.open(path) as picture:
             upright = ImageOps.exif_transpose(picture)
@@ -69,7 +71,8 @@ def loose_crop(photograph: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Box] |
     box = find_face(small) or find_face(small, enlarge=1)
     if box is None:
         return None
-    size = (box.right - box.left + 1) / scale
+    # the border of the photograph may cut the box in one direction
+    size = (max(box.right - box.left, box.bottom - box.top) + 1) / scale
     centre = (
         (box.left + box.right + 1) / 2 / scale,
         (box.top + box.bottom + 1) / 2 / scale,

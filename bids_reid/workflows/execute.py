@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     StatusCallback = Callable[[Any, str], None]
 
-_LAST_LINE = re.compile(r'^\s*(?:\w+\.)*(\w+(?:Error|Exception|Interrupt|Exit))(?:: (.*))?$')
+_LAST_LINE = re.compile(
+    r'^\s*(?:\w+\.)*(\w+(?:[Ee]rror|Exception|Interrupt|Exit)|error)(?:: (.*))?$'
+)
 
 
 def configure(crash_dir: Path, *, stop_on_first_crash: bool, verbosity: int) -> None:
@@ -140,5 +142,6 @@ def _crash_reason(path: Path) -> tuple[str, str]:
             kind, message = match[1], (match[2] or '').strip()
             # our own errors are written for people; of others the kind tells more than the text
             ours = hasattr(errors, kind) or kind == 'WorkerKilledError'
-            return node, message if ours else f'{kind}: {message} ({path.name})'
+            said = f'{kind}: {message}' if message else kind
+            return node, message if ours else f'{said} ({path.name})'
     return node, f'it ended without a message ({path.name})'

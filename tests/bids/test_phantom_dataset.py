@@ -117,11 +117,11 @@ def test_participants_are_described(small):
     assert set(json.loads((bids / 'participants.json').read_text())) == {'age', 'sex'}
 
 
-def test_progress_is_told_before_each_person(tmp_path):
+def test_progress_is_told_after_each_person(tmp_path):
     """Users would look at a silent terminal for minutes."""
     lines: list[str] = []
     write(tmp_path, people=1, photos_per_person=0, distractors=1, progress=lines.append)
-    assert lines == ['phantom: person 1 of 1', 'phantom: distractor 1 of 1']
+    assert sorted(lines) == ['distractor-01: a photograph', 'sub-01: a scan and 0 photographs']
 
 
 def test_flair_is_named_so(tmp_path):

@@ -1,0 +1,245 @@
+"""Files of one scan: a second run does what is missing or changed, no more and no less."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from bids_reid.bids import derivatives
+from bids_reid.bids.derivatives import is_up_to_date, read_template, save_failure, save_scan
+from bids_reid.bids.outputs import ScanFiles, file_sha256, read_json, read_table
+from bids_reid.records import Scan, Template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BOXES = [(1, 2, 3, 4)] * 40 + [None] * 41
+FEATURES = np.arange(6, dtype=np.float32).reshape(2, 3)
+VIEWS = np.array([4, 7], np.int32)
+
+
+class Bench:
+    """A dataset with one scan, and what its results were."""
+
+    def __init__(self, folder: Path) -> None:
+        self.raw, self.out = folder / 'raw', folder / 'out'
+        path = self.raw / 'sub-01' / 'anat' / 'sub-01_T1w.nii'
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b'scan')
+        self.surface = folder / 'skin.surf.gii'
+        self.surface.write_text('surface')
+        self.scan = Scan('01', None, 'T1w', 'sub-01', path)
+        self.files = ScanFiles.of(self.scan, self.out)
+
+    def save(
+        self, *extractors: str, renders: bool = False, status: str = 'ok', mark: float = 0
+    ) -> Path:
+        return save_scan(
+            self.scan,
+            self.raw,
+            self.out,
+            surface=self.surface,
+            measured={'Status': status, 'Reason': None},
+            boxes=BOXES,
+            templates=[
+                ({'Extractor': name, 'Model': 'm'}, Template(FEATURES + mark, VIEWS))
+                for name in extractors or ('face_recognition',)
+            ],
+            renders=np.full((81, 4, 4), int(mark), np.uint8) if renders else None,
+        )
+
+    def done(self, *extractors: str, keep_renders: bool = False) -> bool:
+        return is_up_to_date(
+            self.scan,
+            self.out,
+            extractors=extractors or ('face_recognition',),
+            keep_renders=keep_renders,
+        )
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_saved_scan_is_not_done_again(bench: Bench) -> None:
+    """Otherwise every run starts from nothing."""
+    assert not bench.done()
+    assert bench.save() == bench.files.record
+    assert bench.done()
+    # a scan in which no face was found is a result too
+    bench.save(status='no_face')
+    assert bench.done()
+
+
+def test_a_changed_scan_is_done_again(bench: Bench) -> None:
+    """Otherwise a scan that was de-faced since keeps its old, high risk; dates tell nothing."""
+    bench.save()
+    bench.scan.path.write_bytes(b'scan')
+    assert bench.done()
+    bench.scan.path.write_bytes(b'scAn')
+    assert not bench.done()
+
+
+def test_another_version_does_it_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise features of two versions are compared with each other."""
+    bench.save()
+    monkeypatch.setattr(derivatives, '__version__', '99')
+    assert not bench.done()
+
+
+def test_every_missing_file_is_made_again(bench: Bench) -> None:
+    """Otherwise the group level stops at a file that somebody removed."""
+    bench.save(renders=True)
+    assert bench.done(keep_renders=True)
+    files = [path for path in bench.files.folder.rglob('*') if path.is_file()]
+    needed = [path for path in files if path.suffix != '.png']
+    assert len(files) - len(needed) == 81
+    assert len(needed) == 6
+    for path in [*needed, bench.files.renders / 'view-80.png']:
+        content = path.read_bytes()
+        path.unlink()
+        assert not bench.done(keep_renders=True), path
+        path.write_bytes(content)
+        assert bench.done(keep_renders=True)
+
+
+def test_a_new_wish_is_fulfilled(bench: Bench) -> None:
+    """Otherwise --extractors or --keep renders does nothing on a folder that has results."""
+    bench.save()
+    assert not bench.done('face_recognition', 'orb')
+    assert not bench.done(keep_renders=True)
+    bench.save('orb', renders=True)
+    # the first extractor's template still holds: it is of the same scan and version
+    assert bench.done('face_recognition', 'orb', keep_renders=True)
+    assert read_json(bench.files.record)['Extractors'] == ['face_recognition', 'orb']
+
+
+def test_results_of_the_old_scan_do_not_stay_beside_the_new(bench: Bench) -> None:
+    """Otherwise one extractor's template, and the renders shown, are of the scan before."""
+    bench.save('orb', 'face_recognition', renders=True)
+    bench.scan.path.write_bytes(b'defaced')
+    bench.save('face_recognition', mark=9)
+    assert bench.done('face_recognition')
+    assert not bench.done('orb')
+    assert read_template(bench.files, 'orb') is None
+    assert not bench.files.renders.exists()
+    assert not bench.done(keep_renders=True)
+    assert read_json(bench.files.record)['Extractors'] == ['face_recognition']
+
+
+def test_the_neighbour_keeps_its_files(bench: Bench) -> None:
+    """Names that begin alike must not be taken for the same scan."""
+    others = [
+        Scan('01', None, 'T1w', 'sub-01_run-2', bench.scan.path),
+        Scan('01', None, 'FLAIR', 'sub-01', bench.scan.path),
+    ]
+    for scan in others:
+        other = ScanFiles.of(scan, bench.out).record
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.write_text('{}')
+    bench.save()
+    save_failure(bench.scan, bench.raw, bench.out, 'why')
+    assert all(ScanFiles.of(scan, bench.out).record.exists() for scan in others)
+
+
+def test_content_that_was_dropped_keeps_its_results(bench: Bench) -> None:
+    """After ``datalad drop`` a second run must not fail, nor throw good results away."""
+    bench.save()
+    bench.scan.path.unlink()
+    bench.scan.path.symlink_to('/nowhere')
+    assert bench.done()
+    assert not bench.done('orb')
+
+
+def test_a_failure_is_a_row_with_its_reason(bench: Bench) -> None:
+    """Otherwise a scan that failed still counts with its old template, or is not counted."""
+    bench.save('face_recognition', 'orb', renders=True)
+    save_failure(bench.scan, bench.raw, bench.out, 'sub-01_T1w.nii is empty')
+    assert list(bench.files.folder.iterdir()) == [bench.files.record]
+    record = read_json(bench.files.record)
+    assert record['Status'] == 'failed'
+    assert record['Reason'] == 'sub-01_T1w.nii is empty'
+    assert record['Sources'] == ['bids:raw:sub-01/anat/sub-01_T1w.nii']
+    assert record['ViewsWithFace'] is None
+    assert not bench.done()
+
+
+def test_a_scan_without_content_can_fail(bench: Bench) -> None:
+    bench.scan.path.unlink()
+    save_failure(bench.scan, bench.raw, bench.out, 'gone')
+    assert read_json(bench.files.record)['SourceSHA256'] is None
+
+
+def test_the_record_comes_last(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a run that was stopped between two files counts as finished."""
+
+    def full_disk(*_: Any) -> None:
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(derivatives, '_write_renders', full_disk)
+    with pytest.raises(OSError, match='No space'):
+        bench.save(renders=True)
+    assert bench.files.template('facerecognition').exists()
+    assert not bench.done()
+
+
+def test_a_template_comes_back_as_it_was(bench: Bench) -> None:
+    """A template that changes on disk changes who is recognised."""
+    bench.save()
+    template = read_template(bench.files, 'face_recognition')
+    assert template is not None
+    np.testing.assert_array_equal(template.features, FEATURES)
+    np.testing.assert_array_equal(template.views, VIEWS)
+    assert template.features.dtype == np.float32
+    assert read_template(bench.files, 'orb') is None
+
+
+def test_the_same_results_give_the_same_bytes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise nobody can check by hash that a run was repeated."""
+
+    def content() -> dict[str, str]:
+        files = (path for path in bench.files.folder.rglob('*') if path.is_file())
+        return {path.name: file_sha256(path) for path in files}
+
+    bench.save(renders=True)
+    before = content()
+    assert len(before) == 87
+    later = time.time() + 1e7
+    monkeypatch.setattr(time, 'time', lambda: later)
+    monkeypatch.setattr(time, 'localtime', lambda *_: time.gmtime(later))
+    bench.save(renders=True)
+    assert content() == before
+
+
+def test_what_the_files_say(bench: Bench) -> None:
+    """Reports and auditors read these."""
+    bench.save()
+    sidecar = read_json(bench.files.template('facerecognition').with_suffix('.json'))
+    assert sidecar['Extractor'] == 'face_recognition'
+    assert sidecar['Sources'] == ['bids:raw:sub-01/anat/sub-01_T1w.nii']
+    assert sidecar['SourceSHA256'] == file_sha256(bench.scan.path)
+    assert {'bids_reid', 'vtk', 'numpy'} <= set(sidecar['SoftwareVersions'])
+    rows = read_table(bench.files.views)
+    assert len(rows) == 81
+    assert [row['view'] for row in rows] == [str(number) for number in range(81)]
+    assert rows[39]['face_found'] == 'yes'
+    assert rows[39]['box'] == '1,2,3,4'
+    assert rows[40]['face_found'] == 'no'
+    assert rows[40]['box'] == 'n/a'
+
+
+def test_renders_are_pictures_of_their_views(bench: Bench) -> None:
+    from PIL import Image
+
+    bench.save(renders=True, mark=200)
+    pictures = sorted(bench.files.renders.iterdir())
+    assert [path.name for path in pictures[::40]] == ['view-00.png', 'view-40.png', 'view-80.png']
+    with Image.open(pictures[5]) as picture:
+        assert picture.mode == 'L'
+        assert np.asarray(picture).tolist() == [[200] * 4] * 4

@@ -1,0 +1,223 @@
+"""Finding scans: every head image of the dataset once, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bids_reid.bids.inputs import check_dataset, dataset_participants, find_scans
+from bids_reid.errors import (
+    CannotWriteError,
+    NoInputError,
+    NotBidsError,
+    NothingSelectedError,
+    UsageError,
+)
+from bids_reid.records import Scan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+B1, B2 = '1_ses-b_run-1_T1w', '1_ses-b_run-2_T1w'
+
+
+def put(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'12345678')
+
+
+def names(scans: tuple[Scan, ...]) -> list[str]:
+    return [f'{scan.source_name}_{scan.modality}' for scan in scans]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / 'data'
+    folder.mkdir()
+    (folder / 'dataset_description.json').write_text('{"Name": "x", "BIDSVersion": "1.10.0"}')
+    return folder
+
+
+@pytest.fixture
+def full(root: Path) -> Path:
+    """Sessions, runs, both endings, other data, people with similar labels."""
+    put(
+        root,
+        'sub-10/anat/sub-10_T1w.nii.gz',
+        'sub-10/anat/sub-10_T1w.json',
+        'sub-1/ses-b/anat/sub-1_ses-b_run-2_T1w.nii.gz',
+        'sub-1/ses-b/anat/sub-1_ses-b_run-1_T1w.nii',
+        'sub-1/ses-a/anat/sub-1_ses-a_FLAIR.nii.gz',
+        'sub-1/ses-a/anat/sub-1_ses-a_acq-high_T1w.nii.gz',
+        'sub-1/ses-a/anat/sub-1_ses-a_T2w.nii.gz',
+        'sub-1/ses-a/func/sub-1_ses-a_task-x_bold.nii.gz',
+        'sub-1/ses-a/func/sub-1_ses-a_T1w.nii.gz',
+        'sub-2/anat/sub-2_T1w.nii.gz',
+        'sub-2/anat/sub-2_T1wx.nii.gz',
+        'sub-2/pet/sub-2_trc-fdg_pet.nii.gz',
+        'derivatives/x/sub-2/anat/sub-2_desc-x_T1w.nii.gz',
+        'sourcedata/sub-2/anat/sub-2_T1w.nii.gz',
+    )
+    return root
+
+
+def test_every_head_image_is_found_once_and_in_order(full: Path) -> None:
+    """Otherwise people are missing from the audit, or counted twice."""
+    scans = find_scans(full)
+    assert names(scans) == [
+        'sub-1_ses-a_FLAIR',
+        'sub-1_ses-a_acq-high_T1w',
+        'sub-1_ses-b_run-1_T1w',
+        'sub-1_ses-b_run-2_T1w',
+        'sub-10_T1w',
+        'sub-2_T1w',
+    ]
+    assert scans[2] == Scan(
+        participant='1',
+        session='b',
+        modality='T1w',
+        source_name='sub-1_ses-b_run-1',
+        path=full / 'sub-1/ses-b/anat/sub-1_ses-b_run-1_T1w.nii',
+    )
+    assert scans[4].session is None
+    assert dataset_participants(full) == {'1', '2', '10'}
+    assert find_scans(full) == scans
+
+
+def test_only_the_chosen_are_read(full: Path) -> None:
+    """Otherwise people who did not agree are processed; 1 is not 10."""
+    assert names(find_scans(full, participants=['1'], sessions=['b'])) == [
+        'sub-1_ses-b_run-1_T1w',
+        'sub-1_ses-b_run-2_T1w',
+    ]
+    assert names(find_scans(full, participants=['2', '10'])) == ['sub-10_T1w', 'sub-2_T1w']
+    assert names(find_scans(full, modalities=['T2w', 'pet'])) == [
+        'sub-1_ses-a_T2w',
+        'sub-2_trc-fdg_pet',
+    ]
+    with pytest.raises(NothingSelectedError, match='sub-3'):
+        find_scans(full, participants=['1', '3'])
+    with pytest.raises(NothingSelectedError, match='angio'):
+        find_scans(full, modalities=['angio'])
+    with pytest.raises(NothingSelectedError):
+        find_scans(full, participants=['2'], sessions=['b'])
+
+
+def test_what_is_no_scan_of_the_dataset_is_left_out(root: Path) -> None:
+    """Two files of one name would overwrite each other's results and stop the whole run."""
+    put(
+        root,
+        'sub-01/anat/sub-01_T1w.nii',
+        'sub-01/anat/sub-01_T1w.nii.gz',
+        'sub-01/anat/._sub-01_T1w.nii.gz',
+        'sub-01/anat/old/sub-01_T1w.nii.gz',
+        'sub-01/anat_backup/sub-01_T1w.nii.gz',
+        'sub-01/anat/sub-02_FLAIR.nii.gz',
+        'sub-01/ses-1/anat/sub-01_FLAIR.nii.gz',
+        'sub-01/ses-1/anat/sub-01_ses-2_FLAIR.nii.gz',
+        '.git/sub-01/anat/sub-01_run-2_T1w.nii.gz',
+    )
+    scans = find_scans(root)
+    assert names(scans) == ['sub-01_T1w']
+    assert scans[0].path == root / 'sub-01/anat/sub-01_T1w.nii.gz'
+
+
+def test_a_link_without_content_is_listed(root: Path) -> None:
+    """A file that datalad has not fetched becomes a row with a reason, not a silent gap."""
+    put(root, 'sub-01/anat/sub-01_T1w.nii.gz')
+    (root / 'sub-01/anat/sub-01_FLAIR.nii.gz').symlink_to('/nowhere/content')
+    assert names(find_scans(root)) == ['sub-01_FLAIR', 'sub-01_T1w']
+
+
+def test_files_are_listed_by_the_name_the_user_gave(full: Path, tmp_path: Path) -> None:
+    """Otherwise the sources in the sidecars lead nowhere, or the run ends in a traceback."""
+    link = tmp_path / 'link'
+    link.symlink_to(full)
+    dots = full / 'sub-1' / '..'
+    assert all(scan.path.is_relative_to(link) for scan in find_scans(link))
+    assert all(scan.path.is_relative_to(dots) for scan in find_scans(dots))
+    assert len(find_scans(dots)) == 6
+
+
+@pytest.mark.parametrize(
+    ('filters', 'expected'),
+    [
+        ({'T1w': {'acquisition': None}}, ['1_ses-a_FLAIR', B1, B2]),
+        ({'t1w': {'acquisition': 'high'}}, ['1_ses-a_FLAIR', '1_ses-a_acq-high_T1w']),
+        ({'flair': {'session': 'z'}, 't1w': {'run': [2]}}, [B2]),
+        ({'T1w': {'session': 'b', 'run': 1}, 'bold': {'task': 'x'}}, ['1_ses-a_FLAIR', B1]),
+        ({'T1w': {'suffix': 'T2w'}}, ['1_ses-a_FLAIR', '1_ses-a_T2w']),
+    ],
+)  # fmt: skip
+def test_filters_select(
+    full: Path, tmp_path: Path, filters: dict[str, object], expected: list[str]
+) -> None:
+    """Otherwise scans that the user left out are processed; null asks for absence."""
+    file = tmp_path / 'filter.json'
+    file.write_text(json.dumps(filters))
+    scans = find_scans(full, participants=['1'], filter_file=file)
+    assert names(scans) == [f'sub-{name}' for name in expected]
+
+
+@pytest.mark.parametrize(
+    'content', ['', '{', '[]', '{"T1w": null}', '{"T1w": {"acq": "x"}}', '\xff']
+)
+def test_a_damaged_filter_file_is_named(full: Path, tmp_path: Path, content: str) -> None:
+    """Otherwise the run ends in a traceback, or unfiltered."""
+    file = tmp_path / 'filter.json'
+    file.write_bytes(content.encode('latin-1'))
+    with pytest.raises(UsageError, match=r'filter\.json'):
+        find_scans(full, filter_file=file)
+    with pytest.raises(UsageError):
+        find_scans(full, filter_file=tmp_path)
+    with pytest.raises(NoInputError, match=r'gone\.json'):
+        find_scans(full, filter_file=tmp_path / 'gone.json')
+
+
+def test_a_kept_index_serves_every_later_choice(full: Path, tmp_path: Path) -> None:
+    """An index made for one participant must not hide the others in the next run."""
+    index = tmp_path / 'index'
+    first = find_scans(full, participants=['2'], database_dir=index)
+    assert names(first) == ['sub-2_T1w']
+    files = {path: path.stat().st_mtime_ns for path in index.iterdir()}
+    assert files
+    assert names(find_scans(full, participants=['10'], database_dir=index)) == ['sub-10_T1w']
+    assert find_scans(full, database_dir=index) == find_scans(full)
+    # used, not made again
+    assert {path: path.stat().st_mtime_ns for path in index.iterdir()} == files
+
+
+def test_an_index_of_another_dataset_is_refused(full: Path, tmp_path: Path) -> None:
+    """pybids would silently give the scans of that other dataset."""
+    find_scans(full, database_dir=tmp_path / 'index')
+    other = tmp_path / 'other'
+    put(other, 'sub-1/anat/sub-1_T1w.nii')
+    with pytest.raises(UsageError, match='index of another dataset'):
+        find_scans(other, database_dir=tmp_path / 'index')
+
+
+def test_an_index_that_cannot_be_written_is_named(full: Path) -> None:
+    with pytest.raises(CannotWriteError, match='below'):
+        find_scans(full, database_dir=full / 'dataset_description.json' / 'below')
+
+
+@pytest.mark.parametrize(
+    'content', [None, '', '{', '[]', '3', '{"Name": "x"}', '{"BIDSVersion": "1"}']
+)
+def test_what_is_not_bids_is_refused_unless_told(root: Path, content: str | None) -> None:
+    """Otherwise a wrong folder is searched, or the reason is a traceback."""
+    description = root / 'dataset_description.json'
+    check_dataset(root, validate=True)
+    description.unlink()
+    if content is not None:
+        description.write_text(content)
+    with pytest.raises(NotBidsError, match=r'dataset_description\.json'):
+        check_dataset(root, validate=True)
+    check_dataset(root, validate=False)
+    with pytest.raises(NoInputError):
+        check_dataset(root / 'gone', validate=False)

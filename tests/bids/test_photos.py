@@ -1,0 +1,129 @@
+"""Whose photograph it is: a wrong label turns an attack that works into one that fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bids_reid.bids.photos import find_photos
+from bids_reid.errors import NoInputError, UsageError
+from bids_reid.records import Photo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def put(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'x')
+
+
+@pytest.mark.parametrize(
+    ('name', 'participant'),
+    [
+        ('sub-01_photo-1.jpg', '01'),
+        ('sub-01_ses-02_photo.jpg', '01'),
+        ('sub-01.png', '01'),
+        ('Sub-01.jpg', '01'),
+        ('sub-01 (1).jpg', '01'),
+        ('sub-01-2.jpg', '01'),
+        ('sub-01/IMG 0001.JPG', '01'),
+        ('sub-01/day 2/a.jpeg', '01'),
+        ('sub-01/sub-02_photo.jpg', '02'),
+        ('holiday/sub-0A1_x.tif', '0A1'),
+        ('distractor-1.jpg', None),
+        ('IMG_sub-01.jpg', None),
+        ('sub-.jpg', None),
+        ('nobody/a.webp', None),
+    ],
+)
+def test_the_name_says_whose_it_is(tmp_path: Path, name: str, participant: str | None) -> None:
+    """Otherwise a participant's photograph is taken for a stranger's, and the risk looks small."""
+    put(tmp_path, name)
+    assert find_photos(tmp_path) == (Photo(name, participant, tmp_path / name),)
+
+
+def test_all_pictures_of_a_folder_in_order_and_nothing_else(tmp_path: Path) -> None:
+    """Otherwise thumbnails and notes are searched with, or the order changes between machines."""
+    pictures = [
+        'a.heic', 'b.HEIF', 'c.TIFF', 'deep/er/d.webp', 'e.jpg', 'sub-2/f.png', 'sub-2/g.tif',
+    ]  # fmt: skip
+    put(tmp_path, *reversed(pictures))
+    put(tmp_path, '.hidden.jpg', '.thumbnails/x.jpg', 'sub-2/._f.png', 'notes.txt', 'x.nii', 'jpg')
+    (tmp_path / 'folder.jpg').mkdir()
+    assert [photo.name for photo in find_photos(tmp_path)] == pictures
+
+
+def test_a_hidden_folder_above_hides_nothing(tmp_path: Path) -> None:
+    put(tmp_path / '.private' / 'photos', 'sub-1.jpg')
+    assert len(find_photos(tmp_path / '.private' / 'photos')) == 1
+
+
+def test_no_photograph_is_an_error(tmp_path: Path) -> None:
+    """Otherwise an audit without any attack reports no risk."""
+    put(tmp_path, 'notes.txt')
+    with pytest.raises(UsageError, match='no photographs'):
+        find_photos(tmp_path)
+    with pytest.raises(NoInputError, match='gone'):
+        find_photos(tmp_path / 'gone')
+
+
+@pytest.mark.parametrize('bom', ['', '\ufeff'])
+@pytest.mark.parametrize('end', ['\n', '\r\n'])
+def test_a_table_says_whose_they_are(tmp_path: Path, bom: str, end: str) -> None:
+    """As Excel and R write it: byte order mark, line ends of Windows, spaces, other columns."""
+    put(tmp_path, 'a.jpg', 'x/b.jpg', 'c d.jpg')
+    absolute = str(tmp_path / 'a.jpg')
+    rows = [
+        ('path', 'age', 'participant_id'),
+        ('a.jpg', '7', 'sub-01'),
+        ('x/b.jpg', '8', '02 '),
+        ('c d.jpg', '9', 'n/a'),
+        ('c d.jpg', '9', ''),
+        (absolute, '1', 'sub-03'),
+    ]
+    table = tmp_path / 'photos.tsv'
+    table.write_bytes((bom + end.join('\t'.join(row) for row in rows) + end).encode())
+    assert find_photos(table) == (
+        Photo('a.jpg', '01', tmp_path / 'a.jpg'),
+        Photo('x/b.jpg', '02', tmp_path / 'x/b.jpg'),
+        Photo('c d.jpg', None, tmp_path / 'c d.jpg'),
+        Photo('c d.jpg', None, tmp_path / 'c d.jpg'),
+        Photo(absolute, '03', tmp_path / 'a.jpg'),
+    )
+
+
+def test_a_table_without_a_column_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / 'photos.tsv'
+    table.write_text('path\tsubject\na.jpg\t01\n')
+    with pytest.raises(UsageError, match=r'photos\.tsv.*participant_id'):
+        find_photos(table)
+    table.write_text('')
+    with pytest.raises(UsageError, match='participant_id and path'):
+        find_photos(table)
+    table.write_text('path\tparticipant_id\n')
+    with pytest.raises(UsageError, match='no photographs'):
+        find_photos(table)
+
+
+def test_a_photograph_that_is_not_there_is_named_with_its_line(tmp_path: Path) -> None:
+    """Otherwise it silently leaves the denominator."""
+    put(tmp_path, 'a.jpg')
+    table = tmp_path / 'photos.tsv'
+    table.write_text('path\tparticipant_id\na.jpg\t01\n\nb.jpg\t02\n')
+    with pytest.raises(NoInputError, match=r'line 4.*b\.jpg'):
+        find_photos(table)
+    table.write_text('participant_id\tpath\n01\n')
+    with pytest.raises(NoInputError, match='line 2'):
+        find_photos(table)
+
+
+def test_a_picture_instead_of_a_folder_is_refused(tmp_path: Path) -> None:
+    """Somebody types one photograph: one clear line, no traceback."""
+    picture = tmp_path / 'sub-01.jpg'
+    picture.write_bytes(b'\xff\xd8\xff\xe0\x00\x10JFIF')
+    with pytest.raises(UsageError, match=r'sub-01\.jpg'):
+        find_photos(picture)

@@ -1,0 +1,106 @@
+"""Where a face is found, and how often it is looked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bids_reid.faces import detect
+from bids_reid.faces.detect import Box, find_face, find_faces_by_camera
+from bids_reid.views.cameras import standard_views
+
+VIEWS = standard_views()
+
+
+@pytest.mark.parametrize('kind', ['black', 'white', 'noise', 'ramp'])
+@pytest.mark.parametrize('shape', [(200, 160), (200, 160, 3), (20, 20)])
+def test_no_face_where_there_is_none(kind: str, shape: tuple[int, ...]) -> None:
+    """Otherwise everything is a face, and failures to acquire are not counted."""
+    rng = np.random.default_rng(4)
+    image = {
+        'black': np.zeros(shape),
+        'white': np.full(shape, 255),
+        'noise': rng.integers(0, 256, shape),
+        'ramp': np.linspace(0, 255, int(np.prod(shape))).reshape(shape),
+    }[kind].astype(np.uint8)
+    assert find_face(image) is None
+
+
+def found(*boxes: tuple[int, int, int, int]) -> object:
+    import dlib
+
+    return lambda _image, _enlarge: [dlib.rectangle(*box) for box in boxes]
+
+
+def test_the_largest_face_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The participant stands in front, passers-by behind."""
+    faces = found((0, 0, 9, 9), (20, 30, 59, 69), (5, 5, 20, 20))
+    monkeypatch.setattr(detect, '_detector', lambda: faces)
+    assert find_face(np.zeros((100, 100), np.uint8)) == Box(20, 30, 59, 69)
+
+
+def test_a_box_stays_in_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """dlib gives boxes beyond the border; a negative index would take the other side."""
+    monkeypatch.setattr(detect, '_detector', lambda: found((-12, -3, 130, 95)))
+    assert find_face(np.zeros((90, 120), np.uint8)) == Box(0, 0, 119, 89)
+
+
+def test_a_view_on_another_array_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strided arrays are what slicing gives; dlib refuses them."""
+    assert find_face(np.zeros((200, 100), np.uint8).T[::-1, ::2]) is None
+
+
+class Detector:
+    """Finds a face only in the views it is told; remembers where it looked."""
+
+    def __init__(self, shows: set[int]) -> None:
+        self.shows, self.asked = shows, []
+
+    def __call__(self, image: np.ndarray) -> Box | None:
+        number = int(image[0, 0])
+        self.asked.append(number)
+        return Box(number, 0, 1, 1) if number in self.shows else None
+
+
+NUMBERED = np.arange(81, dtype=np.uint8)[:, None, None].repeat(2, axis=1)
+
+
+def search(monkeypatch: pytest.MonkeyPatch, shows: set[int]) -> tuple[dict, Detector]:
+    detector = Detector(shows)
+    monkeypatch.setattr(detect, 'find_face', detector)
+    return find_faces_by_camera(NUMBERED, VIEWS), detector
+
+
+def test_a_face_is_looked_for_once_per_camera(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the detector runs 81 times for each scan, the slowest step of all."""
+    boxes, detector = search(monkeypatch, set(range(81)))
+    assert len(boxes) == 9
+    assert len(detector.asked) == 9
+    for camera, box in boxes.items():
+        view = VIEWS[box.left]
+        assert camera == (view.camera_yaw, view.camera_pitch)
+        # light from ahead and a little above shows a face best
+        assert (view.light_azimuth, view.light_elevation) == (0, 30)
+
+
+def test_lights_are_tried_until_one_shows_the_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A detector misses faces lit from the side: giving up early loses views."""
+    last = {8, 45, 54}  # lights from far aside, of three cameras
+    boxes, detector = search(monkeypatch, last)
+    assert {box.left for box in boxes.values()} == last
+    assert {(VIEWS[n].camera_yaw, VIEWS[n].camera_pitch) for n in last} == set(boxes)
+    assert len(detector.asked) == len(set(detector.asked))
+    # cameras that never show a face are tried with every light, the others until it is found
+    assert 54 <= len(detector.asked) <= 81
+
+
+def test_no_face_anywhere_is_no_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes, detector = search(monkeypatch, set())
+    assert boxes == {}
+    assert sorted(detector.asked) == list(range(81))
+
+
+def test_each_camera_has_its_own_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A box of one camera laid on another's picture cuts the face."""
+    boxes, _ = search(monkeypatch, {4, 40})
+    assert boxes == {(-20, -15): Box(4, 0, 1, 1), (0, 0): Box(40, 0, 1, 1)}

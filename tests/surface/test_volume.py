@@ -1,0 +1,208 @@
+"""Reading a scan: the same head, whatever the file is like; a damaged file is named."""
+
+from __future__ import annotations
+
+import gzip
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_reid.errors import ScanError
+from bids_reid.surface.volume import load_volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+SHAPE = (10, 12, 14)
+AFFINE = np.array([[2.0, 0, 0, -9], [0, 1.5, 0, 4], [0, 0, 1.0, 20], [0, 0, 0, 1]])
+
+
+def world(volume_data: NDArray[Any], affine: NDArray[Any]) -> NDArray[Any]:
+    """Position of the brightest voxel, millimetres."""
+    peak = np.unravel_index(int(volume_data.argmax()), volume_data.shape)
+    return np.asarray(affine @ [*peak, 1])[:3]
+
+
+@pytest.fixture
+def data() -> NDArray[np.int16]:
+    values = np.random.default_rng(0).integers(0, 500, SHAPE).astype(np.int16)
+    values[2, 3, 5] = 2000
+    return values
+
+
+@pytest.fixture
+def gz(tmp_path: Path, data: NDArray[np.int16]) -> Path:
+    path = tmp_path / 'sub-01_T1w.nii.gz'
+    nib.save(nib.Nifti1Image(data, AFFINE), path)
+    return path
+
+
+def test_values_and_places(gz: Path, data: NDArray[np.int16]) -> None:
+    volume = load_volume(gz)
+    np.testing.assert_array_equal(volume.data, data)
+    np.testing.assert_allclose(volume.affine, AFFINE)
+    np.testing.assert_allclose(volume.spacing, [2, 1.5, 1])
+    assert volume.voxel_size == pytest.approx((2, 1.5, 1))
+    assert volume.data.dtype == np.float32
+    assert volume.notes == ()
+
+
+@pytest.mark.parametrize('flips', [(0,), (1,), (2,), (0, 1), (0, 1, 2)])
+@pytest.mark.parametrize('order', [(0, 1, 2), (2, 0, 1), (1, 0, 2)])
+def test_every_storage_order_gives_the_same_volume(
+    tmp_path: Path, data: NDArray[np.int16], flips: tuple[int, ...], order: tuple[int, ...]
+) -> None:
+    """Otherwise a mirrored or lying head is compared with upright photographs."""
+    stored = np.flip(data, flips)
+    affine = AFFINE.copy()
+    for axis in flips:
+        affine[:3, 3] += AFFINE[:3, axis] * (SHAPE[axis] - 1)
+        affine[:3, axis] *= -1
+    stored = stored.transpose(order)
+    affine[:3, :3] = affine[:3, order]
+    path = tmp_path / 'x.nii'
+    nib.save(nib.Nifti1Image(stored, affine), path)
+    volume = load_volume(path)
+    np.testing.assert_array_equal(volume.data, data)
+    np.testing.assert_allclose(volume.affine, AFFINE)
+    assert np.linalg.det(volume.affine) > 0
+
+
+def test_a_scale_in_the_header_is_applied(tmp_path: Path, data: NDArray[np.int16]) -> None:
+    """Otherwise background and skin swap when the slope is negative."""
+    image = nib.Nifti1Image(data, AFFINE)
+    image.header.set_slope_inter(-0.5, 7)
+    path = tmp_path / 'x.nii'
+    nib.save(image, path)
+    raw = bytearray(path.read_bytes())
+    raw[112:120] = np.array([-0.5, 7], '<f4').tobytes()
+    raw[352:] = np.asfortranarray(data).tobytes(order='F')
+    path.write_bytes(bytes(raw))
+    np.testing.assert_allclose(load_volume(path).data, -0.5 * data + 7)
+
+
+@pytest.mark.parametrize(('extra', 'note'), [((1,), ()), ((3,), ('first of 3 volumes used',))])
+def test_the_first_of_several_volumes_is_used_and_said(
+    tmp_path: Path, data: NDArray[np.int16], extra: tuple[int, ...], note: tuple[str, ...]
+) -> None:
+    series = np.stack([data * (n == 0) + n for n in range(extra[0])], axis=-1).astype(np.int16)
+    path = tmp_path / 'x.nii'
+    nib.save(nib.Nifti1Image(series, AFFINE), path)
+    volume = load_volume(path)
+    np.testing.assert_array_equal(volume.data, data)
+    assert volume.notes == note
+
+
+def test_values_that_are_no_numbers_become_air_and_are_said(
+    tmp_path: Path, data: NDArray[np.int16]
+) -> None:
+    """One NaN spreads through every filter and leaves no surface."""
+    values = data.astype(np.float32)
+    values[0, 0, :3] = [np.nan, np.inf, -np.inf]
+    path = tmp_path / 'x.nii'
+    nib.save(nib.Nifti1Image(values, AFFINE), path)
+    volume = load_volume(path)
+    assert volume.data[0, 0, :3].tolist() == [0, 0, 0]
+    np.testing.assert_array_equal(volume.data[1:], data[1:])
+    assert len(volume.notes) == 1
+
+
+def test_complex_values_give_their_magnitude(tmp_path: Path, data: NDArray[np.int16]) -> None:
+    path = tmp_path / 'x.nii'
+    nib.save(nib.Nifti1Image((1j * data).astype(np.complex64), AFFINE), path)
+    volume = load_volume(path)
+    np.testing.assert_allclose(volume.data, data, rtol=1e-6)
+    assert volume.notes
+
+
+def test_fine_voxels_are_averaged_in_place(tmp_path: Path) -> None:
+    """Otherwise half a voxel of shift, or aliasing, changes the face."""
+    shape, fine = (40, 20, 24), np.diag([0.5, 1.0, 0.8, 1])
+    at = np.indices(shape) * np.array([0.5, 1, 0.8])[:, None, None, None]
+    blob = 1000 * np.exp(-((at - np.array([10.0, 9, 8])[:, None, None, None]) ** 2).sum(0) / 18)
+    path = tmp_path / 'x.nii'
+    nib.save(nib.Nifti1Image(blob.astype(np.float32), fine), path)
+    volume = load_volume(path)
+    np.testing.assert_allclose(volume.spacing, [1, 1, 1])
+    assert volume.voxel_size == pytest.approx((0.5, 1, 0.8))
+    grid = np.indices(volume.data.shape).reshape(3, -1)
+    weights = volume.data.ravel() / volume.data.sum()
+    np.testing.assert_allclose((grid * weights).sum(axis=1), [10, 9, 8], atol=0.15)
+    assert volume.data.max() == pytest.approx(1000, rel=0.1)
+    np.testing.assert_allclose(world(volume.data, volume.affine), [10, 9, 8])
+
+
+def damaged(kind: str, whole: bytes) -> bytes:
+    plain = gzip.decompress(whole)
+    half = len(whole) // 2
+    if kind == 'cut':
+        return whole[:half]
+    if kind == 'bytes lost':
+        return whole[:half] + bytes(50) + whole[half + 50 :]
+    if kind == 'wrong checksum':
+        return whole[:-8] + b'abcd' + whole[-4:]
+    if kind == 'cut inside':
+        return gzip.compress(plain[:2000])
+    if kind == 'header only':
+        return gzip.compress(plain[:348])
+    if kind == 'no zip':
+        return plain
+    if kind == 'text':
+        return gzip.compress(b'<html>404 not found</html>' * 50)
+    # fields of the header: data type, number of dimensions, their sizes, offset
+    offset, value = {
+        'type': (70, b'\xff\x7f'),
+        'negative size': (42, b'\xff\xff'),
+        'huge size': (42, b'\xff\x7f\xff\x7f\xff\x7f'),
+        'offset': (108, b'\xff\xff\xff\xff'),
+        'no sizes': (40, b'\xff\xff'),
+        'affine of NaN': (254, b'\x01\x00' + bytes(24) + b'\x00\x00\xc0\x7f'),
+        'flat affine': (254, b'\x01\x00' + bytes(24 + 48)),
+    }[kind]
+    return gzip.compress(plain[:offset] + value + plain[offset + len(value) :])
+
+
+@pytest.mark.parametrize(
+    'kind',
+    [
+        'cut', 'bytes lost', 'wrong checksum', 'cut inside', 'header only', 'no zip', 'text',
+        'type', 'negative size', 'huge size', 'offset', 'no sizes', 'affine of NaN',
+        'flat affine',
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings('error')
+def test_a_damaged_file_is_named_in_one_line(gz: Path, kind: str) -> None:
+    """Otherwise garbage is measured, or a traceback stands where the reason should."""
+    gz.write_bytes(damaged(kind, gz.read_bytes()))
+    with pytest.raises(ScanError, match=r'sub-01_T1w\.nii\.gz') as caught:
+        load_volume(gz)
+    assert '\n' not in str(caught.value)
+
+
+def test_what_is_no_scan_is_named(tmp_path: Path, data: NDArray[np.int16]) -> None:
+    """Empty files, links that datalad left, slices, colour maps, blank volumes."""
+    cases = {
+        'constant': np.full(SHAPE, 7, np.int16),
+        'nothing finite': np.full(SHAPE, np.nan, np.float32),
+        'slice': data[:, :, :1],
+        'flat': data[:, :, 0],
+        'small': data[:7],
+        'colour': np.ones(SHAPE, [('R', 'u1'), ('G', 'u1'), ('B', 'u1')]),
+    }
+    for name, values in cases.items():
+        path = tmp_path / f'{name}.nii'
+        nib.save(nib.Nifti1Image(values, AFFINE), path)
+        with pytest.raises(ScanError, match=f'{name}.nii'):
+            load_volume(path)
+    empty = tmp_path / 'empty.nii.gz'
+    empty.touch()
+    link = tmp_path / 'link.nii.gz'
+    link.symlink_to('/nowhere')
+    for path in (empty, link, tmp_path / 'gone.nii.gz', tmp_path):
+        with pytest.raises(ScanError, match=path.name):
+            load_volume(path)

@@ -1,0 +1,403 @@
+"""The command line: what people type is what is run, and mistakes end in one line and a code."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from dataclasses import fields, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from bids_reid import __version__
+from bids_reid.cli import build_parser, main, settings_from
+from bids_reid.settings import Settings
+
+HEAVY = ('numpy', 'nipype', 'pyvista', 'vtkmodules', 'bids', 'cv2', 'dlib', 'scipy', 'nibabel')
+
+
+def parse(*options: str, levels: tuple[str, ...] = ('participant',)) -> Settings:
+    arguments = ['/data', '/out', *levels, *options]
+    return settings_from(build_parser().parse_args(arguments), command='')
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Path:
+    """A dataset with one scan of 8 bytes."""
+    root = tmp_path / 'data'
+    anat = root / 'sub-01' / 'anat'
+    anat.mkdir(parents=True)
+    (root / 'dataset_description.json').write_text('{"Name": "tiny", "BIDSVersion": "1.10.0"}')
+    (anat / 'sub-01_T1w.nii').write_bytes(b'12345678')
+    return root
+
+
+@pytest.fixture
+def _as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Give back the umask and the environment that a run changes."""
+    import nipype  # noqa: F401 (sets variables of its own)
+
+    from bids_reid.views import selftest
+
+    before, umask = dict(os.environ), os.umask(0o077)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(selftest, 'check_rendering', lambda: 'none')
+    yield
+    os.umask(umask)
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
+    """Run the program; return its code and its one line on stderr."""
+    try:
+        code = main([str(argument) for argument in arguments])
+    except SystemExit as leaving:
+        code = int(leaving.code or 0)
+    said = capsys.readouterr().err
+    assert said.startswith('bids-reid: ')
+    assert said.count('\n') == 1, said
+    assert 'Traceback' not in said
+    return code, said
+
+
+ALIASES = [
+    (
+        'participants',
+        ('--participant-label', '--participant_label', '--participant-labels', '--subject-label'),
+        ('01', '02'),
+        ('01', '02'),
+    ),
+    ('sessions', ('--session-label', '--session-id', '--session_label'), ('a',), ('a',)),
+    (
+        'n_procs',
+        ('--nprocs', '--n-procs', '--n_procs', '--nthreads', '--n-cpus', '--n_cpus'),
+        ('3',),
+        3,
+    ),
+    ('omp_threads', ('--omp-nthreads',), ('3',), 3),
+    ('memory_gb', ('--mem', '--mem-gb', '--mem_gb'), ('2.5',), 2.5),
+    ('work_dir', ('-w', '--work-dir'), ('/w',), Path('/w')),
+    ('skip_validation', ('--skip-bids-validation', '--skip_bids_validation'), (), True),
+    ('filter_file', ('--bids-filter-file',), ('/f.json',), Path('/f.json')),
+    ('database_dir', ('--bids-database-dir',), ('/db',), Path('/db')),
+    ('plugin_file', ('--use-plugin',), ('/p.yml',), Path('/p.yml')),
+    ('stop_on_first_crash', ('--stop-on-first-crash',), (), True),
+    ('dry_run', ('--dry-run',), (), True),
+    ('reports_only', ('--reports-only',), (), True),
+    ('modalities', ('--modalities',), ('T2w', 'UNIT1'), ('T2w', 'UNIT1')),
+    ('extractors', ('--extractors',), ('a', 'b'), ('a', 'b')),
+    ('photos', ('--photos',), ('/p',), Path('/p')),
+    ('keep', ('--keep',), ('renders',), 'renders'),
+    ('report_faces', ('--report-faces',), (), True),
+    ('verbosity', ('-v',), (), 1),
+]
+
+
+@pytest.mark.parametrize(
+    ('field', 'alias', 'given', 'meant'),
+    [
+        (field, alias, given, meant)
+        for field, aliases, given, meant in ALIASES
+        for alias in aliases
+    ],
+)
+def test_every_spelling_sets_its_field_and_no_other(
+    field: str, alias: str, given: tuple[str, ...], meant: object
+) -> None:
+    """Otherwise an option is taken and ignored, or one that people know is refused."""
+    settings = parse(alias, *given)
+    assert getattr(settings, field) == meant
+    assert replace(settings, **{field: getattr(parse(), field)}) == parse()
+
+
+def test_every_option_of_the_help_is_tested_above() -> None:
+    """Otherwise a new option can be accepted and do nothing."""
+    spellings = {name for action in build_parser()._actions for name in action.option_strings}
+    tested = {alias for _, aliases, _, _ in ALIASES for alias in aliases}
+    assert spellings - tested == {'-h', '--help', '--version'}
+    of_positionals = {'bids_dir', 'output_dir', 'levels', 'command'}
+    assert {field.name for field in fields(Settings)} - of_positionals == {a[0] for a in ALIASES}
+
+
+def test_labels_may_have_their_prefix_and_be_repeated() -> None:
+    """Otherwise sub-01 selects nobody, or a second --participant-label drops the first."""
+    settings = parse(
+        *('--participant-label', 'sub-01', '01', '02', '--session-id', 'ses-a', 'a'),
+        *('--participant_label', '03', 'sub-02', '--session-label', 'b'),
+    )
+    assert settings.participants == ('01', '02', '03')
+    assert settings.sessions == ('a', 'b')
+    # what one call was given does not stay for the next
+    assert parse().participants == ()
+    # only the prefix goes
+    assert parse('--participant-label', 'sub-sub').participants == ('sub',)
+
+
+def test_levels_run_in_their_order_and_once() -> None:
+    """Otherwise the group level runs before there is anything to read."""
+    assert parse(levels=('group', 'participant')).levels == ('participant', 'group')
+    assert parse(levels=('group', 'group')).levels == ('group',)
+
+
+def test_modalities_and_extractors_are_not_repeated() -> None:
+    """Otherwise a scan is counted twice."""
+    settings = parse('--modalities', 'T1w', 'T1w', '--extractors', 'a', 'b', 'a')
+    assert settings.modalities == ('T1w',)
+    assert settings.extractors == ('a', 'b')
+
+
+def test_paths_are_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Otherwise Nipype, which changes folders, looks for the data elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('HOME', '/home/me')
+    options = build_parser().parse_args(['d', '~/out', 'group', '--photos', 'p', '-w', './w'])
+    settings = settings_from(options, command='')
+    assert settings.bids_dir == tmp_path / 'd'
+    assert settings.output_dir == Path('/home/me/out')
+    assert settings.photos == tmp_path / 'p'
+    assert settings.work_dir == settings.work == tmp_path / 'w'
+    assert replace(settings, work_dir=None).work == Path('/home/me/out/work')
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        [],
+        ['/data'],
+        ['/data', '/out'],
+        ['/data', '/out', 'participant', '--no-such-option'],
+        ['/data', '/out', 'participant', '--nprocs', '0'],
+        ['/data', '/out', 'participant', '--nprocs', '1.5'],
+        ['/data', '/out', 'participant', '--nprocs', 'all'],
+        ['/data', '/out', 'participant', '--mem', '-1'],
+        ['/data', '/out', 'participant', '--mem', 'nan'],
+        ['/data', '/out', 'participant', '--keep', 'everything'],
+        ['/data', '/out', 'participant', '--participant-label'],
+        ['', '/out', 'participant'],
+        ['/data', '', 'participant'],
+        ['/data', '/out', 'participant', '--photos', ''],
+    ],
+)
+def test_wrong_usage_ends_with_64(capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
+    """Otherwise a script cannot tell a typing error, or an unset variable means this folder."""
+    code, said = refused(capsys, *options)
+    assert code == 64
+    assert '--help' in said
+
+
+def test_unknown_level_ends_with_17(capsys: pytest.CaptureFixture[str]) -> None:
+    """Otherwise a misspelt level does nothing and looks done."""
+    code, said = refused(capsys, '/data', '/out', 'participant', 'session')
+    assert code == 17
+    assert "'session'" in said
+
+
+@pytest.mark.usefixtures('_as_it_was')
+class TestRefusals:
+    """What the user can mend is told in one line that names it."""
+
+    def test_unknown_extractor(self, capsys: pytest.CaptureFixture[str], dataset: Path) -> None:
+        code, said = refused(capsys, dataset, 'out', 'participant', '--extractors', 'x')
+        assert code == 64
+        assert 'face_recognition' in said
+
+    def test_missing_dataset(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        code, said = refused(capsys, tmp_path / 'gone', 'out', 'participant')
+        assert code == 66
+        assert str(tmp_path / 'gone') in said
+
+    @pytest.mark.parametrize('option', ['--photos', '--bids-filter-file', '--use-plugin'])
+    def test_missing_file_before_any_work(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, option: str
+    ) -> None:
+        """Otherwise hours pass before a misspelt path is noticed."""
+        code, said = refused(capsys, dataset, 'out', 'participant', option, '/gone')
+        assert code == 66
+        assert '/gone' in said
+        assert not Path('out').exists()
+
+    @pytest.mark.parametrize('description', [None, '{"Name": "x"}', '{', '[]', '5', ''])
+    def test_not_bids(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, description: str | None
+    ) -> None:
+        path = dataset / 'dataset_description.json'
+        path.unlink()
+        if description is not None:
+            path.write_text(description)
+        code, said = refused(capsys, dataset, 'out', 'participant')
+        assert code == 16
+        assert 'dataset_description.json' in said
+
+    def test_not_bids_may_be_skipped(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path
+    ) -> None:
+        """It goes on to the search for scans."""
+        (dataset / 'dataset_description.json').unlink()
+        (dataset / 'sub-01' / 'anat' / 'sub-01_T1w.nii').unlink()
+        code, _ = refused(capsys, dataset, 'out', 'participant', '--skip-bids-validation')
+        assert code == 18
+
+    def test_unknown_participant(self, capsys: pytest.CaptureFixture[str], dataset: Path) -> None:
+        """Otherwise a misspelt label is left out of the audit without a word."""
+        code, said = refused(
+            capsys, dataset, 'out', 'participant', '--participant-label', '01', '9'
+        )
+        assert code == 18
+        assert 'sub-9' in said
+        assert 'sub-01' not in said
+
+    @pytest.mark.parametrize('options', [['--modalities', 'T2w'], ['--session-label', 'x']])
+    def test_no_scan(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, options: list[str]
+    ) -> None:
+        code, said = refused(capsys, dataset, 'out', 'participant', *options)
+        assert code == 18
+        assert options[1] in said or 'filters' in said
+
+    def test_output_below_a_file(self, capsys: pytest.CaptureFixture[str], dataset: Path) -> None:
+        code, said = refused(
+            capsys, dataset, dataset / 'dataset_description.json' / 'out', 'participant'
+        )
+        assert code == 73
+        assert str(dataset / 'dataset_description.json' / 'out') in said
+
+    @pytest.mark.parametrize('way', ['same', 'dots', 'link'])
+    def test_output_is_the_dataset(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, way: str
+    ) -> None:
+        """Otherwise the dataset's own description is overwritten."""
+        link = dataset.parent / 'link'
+        link.symlink_to(dataset)
+        output = {'same': dataset, 'dots': f'{dataset}/sub-01/..', 'link': link}[way]
+        before = (dataset / 'dataset_description.json').read_bytes()
+        code, said = refused(capsys, dataset, output, 'participant')
+        assert code == 73
+        assert 'bids_dir' in said
+        assert (dataset / 'dataset_description.json').read_bytes() == before
+
+    def test_output_holds_another_dataset(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
+    ) -> None:
+        """Otherwise the description of that dataset is overwritten."""
+        other = tmp_path / 'other'
+        other.mkdir()
+        (other / 'dataset_description.json').write_text('{"Name": "raw", "BIDSVersion": "1.8.0"}')
+        code, said = refused(capsys, dataset, other, 'participant')
+        assert code == 73
+        assert str(other) in said
+        assert 'raw' in (other / 'dataset_description.json').read_text()
+
+    @pytest.mark.parametrize('option', ['--work-dir', '--bids-database-dir'])
+    def test_other_folder_below_a_file(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, option: str
+    ) -> None:
+        below = dataset / 'dataset_description.json' / 'x'
+        code, said = refused(capsys, dataset, 'out', 'participant', option, below)
+        assert code == 73
+        assert str(below) in said
+
+    def test_group_without_participant_level(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
+    ) -> None:
+        code, said = refused(capsys, dataset, tmp_path / 'out', 'group')
+        assert code == 66
+        assert 'participant level' in said
+
+    @pytest.mark.parametrize(
+        ('option', 'content'),
+        [
+            ('--bids-filter-file', '['),
+            ('--bids-filter-file', '{"T1w": 3}'),
+            ('--bids-filter-file', '{"T1w": {"acq": "x"}}'),
+            ('--use-plugin', 'plugin_args: {}'),
+            ('--use-plugin', ': ['),
+        ],
+    )
+    def test_damaged_file(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        dataset: Path,
+        tmp_path: Path,
+        option: str,
+        content: str,
+    ) -> None:
+        file = tmp_path / 'file'
+        file.write_text(content)
+        code, said = refused(capsys, dataset, 'out', 'participant', option, file)
+        assert code == 64
+        assert str(file) in said
+
+
+@pytest.mark.usefixtures('_as_it_was')
+def test_a_dry_run_writes_nothing(
+    capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
+) -> None:
+    """Otherwise a look at what would be done changes the disk."""
+    before = sorted(tmp_path.rglob('*'))
+    assert main([str(dataset), str(tmp_path / 'out'), 'participant', '--dry-run']) == 0
+    assert 'sub-01_T1w.nii' in capsys.readouterr().out
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+PROBE = """
+import sys
+from {module} import main
+try:
+    main([{option!r}])
+except SystemExit as leaving:
+    assert not leaving.code, leaving.code
+loaded = [name for name in {heavy!r} if name in sys.modules]
+assert not loaded, loaded
+"""
+
+
+@pytest.mark.parametrize('module', ['bids_reid.cli', 'bids_reid.demo'])
+@pytest.mark.parametrize('option', ['--help', '--version'])
+def test_help_loads_no_science(module: str, option: str) -> None:
+    """Otherwise help takes seconds, or fails where a library is broken."""
+    program = PROBE.format(module=module, option=option, heavy=HEAVY)
+    done = subprocess.run(
+        [sys.executable, '-c', program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    assert ('usage' in done.stdout) == (option == '--help')
+
+
+def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        main(['--help'])
+    assert leaving.value.code == 0
+    said = ' '.join(capsys.readouterr().out.split())
+    for code in ('16 not BIDS', '17 unknown level', '18 the filters', '64 wrong', '66 no', '73'):
+        assert code in said
+
+
+def test_both_programs_are_installed() -> None:
+    """Otherwise the commands of the README do not exist."""
+    project = tomllib.loads((Path(__file__).parents[1] / 'pyproject.toml').read_text())
+    named = project['project']['scripts']
+    assert set(named) == {'bids-reid', 'bids-reid-demo'}
+    installed = {entry.name: entry for entry in entry_points(group='console_scripts')}
+    for name, target in named.items():
+        assert installed[name].value == target
+        program = Path(sys.executable).with_name(name)
+        done = subprocess.run([program, '--version'], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == f'bids-reid {__version__}\n'
+
+
+def test_the_module_runs_too(tmp_path: Path) -> None:
+    """``python -m bids_reid`` is what containers and schedulers call; its code must come out."""
+    done = subprocess.run(
+        [sys.executable, '-m', 'bids_reid', tmp_path, 'out', 'both'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 17
+    assert "unknown level 'both'" in done.stderr

@@ -1,0 +1,61 @@
+"""The demonstration, which is the first thing that anybody runs."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bids_reid.bids.outputs import read_table
+
+Call = Callable[..., 'subprocess.CompletedProcess[str]']
+
+SMALL = ('--people', '1', '--distractors', '0', '--nprocs', '1')
+
+
+def rank_1(folder: Path) -> dict[str, str]:
+    """Row of the participant unit at rank 1."""
+    rows = read_table(folder / 'derivatives' / 'bids_reid' / 'group_identification.tsv')
+    return next(row for row in rows if row['unit'] == 'participant' and row['k'] == '1')
+
+
+def test_it_never_writes_into_a_folder_of_something_else(call: Call, tmp_path: Path) -> None:
+    """Somebody's home folder is no place for synthetic people."""
+    (tmp_path / 'thesis.txt').write_text('two years of work')
+    done = call('bids-reid-demo', tmp_path, *SMALL)
+    assert done.returncode == 73
+    assert 'choose another folder' in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ['thesis.txt']
+
+
+@pytest.mark.parametrize(
+    'wrong', [('--alike', '1'), ('--people', '0'), ('--distractors', '-1'), ('--seed', 'x')]
+)
+def test_wrong_numbers_end_with_64(call: Call, tmp_path: Path, wrong: tuple[str, str]) -> None:
+    """A typing error must not start minutes of work."""
+    done = call('bids-reid-demo', tmp_path / 'demo', *wrong)
+    assert done.returncode == 64
+    assert wrong[0] in done.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_shows_a_risk_and_differences(call: Call, tmp_path: Path) -> None:
+    """12 unlike people are recognised far above chance, 12 look-alikes clearly less."""
+    done = call('bids-reid-demo', tmp_path / 'unlike')
+    assert done.returncode == 0, done.stdout + done.stderr
+    page = done.stdout.strip().splitlines()[-1].removeprefix('report: ')
+    assert Path(page).is_file()
+    unlike = rank_1(tmp_path / 'unlike')
+    assert unlike['n_probes'] == '12'
+    assert float(unlike['ci_low']) > float(unlike['chance'])
+    assert call('bids-reid-demo', tmp_path / 'alike', '--alike', '0.8').returncode == 0
+    alike = rank_1(tmp_path / 'alike')
+    assert float(alike['rate']) < float(unlike['rate'])
+
+    # a second call makes nobody again, and another crowd wants another folder
+    again = call('bids-reid-demo', tmp_path / 'unlike')
+    assert '0 to do' in again.stdout
+    assert 'making' not in again.stdout
+    assert call('bids-reid-demo', tmp_path / 'unlike', '--seed', '1').returncode == 73

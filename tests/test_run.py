@@ -1,0 +1,319 @@
+"""Both levels on synthetic people, as a user runs them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_reid.bids.outputs import read_table
+from bids_reid.bids.phantom_dataset import write_phantom_dataset
+
+Call = Callable[..., 'subprocess.CompletedProcess[str]']
+
+N_PEOPLE = 3
+CORRUPT, BRAIN = '08', '09'
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A dataset, what the program made of it and what it said."""
+
+    bids: Path
+    photos: Path
+    out: Path
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Hash of every file below a folder."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }
+
+
+def folded_brain(path: Path) -> None:
+    """A skull-stripped scan: a ball of 65 mm with folds of 4 mm, on zeros."""
+    x, y, z = np.indices((75, 75, 75)) * 2.0 - 75
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    folds = 4 * np.sin(x / 2.5) * np.sin(y / 2.5) * np.sin(z / 2.5)
+    data = (radius < 65 + folds).astype(np.int16) * 600
+    path.parent.mkdir(parents=True)
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -75
+    nib.save(nib.Nifti1Image(data, affine), path)
+
+
+@pytest.fixture(scope='session')
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three people at 2.4 mm, one truncated scan, one skull-stripped scan."""
+    root = tmp_path_factory.mktemp('people')
+    write_phantom_dataset(
+        root, people=N_PEOPLE, photos_per_person=1, distractors=1, spacing=2.4, n_procs=2
+    )
+    whole = (root / 'bids' / 'sub-01' / 'anat' / 'sub-01_T1w.nii.gz').read_bytes()
+    broken = root / 'bids' / f'sub-{CORRUPT}' / 'anat' / f'sub-{CORRUPT}_T1w.nii.gz'
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(whole[: len(whole) // 2])
+    folded_brain(root / 'bids' / f'sub-{BRAIN}' / 'anat' / f'sub-{BRAIN}_T1w.nii.gz')
+    for label in (CORRUPT, BRAIN):
+        source = root / 'photos' / 'sub-01_photo-1.jpg'
+        shutil.copy(source, root / 'photos' / f'sub-{label}_photo-1.jpg')
+    (root / 'photos' / 'sub-02_photo-2.png').write_text('no picture')
+    return root
+
+
+@pytest.fixture(scope='session')
+def audit(dataset: Path, call: Call, tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    """Run both levels once; nearly all tests look at what came out."""
+    out = tmp_path_factory.mktemp('out') / 'derivatives'
+    bids, photos = dataset / 'bids', dataset / 'photos'
+    before = contents(bids)
+    done = call('bids-reid', bids, out, 'participant', 'group', '--photos', photos, '--nprocs', 2)
+    assert contents(bids) == before, 'the dataset was written to'
+    return Audit(bids, photos, out, done.returncode, done.stdout, done.stderr)
+
+
+def test_one_bad_scan_does_not_stop_the_others(audit: Audit) -> None:
+    """Without this a single damaged file costs a night on the cluster."""
+    rows = {row['participant_id']: row for row in read_table(audit.out / 'group_scans.tsv')}
+    assert audit.exit_code == 1, audit.stderr
+    assert [rows[f'sub-0{n}']['status'] for n in (1, 2, 3)] == ['ok'] * 3
+    assert rows[f'sub-{CORRUPT}']['status'] == 'failed'
+    assert f'sub-{CORRUPT}_T1w.nii.gz' in rows[f'sub-{CORRUPT}']['reason']
+    assert 'Traceback' not in audit.stdout + audit.stderr
+
+
+def test_a_skull_stripped_scan_is_a_row_with_a_reason(audit: Audit) -> None:
+    """Detectors see faces in the folds of a brain: a template from them would be nonsense."""
+    rows = {row['participant_id']: row for row in read_table(audit.out / 'group_scans.tsv')}
+    assert rows[f'sub-{BRAIN}']['status'] == 'no_face'
+    assert rows[f'sub-{BRAIN}']['n_views_with_face'] == '0'
+    assert 'skull-stripped' in rows[f'sub-{BRAIN}']['reason']
+
+
+def test_failures_stay_in_the_denominator(audit: Audit) -> None:
+    """Dropping them would make a dataset look safer or riskier than it is."""
+    rows = read_table(audit.out / 'group_identification.tsv')
+    first = {row['unit']: row for row in rows if row['k'] == '1'}
+    for unit in ('photo', 'participant'):
+        assert first[unit]['n_probes'] == '5'
+        assert first[unit]['n_gallery'] == '3'
+        assert first[unit]['n_failed_enrol'] == '2'
+        assert first[unit]['n_failed_acquire'] == '0'
+        assert int(first[unit]['n_correct']) <= 3
+
+
+def test_all_participants_are_found_among_three(audit: Audit) -> None:
+    """Three unlike people with frontal photographs: if they are not found, the chain is broken."""
+    ranks = read_table(audit.out / 'group_ranks.tsv')
+    found = [row['rank'] for row in ranks if row['status'] == 'ok']
+    assert found.count('1') >= 2, ranks
+
+
+def test_no_distractor_is_ever_named(audit: Audit) -> None:
+    """Naming a stranger would make this a search engine for people."""
+    for path in audit.out.glob('group*'):
+        assert 'distractor-01' not in path.read_text('utf-8'), path
+    ranks = read_table(audit.out / 'group_ranks.tsv')
+    assert all(row['photo'].startswith('sub-') for row in ranks)
+    summary = json.loads((audit.out / 'group_summary.json').read_text())
+    assert summary['Photographs']['Distractors'] == 1
+
+
+def test_an_unreadable_photograph_is_listed(audit: Audit) -> None:
+    """A photograph that vanishes without a word makes N a riddle."""
+    page = (audit.out / 'group.html').read_text('utf-8')
+    summary = json.loads((audit.out / 'group_summary.json').read_text())
+    assert summary['Photographs']['Unreadable'] == 1
+    assert 'sub-02_photo-2.png' in page
+
+
+def test_the_files_that_are_promised_are_there(audit: Audit) -> None:
+    """Other people's scripts read these names."""
+    names = {name for name in contents(audit.out) if not name.startswith('logs/')}
+    scan = [
+        'sub-01/anat/sub-01_desc-facerecognition_T1w.json',
+        'sub-01/anat/sub-01_desc-facerecognition_T1w.npz',
+        'sub-01/anat/sub-01_desc-skin_T1w.json',
+        'sub-01/anat/sub-01_desc-skin_T1w.surf.gii',
+        'sub-01/anat/sub-01_desc-views_T1w.json',
+        'sub-01/anat/sub-01_desc-views_T1w.tsv',
+    ]
+    expected = {name.replace('01', f'{n:02d}') for n in (1, 2, 3, int(BRAIN)) for name in scan}
+    expected |= {f'sub-{n:02d}.html' for n in (1, 2, 3, int(CORRUPT), int(BRAIN))}
+    expected.add(f'sub-{CORRUPT}/anat/sub-{CORRUPT}_desc-skin_T1w.json')
+    for table in ('group_identification', 'group_ranks', 'group_scans'):
+        expected |= {f'{table}.tsv', f'{table}.json'}
+    expected |= {'group_summary.json', 'group.html'}
+    expected |= {'dataset_description.json', '.bidsignore', 'README.md'}
+    assert names == expected
+
+
+def test_templates_hold_what_the_contract_says(audit: Audit) -> None:
+    """The template is what others reuse: features, their views, and where they come from."""
+    stem = audit.out / 'sub-01' / 'anat' / 'sub-01_desc-facerecognition_T1w'
+    with np.load(stem.with_suffix('.npz')) as template:
+        assert set(template.files) == {'features', 'view'}
+        assert template['features'].dtype == np.float32
+        assert template['features'].shape == (len(template['view']), 128)
+        assert set(template['view']) <= set(range(81))
+        assert len(template['view']) >= 45
+    sidecar = json.loads(stem.with_suffix('.json').read_text())
+    assert sidecar['Sources'] == ['bids:raw:sub-01/anat/sub-01_T1w.nii.gz']
+    assert re.fullmatch(r'[0-9a-f]{64}', sidecar['WeightsSHA256'])
+
+
+def test_everything_is_readable_by_its_owner_only(audit: Audit) -> None:
+    """Templates and surfaces are biometric data: other users of the machine must not read them."""
+    for path in [audit.out, *audit.out.rglob('*')]:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_pages_hold_no_face_and_load_nothing(audit: Audit) -> None:
+    """A page with a face, or one that calls home, must not be shared by accident."""
+    for path in audit.out.glob('*.html'):
+        page = path.read_text('utf-8')
+        assert 'data:image/png' not in page
+        assert not re.search(r'(src|href)\s*=\s*["\']?(https?:)?//', page), path
+        assert '<script' not in page
+
+
+def test_intermediate_files_are_gone(audit: Audit) -> None:
+    """Renders of faces left in a work folder are a leak, and 20 MB a scan."""
+    assert not (audit.out / 'work').exists()
+
+
+def test_the_output_is_valid_bids(audit: Audit) -> None:
+    """BIDS tools and archives refuse a folder that does not validate."""
+    validator = Path(sys.executable).with_name('bids-validator-deno')
+    done = subprocess.run(
+        [validator, '--json', audit.out], capture_output=True, text=True, check=False
+    )
+    report = json.loads(done.stdout)
+    errors = [issue for issue in report['issues']['issues'] if issue.get('severity') == 'error']
+    assert done.returncode == 0
+    assert errors == []
+
+
+def test_a_second_run_does_only_what_is_missing(audit: Audit, call: Call) -> None:
+    """Starting over after each addition would cost hours; the failed scan is tried again."""
+    templates = sorted(audit.out.rglob('*.npz'))
+    before = [path.stat().st_mtime_ns for path in templates]
+    done = call('bids-reid', audit.bids, audit.out, 'participant', '--nprocs', 2)
+    assert '5 scans of 5 participants, 1 to do' in done.stdout
+    assert done.returncode == 1
+    assert [path.stat().st_mtime_ns for path in templates] == before
+
+
+def test_dry_run_writes_nothing(audit: Audit, call: Call, tmp_path: Path) -> None:
+    """People look before they spend a night of processors."""
+    out = tmp_path / 'out'
+    done = call('bids-reid', audit.bids, out, 'participant', '--dry-run')
+    assert done.returncode == 0
+    assert 'sub-03_T1w.nii.gz' in done.stdout
+    assert not out.exists()
+
+
+def test_group_without_photographs_reports_the_scans(
+    audit: Audit, call: Call, tmp_path: Path
+) -> None:
+    """Most labs have no photographs; rates of an earlier run must not be left beside the table."""
+    out = tmp_path / 'out'
+    shutil.copytree(audit.out, out)
+    done = call('bids-reid', audit.bids, out, 'group')
+    assert done.returncode == 1, 'a failed scan is still a failed scan'
+    assert len(read_table(out / 'group_scans.tsv')) == 5
+    assert not (out / 'group_identification.tsv').exists()
+    assert json.loads((out / 'group_summary.json').read_text())['StrongestAttack'] is None
+
+
+def test_group_before_participant_says_so(audit: Audit, call: Call, tmp_path: Path) -> None:
+    """An empty report would look like a clean one."""
+    done = call('bids-reid', audit.bids, tmp_path / 'nothing', 'group')
+    assert done.returncode == 66
+    assert 'participant level' in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_mended_scan_is_taken_up(
+    dataset: Path, audit: Audit, call: Call, tmp_path: Path
+) -> None:
+    """What was replaced must be measured anew, and only that."""
+    bids, out = tmp_path / 'bids', tmp_path / 'out'
+    shutil.copytree(dataset / 'bids', bids)
+    shutil.copytree(audit.out, out)
+    shutil.copy(
+        bids / 'sub-01' / 'anat' / 'sub-01_T1w.nii.gz',
+        bids / f'sub-{CORRUPT}' / 'anat' / f'sub-{CORRUPT}_T1w.nii.gz',
+    )
+    done = call('bids-reid', bids, out, 'participant', '--nprocs', 2, '--report-faces')
+    assert done.returncode == 0, done.stdout
+    page = (out / f'sub-{CORRUPT}.html').read_text('utf-8')
+    assert 'data:image/png' in page
+    renders = out / f'sub-{CORRUPT}' / 'anat' / f'sub-{CORRUPT}_desc-renders_T1w'
+    pictures = {path.read_bytes() for path in renders.glob('view-*.png')}
+    assert len(pictures) == 81, 'some views show the same picture'
+
+
+@pytest.mark.slow
+def test_same_input_same_output(dataset: Path, audit: Audit, call: Call, tmp_path: Path) -> None:
+    """A number that changes from run to run cannot be defended."""
+    out = tmp_path / 'derivatives'
+    call(
+        'bids-reid',
+        dataset / 'bids',
+        out,
+        'participant',
+        'group',
+        '--photos',
+        dataset / 'photos',
+        '--nprocs',
+        1,
+    )
+    first, second = contents(audit.out), contents(out)
+    # pages and summaries name the command line, which differs
+    named = ('.npz', '.tsv', '.gii')
+    assert {k: v for k, v in first.items() if k.endswith(named)} == {
+        k: v for k, v in second.items() if k.endswith(named)
+    }
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_taken_up_where_it_stopped(
+    dataset: Path, call: Call, tmp_path: Path
+) -> None:
+    """Schedulers kill: what was computed must not be computed again."""
+    out = tmp_path / 'out'
+    command = [sys.executable, '-m', 'bids_reid', str(dataset / 'bids'), str(out), 'participant']
+    command += ['--participant-label', '01', '02', '03', '--nprocs', '1']
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    record = out / 'sub-01' / 'anat' / 'sub-01_desc-skin_T1w.json'
+    deadline = time.monotonic() + 300
+    while not record.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert record.exists()
+    finished = len(list(out.rglob('*_desc-skin_T1w.json')))
+    done = call('bids-reid', *command[3:])
+    assert f'3 scans of 3 participants, {3 - finished} to do' in done.stdout
+    assert done.returncode == 0
+    assert len(list(out.rglob('*_desc-facerecognition_T1w.npz'))) == 3

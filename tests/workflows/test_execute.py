@@ -1,0 +1,251 @@
+"""Running graphs: one scan that fails, or kills its process, costs one scan and says why."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from nipype import config
+from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
+from nipype.pipeline import engine as pe
+
+from bids_reid.errors import CannotWriteError, ScanError, UsageError
+from bids_reid.workflows.execute import _crash_reason, configure, read_plugin, run_graph
+from bids_reid.workflows.plugin import KILLED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _Input(BaseInterfaceInputSpec):
+    what = traits.Str(mandatory=True)
+    folder = traits.Str(mandatory=True)
+    after = traits.Str()
+
+
+class _Output(TraitedSpec):
+    done = traits.Str()
+
+
+class Act(SimpleInterface):
+    """Leave a mark, or fail in the way that is asked for."""
+
+    input_spec = _Input
+    output_spec = _Output
+
+    def _run_interface(self, runtime: Any) -> Any:
+        what = self.inputs.what
+        if what == 'kill':
+            os.kill(os.getpid(), 9)
+        elif what == 'own error':
+            raise ScanError('sub-01_T1w.nii is empty: every voxel is 0')
+        elif what == 'other error':
+            raise ZeroDivisionError('division by zero')
+        elif what == 'strange error':
+            raise StrangeError
+        elif what == 'long error':
+            raise ScanError('first line\nsecond line: NotAnError: x')
+        Path(self.inputs.folder, what).write_text(str(time.monotonic_ns()))
+        self._results['done'] = what
+        return runtime
+
+
+class StrangeError(Exception):
+    """Says nothing."""
+
+
+def act(what: str, name: str, folder: Path) -> pe.Node:
+    return pe.Node(Act(what=what, folder=str(folder)), name=name, mem_gb=0.01)
+
+
+@pytest.fixture
+def crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Folder for crash files, with Nipype set up as a run does it, and put back."""
+    monkeypatch.chdir(tmp_path)
+    before = {name: dict(config._config.items(name)) for name in ('execution', 'logging')}
+    (tmp_path / 'marks').mkdir()
+    configure(tmp_path / 'logs', stop_on_first_crash=False, verbosity=0)
+    yield tmp_path / 'logs'
+    config.update_config(before)
+
+
+def run(workflow: pe.Workflow, crashes: Path, **options: Any) -> dict[str, str]:
+    arguments: dict[str, Any] = {
+        'base_dir': crashes.parent / 'work',
+        'crash_dir': crashes,
+        'n_procs': 2,
+        'memory_gb': None,
+        'plugin_file': None,
+    }
+    return run_graph(workflow, **arguments | options)
+
+
+def branches(folder: Path, **kinds: str) -> pe.Workflow:
+    """Like the participant level: one small workflow per scan, nothing between them."""
+    workflow = pe.Workflow(name='wf')
+    for name, what in kinds.items():
+        scan = pe.Workflow(name=name)
+        scan.connect(
+            act(what, 'first', folder), 'done', act(f'{name}-saved', 'save', folder), 'after'
+        )
+        workflow.add_nodes([scan])
+    return workflow
+
+
+def linear(crashes: Path) -> Path:
+    """Nipype's plugin without processes: quick, where processes are not what is tested."""
+    file = crashes.parent / 'plugin.yml'
+    file.write_text('plugin: Linear\nplugin_args: {}\n')
+    return file
+
+
+def marks(crashes: Path) -> set[str]:
+    return {path.name for path in (crashes.parent / 'marks').iterdir()}
+
+
+def test_all_done_is_no_failure(crashes: Path) -> None:
+    """And the callback tells the progress, node by node."""
+    told = []
+    workflow = branches(crashes.parent / 'marks', a='x', b='y')
+    reasons = run(workflow, crashes, on_status=lambda node, what: told.append((what, str(node))))
+    assert reasons == {}
+    assert marks(crashes) == {'x', 'y', 'a-saved', 'b-saved'}
+    assert sorted(told) == sorted(
+        (what, f'wf.{scan}.{node}')
+        for what in ('start', 'end')
+        for scan in 'ab'
+        for node in ('first', 'save')
+    )
+
+
+def test_failures_cost_only_their_own_branch_and_are_explained(crashes: Path) -> None:
+    """One damaged scan must not stop the other thousand; its reason goes into the tables."""
+    workflow = branches(
+        crashes.parent / 'marks', a='own error', b='x', c='other error', d='strange error'
+    )
+    reasons = run(workflow, crashes)
+    assert set(reasons) == {'wf.a.first', 'wf.c.first', 'wf.d.first'}
+    # our own words verbatim; others with their kind and where to read more
+    assert reasons['wf.a.first'] == 'sub-01_T1w.nii is empty: every voxel is 0'
+    assert reasons['wf.c.first'].startswith('ZeroDivisionError: division by zero (crash-')
+    assert 'StrangeError' in reasons['wf.d.first']
+    assert marks(crashes) == {'x', 'b-saved'}
+
+
+def test_a_killed_worker_costs_its_own_node(crashes: Path) -> None:
+    """Out of memory on one scan: Nipype's own plugin waits for ever."""
+    workflow = branches(crashes.parent / 'marks', a='kill', b='x', c='y')
+    reasons = run(workflow, crashes, n_procs=1)
+    assert reasons == {'wf.a.first': KILLED}
+    assert marks(crashes) == {'x', 'y', 'b-saved', 'c-saved'}
+
+
+@pytest.mark.slow
+def test_killed_workers_side_by_side_end(crashes: Path) -> None:
+    """What runs beside a killed worker is told as killed too, so that it can be tried again."""
+    kinds = {f's{number}': 'kill' if number % 2 else f'm{number}' for number in range(6)}
+    reasons = run(branches(crashes.parent / 'marks', **kinds), crashes)
+    failed = {node.split('.')[1] for node in reasons}
+    assert failed >= {'s1', 's3', 's5'}
+    assert set(reasons.values()) == {KILLED}
+    finished = {name.removesuffix('-saved') for name in marks(crashes) if name[0] == 's'}
+    # one may be done and killed before it could say so
+    assert failed | finished == set(kinds)
+
+
+def test_steps_furthest_along_go_first(crashes: Path) -> None:
+    """Otherwise renders of all scans lie on the disk before the first is finished."""
+    folder = crashes.parent / 'marks'
+    run(branches(folder, a='x', b='y', c='z'), crashes, n_procs=1)
+    when = {name: int((folder / name).read_text()) for name in marks(crashes)}
+    order = sorted(when, key=when.get)
+    assert [name[1:] == '-saved' for name in order] == [False, True] * 3
+
+
+def test_what_was_done_is_not_done_again(crashes: Path) -> None:
+    """An interrupted run takes up where it was."""
+    folder, plugin = crashes.parent / 'marks', linear(crashes)
+    run(branches(folder, a='x'), crashes, plugin_file=plugin)
+    before = (folder / 'x').read_text()
+    run(branches(folder, a='x'), crashes, plugin_file=plugin)
+    assert (folder / 'x').read_text() == before
+
+
+def test_old_crashes_are_not_told_again(crashes: Path) -> None:
+    """A scan that was mended since must not fail with the reason of before."""
+    plugin = linear(crashes)
+
+    def failed(**kinds: str) -> set[str]:
+        workflow = branches(crashes.parent / 'marks', **kinds)
+        return set(run(workflow, crashes, plugin_file=plugin))
+
+    assert failed(a='own error', b='x') == {'wf.a.first'}
+    assert failed(a='y', b='x') == set()
+    assert failed(a='y', b='other error') == {'wf.b.first'}
+
+
+def test_another_plugin_runs_it(crashes: Path) -> None:
+    """--use-plugin is for clusters; the same graph, the same reasons."""
+    workflow = branches(crashes.parent / 'marks', a='own error', b='x')
+    reasons = run(workflow, crashes, plugin_file=linear(crashes))
+    assert reasons == {'wf.a.first': 'sub-01_T1w.nii is empty: every voxel is 0'}
+    assert marks(crashes) == {'x', 'b-saved'}
+
+
+def test_a_work_folder_that_cannot_be_made_is_nobody_s_failure(crashes: Path) -> None:
+    """Otherwise every scan is recorded as failed and its older results are removed."""
+    (crashes.parent / 'file').touch()
+    workflow = branches(crashes.parent / 'marks', a='x')
+    with pytest.raises(CannotWriteError, match='file/work'):
+        run(workflow, crashes, base_dir=crashes.parent / 'file' / 'work')
+
+
+@pytest.mark.parametrize(
+    ('end', 'reason'),
+    [
+        ('bids_reid.errors.ScanError: no head found: x', 'no head found: x'),
+        ('\tbids_reid.errors.PhotoError: a\n\tsecond line', 'a'),
+        ('WorkerKilledError: gone', 'gone'),
+        ('ValueError: x: y', 'ValueError: x: y (crash-1.txt)'),
+        ('numpy.linalg.LinAlgError', 'LinAlgError (crash-1.txt)'),
+        ('zlib.error: Error -3', 'error: Error -3 (crash-1.txt)'),
+        (
+            'cv2.error: OpenCV: -215:Assertion failed\n',
+            'error: OpenCV: -215:Assertion failed (crash-1.txt)',
+        ),
+        ('nothing that is known', 'it ended without a message (crash-1.txt)'),
+    ],
+)
+def test_reasons_of_crash_files(tmp_path: Path, end: str, reason: str) -> None:
+    path = tmp_path / 'crash-1.txt'
+    path.write_text(
+        'Node: wf.a.skin\nWorking directory: /x\n\nNode inputs:\n\nin_file = x\n\n'
+        f'Traceback (most recent call last):\n  File "x", line 1\n{end}\n\n'
+    )
+    assert _crash_reason(path) == ('wf.a.skin', reason)
+    path.write_bytes(b'')
+    assert _crash_reason(path)[0] == ''
+
+
+def test_read_plugin(tmp_path: Path) -> None:
+    file = tmp_path / 'plugin.yml'
+    file.write_text('plugin: SLURM\nplugin_args: {sbatch_args: "--mem=4G"}\n')
+    assert read_plugin(file) == ('SLURM', {'sbatch_args': '--mem=4G'})
+    file.write_text('plugin: Linear\n')
+    assert read_plugin(file) == ('Linear', {})
+
+
+@pytest.mark.parametrize(
+    'content', ['', 'a', '[]', 'plugin_args: {}', ': [', 'plugin: x\nplugin_args: 3', '\xff']
+)
+def test_a_damaged_plugin_file_is_named(tmp_path: Path, content: str) -> None:
+    """Otherwise a traceback of YAML is all the user sees."""
+    file = tmp_path / 'plugin.yml'
+    file.write_bytes(content.encode('latin-1'))
+    with pytest.raises(UsageError, match=r'plugin\.yml'):
+        read_plugin(file)
+    with pytest.raises(UsageError):
+        read_plugin(tmp_path)
