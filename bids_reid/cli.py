@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return Exit.UNKNOWN_LEVEL
-    settings = settings_from(options, command=' '.join(['bids-reid', *arguments]))
+    settings = settings_from(options, command=shown('bids-reid', arguments))
 
     def run() -> Exit:
         # --help and usage errors need none of the science libraries
@@ -73,6 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_levels(settings)
 
     return guarded('bids-reid', run)
+
+
+def shown(program: str, arguments: Sequence[str]) -> str:
+    """Write the command for the reports: where people keep their data is nobody's business."""
+    return ' '.join([program, *(Path(word).name if '/' in word else word for word in arguments)])
 
 
 def settings_from(options: argparse.Namespace, *, command: str) -> Settings:
@@ -143,16 +148,17 @@ def _add_selection(parser: Parser) -> None:
     group.add_argument(
         '--modalities',
         nargs='+',
-        default=('T1w', 'FLAIR'),
+        default=(),
         metavar='SUFFIX',
-        help='BIDS suffixes of head images (default: T1w FLAIR)',
+        help='BIDS suffixes of head images (default: T1w FLAIR; at group level all there are)',
     )
     group.add_argument(
         '--bids-filter-file',
         dest='filter_file',
         type=absolute,
         metavar='FILE',
-        help='JSON with pybids filters per suffix, such as {"T1w": {"acquisition": null}}',
+        help='participant level: JSON with pybids filters per suffix, '
+        'such as {"T1w": {"acquisition": null}}',
     )
     group.add_argument(
         '--bids-database-dir',
@@ -195,7 +201,8 @@ def _add_analysis(parser: Parser) -> None:
     group.add_argument(
         '--report-faces',
         action='store_true',
-        help="show renders on the participants' pages, which then must not be shared",
+        help="show renders on the participants' pages, which then must not be shared; implies "
+        '--keep renders',
     )
 
 
@@ -250,7 +257,7 @@ def _add_running(parser: Parser) -> None:
     )
     group.add_argument('--dry-run', action='store_true', help='list what would be done')
     group.add_argument(
-        '--reports-only', action='store_true', help='write the pages again from the results'
+        '--reports-only', action='store_true', help="write the participants' pages again"
     )
     group.add_argument('-v', dest='verbosity', action='count', default=0, help='say more')
 

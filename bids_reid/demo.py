@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bids_reid import __version__
-from bids_reid.cli import Parser, absolute, guarded, positive
+from bids_reid.cli import Parser, absolute, guarded, positive, shown
 from bids_reid.errors import CannotWriteError, Exit
 from bids_reid.settings import LEVELS, Settings
 
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = build_parser().parse_args(arguments)
 
-    command = ' '.join(['bids-reid-demo', *arguments])
+    command = shown('bids-reid-demo', arguments)
     return guarded('bids-reid-demo', lambda: _run(options, command))
 
 
@@ -59,7 +59,7 @@ def _make_people(options: argparse.Namespace) -> None:
     """
     from bids_reid.bids.outputs import read_json, write_json
     from bids_reid.bids.phantom_dataset import write_phantom_dataset
-    from bids_reid.run import say
+    from bids_reid.levels.common import say
 
     folder: Path = options.folder
     asked = {name: getattr(options, name) for name in _DRAWN}

@@ -9,6 +9,8 @@ from typing import Literal
 Level = Literal['participant', 'group']
 LEVELS: tuple[Level, ...] = ('participant', 'group')
 Keep = Literal['templates', 'renders']
+DEFAULT_MODALITIES = ('T1w', 'FLAIR')
+"""What the participant level processes; the group level searches whatever is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class Settings:
     work_dir: Path | None = None
     participants: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
-    modalities: tuple[str, ...] = ('T1w', 'FLAIR')
+    modalities: tuple[str, ...] = ()
     extractors: tuple[str, ...] = ('face_recognition',)
     photos: Path | None = None
     filter_file: Path | None = None

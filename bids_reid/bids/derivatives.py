@@ -6,6 +6,7 @@ import shutil
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
@@ -21,12 +22,13 @@ from bids_reid.bids.outputs import (
     write_json,
     write_table,
 )
+from bids_reid.errors import ScanError
 from bids_reid.faces.extractors import bids_label
 from bids_reid.records import Scan, Template
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -96,7 +98,7 @@ def save_failure(scan: Scan, bids_dir: Path, output_dir: Path, reason: str) -> N
     write_json(
         files.record,
         {
-            'Description': 'No surface could be made',
+            'Description': 'A scan that could not be processed',
             'Status': FAILED,
             'Reason': reason,
             'ViewsWithFace': None,
@@ -106,24 +108,44 @@ def save_failure(scan: Scan, bids_dir: Path, output_dir: Path, reason: str) -> N
 
 
 def is_up_to_date(
-    scan: Scan, output_dir: Path, *, extractors: Sequence[str], keep_renders: bool
+    scan: Scan,
+    output_dir: Path,
+    *,
+    models: Mapping[str, Mapping[str, str]],
+    keep_renders: bool,
 ) -> bool:
-    """Whether the files of a scan were made from this file by this version, and are all there."""
+    """Whether the files of a scan were made from this file by this version, and are all there.
+
+    Parameters
+    ----------
+    models : mapping
+        Name of each extractor to its provenance.
+    keep_renders : bool
+        Whether the pictures have to be there.
+    """
     files = ScanFiles.of(scan, output_dir)
     record = read_json(files.record)
     if record.get('Status') not in ('ok', 'no_face'):
         return False
     needed = [files.skin, files.views]
-    needed += [files.template(bids_label(name)) for name in extractors]
+    needed += [files.template(bids_label(name)) for name in models]
     needed += [path.with_suffix('.json') for path in needed[1:]]
     if keep_renders:
-        needed.append(files.renders / _picture_name(80))
+        needed.append(files.renders / picture_name(80))
     if not all(path.exists() for path in needed):
         return False
     if record.get('SoftwareVersions', {}).get('bids_reid') != __version__:
         return False
+    if not all(made_with(files, name, model) for name, model in models.items()):
+        return False
     # content that is no longer here (a link that leads nowhere) cannot have given anything newer
     return not scan.path.is_file() or record.get('SourceSHA256') == file_sha256(scan.path)
+
+
+def made_with(files: ScanFiles, extractor: str, model: Mapping[str, str]) -> bool:
+    """Whether a template was made with ``model``: features of two models cannot be compared."""
+    sidecar = read_json(files.template(bids_label(extractor)).with_suffix('.json'))
+    return all(sidecar.get(key) == value for key, value in model.items())
 
 
 def _remove_results(files: ScanFiles) -> None:
@@ -135,12 +157,23 @@ def _remove_results(files: ScanFiles) -> None:
 
 
 def read_template(files: ScanFiles, extractor: str) -> Template | None:
-    """Read the template of an extractor; ``None`` if the scan has none."""
+    """Read the template of an extractor; ``None`` if the scan has none.
+
+    Raises
+    ------
+    ScanError
+        The file is damaged.
+    """
     path = files.template(bids_label(extractor))
     if not path.exists():
         return None
-    with np.load(path) as content:
-        return Template(content['features'], content['view'])
+    try:
+        with np.load(path) as content:
+            return Template(content['features'], content['view'])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise ScanError(
+            f'{path} is damaged: delete it and run the participant level again'
+        ) from error
 
 
 def _origin(scan: Scan, bids_dir: Path) -> dict[str, Any]:
@@ -172,11 +205,12 @@ def _view_rows(boxes: Sequence[Sequence[Any] | None]) -> list[dict[str, object]]
     return rows
 
 
-def _picture_name(view: int) -> str:
+def picture_name(view: int) -> str:
+    """File name of the render of a view."""
     return f'view-{view:02d}.png'
 
 
 def _write_renders(folder: Path, renders: NDArray[np.uint8]) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for view, picture in enumerate(renders):
-        Image.fromarray(picture).save(folder / _picture_name(view))
+        Image.fromarray(picture).save(folder / picture_name(view))

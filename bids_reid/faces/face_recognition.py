@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import cv2
-import face_recognition
-import face_recognition_models
 import numpy as np
 
 if TYPE_CHECKING:
@@ -40,19 +38,31 @@ class FaceRecognition:
 
     @staticmethod
     def _embed(image: NDArray[np.uint8], box: Box) -> NDArray[np.float64]:
-        rgb = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)
+        # the package loads all of its models when imported
+        import face_recognition
+
+        rgb = np.repeat(image[..., None], 3, axis=2)
         css = (box.top, box.right, box.bottom, box.left)
         return np.asarray(face_recognition.face_encodings(rgb, [css])[0])
 
     def provenance(self) -> dict[str, str]:
         """Name the model, the sha256 of its weights and the software versions."""
-        weights = Path(face_recognition_models.face_recognition_model_location())
+        weights = _weights()
         return {
             'Model': weights.name,
             'WeightsSHA256': hashlib.sha256(weights.read_bytes()).hexdigest(),
             'face_recognition': version('face-recognition'),
             'dlib': version('dlib-bin'),
         }
+
+
+def _weights() -> Path:
+    """Find the weight file without importing its package, which needs setuptools."""
+    package = find_spec('face_recognition_models')
+    if package is None or not package.submodule_search_locations:
+        raise ModuleNotFoundError('face_recognition_models is not installed')
+    models = Path(package.submodule_search_locations[0]) / 'models'
+    return models / 'dlib_face_recognition_resnet_model_v1.dat'
 
 
 def load() -> FaceRecognition:

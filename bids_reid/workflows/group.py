@@ -8,12 +8,14 @@ from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bids_reid.workflows.interfaces import EncodePhotographs, WriteGroup
+from bids_reid.workflows.participant import node_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from bids_reid.records import Photo
+    from bids_reid.workflows.group_steps import Choice
 
 
 def init_group_wf(
@@ -21,7 +23,7 @@ def init_group_wf(
     output_dir: Path,
     dataset: str,
     command: str,
-    participants: Sequence[str],
+    choice: Choice,
     photos: Sequence[Photo] | None,
     extractors: Sequence[str],
     name: str = 'group_wf',
@@ -33,7 +35,7 @@ def init_group_wf(
             output_dir=str(output_dir),
             dataset=dataset,
             command=command,
-            participants=list(participants),
+            choice=choice,
             photos=None if photos is None else list(photos),
             extractors=list(extractors),
         ),
@@ -52,7 +54,7 @@ def init_group_wf(
                 files=[str(photo.path) for photo in photos],
                 extractor=extractor,
             ),
-            name=''.join(c if c.isalnum() else '_' for c in extractor),
+            name=node_name(extractor),
             mem_gb=0.8,
         )
         workflow.connect(encode, 'encoded', encoded, f'in{number}')

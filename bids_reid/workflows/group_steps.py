@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bids_reid import __version__
-from bids_reid.bids.derivatives import read_template
-from bids_reid.bids.outputs import NOT_AVAILABLE, read_table, write_json, write_table, write_text
-from bids_reid.errors import NoInputError, PhotoError
+from bids_reid.bids.derivatives import made_with, read_template
+from bids_reid.bids.outputs import read_json, write_json, write_table, write_text
+from bids_reid.errors import NoInputError, PhotoError, ScanError
 from bids_reid.faces.extractors import bids_label, load_extractor
 from bids_reid.match.scores import DECISIONS, probe_scores
 from bids_reid.records import Photo, Score, Template
 from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine
 from bids_reid.report.group import group_page
+from bids_reid.report.summary import group_summary
 from bids_reid.risk.identification import (
     IdentificationRow,
     Searches,
@@ -28,12 +28,26 @@ from bids_reid.risk.identification import (
 from bids_reid.workflows.library import EnrolledScan, provenance_of, read_scans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 IDENTIFICATION_TABLES = ('group_identification', 'group_ranks')
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whose scans are searched: labels without prefix; no session or modality means all of them.
+
+    ``dataset`` holds all participants of the dataset: a photograph of anybody else is a
+    distractor, and only that.
+    """
+
+    dataset: tuple[str, ...]
+    participants: tuple[str, ...]
+    sessions: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,40 +89,31 @@ def write_group(
     *,
     dataset: str,
     command: str,
+    choice: Choice,
     photos: Sequence[Photo] | None,
     encoded: dict[str, Path],
-    participants: Sequence[str] = (),
 ) -> Path:
     """Search, count, and write the tables, the summary and the page; return the page's path.
 
     Parameters
     ----------
+    choice : Choice
+        Whose scans are searched.
     photos : sequence of Photo or None
         ``None`` if there are none: then only the scans are reported.
     encoded : dict
         Extractor to the file that `encode_photographs` wrote for ``photos``.
-    participants : sequence of str
-        Labels the gallery is limited to; empty for all.
     """
-    scans = read_scans(output_dir, participants)
+    scans = read_scans(output_dir, choice.participants, choice.sessions, choice.modalities)
+    known = {scan.line.participant for scan in scans}
     results: list[Identification] = []
     lines: tuple[PhotoLine, ...] | None = None
-    if photos is not None:
-        known = {scan.line.participant for scan in scans}
-        for extractor, file in encoded.items():
-            with np.load(file) as content:
-                features, statuses = content['features'], content['statuses']
-            lines = tuple(
-                PhotoLine(p.name, p.participant, p.participant in known, str(status), str(reason))
-                for p, (status, reason) in zip(photos, statuses, strict=True)
-            )
-            results += _identify(scans, lines, features, extractor)
-        _write_identification(output_dir, results)
-    else:
-        # an earlier run's rates do not belong to this one
-        for name in IDENTIFICATION_TABLES:
-            (output_dir / f'{name}.tsv').unlink(missing_ok=True)
-            (output_dir / f'{name}.json').unlink(missing_ok=True)
+    for extractor, file in encoded.items() if photos is not None else ():
+        with np.load(file) as content:
+            features, statuses = content['features'], content['statuses']
+        lines = tuple(_photo_lines(photos or (), statuses, choice.dataset, known))
+        results += _identify(scans, lines, features, extractor)
+    _write_identification(output_dir, results if photos is not None else None)
     scan_lines = [scan.line for scan in scans]
     write_table(output_dir / 'group_scans.tsv', 'group_scans', map(_scan_row, scan_lines))
     report = GroupReport(
@@ -116,33 +121,44 @@ def write_group(
         scans=tuple(scan_lines),
         provenance=provenance_of(scans, list(encoded), command),
         photos=lines,
+        unprocessed=tuple(sorted(set(choice.participants) - known)),
         rows=tuple(row for result in results for row in result.rows),
         curves=tuple(result.curve for result in results),
         ranks=tuple((result.series, tuple(result.by_participant)) for result in results),
     )
-    write_json(output_dir / 'group_summary.json', _summary(report))
+    write_json(output_dir / 'group_summary.json', group_summary(report))
     page = output_dir / 'group.html'
     write_text(page, group_page(report))
     return page
 
 
-def read_identification(output_dir: Path) -> list[IdentificationRow]:
-    """Read the rows of ``group_identification.tsv``; none if no photographs were given."""
-    path = output_dir / 'group_identification.tsv'
-    return [_parsed(cells) for cells in read_table(path)] if path.exists() else []
+def read_rows(output_dir: Path) -> list[IdentificationRow]:
+    """Read the identification rates from ``group_summary.json``; none without photographs."""
+    rows = read_json(output_dir / 'group_summary.json').get('Identification', ())
+    return [IdentificationRow(**row) for row in rows]
 
 
-def _parsed(cells: dict[str, str]) -> IdentificationRow:
-    kinds = {field.name: str(field.type) for field in fields(IdentificationRow)}
-    values: dict[str, Any] = {}
-    for name, cell in cells.items():
-        if cell == NOT_AVAILABLE:
-            values[name] = None
-        elif kinds[name].startswith('int'):
-            values[name] = int(cell)
-        else:
-            values[name] = float(cell) if kinds[name].startswith('float') else cell
-    return IdentificationRow(**values)
+def _photo_lines(
+    photos: Sequence[Photo],
+    statuses: NDArray[np.str_],
+    dataset: Collection[str],
+    searched: Collection[str],
+) -> Iterator[PhotoLine]:
+    """Say what each photograph is; a distractor gets a number: its file may bear a name."""
+    n_distractors = 0
+    for photo, (status, reason) in zip(photos, statuses, strict=True):
+        name, in_dataset = photo.name, photo.participant in dataset
+        if not in_dataset:
+            n_distractors += 1
+            name = f'distractor {n_distractors}'
+        yield PhotoLine(
+            name=name,
+            participant=photo.participant,
+            in_dataset=in_dataset,
+            searched=photo.participant in searched,
+            status=str(status),
+            reason=str(reason),
+        )
 
 
 def _identify(
@@ -156,7 +172,8 @@ def _identify(
     def kind(scan: EnrolledScan) -> tuple[str, str]:
         return (scan.line.condition, scan.line.modality)
 
-    similarity = load_extractor(extractor).similarity
+    model = load_extractor(extractor)
+    provenance = model.provenance()
     for (condition, modality), members in groupby(sorted(scans, key=kind), key=kind):
         gallery = list(members)
         owners = {scan.line.participant for scan in gallery}
@@ -165,13 +182,13 @@ def _identify(
             for number, line in enumerate(lines)
             if line.participant in owners and line.status != 'unreadable'
         ]
-        templates = [_template(scan, extractor) for scan in gallery]
+        templates = [_template(scan, extractor, provenance) for scan in gallery]
         acquired = np.array([lines[n].status == 'ok' for n in probes], dtype=bool)
         usable = [n for n in probes if lines[n].status == 'ok']
         for decision in DECISIONS:
             scores = np.full((len(probes), len(gallery)), np.nan, np.float32)
             scores[acquired] = probe_scores(
-                features[usable], templates, similarity=similarity, decision=decision
+                features[usable], templates, similarity=model.similarity, decision=decision
             )
             searches = Searches(
                 scores=scores,
@@ -184,16 +201,23 @@ def _identify(
             yield _count(searches, Series(condition, modality, extractor, decision))
 
 
-def _template(scan: EnrolledScan, extractor: str) -> Template:
+def _template(scan: EnrolledScan, extractor: str, model: dict[str, str]) -> Template:
     """Return the template, an empty one for a scan that failed to enrol.
 
     Raises
     ------
     NoInputError
         The participant level ran without this extractor: that is no failure to enrol.
+    ScanError
+        The template is damaged, or of another model than the photographs' features.
     """
     template = read_template(scan.files, extractor)
     if template is not None:
+        if not made_with(scan.files, extractor, model):
+            raise ScanError(
+                f'{scan.files.template(bids_label(extractor))} was made with another version of '
+                f'{extractor} than is installed: run the participant level again'
+            )
         return template
     if scan.line.status == 'ok':
         raise NoInputError(
@@ -213,15 +237,22 @@ def _count(searches: Searches, series: Series) -> Identification:
     return Identification(series, rows, curve, by_photo, by_participant)
 
 
-def _write_identification(output_dir: Path, results: Sequence[Identification]) -> None:
+def _write_identification(output_dir: Path, results: Sequence[Identification] | None) -> None:
+    """Write the tables of rates and ranks; without photographs take away earlier ones."""
+    if results is None:
+        for name in IDENTIFICATION_TABLES:
+            (output_dir / f'{name}.tsv').unlink(missing_ok=True)
+            (output_dir / f'{name}.json').unlink(missing_ok=True)
+        return
+    rates, ranks = IDENTIFICATION_TABLES
     write_table(
-        output_dir / 'group_identification.tsv',
-        IDENTIFICATION_TABLES[0],
+        output_dir / f'{rates}.tsv',
+        rates,
         (asdict(row) for result in results for row in result.rows),
     )
     write_table(
-        output_dir / 'group_ranks.tsv',
-        IDENTIFICATION_TABLES[1],
+        output_dir / f'{ranks}.tsv',
+        ranks,
         (
             {
                 **asdict(result.series),
@@ -240,32 +271,4 @@ def _scan_row(line: ScanLine) -> dict[str, object]:
         'participant_id': f'sub-{line.participant}',
         'session_id': f'ses-{line.session}' if line.session else None,
         'reason': line.reason or None,
-    }
-
-
-def _summary(report: GroupReport) -> dict[str, Any]:
-    """Say the result for machines: the strongest attack tried, and what stands behind it."""
-    first = [row for row in report.rows if row.k == 1 and row.rate is not None]
-    strongest = max(
-        (row for row in first if row.unit == 'participant'),
-        key=lambda row: row.rate or 0,
-        default=None,
-    )
-    statuses = [scan.status for scan in report.scans]
-    photos = report.photos or ()
-    return {
-        'GeneratedBy': {'Name': 'bids_reid', 'Version': __version__},
-        'Dataset': report.dataset,
-        'Participants': len({scan.participant for scan in report.scans}),
-        'Scans': {status: statuses.count(status) for status in ('ok', 'no_face', 'failed')},
-        'Photographs': {
-            'Mated': sum(photo.mated for photo in photos),
-            'Distractors': sum(not photo.mated for photo in photos),
-            'NoFace': sum(photo.status == 'no_face' for photo in photos),
-            'Unreadable': sum(photo.status == 'unreadable' for photo in photos),
-        }
-        if report.photos is not None
-        else None,
-        'StrongestAttack': asdict(strongest) if strongest else None,
-        'Rank1': [asdict(row) for row in first],
     }

@@ -188,7 +188,7 @@ class _WriteGroupInput(BaseInterfaceInputSpec):
     output_dir = traits.Str(mandatory=True)
     dataset = traits.Str(mandatory=True)
     command = traits.Str(mandatory=True)
-    participants = traits.List(traits.Str(), desc='labels the gallery is limited to')
+    choice = traits.Any(mandatory=True, desc='bids_reid.workflows.group_steps.Choice')
     photos = traits.Either(None, traits.List(traits.Any()), desc='bids_reid.records.Photo')
     extractors = traits.List(traits.Str(), mandatory=True)
     encoded = InputMultiPath(File(exists=True), desc='one per extractor, NPZ')
@@ -213,11 +213,11 @@ class WriteGroup(SimpleInterface):
             Path(given.output_dir),
             dataset=given.dataset,
             command=given.command,
+            choice=given.choice,
             photos=given.photos,
             encoded={
                 name: Path(file) for name, file in zip(given.extractors, encoded, strict=False)
             },
-            participants=given.participants or (),
         )
         self._results['page'] = str(page)
         return runtime

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from bids_reid import __version__
 from bids_reid.bids.outputs import ScanFiles, read_json, scan_records
-from bids_reid.errors import NoInputError
+from bids_reid.errors import NoInputError, NothingSelectedError
 from bids_reid.faces.extractors import bids_label
 from bids_reid.report.content import Model, Provenance, ScanLine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
 
@@ -25,18 +25,33 @@ class EnrolledScan:
     record: dict[str, Any]
 
 
-def read_scans(output_dir: Path, participants: Sequence[str] = ()) -> list[EnrolledScan]:
-    """Read the records of all scans, or of the participants named.
+def read_scans(
+    output_dir: Path,
+    participants: Collection[str] = (),
+    sessions: Collection[str] = (),
+    modalities: Collection[str] = (),
+) -> list[EnrolledScan]:
+    """Read the records of the scans chosen; an empty choice means all.
 
     Raises
     ------
     NoInputError
         The participant level has not left any.
+    NothingSelectedError
+        It has, but none of those chosen.
     """
     scans = [EnrolledScan(_scan_line(*found), *found) for found in scan_records(output_dir)]
-    chosen = [s for s in scans if not participants or s.line.participant in participants]
-    if not chosen:
+    if not scans:
         raise NoInputError(f'{output_dir} holds no results of the participant level: run it first')
+    chosen = [
+        scan
+        for scan in scans
+        if (not participants or scan.line.participant in participants)
+        and (not sessions or scan.line.session in sessions)
+        and (not modalities or scan.line.modality in modalities)
+    ]
+    if not chosen:
+        raise NothingSelectedError(f'no result in {output_dir} passes the filters')
     return chosen
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.derivatives import read_template
+from bids_reid.bids.derivatives import picture_name, read_template
 from bids_reid.bids.outputs import read_table, write_text
 from bids_reid.records import View
 from bids_reid.report.content import (
@@ -15,6 +15,7 @@ from bids_reid.report.content import (
     ViewLine,
 )
 from bids_reid.report.participant import participant_page
+from bids_reid.views.cameras import standard_views
 from bids_reid.workflows.library import EnrolledScan, provenance_of, read_scans
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHOWN_VIEWS = (0, 4, 8, 40, 36, 44, 72, 76, 80)
-"""Renders shown with --report-faces: three corners' worth of cameras and lights."""
+"""Renders shown with --report-faces: the outermost and the middle cameras and lights."""
 
 
 def participant_page_path(output_dir: Path, participant: str) -> Path:
@@ -102,5 +103,17 @@ def _template_lines(scan: EnrolledScan, extractors: Sequence[str]) -> tuple[Temp
 
 
 def _pictures(scan: EnrolledScan) -> tuple[FacePicture, ...]:
-    paths = (scan.files.renders / f'view-{number:02d}.png' for number in SHOWN_VIEWS)
-    return tuple(FacePicture(path.read_bytes(), path.stem) for path in paths if path.exists())
+    views = standard_views()
+    paths = {number: scan.files.renders / picture_name(number) for number in SHOWN_VIEWS}
+    return tuple(
+        FacePicture(path.read_bytes(), _caption(views[number]))
+        for number, path in paths.items()
+        if path.exists()
+    )
+
+
+def _caption(view: View) -> str:
+    return (
+        f'camera {view.camera_yaw:+g}°, {view.camera_pitch:+g}°; '
+        f'light {view.light_azimuth:+g}°, {view.light_elevation:+g}°'
+    )

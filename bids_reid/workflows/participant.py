@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from bids_reid.records import Scan
 
 
+def node_name(name: str) -> str:
+    """Make a name that Nipype allows: letters, digits and underscores."""
+    return ''.join(character if character.isalnum() else '_' for character in name)
+
+
 def scan_node_name(scan: Scan) -> str:
-    """Name of a scan's workflow: Nipype allows letters, digits and underscores."""
-    name = f'{scan.condition}_{scan.source_name}_{scan.modality}'
-    return ''.join(c if c.isalnum() else '_' for c in name)
+    """Name of a scan's workflow."""
+    return node_name(f'{scan.condition}_{scan.source_name}_{scan.modality}')
 
 
 def init_participant_wf(
@@ -92,7 +96,7 @@ def init_scan_wf(
     for number, extractor in enumerate(extractors, start=1):
         features = pe.Node(
             ExtractFeatures(extractor=extractor),
-            name=''.join(c if c.isalnum() else '_' for c in extractor),
+            name=node_name(extractor),
             mem_gb=0.8,
         )
         workflow.connect(

@@ -1,0 +1,1 @@
+"""The two levels: what is chosen, run, counted and told to the user."""

@@ -1,0 +1,112 @@
+"""The group level: photographs search the templates that the participant level left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from bids_reid.bids.inputs import dataset_participants
+from bids_reid.bids.outputs import prepare_output
+from bids_reid.bids.photos import find_photos
+from bids_reid.errors import Exit, NothingSelectedError, ReidError
+from bids_reid.levels.common import dataset_name, forget, run, say
+from bids_reid.report.findings import group_findings
+from bids_reid.report.text import rate_table
+from bids_reid.workflows.group import init_group_wf
+from bids_reid.workflows.group_steps import IDENTIFICATION_TABLES, Choice, read_rows
+from bids_reid.workflows.library import EnrolledScan, read_scans
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bids_reid.records import Photo
+    from bids_reid.settings import Settings
+
+
+def group_level(settings: Settings) -> Exit:
+    """Search with the photographs, write the tables and the page, print the result."""
+    choice = _choice(settings)
+    scans = read_scans(
+        settings.output_dir, choice.participants, choice.sessions, choice.modalities
+    )
+    photos = None
+    if settings.photos is not None:
+        left_out = set(choice.dataset) - set(choice.participants)
+        photos = [p for p in find_photos(settings.photos) if p.participant not in left_out]
+    _announce(scans, photos, choice)
+    if settings.dry_run:
+        return Exit.OK
+    prepare_output(settings.output_dir, settings.bids_dir)
+    rates = settings.output_dir / f'{IDENTIFICATION_TABLES[0]}.tsv'
+    if photos is None and rates.exists():
+        say('rates of an earlier run are taken away: without --photos there are none')
+    workflow = init_group_wf(
+        output_dir=settings.output_dir,
+        dataset=dataset_name(settings),
+        command=settings.command,
+        choice=choice,
+        photos=photos,
+        extractors=settings.extractors,
+    )
+    reasons = run(workflow, settings)
+    forget(settings, workflow.name)
+    if reasons:
+        raise ReidError('; '.join(reasons.values()))
+    rows = read_rows(settings.output_dir)
+    for finding in group_findings(rows):
+        say(finding.sentence)
+    if rows:
+        say(rate_table(rows))
+    say(f'report: {settings.output_dir}/group.html')
+    return Exit.SOME_FAILED if any(scan.line.status == 'failed' for scan in scans) else Exit.OK
+
+
+def _choice(settings: Settings) -> Choice:
+    """Choose whose scans are searched: results of people who left the dataset are not.
+
+    Raises
+    ------
+    NothingSelectedError
+        A participant named is not in the dataset.
+    """
+    found = {scan.line.participant for scan in read_scans(settings.output_dir)}
+    # the group level needs no raw images: without them the results tell who is in the dataset
+    dataset = dataset_participants(settings.bids_dir) or found
+    strangers = [label for label in settings.participants if label not in dataset]
+    if strangers:
+        raise NothingSelectedError(f'{settings.bids_dir} has no sub-{", sub-".join(strangers)}')
+    gone = found - dataset
+    if gone:
+        say(
+            f'left out, as they are no longer in the dataset: sub-{", sub-".join(sorted(gone))} '
+            f'(their results in {settings.output_dir} should be deleted)'
+        )
+    return Choice(
+        dataset=tuple(sorted(dataset)),
+        participants=settings.participants or tuple(sorted(dataset)),
+        sessions=settings.sessions,
+        modalities=settings.modalities,
+    )
+
+
+def _announce(
+    scans: Sequence[EnrolledScan], photos: Sequence[Photo] | None, choice: Choice
+) -> None:
+    """Say what is searched with what: a misspelt label or a missing result shows here."""
+    known = {scan.line.participant for scan in scans}
+    searched = f'{len(scans)} scans of {len(known)} participants'
+    if photos is None:
+        say(f'group level: {searched}, no photographs')
+    else:
+        mated = Counter(p.participant for p in photos if p.participant in known)
+        strangers = sum(p.participant not in choice.dataset for p in photos)
+        say(
+            f'group level: {searched}, {mated.total()} photographs of {len(mated)} of them, '
+            f'{strangers} of distractors'
+        )
+    missing = sorted(set(choice.participants) - known)
+    if missing:
+        say(
+            f'{len(missing)} participants of the dataset have no result of the participant level '
+            f'and are in no rate: sub-{", sub-".join(missing)}'
+        )

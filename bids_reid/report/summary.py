@@ -1,0 +1,38 @@
+"""The result for machines: what ``group_summary.json`` holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from bids_reid.report.findings import group_findings
+
+if TYPE_CHECKING:
+    from bids_reid.report.content import GroupReport, PhotoLine
+
+
+def group_summary(content: GroupReport) -> dict[str, Any]:
+    """Return the page's findings and the numbers behind them as plain JSON values."""
+    findings = group_findings(content.rows)
+    statuses = [scan.status for scan in content.scans]
+    return {
+        'GeneratedBy': {'Name': 'bids_reid', 'Version': content.provenance.version},
+        'Dataset': content.dataset,
+        'Participants': len({scan.participant for scan in content.scans}),
+        'ParticipantsWithoutResult': [f'sub-{label}' for label in content.unprocessed],
+        'Scans': {status: statuses.count(status) for status in ('ok', 'no_face', 'failed')},
+        'Photographs': None if content.photos is None else _photographs(content.photos),
+        'Findings': [finding.sentence for finding in findings],
+        'StrongestAttack': asdict(findings[0].row) if findings else None,
+        'Identification': [asdict(row) for row in content.rows],
+    }
+
+
+def _photographs(photos: tuple[PhotoLine, ...]) -> dict[str, int]:
+    return {
+        'Mated': sum(photo.mated for photo in photos),
+        'NotProcessed': sum(photo.in_dataset and not photo.searched for photo in photos),
+        'Distractors': sum(not photo.in_dataset for photo in photos),
+        'NoFace': sum(photo.status == 'no_face' for photo in photos),
+        'Unreadable': sum(photo.status == 'unreadable' for photo in photos),
+    }
