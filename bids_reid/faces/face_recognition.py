@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PADDING = 0.25
 """Margin of a chip around the landmarks: what dlib's ``compute_face_descriptor`` takes."""
-_WEIGHTS = 'dlib_face_recognition_resnet_model_v1.dat'
+WEIGHTS = 'dlib_face_recognition_resnet_model_v1.dat'
 _LANDMARKS = 'shape_predictor_5_face_landmarks.dat'
 
 
@@ -45,22 +45,28 @@ class FaceRecognition:
         self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
     ) -> NDArray[np.float32]:
         """Return (n, 128) embeddings of n grey images (h, w) with one face box each."""
-        chips = np.empty((len(images), CHIP_PIXELS, CHIP_PIXELS), np.uint8)
-        for number, (image, box) in enumerate(zip(images, boxes, strict=True)):
-            chips[number] = self._chip(image, box)
-        return self._loaded.engine.embed(chips)
+        return self._loaded.engine.embed(self.chips(images, boxes))
 
-    def _chip(self, image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-        """Cut the face out, upright (150, 150)."""
-        image = np.ascontiguousarray(image)
-        landmarks = self._predictor(image, dlib.rectangle(*box))
-        return np.asarray(dlib.get_face_chip(image, landmarks, CHIP_PIXELS, PADDING))
+    def chips(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
+    ) -> NDArray[np.uint8]:
+        """Cut the faces out, upright and of one size: (n, 150, 150).
+
+        Each image has landmarks of its own, though all lights of a camera show the same face in
+        the same place: the landmarks follow the shadows, and sharing them changes who is found.
+        """
+        chips = np.empty((len(images), CHIP_PIXELS, CHIP_PIXELS), np.uint8)
+        for number, (given, box) in enumerate(zip(images, boxes, strict=True)):
+            image = np.ascontiguousarray(given)
+            landmarks = self._predictor(image, dlib.rectangle(*box))
+            chips[number] = dlib.get_face_chip(image, landmarks, CHIP_PIXELS, PADDING)
+        return chips
 
     def provenance(self) -> dict[str, str]:
         """Name the model, the sha256 of its weights, the engine and the software versions."""
         engine, sha256, reason = self._loaded
         said = {
-            'Model': _WEIGHTS,
+            'Model': WEIGHTS,
             'WeightsSHA256': sha256,
             'Engine': engine.name,
             'face_recognition': version('face-recognition'),
@@ -70,14 +76,14 @@ class FaceRecognition:
 
     @cached_property
     def _loaded(self) -> Loaded:
-        return load_engine(_models() / _WEIGHTS)
+        return load_engine(models_folder() / WEIGHTS)
 
     @cached_property
     def _predictor(self) -> dlib.shape_predictor:
-        return dlib.shape_predictor(str(_models() / _LANDMARKS))
+        return dlib.shape_predictor(str(models_folder() / _LANDMARKS))
 
 
-def _models() -> Path:
+def models_folder() -> Path:
     """Folder of the weights in face_recognition_models.
 
     The package is not imported, which would take longer than all else here.
