@@ -52,8 +52,8 @@ class Loaded(NamedTuple):
 def load_engine(weights: Path) -> Loaded:
     """Load ONNX Runtime's engine, or dlib's where the former does not agree with it.
 
-    The model is built anew in each process and never written: that takes a quarter of a second,
-    and a copy on disk would have to be trusted or checked.
+    The model is built anew in each process and never written: that takes a fifth of a second, and
+    a copy on disk would have to be found, trusted and kept up to date.
 
     Parameters
     ----------

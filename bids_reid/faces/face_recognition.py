@@ -53,7 +53,9 @@ class FaceRecognition:
         """Cut the faces out, upright and of one size: (n, 150, 150).
 
         Each image has landmarks of its own, though all lights of a camera show the same face in
-        the same place: the landmarks follow the shadows, and sharing them changes who is found.
+        the same place. What dlib finds moves with the shadows (on heads24 by 3 pixels in the
+        median, at 157 between the eyes' outer corners), so features from shared landmarks are
+        not the package's and rank searches differently; they would save an eighth of the time.
         """
         chips = np.empty((len(images), CHIP_PIXELS, CHIP_PIXELS), np.uint8)
         for number, (given, box) in enumerate(zip(images, boxes, strict=True)):
