@@ -119,7 +119,7 @@ def is_up_to_date(
     Parameters
     ----------
     models : mapping
-        Name of each extractor to its provenance.
+        Name of each extractor to its identity.
     keep_renders : bool
         Whether the pictures have to be there.
     """

@@ -30,8 +30,12 @@ class Extractor(Protocol):
         """Return (n, dimension) features of n grey images (h, w) with one face box each."""
         ...
 
+    def identity(self) -> dict[str, str]:
+        """Say what features depend on, quickly: those of two identities cannot be compared."""
+        ...
+
     def provenance(self) -> dict[str, str]:
-        """Name the model, the sha256 of its weights and the software versions."""
+        """Return the identity and what else tells how the features came about."""
         ...
 
 

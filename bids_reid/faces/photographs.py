@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LOOSE = 0.6
 """Margin around the detector's box, in box sizes: forehead, ears and chin are inside."""
 CROP_PIXELS = 480
+SMALLEST_PIXELS = 40
+"""A face smaller than this is not found, even in an enlarged picture."""
 LARGEST_PIXELS = 1600
 """Photographs are shrunk to this for the search of the face; a face of a 40th of it is found."""
 
@@ -30,7 +32,8 @@ def read_photograph(path: Path) -> NDArray[np.uint8]:
     Raises
     ------
     PhotoError
-        The file is no picture, or damaged.
+        The file is no picture, damaged or too small. The message does not repeat its name, which
+        may say who a stranger is.
     """
     register_heif_opener()
     # face_recognition makes Pillow fill what a cut file lacks with grey, without a word
@@ -38,11 +41,17 @@ def read_photograph(path: Path) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as picture:
             upright = ImageOps.exif_transpose(picture)
+            if min(upright.size) < SMALLEST_PIXELS:
+                raise PhotoError(f'too small: {upright.width} x {upright.height} pixels')
             if upright.mode in ('I', 'F') or upright.mode.startswith('I;16'):
                 return _to_8_bits(np.asarray(upright, dtype=np.float32))
             return np.asarray(upright.convert('RGB').convert('L'))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PhotoError(f'cannot read {path.name} as a picture') from error
+    except FileNotFoundError as error:
+        raise PhotoError('not there, or a link without content') from error
+    except Image.DecompressionBombError as error:
+        raise PhotoError('too large: too many pixels') from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise PhotoError('not a picture, or damaged') from error
 
 
 def _to_8_bits(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -67,7 +76,8 @@ def loose_crop(photograph: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Box] |
         The face's box in the crop.
     """
     scale = min(1.0, LARGEST_PIXELS / max(photograph.shape))
-    small = cv2.resize(photograph, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    height, width = (max(1, round(side * scale)) for side in photograph.shape)
+    small = cv2.resize(photograph, (width, height), interpolation=cv2.INTER_AREA)
     box = find_face(small) or find_face(small, enlarge=1)
     if box is None:
         return None

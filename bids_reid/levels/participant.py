@@ -54,7 +54,7 @@ def participant_level(settings: Settings) -> Exit:
 
 def _to_do(scans: Sequence[Scan], settings: Settings) -> list[Scan]:
     """Scans whose results are missing, or made from another file or with another model."""
-    models = {name: load_extractor(name).provenance() for name in settings.extractors}
+    models = {name: load_extractor(name).identity() for name in settings.extractors}
     keep = _keep_renders(settings)
     return [
         scan

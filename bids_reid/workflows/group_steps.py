@@ -173,7 +173,7 @@ def _identify(
         return (scan.line.condition, scan.line.modality)
 
     model = load_extractor(extractor)
-    provenance = model.provenance()
+    identity = model.identity()
     for (condition, modality), members in groupby(sorted(scans, key=kind), key=kind):
         gallery = list(members)
         owners = {scan.line.participant for scan in gallery}
@@ -182,7 +182,7 @@ def _identify(
             for number, line in enumerate(lines)
             if line.participant in owners and line.status != 'unreadable'
         ]
-        templates = [_template(scan, extractor, provenance) for scan in gallery]
+        templates = [_template(scan, extractor, identity) for scan in gallery]
         acquired = np.array([lines[n].status == 'ok' for n in probes], dtype=bool)
         usable = [n for n in probes if lines[n].status == 'ok']
         for decision in DECISIONS:

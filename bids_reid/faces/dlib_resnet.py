@@ -1,0 +1,135 @@
+"""dlib's face recognition network (D. E. King, ``dnn_face_recognition_ex.cpp``) on ONNX Runtime.
+
+The network is built from dlib's own weight file, for grey chips, and run in batches; dlib's
+implementation, which is many times slower, stays as the reference that it is checked against each
+time it is loaded, and takes its place where that check fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import dlib
+import numpy as np
+
+from bids_reid.faces.dlib_onnx import grey_model
+from bids_reid.faces.dlib_weights import read_network
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+CHIP_PIXELS = 150
+DIMENSION = 128
+TOLERANCE = 1e-4
+"""Largest L2 distance between the features that both engines give for one chip."""
+BATCH = 16
+"""Chips per call: more are no faster and take more memory."""
+
+
+class Engine(Protocol):
+    """What runs the network."""
+
+    name: str
+    """With its version, as in sidecars."""
+
+    def embed(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (n, 128) features of n grey aligned faces (n, 150, 150)."""
+        ...
+
+
+class Loaded(NamedTuple):
+    """An engine, the hash of its weights, and why it is not the fast one (empty if it is)."""
+
+    engine: Engine
+    weights_sha256: str
+    reason: str
+
+
+def load_engine(weights: Path) -> Loaded:
+    """Load ONNX Runtime's engine, or dlib's where the former does not agree with it.
+
+    The model is built anew in each process and never written: that takes a fifth of a second, and
+    a copy on disk would have to be found, trusted and kept up to date.
+
+    Parameters
+    ----------
+    weights : Path
+        ``dlib_face_recognition_resnet_model_v1.dat``.
+    """
+    content = weights.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    reference = DlibEngine(weights)
+    try:
+        fast = OnnxEngine(content)
+        distance = largest_distance(fast, reference, check_chips())
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, dlib gives the same
+        return Loaded(reference, sha256, f'onnxruntime cannot be used: {error}')
+    # not "distance > TOLERANCE", which NaN is not
+    if not distance <= TOLERANCE:
+        return Loaded(reference, sha256, f'onnxruntime differs from dlib by {distance:.2g}')
+    return Loaded(fast, sha256, '')
+
+
+def largest_distance(one: Engine, other: Engine, chips: NDArray[np.uint8]) -> float:
+    """Largest L2 distance between the two engines' features of chips (n, 150, 150)."""
+    return float(np.linalg.norm(one.embed(chips) - other.embed(chips), axis=1).max())
+
+
+def check_chips() -> NDArray[np.uint8]:
+    """Return one chip (1, 150, 150) with coarse and fine structure, from black to white."""
+    row, column = np.indices((CHIP_PIXELS, CHIP_PIXELS))
+    waves = np.sin(row / 23) * np.cos(column / 17) + np.sin(row * column / 300)
+    return np.round(63.75 * (waves + 2)).astype(np.uint8)[None]
+
+
+class DlibEngine:
+    """dlib's own implementation."""
+
+    def __init__(self, weights: Path) -> None:
+        self.name = f'dlib {dlib.__version__}'
+        self._model = dlib.face_recognition_model_v1(str(weights))
+
+    def embed(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (n, 128) features of n grey aligned faces (n, 150, 150)."""
+        rows = [self._model.compute_face_descriptor(np.dstack([chip] * 3)) for chip in chips]
+        return np.array(rows, np.float32).reshape(-1, DIMENSION)
+
+
+class OnnxEngine:
+    """The same network on ONNX Runtime; as many threads as ``OMP_NUM_THREADS`` says, or one.
+
+    What it gives for a chip depends neither on the other chips of a call nor on their number.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        import onnxruntime
+
+        onnxruntime.disable_telemetry_events()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = _threads()
+        options.inter_op_num_threads = 1
+        options.use_deterministic_compute = True
+        # a thread that waits takes no processor time from other scans
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        self.name = f'onnxruntime {onnxruntime.__version__}'
+        self._session = onnxruntime.InferenceSession(
+            grey_model(read_network(content)), options, providers=['CPUExecutionProvider']
+        )
+
+    def embed(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (n, 128) features of n grey aligned faces (n, 150, 150)."""
+        features = np.empty((len(chips), DIMENSION), np.float32)
+        for start in range(0, len(chips), BATCH):
+            part = slice(start, start + BATCH)
+            (features[part],) = self._session.run(None, {'chips': chips[part]})
+        return features
+
+
+def _threads() -> int:
+    """Number of threads that OpenMP would take for its outermost loops."""
+    asked = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0].strip()
+    return max(int(asked), 1) if asked.isdecimal() else 1
