@@ -252,6 +252,55 @@ def test_group_before_participant_says_so(audit: Audit, call: Call, tmp_path: Pa
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_who_has_no_result_is_named_and_in_no_rate(
+    audit: Audit, call: Call, tmp_path: Path
+) -> None:
+    """After half a participant level the rates of the half must not pass for the whole."""
+    out, bids = tmp_path / 'out', tmp_path / 'bids'
+    shutil.copytree(audit.out, out)
+    shutil.copytree(audit.bids, bids)
+    shutil.rmtree(out / 'sub-03')
+    shutil.rmtree(bids / 'sub-01')
+    done = call('bids-reid', bids, out, 'group', '--photos', audit.photos)
+    summary = json.loads((out / 'group_summary.json').read_text())
+    assert 'no result of the participant level' in done.stdout
+    assert summary['ParticipantsWithoutResult'] == ['sub-03']
+    assert summary['Photographs']['NotProcessed'] == 1
+    # who has left the dataset is no longer searched for, and shows nobody any more
+    assert 'no longer in the dataset: sub-01' in done.stdout
+    assert summary['Photographs']['Distractors'] == 2
+    people = {row['participant_id'] for row in read_table(out / 'group_scans.tsv')}
+    assert people == {'sub-02', f'sub-{CORRUPT}', f'sub-{BRAIN}'}
+
+
+@pytest.mark.parametrize(
+    ('options', 'code', 'scans'),
+    [
+        (('--participant-label', '01', '02'), 0, {'sub-01', 'sub-02'}),
+        (('--participant-label', 'nobody'), 18, set()),
+        (('--modalities', 'FLAIR'), 18, set()),
+        (('--session-label', '7'), 18, set()),
+        (('--reports-only',), 64, set()),
+        (('--bids-filter-file', '/dev/null'), 64, set()),
+    ],
+)
+def test_group_obeys_the_selection_or_refuses(
+    audit: Audit, call: Call, tmp_path: Path, options: tuple[str, ...], code: int, scans: set[str]
+) -> None:
+    """An option that is taken and ignored makes a rate of other people than was asked for."""
+    out = tmp_path / 'out'
+    shutil.copytree(audit.out, out)
+    before = contents(out)
+    done = call('bids-reid', audit.bids, out, 'group', *options)
+    assert done.returncode == code, done.stderr
+    if code == 0:
+        found = {row['participant_id'] for row in read_table(out / 'group_scans.tsv')}
+        assert found == scans
+    else:
+        assert contents(out) == before, 'results were touched'
+        assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.slow
 def test_a_mended_scan_is_taken_up(
     dataset: Path, audit: Audit, call: Call, tmp_path: Path

@@ -168,7 +168,7 @@ def read_template(files: ScanFiles, extractor: str) -> Template | None:
     if not path.exists():
         return None
     try:
-        with np.load(path) as content:
+        with path.open('rb') as file, np.load(file) as content:
             return Template(content['features'], content['view'])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise ScanError(

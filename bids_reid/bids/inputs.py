@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -20,7 +21,7 @@ from bids_reid.errors import (
 from bids_reid.records import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 HEAD_DATATYPES = ('anat', 'pet', 'ct')
 """Folders that may hold a picture of the whole head."""
@@ -29,6 +30,9 @@ _HEAD_IMAGE = re.compile(
     r'(?P<name>(?P=folder)(?(session)_(?P=session))(?:_[^/]+)?)_(?P<suffix>[A-Za-z0-9]+)\.nii(?:\.gz)?'
 )
 """Where BIDS puts a head image: no backup folder, no ``._`` file of macOS."""
+STAMP = 'bids_reid_state.txt'
+"""Beside a kept index: the state of the folders that it was made from."""
+UNFINISHED = 'unfinished'
 
 
 def check_dataset(bids_dir: Path, *, validate: bool) -> None:
@@ -72,6 +76,7 @@ def find_scans(
     modalities: Sequence[str] = ('T1w', 'FLAIR'),
     filter_file: Path | None = None,
     database_dir: Path | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> tuple[Scan, ...]:
     """Find the scans of the chosen participants.
 
@@ -86,10 +91,14 @@ def find_scans(
     filter_file : Path, optional
         JSON object: suffix (in any case) to pybids entity filters; ``null`` asks for absence.
     database_dir : Path, optional
-        Where pybids keeps its index.
+        Where pybids keeps its index. One made here is made again when folders have changed.
+    note : callable, optional
+        Called with each line that the user should read: images left out for their names.
 
     Raises
     ------
+    NotBidsError
+        pybids cannot read the dataset.
     NothingSelectedError
         Nothing is left, or a participant named is not in the dataset.
     NoInputError, UsageError
@@ -100,7 +109,10 @@ def find_scans(
     if strangers:
         raise NothingSelectedError(f'{bids_dir} has no sub-{", sub-".join(strangers)}')
     filters = _read_filters(filter_file)
-    layout = _layout(bids_dir, participants or sorted(known), database_dir)
+    note = note or (lambda _: None)
+    chosen = participants or sorted(known)
+    layout = _layout(bids_dir, chosen, database_dir, note)
+    misnamed = set(_outside_folders(bids_dir, chosen, sessions, modalities))
     # a scan that is there as .nii and .nii.gz counts once
     scans: dict[tuple[str, str], Scan] = {}
     for modality in modalities:
@@ -114,6 +126,13 @@ def find_scans(
             scan = _scan(path, bids_dir)
             if scan is not None:
                 scans[scan.source_name, scan.modality] = scan
+            elif not path.name.startswith('.'):
+                misnamed.add(path)
+    if misnamed:
+        images = 'image is' if len(misnamed) == 1 else 'images are'
+        note(
+            f'{len(misnamed)} {images} not named as BIDS asks and left out, first: {min(misnamed)}'
+        )
     if not scans:
         raise NothingSelectedError(
             f'no {" or ".join(modalities)} scan in {bids_dir} passes the filters'
@@ -151,11 +170,70 @@ def _scan(path: Path, bids_dir: Path) -> Scan | None:
     )
 
 
-def _layout(bids_dir: Path, participants: Iterable[str], database_dir: Path | None) -> BIDSLayout:
+def _outside_folders(
+    bids_dir: Path, participants: Iterable[str], sessions: Sequence[str], modalities: Sequence[str]
+) -> Iterator[Path]:
+    """Head images beside the folders of datatypes, where nothing is indexed."""
+    name = re.compile(rf'(?!\.)(.*_)?({"|".join(map(re.escape, modalities))})\.nii(\.gz)?')
+    for label in participants:
+        folder = bids_dir / f'sub-{label}'
+        within = [folder / f'ses-{session}' for session in sessions] or folder.glob('ses-*')
+        for place in (folder, *within):
+            yield from (path for path in place.glob('*.nii*') if name.fullmatch(path.name))
+
+
+def _layout(
+    bids_dir: Path,
+    participants: Iterable[str],
+    database_dir: Path | None,
+    note: Callable[[str], None],
+) -> BIDSLayout:
     """Index head images of ``participants`` only: pybids needs minutes for a large dataset."""
-    if database_dir is not None:
+    if database_dir is None:
+        return _index(bids_dir, participants, None)
+    try:
+        made = (database_dir / 'layout_index.sqlite').is_file()
+        stamp = database_dir / STAMP
+        kept = stamp.read_text(encoding='utf-8') if stamp.is_file() else None
+        current = _state(bids_dir)
         # an index that is kept has to serve every later choice of participants
-        participants = sorted(dataset_participants(bids_dir))
+        everybody = sorted(dataset_participants(bids_dir))
+        if made and kept != UNFINISHED:
+            layout = _index(bids_dir, everybody, database_dir)
+            if kept is None:
+                note(
+                    f'{database_dir} is the index of another program: '
+                    'scans that were added since it was made are not found'
+                )
+            if kept in (None, current):
+                return layout
+        database_dir.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(UNFINISHED, encoding='utf-8')
+        layout = _index(bids_dir, everybody, database_dir, afresh=True)
+        stamp.write_text(current, encoding='utf-8')
+    except OSError as error:
+        raise CannotWriteError(f'cannot write {database_dir}: {error.strerror}') from error
+    return layout
+
+
+def _state(bids_dir: Path) -> str:
+    """Hash that changes when a file or folder is added to those that are indexed, or removed."""
+    patterns = ['sub-*', 'sub-*/ses-*']
+    patterns += [f'{above}/{datatype}' for above in patterns for datatype in HEAD_DATATYPES]
+    folders = sorted(
+        folder for pattern in patterns for folder in bids_dir.glob(pattern) if folder.is_dir()
+    )
+    digest = hashlib.sha256()
+    for folder in folders:
+        line = f'{folder.relative_to(bids_dir).as_posix()}\t{folder.stat().st_mtime_ns}\n'
+        digest.update(line.encode('utf-8', 'surrogateescape'))
+    return digest.hexdigest()
+
+
+def _index(
+    bids_dir: Path, participants: Iterable[str], database_dir: Path | None, *, afresh: bool = False
+) -> BIDSLayout:
+    """Index the dataset, or read the index that is kept unless it is to be made ``afresh``."""
     chosen = '|'.join(re.escape(label) for label in participants)
     datatypes = '|'.join(HEAD_DATATYPES)
     indexer = BIDSLayoutIndexer(
@@ -173,12 +251,17 @@ def _layout(bids_dir: Path, participants: Iterable[str], database_dir: Path | No
             validate=False,
             indexer=indexer,
             database_path=database_dir,
-            reset_database=False,
+            reset_database=afresh,
         )
-    except OSError as error:
-        if database_dir is None:
+    except Exception as error:
+        if isinstance(error, OSError) and database_dir is not None:
             raise
-        raise CannotWriteError(f'cannot write {database_dir}: {error.strerror}') from error
+        # pybids trusts what it reads
+        source = bids_dir if database_dir is None else f'{bids_dir} or its index {database_dir}'
+        said = (str(error).splitlines() or [''])[0]
+        raise NotBidsError(
+            f'pybids cannot read {source}: {type(error).__name__}: {said}'
+        ) from error
     # pybids takes the dataset from the index, whatever it is called with
     if Path(layout.root) != bids_dir:
         raise UsageError(f'{database_dir} is the index of another dataset, {layout.root}')
@@ -198,7 +281,19 @@ def _read_filters(path: Path | None) -> dict[str, dict[str, Any]]:
         raise UsageError(f'{path} must hold one object of filters per suffix, as {{"T1w": {{}}}}')
     return {
         suffix.lower(): {
-            entity: Query.NONE if value is None else value for entity, value in wanted.items()
+            entity: _filter_value(value, f'{path}: {suffix}: {entity}')
+            for entity, value in wanted.items()
         }
         for suffix, wanted in content.items()
     }
+
+
+def _filter_value(value: Any, where: str) -> Any:
+    """Value as pybids takes it; ``null`` asks for absence."""
+    if isinstance(value, list):
+        if any(isinstance(member, list) for member in value):
+            raise UsageError(f'{where}: a list within a list')
+        return [_filter_value(member, where) for member in value]
+    if value is not None and not isinstance(value, str | int | float):
+        raise UsageError(f'{where} must be text, a number, true, false, null or a list of these')
+    return Query.NONE if value is None else value

@@ -5,15 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.records import Photo
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.webp', '.heic', '.heif')
+SUFFIXES = (
+    *('.jpg', '.jpeg', '.jfif', '.png', '.tif', '.tiff', '.webp', '.heic', '.heif'),
+    *('.bmp', '.gif'),
+)
+NOTES = ('.json', '.tsv', '.csv', '.txt', '.md', '.html', '.pdf')
+"""What may lie beside photographs; any other file that bears a label is taken for one."""
 _LABEL = re.compile(r'sub-([a-z0-9+]+)', re.IGNORECASE)
 """Also ``Sub-01.jpg`` and ``sub-01 (1).jpg``: taken for distractors they would hide a risk."""
 
@@ -27,11 +33,13 @@ def find_photos(source: Path) -> tuple[Photo, ...]:
         A folder, searched with its subfolders (``sub-01_photo-1.jpg``, ``sub-01/any.jpg``,
         ``sub-01_ses-02_photo.jpg``; other names are distractors), or a TSV with the columns
         ``path`` (relative to the table) and ``participant_id`` (``n/a`` for a distractor).
+        Links are followed; one without content is listed, as is any file whose name says whose
+        it is: a photograph that cannot be read is told, not left out.
 
     Raises
     ------
     NoInputError
-        The folder or table, or a photograph in the table, is not there.
+        The folder or table, or a photograph in the table, is not there or cannot be listed.
     UsageError
         The table lacks a column, or there is no photograph.
     """
@@ -48,16 +56,38 @@ def find_photos(source: Path) -> tuple[Photo, ...]:
 
 def _from_folder(folder: Path) -> tuple[Photo, ...]:
     photos = []
-    for path in sorted(folder.rglob('*')):
+    for path in _files(folder):
         relative = path.relative_to(folder)
-        hidden = any(part.startswith('.') for part in relative.parts)
-        if hidden or path.suffix.lower() not in SUFFIXES or not path.is_file():
+        suffix = path.suffix.lower()
+        labelled = _LABEL.match(path.name) and suffix not in NOTES
+        if not labelled and suffix not in SUFFIXES:
             continue
         # the file's own name comes first, then the folder next to it
         labels = (_LABEL.match(part) for part in reversed(relative.parts))
         label = next((match[1] for match in labels if match), None)
         photos.append(Photo(relative.as_posix(), label, path))
     return tuple(photos)
+
+
+def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
+    """Files below ``folder`` in order but hidden ones; a link that leads back is not followed.
+
+    ``above`` holds the real paths of the folders that led here.
+    """
+    real = folder.resolve()
+    if real in above:
+        return
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        raise NoInputError(f'cannot list {folder}: {error.strerror}') from error
+    for path in paths:
+        if path.name.startswith('.'):
+            continue
+        if path.is_dir():
+            yield from _files(path, above | {real})
+        else:
+            yield path
 
 
 def _from_table(table: Path) -> tuple[Photo, ...]:
@@ -67,7 +97,8 @@ def _from_table(table: Path) -> tuple[Photo, ...]:
         raise UsageError(
             f'{table} is neither a folder nor a TSV in UTF-8: photographs come as one of these'
         ) from error
-    photos = []
+    photos: list[Photo] = []
+    names: set[str] = set()
     reader = csv.DictReader(io.StringIO(text), delimiter='\t')
     missing = {'path', 'participant_id'} - set(reader.fieldnames or ())
     if missing:
@@ -75,8 +106,20 @@ def _from_table(table: Path) -> tuple[Photo, ...]:
     for row in reader:
         name, participant = ((row[column] or '').strip() for column in ('path', 'participant_id'))
         path = table.parent / name
-        if not name or not path.is_file():
+        if not name or not (path.is_file() or path.is_symlink()):
             raise NoInputError(f'{table}, line {reader.line_num}: no such photograph: {path}')
         label = participant.removeprefix('sub-') if participant not in ('', 'n/a') else None
+        # folders of this machine are nobody's business
+        name = _unique(path.name if Path(name).is_absolute() else name, names)
+        names.add(name)
         photos.append(Photo(name, label, path))
     return tuple(photos)
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    """Return the name, with a number behind it if it is taken."""
+    numbered, number = name, 1
+    while numbered in taken:
+        number += 1
+        numbered = f'{name} ({number})'
+    return numbered

@@ -21,8 +21,8 @@ class Model:
 class Provenance:
     """How a page came about.
 
-    ``software`` is pairs of name and version. ``created`` is shown as given; without it the same
-    input makes the same page, byte for byte.
+    ``software`` is pairs of name and version. There is no date: the same input makes the same
+    page, byte for byte.
     """
 
     version: str
@@ -30,7 +30,6 @@ class Provenance:
     software: tuple[tuple[str, str], ...] = ()
     models: tuple[Model, ...] = ()
     renderer: str | None = None
-    created: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +52,29 @@ class PhotoLine:
 
     ``status`` is ok, no_face or unreadable. An unreadable file is no photograph: it is in no
     count. One without a face is a probe that failed to acquire, and stays in the denominator.
+    ``searched`` says if the participant it shows has a processed scan at this group call.
     """
 
     name: str
     participant: str | None
     in_dataset: bool
+    searched: bool
     status: str
     reason: str = ''
 
     @property
     def mated(self) -> bool:
-        """Whether it shows somebody whose scans are in the dataset."""
+        """Whether it shows somebody whose processed scans are searched: it is in the rates."""
+        return self.labelled and self.searched
+
+    @property
+    def unprocessed(self) -> bool:
+        """Whether it shows somebody of the dataset without a processed scan: it is in no rate."""
+        return self.labelled and not self.searched
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it shows somebody of the dataset; any other photograph is a distractor."""
         return self.participant is not None and self.in_dataset
 
 
@@ -95,10 +106,8 @@ class GroupReport:
         One CMC per series.
     ranks
         Results of each series in the participant unit.
-    not_run
-        Extractors that did not run, each with the reason.
-    n_cameras, n_lights
-        How the views were laid out.
+    unprocessed
+        Labels of the participants of the dataset without any result at this group call.
     """
 
     dataset: str
@@ -108,9 +117,7 @@ class GroupReport:
     rows: tuple[IdentificationRow, ...] = ()
     curves: tuple[Curve, ...] = ()
     ranks: tuple[tuple[Series, tuple[Score, ...]], ...] = ()
-    not_run: tuple[tuple[str, str], ...] = ()
-    n_cameras: int = 9
-    n_lights: int = 9
+    unprocessed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +153,8 @@ class FacePicture:
 class ScanReport:
     """One scan on the participant page.
 
-    ``surface`` is pairs of what was measured and its value with its unit. ``error`` is the full
-    text of what went wrong. ``faces`` are shown only if given.
+    ``surface`` is pairs of what was measured and its value with its unit. ``faces`` are shown only
+    if given.
     """
 
     line: ScanLine
@@ -155,7 +162,6 @@ class ScanReport:
     views: tuple[ViewLine, ...] = ()
     templates: tuple[TemplateLine, ...] = ()
     warnings: tuple[str, ...] = ()
-    error: str | None = None
     faces: tuple[FacePicture, ...] = ()
 
 

@@ -86,7 +86,9 @@ def _sentence(row: IdentificationRow, n_tried: int) -> str:
         f'With {attack_name(row.series)}{strength}, {row.n_correct or "none"} of '
         f'{words.count(row.n_probes, "participant")} ({words.percent(row.rate)}, '
         f'95% interval {words.interval(row.ci_low, row.ci_high)}) {verb} recognised at first '
-        f'rank from their {scan} scan; guessing would give {words.percent(row.chance)}.'
+        f'rank from their {scan} scan, each searched among '
+        f'{words.count(row.n_gallery, "participant")}; '
+        f'guessing would give {words.percent(row.chance)}.'
     )
 
 

@@ -43,8 +43,10 @@ class PhotoCounts:
     n_photographed: int
     n_unlabelled: int
     n_strangers: int
+    n_unprocessed: int
     mated_statuses: Counter[str]
     distractor_statuses: Counter[str]
+    unprocessed_statuses: Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ def group_page(content: GroupReport) -> str:
         photo_counts=_photo_counts(photos),
         excluded_photos=[photo for photo in photos if photo.status != 'ok'],
         strangers=[photo for photo in photos if _is_stranger(photo)],
+        unprocessed_photos=_unprocessed_photos(photos),
         rank_columns=[(group_name(series), attack_name(series)) for series, _ in content.ranks],
         rank_lines=_rank_lines(content.ranks),
         extractors=distinct(row.extractor for row in content.rows),
@@ -138,14 +141,25 @@ def _photo_counts(photos: Sequence[PhotoLine]) -> PhotoCounts:
         n_photographed=len({photo.participant for photo in mated if photo.status != 'unreadable'}),
         n_unlabelled=sum(photo.participant is None for photo in photos),
         n_strangers=sum(_is_stranger(photo) for photo in photos),
+        n_unprocessed=sum(photo.unprocessed for photo in photos),
         mated_statuses=Counter(photo.status for photo in mated),
-        distractor_statuses=Counter(photo.status for photo in photos if not photo.mated),
+        distractor_statuses=Counter(photo.status for photo in photos if not photo.labelled),
+        unprocessed_statuses=Counter(photo.status for photo in photos if photo.unprocessed),
     )
 
 
 def _is_stranger(photo: PhotoLine) -> bool:
     """Whether a photograph is labelled with somebody who is not in the dataset."""
     return photo.participant is not None and not photo.in_dataset
+
+
+def _unprocessed_photos(photos: Sequence[PhotoLine]) -> list[tuple[str, list[str]]]:
+    """Participants who were photographed but have no processed scan, with their photographs."""
+    names: dict[str, list[str]] = {}
+    for photo in photos:
+        if photo.unprocessed and photo.participant is not None:
+            names.setdefault(photo.participant, []).append(photo.name)
+    return sorted(names.items())
 
 
 def _rank_lines(ranks: Sequence[tuple[Series, tuple[Score, ...]]]) -> list[RankLine]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from nipype import config
 from nipype import logging as nipype_logging
+from nipype.pipeline import plugins
 
 from bids_reid import errors
 from bids_reid.errors import CannotWriteError, UsageError
@@ -66,13 +67,16 @@ def read_plugin(path: Path) -> tuple[str, dict[str, Any]]:
     Raises
     ------
     UsageError
-        It is no YAML, or names no plugin.
+        It is no YAML, or names no plugin that Nipype has.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
-        return str(content['plugin']), dict(content.get('plugin_args') or {})
+        name, arguments = str(content['plugin']), dict(content.get('plugin_args') or {})
     except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
         raise UsageError(f'{path} does not hold a Nipype plugin: {error}') from error
+    if not hasattr(plugins, f'{name}Plugin'):
+        raise UsageError(f'{path}: Nipype has no plugin {name!r}')
+    return name, arguments
 
 
 def run_graph(
@@ -124,7 +128,9 @@ def run_graph(
     except RuntimeError:
         crashes = set(crash_dir.glob('crash-*.txt')) - before
         reasons = dict(_crash_reason(path) for path in sorted(crashes))
-        own = {node: why for node, why in reasons.items() if node.startswith(f'{workflow.name}.')}
+        # other processes leave their crash files in the same folder
+        nodes = {f'{workflow.name}.{node}' for node in workflow.list_node_names()}
+        own = {node: why for node, why in reasons.items() if node in nodes}
         # anything else is no node's failure
         if not own:
             raise
@@ -143,5 +149,6 @@ def _crash_reason(path: Path) -> tuple[str, str]:
             # our own errors are written for people; of others the kind tells more than the text
             ours = hasattr(errors, kind) or kind == 'WorkerKilledError'
             said = f'{kind}: {message}' if message else kind
-            return node, message if ours else f'{said} ({path.name})'
-    return node, f'it ended without a message ({path.name})'
+            # not the file's name, which holds the user's login
+            return node, message if ours else f'{said} (details in logs)'
+    return node, 'it ended without a message (details in logs)'

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 import networkx as nx
@@ -73,7 +75,17 @@ class SteadyMultiProc(MultiProcPlugin):
 
 
 def _start_worker(cwd: str, level: int) -> None:
-    """Let a worker say as much as the main process does."""
+    """Let a worker say as much as the main process does, keep files private, and end with it."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.umask(0o077)
     process_initializer(cwd)
     for name in ('nipype.workflow', 'nipype.interface', 'nipype.utils'):
         logging.getLogger(name).setLevel(level)
+
+
+def _end_with_parent() -> None:
+    """End this worker once the main process is gone: one that was killed leaves workers behind."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

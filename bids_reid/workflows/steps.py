@@ -29,7 +29,7 @@ def skin(scan_file: Path, surface: Path, record: Path) -> None:
     from bids_reid.surface.frame import face_frame
     from bids_reid.surface.gifti import write_surface
     from bids_reid.surface.skin import extract_skin
-    from bids_reid.surface.vault import FOLDED_DEGREES, vault_roughness
+    from bids_reid.surface.vault import is_brain, vault_roughness
     from bids_reid.surface.volume import load_volume
 
     volume = load_volume(scan_file)
@@ -44,7 +44,7 @@ def skin(scan_file: Path, surface: Path, record: Path) -> None:
         'VolumeLitres': round(found.volume_litres, 3),
         'RelativeNoise': round(found.noise, 5),
         'VaultRoughness': round(roughness, 2),
-        'SkullStripped': roughness > FOLDED_DEGREES,
+        'SkullStripped': is_brain(roughness, found.volume_litres),
         'FaceFrame': {
             'Origin': [round(float(value), 3) for value in frame.origin],
             'Forward': [float(value) for value in frame.forward],

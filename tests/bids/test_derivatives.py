@@ -11,6 +11,7 @@ import pytest
 from bids_reid.bids import derivatives
 from bids_reid.bids.derivatives import is_up_to_date, read_template, save_failure, save_scan
 from bids_reid.bids.outputs import ScanFiles, file_sha256, read_json, read_table
+from bids_reid.errors import ScanError
 from bids_reid.records import Scan, Template
 
 if TYPE_CHECKING:
@@ -51,11 +52,11 @@ class Bench:
             renders=np.full((81, 4, 4), int(mark), np.uint8) if renders else None,
         )
 
-    def done(self, *extractors: str, keep_renders: bool = False) -> bool:
+    def done(self, *extractors: str, keep_renders: bool = False, model: str = 'm') -> bool:
         return is_up_to_date(
             self.scan,
             self.out,
-            extractors=extractors or ('face_recognition',),
+            models={name: {'Model': model} for name in extractors or ('face_recognition',)},
             keep_renders=keep_renders,
         )
 
@@ -63,6 +64,22 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
+
+
+def test_templates_of_another_model_are_made_again(bench: Bench) -> None:
+    """Photographs encoded by a new model against old templates: nobody would be recognised."""
+    bench.save()
+    assert bench.done()
+    assert not bench.done(model='n')
+
+
+def test_a_damaged_template_is_named(bench: Bench) -> None:
+    """A traceback from the depths of a zip file helps nobody."""
+    bench.save()
+    path = bench.files.template('facerecognition')
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(ScanError, match=path.name):
+        read_template(bench.files, 'face_recognition')
 
 
 def test_a_saved_scan_is_not_done_again(bench: Bench) -> None:

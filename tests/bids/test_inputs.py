@@ -127,6 +127,31 @@ def test_what_is_no_scan_of_the_dataset_is_left_out(root: Path) -> None:
     assert scans[0].path == root / 'sub-01/anat/sub-01_T1w.nii.gz'
 
 
+def test_images_that_are_left_out_for_their_names_are_told(root: Path) -> None:
+    """Otherwise a participant is missing from the audit, and nobody notices."""
+    put(
+        root,
+        'sub-01/anat/sub-01_T1w.nii.gz',
+        'sub-01/anat/._sub-01_T1w.nii.gz',
+        'sub-05/ses-1/anat/sub-05_T1w.nii.gz',
+        'sub-06/sub-06_T1w.nii.gz',
+        'sub-06/ses-2/T1w.nii',
+        'sub-06/ses-2/sub-06_bold.nii',
+    )
+    told: list[str] = []
+    assert names(find_scans(root, note=told.append)) == ['sub-01_T1w']
+    assert told == [
+        '3 images are not named as BIDS asks and left out, first: '
+        f'{root}/sub-05/ses-1/anat/sub-05_T1w.nii.gz'
+    ]
+    told.clear()
+    find_scans(root, participants=['01'], note=told.append)
+    assert told == []
+    with pytest.raises(NothingSelectedError):
+        find_scans(root, participants=['05'], note=told.append)
+    assert told[0].startswith('1 image is not named as BIDS asks')
+
+
 def test_a_link_without_content_is_listed(root: Path) -> None:
     """A file that datalad has not fetched becomes a row with a reason, not a silent gap."""
     put(root, 'sub-01/anat/sub-01_T1w.nii.gz')
@@ -151,6 +176,7 @@ def test_files_are_listed_by_the_name_the_user_gave(full: Path, tmp_path: Path) 
         ({'t1w': {'acquisition': 'high'}}, ['1_ses-a_FLAIR', '1_ses-a_acq-high_T1w']),
         ({'flair': {'session': 'z'}, 't1w': {'run': [2]}}, [B2]),
         ({'T1w': {'session': 'b', 'run': 1}, 'bold': {'task': 'x'}}, ['1_ses-a_FLAIR', B1]),
+        ({'T1w': {'run': [1, None]}, 'flair': {'run': 1.5}}, ['1_ses-a_acq-high_T1w', B1]),
         ({'T1w': {'suffix': 'T2w'}}, ['1_ses-a_FLAIR', '1_ses-a_T2w']),
     ],
 )  # fmt: skip
@@ -165,7 +191,11 @@ def test_filters_select(
 
 
 @pytest.mark.parametrize(
-    'content', ['', '{', '[]', '{"T1w": null}', '{"T1w": {"acq": "x"}}', '\xff']
+    'content',
+    [
+        *('', '{', '[]', '{"T1w": null}', '{"T1w": {"acq": "x"}}', '\xff'),
+        *('{"T1w": {"run": {"a": 1}}}', '{"T1w": {"run": [[1]]}}', '{"T1w": {"run": [{}]}}'),
+    ],
 )
 def test_a_damaged_filter_file_is_named(full: Path, tmp_path: Path, content: str) -> None:
     """Otherwise the run ends in a traceback, or unfiltered."""
@@ -190,6 +220,44 @@ def test_a_kept_index_serves_every_later_choice(full: Path, tmp_path: Path) -> N
     assert find_scans(full, database_dir=index) == find_scans(full)
     # used, not made again
     assert {path: path.stat().st_mtime_ns for path in index.iterdir()} == files
+
+
+def test_a_kept_index_does_not_hide_what_is_new(full: Path, tmp_path: Path) -> None:
+    """Otherwise a participant scanned since is never audited, nor is one withdrawn forgotten."""
+    index = tmp_path / 'index'
+    find_scans(full, database_dir=index)
+    put(full, 'sub-3/anat/sub-3_T1w.nii.gz', 'sub-2/anat/sub-2_FLAIR.nii.gz')
+    (full / 'sub-10/anat/sub-10_T1w.nii.gz').unlink()
+    scans = find_scans(full, database_dir=index)
+    assert scans == find_scans(full)
+    assert {'sub-3_T1w', 'sub-2_FLAIR'} < set(names(scans))
+    assert 'sub-10_T1w' not in names(scans)
+    # a run that was stopped while it made the index
+    next(index.glob('*.txt')).write_text('unfinished')
+    (index / 'layout_index.sqlite').write_bytes(b'')
+    assert find_scans(full, database_dir=index) == scans
+
+
+def test_an_index_of_another_program_is_used_but_not_changed(full: Path, tmp_path: Path) -> None:
+    """fMRIPrep's index also holds what is not looked at here; made again, it would lose that."""
+    index = tmp_path / 'index'
+    find_scans(full, database_dir=index)
+    next(index.glob('*.txt')).unlink()
+    before = (index / 'layout_index.sqlite').read_bytes()
+    put(full, 'sub-3/anat/sub-3_T1w.nii.gz')
+    told: list[str] = []
+    assert len(find_scans(full, database_dir=index, note=told.append)) == 6
+    assert 'index of another program' in told[0]
+    assert (index / 'layout_index.sqlite').read_bytes() == before
+
+
+@pytest.mark.parametrize('content', ['[1]', '3'])
+def test_what_pybids_cannot_read_is_one_line(root: Path, content: str) -> None:
+    """With --skip-bids-validation the description is not looked at before."""
+    put(root, 'sub-1/anat/sub-1_T1w.nii')
+    (root / 'dataset_description.json').write_text(content)
+    with pytest.raises(NotBidsError, match=r'pybids cannot read .*data'):
+        find_scans(root)
 
 
 def test_an_index_of_another_dataset_is_refused(full: Path, tmp_path: Path) -> None:

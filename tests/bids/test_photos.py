@@ -38,6 +38,11 @@ def put(root: Path, *names: str) -> None:
         ('IMG_sub-01.jpg', None),
         ('sub-.jpg', None),
         ('nobody/a.webp', None),
+        ('sub-01.jfif', '01'),
+        ('sub-01/scan.BMP', '01'),
+        ('x.gif', None),
+        ('sub-01_photo.avif', '01'),
+        ('sub-01_photo', '01'),
     ],
 )
 def test_the_name_says_whose_it_is(tmp_path: Path, name: str, participant: str | None) -> None:
@@ -52,6 +57,7 @@ def test_all_pictures_of_a_folder_in_order_and_nothing_else(tmp_path: Path) -> N
         'a.heic', 'b.HEIF', 'c.TIFF', 'deep/er/d.webp', 'e.jpg', 'sub-2/f.png', 'sub-2/g.tif',
     ]  # fmt: skip
     put(tmp_path, *reversed(pictures))
+    put(tmp_path, 'sub-2/sub-2.json', 'sub-2.tsv', 'sub-2_consent.PDF', 'sub-2/raw.cr2')
     put(tmp_path, '.hidden.jpg', '.thumbnails/x.jpg', 'sub-2/._f.png', 'notes.txt', 'x.nii', 'jpg')
     (tmp_path / 'folder.jpg').mkdir()
     assert [photo.name for photo in find_photos(tmp_path)] == pictures
@@ -91,9 +97,32 @@ def test_a_table_says_whose_they_are(tmp_path: Path, bom: str, end: str) -> None
         Photo('a.jpg', '01', tmp_path / 'a.jpg'),
         Photo('x/b.jpg', '02', tmp_path / 'x/b.jpg'),
         Photo('c d.jpg', None, tmp_path / 'c d.jpg'),
-        Photo('c d.jpg', None, tmp_path / 'c d.jpg'),
-        Photo(absolute, '03', tmp_path / 'a.jpg'),
+        Photo('c d.jpg (2)', None, tmp_path / 'c d.jpg'),
+        Photo('a.jpg (2)', '03', tmp_path / 'a.jpg'),
     )
+
+
+def test_a_link_without_content_is_listed(tmp_path: Path) -> None:
+    """What datalad has not fetched becomes an unreadable row; it does not leave the study."""
+    (tmp_path / 'sub-01.jpg').symlink_to('/nowhere/content')
+    (tmp_path / 'sub-02.tsv').symlink_to('/nowhere/content')
+    (photo,) = find_photos(tmp_path)
+    assert photo.name == 'sub-01.jpg'
+    table = tmp_path / 'photos.tsv'
+    table.write_text('path\tparticipant_id\nsub-01.jpg\t01\n')
+    assert find_photos(table) == (photo,)
+
+
+def test_linked_folders_are_searched_and_circles_end(tmp_path: Path) -> None:
+    """People link folders of photographs together; a link to the top must not hang the run."""
+    put(tmp_path / 'store', 'x.jpg')
+    photos = tmp_path / 'photos'
+    photos.mkdir()
+    for name, target in (('sub-01', 'store'), ('sub-02', 'store'), ('top', 'photos')):
+        (photos / name).symlink_to(tmp_path / target)
+    (photos / 'self.jpg').symlink_to(photos / 'self.jpg')
+    found = [(photo.name, photo.participant) for photo in find_photos(photos)]
+    assert found == [('self.jpg', None), ('sub-01/x.jpg', '01'), ('sub-02/x.jpg', '02')]
 
 
 def test_a_table_without_a_column_is_refused(tmp_path: Path) -> None:

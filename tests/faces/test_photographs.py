@@ -87,16 +87,16 @@ def test_cameras_held_upright_are_obeyed(
 
 
 def test_colours_weigh_as_the_eye_sees_them(tmp_path: Path) -> None:
-    Image.new('RGB', (8, 8), (255, 0, 0)).save(tmp_path / 'red.png')
-    Image.new('RGB', (8, 8), (0, 255, 0)).save(tmp_path / 'green.png')
+    Image.new('RGB', (40, 40), (255, 0, 0)).save(tmp_path / 'red.png')
+    Image.new('RGB', (40, 40), (0, 255, 0)).save(tmp_path / 'green.png')
     assert read_photograph(tmp_path / 'red.png')[0, 0] == 76
     assert read_photograph(tmp_path / 'green.png')[0, 0] == 150
 
 
 @pytest.mark.parametrize('kind', ['text', 'empty', 'cut', 'damaged', 'folder', 'gone'])
 @pytest.mark.parametrize('suffix', ['.jpg', '.png', '.heic', '.tif', '.webp'])
-def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, kind: str, suffix: str) -> None:
-    """One damaged file must not end the group level."""
+def test_a_picture_that_cannot_be_read_is_told(tmp_path: Path, kind: str, suffix: str) -> None:
+    """One damaged file must not end the group level; its name may be a stranger's."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()
@@ -116,8 +116,34 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path, kind: str, suffi
         path.unlink()
         if kind == 'folder':
             path.mkdir()
-    with pytest.raises(PhotoError, match=f'sub-01_photo{suffix}'):
+    said = 'not there' if kind == 'gone' else 'not a picture, or damaged'
+    with pytest.raises(PhotoError, match=said) as caught:
         read_photograph(path)
+    assert 'sub-01' not in str(caught.value)
+
+
+@pytest.mark.parametrize('size', [(1, 5000), (5000, 1), (39, 400)])
+def test_a_picture_too_small_for_a_face_is_told(tmp_path: Path, size: tuple[int, int]) -> None:
+    """One icon or banner among the photographs must not end the group level."""
+    Image.new('L', size).save(tmp_path / 'sub-01.png')
+    with pytest.raises(PhotoError, match=rf'^too small: {size[0]} x {size[1]} pixels$'):
+        read_photograph(tmp_path / 'sub-01.png')
+
+
+def test_a_picture_of_too_many_pixels_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no damaged one, so the user is told what to mend."""
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
+    Image.new('L', (60, 60)).save(tmp_path / 'x.png')
+    with pytest.raises(PhotoError, match='too many pixels'):
+        read_photograph(tmp_path / 'x.png')
+
+
+@pytest.mark.parametrize('shape', [(1, 5000), (5000, 1), (40, 100_000)])
+def test_a_very_long_picture_shows_no_face(shape: tuple[int, int]) -> None:
+    """Shrunk to nothing it ended the group level."""
+    assert loose_crop(np.zeros(shape, np.uint8)) is None
 
 
 def scene(height: int = 400, width: int = 600) -> NDArray[np.uint8]:

@@ -100,7 +100,7 @@ def make_report(results, n_gallery, series=SERIES, **changes):
         'dataset': 'demo',
         'scans': SCANS,
         'provenance': PROVENANCE,
-        'photos': (PhotoLine('sub-01_photo.jpg', '01', True, 'ok'),),
+        'photos': (PhotoLine('sub-01_photo.jpg', '01', True, True, 'ok'),),
         'rows': tuple(rows),
         'curves': (Curve(series, tuple(cmc(results, n_gallery).tolist())),),
         'ranks': ((series, results),),
@@ -129,7 +129,8 @@ def test_page_leads_with_the_sentence_a_steward_acts_on():
     (finding,) = group_findings(report.rows)
     assert finding.sentence.replace('\N{EN DASH}', '-') == (
         'With face_recognition, 14 of 24 participants (58%, 95% interval 39-76%) were recognised '
-        'at first rank from their T1w scan; guessing would give 4%.'
+        'at first rank from their T1w scan, each searched among 23 participants; '
+        'guessing would give 4%.'
     )
     assert [note[:38] for note in finding.notes] == [
         '2 participants with no face found in a',
@@ -137,6 +138,7 @@ def test_page_leads_with_the_sentence_a_steward_acts_on():
     ]
     page = text_of(group_page(report))
     assert finding.sentence in page
+    assert '14 of 24 participants recognised, each searched among 23 ' in page
     assert 'brain only' in page
     assert 'ab' * 32 in page
 
@@ -185,7 +187,7 @@ def test_page_without_photographs_says_so():
     page = text_of(group_page(report))
     assert 'No photographs were given, so recognition was not measured.' in page
     assert '1 of 2 scans gave a template' in page
-    nobody = replace(report, photos=(PhotoLine('a.jpg', '77', False, 'ok'),))
+    nobody = replace(report, photos=(PhotoLine('a.jpg', '77', False, False, 'ok'),))
     assert 'No photograph shows a participant' in text_of(group_page(nobody))
 
 
@@ -199,16 +201,17 @@ def test_every_word_of_the_user_is_escaped():
         dataset=NASTY,
         scans=(ScanLine(NASTY, NASTY, NASTY, NASTY, NASTY, 'failed', None, NASTY),),
         photos=(
-            PhotoLine(NASTY, NASTY, False, 'unreadable', NASTY),
-            PhotoLine(NASTY, '01', True, 'no_face', NASTY),
+            PhotoLine(NASTY, NASTY, False, False, 'unreadable', NASTY),
+            PhotoLine(NASTY, '01', True, True, 'no_face', NASTY),
+            PhotoLine(NASTY, NASTY, True, False, 'ok'),
         ),
-        not_run=((NASTY, NASTY),),
+        unprocessed=(NASTY,),
         provenance=Provenance(
-            NASTY, NASTY, ((NASTY, NASTY),), (Model(NASTY, NASTY, NASTY),), NASTY, NASTY
+            NASTY, NASTY, ((NASTY, NASTY),), (Model(NASTY, NASTY, NASTY),), NASTY
         ),
     )
     scan = ScanReport(
-        report.scans[0], ((NASTY, NASTY),), (), (TemplateLine(NASTY, 1, 2),), (NASTY,), NASTY
+        report.scans[0], ((NASTY, NASTY),), (), (TemplateLine(NASTY, 1, 2),), (NASTY,)
     )
     participant = ParticipantReport(NASTY, NASTY, (scan,), report.provenance)
     for page in (group_page(report), participant_page(participant)):
@@ -259,18 +262,80 @@ def test_many_excluded_scans_start_closed():
 def test_photographs_are_counted_by_what_they_were_used_for():
     """Otherwise a typing error in a label silently turns a participant into a distractor."""
     photos = (
-        PhotoLine('a.jpg', '01', True, 'ok'),
-        PhotoLine('b.jpg', '01', True, 'no_face', 'nothing found'),
-        PhotoLine('c.jpg', '99', False, 'ok'),
-        PhotoLine('d.jpg', None, False, 'ok'),
-        PhotoLine('e.jpg', None, False, 'unreadable', 'not an image'),
+        PhotoLine('a.jpg', '01', True, True, 'ok'),
+        PhotoLine('b.jpg', '01', True, True, 'no_face', 'nothing found'),
+        PhotoLine('c.jpg', '99', False, False, 'ok'),
+        PhotoLine('d.jpg', None, False, False, 'ok'),
+        PhotoLine('e.jpg', None, False, False, 'unreadable', 'not an image'),
     )
     page = text_of(group_page(make_report(make_results(1, 2), 2, photos=photos)))
     assert 'Of participants 2 1 1 0 1 participant searched for' in page
     assert 'Distractors 3 2 0 1' in page
     assert '2 without a label, 1 with a label that is not in the dataset' in page
-    assert 'c.jpg 99' in page
+    assert 'c.jpg sub-99' in page
     assert 'd.jpg' not in page
+    assert 'no processed scan' not in page
+
+
+def test_photographs_of_the_unprocessed_are_no_distractors():
+    """Otherwise a participant level that was never run looks like a participant not recognised."""
+    photos = (
+        PhotoLine('a.jpg', '01', True, True, 'ok'),
+        PhotoLine('f.jpg', '05', True, False, 'ok'),
+        PhotoLine('g.jpg', '05', True, False, 'no_face', 'nothing found'),
+        PhotoLine('h.jpg', '04', True, False, 'ok'),
+    )
+    html = group_page(make_report(make_results(1, 2), 2, photos=photos))
+    Outline(html)
+    page = text_of(html)
+    assert 'Of participants 1 1 0 0 1 participant searched for' in page
+    assert 'Not processed 3 2 1 0 in no rate: 2 participants without' in page
+    assert 'Distractors 0 0 0 0' in page
+    assert 'Participants with photographs but no processed scan (2)' in page
+    assert 'sub-04 h.jpg sub-05 f.jpg, g.jpg' in page
+    nobody = replace(GroupReport('demo', SCANS, PROVENANCE), photos=photos[1:])
+    page = text_of(group_page(nobody))
+    assert 'No photograph shows a participant with a processed scan' in page
+    assert 'Check the labels' not in page
+
+
+@pytest.mark.parametrize('photos', [None, (), (PhotoLine('a.jpg', '01', True, True, 'ok'),)])
+@pytest.mark.parametrize('measured', [True, False])
+def test_participants_without_results_are_told_at_once(photos, measured):
+    """Otherwise a rate of half the dataset is taken for that of the dataset."""
+    report = make_report(make_results(1, 2), 2) if measured else make_report((), 0)
+    report = report if measured else replace(report, rows=(), curves=(), ranks=())
+    html = group_page(replace(report, photos=photos, unprocessed=('04', '05')))
+    Outline(html)
+    warning = (
+        '2 participants of the dataset have no result of the participant level '
+        'and are in no rate: sub-04, sub-05'
+    )
+    assert text_of(html).count(warning) == 1
+    assert re.search(r'class="lead">[^<]*</p>\s*<div class="banner"', html)
+    assert 'in no rate' not in text_of(group_page(replace(report, photos=photos)))
+    many = replace(report, photos=photos, unprocessed=tuple(f'{i:02}' for i in range(11)))
+    html = group_page(many)
+    Outline(html)
+    assert re.search(r'<details>\s*<summary>Which</summary>\s*<p>sub-00, ', html)
+    one = text_of(group_page(replace(report, photos=photos, unprocessed=('04',))))
+    assert '1 participant of the dataset has no result' in one
+
+
+def test_participants_bear_their_bids_name():
+    """Otherwise 01 in one table and sub-01 in another look like two people."""
+    page = text_of(group_page(make_report(make_results(1, 2), 2)))
+    assert 'sub-00 1 sub-01 2' in page
+    assert 'sub-02 1 T1w · raw' in page
+
+
+def test_methods_say_how_faces_were_looked_for():
+    """Otherwise readers take the number of views with a face for 81 looks of the detector."""
+    page = text_of(group_page(make_report(make_results(1, 2), 2)))
+    assert '81 images: 9 cameras in front of the face, each with 9 lights' in page
+    assert 'until one showed it' in page
+    assert 'On a scan taken for skull-stripped no face was looked for.' in page
+    assert 'looked for in each image' not in page
 
 
 def make_participant(**changes):
@@ -283,8 +348,7 @@ def make_participant(**changes):
         warnings=('The neck is cut off.',),
     )
     bad = ScanReport(
-        ScanLine('01', '2', 'FLAIR', 'raw', 'f.nii.gz', 'failed', None, 'brain only'),
-        error='Traceback: <skin>',
+        ScanLine('01', '2', 'FLAIR', 'raw', 'f.nii.gz', 'failed', None, 'disk <full>'),
     )
     return ParticipantReport('demo', '01', (replace(good, **changes), bad), PROVENANCE)
 
@@ -297,8 +361,7 @@ def test_participant_page_shows_what_became_of_each_scan():
     assert '27 of 81 views' in text
     assert page.count('class="found"') == 27
     assert 'face_recognition: 27 features of 128 numbers' in text
-    assert 'Reason brain only' in text
-    assert 'Traceback: &lt;skin&gt;' in text
+    assert 'Could not be processed; see the reason. Reason disk &lt;full&gt;' in text
     assert text.index('15° up, 20° right') < text.index('15° down, 20° left')
     empty = participant_page(ParticipantReport('demo', '01', (), PROVENANCE))
     assert 'No scan of this participant' in empty

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +21,7 @@ from bids_reid.workflows.execute import _crash_reason, configure, read_plugin, r
 from bids_reid.workflows.plugin import KILLED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class _Input(BaseInterfaceInputSpec):
@@ -130,8 +134,12 @@ def test_failures_cost_only_their_own_branch_and_are_explained(crashes: Path) ->
     assert set(reasons) == {'wf.a.first', 'wf.c.first', 'wf.d.first'}
     # our own words verbatim; others with their kind and where to read more
     assert reasons['wf.a.first'] == 'sub-01_T1w.nii is empty: every voxel is 0'
-    assert reasons['wf.c.first'].startswith('ZeroDivisionError: division by zero (crash-')
+    assert reasons['wf.c.first'].startswith(
+        'ZeroDivisionError: division by zero (details in logs)'
+    )
     assert 'StrangeError' in reasons['wf.d.first']
+    # the names of crash files hold the user's login
+    assert not any('crash-' in reason for reason in reasons.values())
     assert marks(crashes) == {'x', 'b-saved'}
 
 
@@ -154,6 +162,70 @@ def test_killed_workers_side_by_side_end(crashes: Path) -> None:
     finished = {name.removesuffix('-saved') for name in marks(crashes) if name[0] == 's'}
     # one may be done and killed before it could say so
     assert failed | finished == set(kinds)
+
+
+_SLOW_RUN = """
+import os, sys, time
+from pathlib import Path
+
+from nipype.interfaces.utility import Function
+from nipype.pipeline import engine as pe
+from bids_reid.workflows.plugin import SteadyMultiProc
+
+
+def wait(folder, number):
+    import os, time
+    from pathlib import Path
+
+    Path(folder, f'{os.getpid()}').write_text(oct(os.umask(0)))
+    time.sleep(300)
+
+
+if __name__ == '__main__':
+    workflow = pe.Workflow(name='wf', base_dir=sys.argv[1])
+    for number in range(2):
+        node = pe.Node(Function(function=wait, input_names=['folder', 'number']), f'n{number}')
+        node.inputs.folder, node.inputs.number = sys.argv[2], number
+        workflow.add_nodes([node])
+    workflow.run(plugin=SteadyMultiProc({'n_procs': 2, 'raise_insufficient': False}))
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_killed_main_process(tmp_path: Path) -> None:
+    """Out of memory takes the main process: its workers would hold the memory for ever."""
+    (tmp_path / 'run.py').write_text(_SLOW_RUN)
+    marks = tmp_path / 'marks'
+    marks.mkdir()
+
+    def within(seconds: float, reached: Callable[[], bool]) -> bool:
+        end = time.monotonic() + seconds
+        while not reached() and time.monotonic() < end:
+            time.sleep(0.2)
+        return reached()
+
+    def alive() -> list[str]:
+        status = (Path('/proc', mark.name, 'stat') for mark in marks.iterdir())
+        return [
+            path.read_text() for path in status if path.exists() and ') Z' not in path.read_text()
+        ]
+
+    main = subprocess.Popen([sys.executable, tmp_path / 'run.py', tmp_path / 'work', marks])
+    try:
+        assert within(60, lambda: len(list(marks.glob('*'))) == 2)
+        assert within(5, lambda: all(mark.read_text() for mark in marks.iterdir()))
+        # what workers write is the user's alone
+        assert {mark.read_text() for mark in marks.iterdir()} == {'0o77'}
+        assert len(alive()) == 2
+    finally:
+        main.kill()
+        main.wait()
+    try:
+        assert within(10, lambda: not alive())
+    finally:
+        for mark in marks.iterdir():
+            with suppress(ProcessLookupError):
+                os.kill(int(mark.name), signal.SIGKILL)
 
 
 def test_steps_furthest_along_go_first(crashes: Path) -> None:
@@ -187,6 +259,20 @@ def test_old_crashes_are_not_told_again(crashes: Path) -> None:
     assert failed(a='y', b='other error') == {'wf.b.first'}
 
 
+def test_crashes_of_other_processes_are_not_ours(crashes: Path) -> None:
+    """Participants run side by side share a folder of logs; one's failure is not another's."""
+
+    def other(node: Any, what: str) -> None:
+        if what == 'start' and node.name == 'first':
+            text = f'Node: wf.z.{node.name}\n\nbids_reid.errors.ScanError: not ours\n'
+            crashes.mkdir(exist_ok=True)
+            (crashes / f'crash-{node}.txt').write_text(text)
+
+    workflow = branches(crashes.parent / 'marks', a='own error', b='x')
+    reasons = run(workflow, crashes, on_status=other)
+    assert set(reasons) == {'wf.a.first'}
+
+
 def test_another_plugin_runs_it(crashes: Path) -> None:
     """--use-plugin is for clusters; the same graph, the same reasons."""
     workflow = branches(crashes.parent / 'marks', a='own error', b='x')
@@ -209,14 +295,14 @@ def test_a_work_folder_that_cannot_be_made_is_nobody_s_failure(crashes: Path) ->
         ('bids_reid.errors.ScanError: no head found: x', 'no head found: x'),
         ('\tbids_reid.errors.PhotoError: a\n\tsecond line', 'a'),
         ('WorkerKilledError: gone', 'gone'),
-        ('ValueError: x: y', 'ValueError: x: y (crash-1.txt)'),
-        ('numpy.linalg.LinAlgError', 'LinAlgError (crash-1.txt)'),
-        ('zlib.error: Error -3', 'error: Error -3 (crash-1.txt)'),
+        ('ValueError: x: y', 'ValueError: x: y (details in logs)'),
+        ('numpy.linalg.LinAlgError', 'LinAlgError (details in logs)'),
+        ('zlib.error: Error -3', 'error: Error -3 (details in logs)'),
         (
             'cv2.error: OpenCV: -215:Assertion failed\n',
-            'error: OpenCV: -215:Assertion failed (crash-1.txt)',
+            'error: OpenCV: -215:Assertion failed (details in logs)',
         ),
-        ('nothing that is known', 'it ended without a message (crash-1.txt)'),
+        ('nothing that is known', 'it ended without a message (details in logs)'),
     ],
 )
 def test_reasons_of_crash_files(tmp_path: Path, end: str, reason: str) -> None:
@@ -239,7 +325,11 @@ def test_read_plugin(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    'content', ['', 'a', '[]', 'plugin_args: {}', ': [', 'plugin: x\nplugin_args: 3', '\xff']
+    'content',
+    [
+        *('', 'a', '[]', 'plugin_args: {}', ': [', 'plugin: Linear\nplugin_args: 3', '\xff'),
+        *('plugin: Slurm', 'plugin: LinearPlugin', 'plugin:'),
+    ],
 )
 def test_a_damaged_plugin_file_is_named(tmp_path: Path, content: str) -> None:
     """Otherwise a traceback of YAML is all the user sees."""

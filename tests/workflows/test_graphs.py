@@ -9,6 +9,7 @@ import pytest
 
 from bids_reid.records import Photo, Scan
 from bids_reid.workflows.group import init_group_wf
+from bids_reid.workflows.group_steps import Choice
 from bids_reid.workflows.participant import init_participant_wf, scan_node_name
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def test_the_group_level_encodes_the_photographs_with_each_extractor(tmp_path: P
         output_dir=tmp_path,
         dataset='x',
         command='c',
-        participants=['01'],
+        choice=Choice(dataset=('01', '02'), participants=('01',)),
         photos=photos,
         extractors=EXTRACTORS,
     )
@@ -143,7 +144,7 @@ def test_the_group_level_encodes_the_photographs_with_each_extractor(tmp_path: P
     inputs = workflow.get_node('write').inputs
     assert inputs.extractors == list(EXTRACTORS)
     assert inputs.photos == photos
-    assert inputs.participants == ['01']
+    assert inputs.choice.participants == ('01',)
     for node, extractor in (('face_recognition', 'face_recognition'), ('deepface_VGG_Face', 'deepface-VGG-Face')):  # fmt: skip  # noqa: E501
         assert workflow.get_node(node).inputs.extractor == extractor
         assert workflow.get_node(node).inputs.photos == photos
@@ -154,7 +155,7 @@ def test_without_photographs_the_scans_are_still_reported(tmp_path: Path) -> Non
         output_dir=tmp_path,
         dataset='x',
         command='c',
-        participants=[],
+        choice=Choice(dataset=('01',), participants=('01',)),
         photos=None,
         extractors=EXTRACTORS,
     )

@@ -22,6 +22,8 @@ from bids_reid.workflows.interfaces import (
     WriteGroup,
 )
 
+CHOICE = group_steps.Choice(dataset=('01', '02'), participants=('01',))
+
 
 class Call:
     """Stands for a step: remembers what it was called with and makes its files."""
@@ -149,7 +151,7 @@ def test_write_group(
         command='c',
         photos=photos,
         extractors=['orb', 'sift'],
-        participants=['01'],
+        choice=CHOICE,
     )
     if photos is not None:
         node.inputs.encoded = [str(there / 'a'), str(there / 'b')]
@@ -161,7 +163,7 @@ def test_write_group(
         'command': 'c',
         'photos': photos,
         'encoded': encoded,
-        'participants': ['01'],
+        'choice': CHOICE,
     }
 
 
