@@ -6,11 +6,10 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of the command line (BEP027, table 7, and our own 3)."""
+    """Exit codes of the command line (BEP027, table 7)."""
 
     OK = 0
     SOME_FAILED = 1
-    RISK_TOO_HIGH = 3
     NOT_BIDS = 16
     UNKNOWN_LEVEL = 17
     NOTHING_SELECTED = 18
