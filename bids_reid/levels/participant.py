@@ -122,11 +122,12 @@ def _report(scans: Sequence[Scan], settings: Settings) -> Exit:
     sources = {scan.path.relative_to(settings.bids_dir).as_posix() for scan in scans}
     found = read_scans(settings.output_dir, {scan.participant for scan in scans})
     lines = [scan.line for scan in found if scan.line.source in sources]
+    dataset = dataset_name(settings)
     for participant in sorted({line.participant for line in lines}):
         write_participant_page(
             settings.output_dir,
             participant,
-            dataset=dataset_name(settings),
+            dataset=dataset,
             command=settings.command,
             show_faces=settings.report_faces,
         )

@@ -31,8 +31,8 @@ def group_summary(content: GroupReport) -> dict[str, Any]:
 def _photographs(photos: tuple[PhotoLine, ...]) -> dict[str, int]:
     return {
         'Mated': sum(photo.mated for photo in photos),
-        'NotProcessed': sum(photo.in_dataset and not photo.searched for photo in photos),
-        'Distractors': sum(not photo.in_dataset for photo in photos),
+        'NotProcessed': sum(photo.unprocessed for photo in photos),
+        'Distractors': sum(not photo.labelled for photo in photos),
         'NoFace': sum(photo.status == 'no_face' for photo in photos),
         'Unreadable': sum(photo.status == 'unreadable' for photo in photos),
     }

@@ -40,17 +40,19 @@ def read_scans(
     NothingSelectedError
         It has, but none of those chosen.
     """
-    scans = [EnrolledScan(_scan_line(*found), *found) for found in scan_records(output_dir)]
-    if not scans:
-        raise NoInputError(f'{output_dir} holds no results of the participant level: run it first')
+    found = scan_records(output_dir, participants)
+    scans = [EnrolledScan(_scan_line(*record), *record) for record in found]
     chosen = [
         scan
         for scan in scans
-        if (not participants or scan.line.participant in participants)
-        and (not sessions or scan.line.session in sessions)
+        if (not sessions or scan.line.session in sessions)
         and (not modalities or scan.line.modality in modalities)
     ]
     if not chosen:
+        if next(scan_records(output_dir), None) is None:
+            raise NoInputError(
+                f'{output_dir} holds no results of the participant level: run it first'
+            )
         raise NothingSelectedError(f'no result in {output_dir} passes the filters')
     return chosen
 

@@ -14,6 +14,8 @@ import networkx as nx
 import numpy as np
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer
 
+from bids_reid.bids.outputs import PRIVATE_UMASK
+
 logger = logging.getLogger('nipype.workflow')
 KILLED = 'the worker process was killed, perhaps for lack of memory'
 
@@ -77,7 +79,7 @@ class SteadyMultiProc(MultiProcPlugin):
 def _start_worker(cwd: str, level: int) -> None:
     """Let a worker say as much as the main process does, keep files private, and end with it."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.umask(0o077)
+    os.umask(PRIVATE_UMASK)
     process_initializer(cwd)
     for name in ('nipype.workflow', 'nipype.interface', 'nipype.utils'):
         logging.getLogger(name).setLevel(level)
