@@ -18,7 +18,6 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from bids_reid.records import Score
 
@@ -274,6 +273,9 @@ def identification_rows(
 
 def wilson_interval(n_correct: int, n_probes: int) -> tuple[float, float]:
     """95% interval of a proportion after Wilson (1927); raises ValueError if not 0 <= c <= n."""
+    # it takes a second to import, which processes that count nothing should not pay
+    from scipy import stats
+
     interval = stats.binomtest(n_correct, n_probes).proportion_ci(CONFIDENCE, method='wilson')
     return float(interval.low), float(interval.high)
 

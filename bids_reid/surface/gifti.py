@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import nibabel as nib
 import numpy as np
@@ -17,11 +20,29 @@ if TYPE_CHECKING:
 def write_surface(path: Path, points: NDArray[np.float32], triangles: NDArray[np.int32]) -> None:
     """Write points (n, 3) in scanner RAS millimetres and triangles (m, 3)."""
     scanner = GiftiCoordSystem('NIFTI_XFORM_SCANNER_ANAT', 'NIFTI_XFORM_SCANNER_ANAT', np.eye(4))
+    plain = 'GIFTI_ENCODING_B64BIN'
     arrays = [
-        GiftiDataArray(points, 'NIFTI_INTENT_POINTSET', 'NIFTI_TYPE_FLOAT32', coordsys=scanner),
-        GiftiDataArray(triangles, 'NIFTI_INTENT_TRIANGLE', 'NIFTI_TYPE_INT32'),
+        GiftiDataArray(
+            points, 'NIFTI_INTENT_POINTSET', 'NIFTI_TYPE_FLOAT32', plain, coordsys=scanner
+        ),
+        GiftiDataArray(triangles, 'NIFTI_INTENT_TRIANGLE', 'NIFTI_TYPE_INT32', plain),
     ]
-    nib.save(GiftiImage(darrays=arrays), path)
+    path.write_bytes(_compressed(GiftiImage(darrays=arrays).to_xml()))
+
+
+def _compressed(xml: bytes) -> bytes:
+    """Compress the arrays of a GIFTI file.
+
+    nibabel does it too, at a level that takes as long as half of the renders and gains nothing.
+    """
+    start = xml.index(b'<GIFTI')
+    root = ET.fromstring(xml[start:])  # noqa: S314 (nibabel wrote it just now)
+    for array in root.iter('DataArray'):
+        array.set('Encoding', 'GZipBase64Binary')
+        data = array.find('Data')
+        if data is not None and data.text:
+            data.text = b64encode(zlib.compress(b64decode(data.text), 1)).decode()
+    return xml[:start] + ET.tostring(root)
 
 
 def read_surface(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyvista as pv
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 from bids_reid.errors import ScanError
+from bids_reid.surface.grid import block_mean, enlarged, filled, gaussian, squared_distance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
 COARSE_MM = 2.0
 CLOSING_MM = 8.0
 """Openings narrower than twice this (nostrils, mouth, ear canals) do not lead inside."""
+MOUTH_MM = CLOSING_MM + 4.0
+"""A closed opening counts as inside where the surface that closes it is 4 mm away."""
 BAND_MM = 4.0
 """The surface is looked for within this distance of the coarse boundary."""
 SHELL_MM = (1.0, 5.0)
 """Depth below the boundary that tells the brightness of skin and the fat beneath it."""
+DEPTH_MM = 8.0
+"""Depths matter near the boundary only."""
 LEVEL_SIGMA_MM = 12.0
 SMOOTHING_MM = 0.6
 MIN_HEAD_LITRES = 0.5
@@ -89,7 +94,7 @@ def extract_skin(volume: Volume) -> Skin:
 
 def _look_coarsely(volume: Volume) -> _Coarse:
     factor = np.maximum(1, np.round(COARSE_MM / volume.spacing)).astype(np.intp)
-    data = _block_mean(volume.data, factor)
+    data = block_mean(volume.data, factor)
     spacing = volume.spacing * factor
     background, noise = _background(data)
     head = _largest_object(data, background, noise)
@@ -100,17 +105,6 @@ def _look_coarsely(volume: Volume) -> _Coarse:
     shell = (depth > SHELL_MM[0]) & (depth < SHELL_MM[1])
     level = _smoothed_where(data, shell, LEVEL_SIGMA_MM / spacing)
     return _Coarse(factor, background, noise, depth, level)
-
-
-def _block_mean(data: NDArray[np.float32], factor: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Mean over blocks of ``factor`` voxels; the last block of an axis repeats the edge."""
-    missing = -np.array(data.shape) % factor
-    if missing.any():
-        data = np.pad(data, [(0, int(n)) for n in missing], mode='edge')
-    a, b, c = (int(f) for f in factor)
-    i, j, k = (n // f for n, f in zip(data.shape, (a, b, c), strict=True))
-    blocks = data.reshape(i, a, j, b, k, c)
-    return blocks.mean(axis=(1, 3, 5), dtype=np.float32)
 
 
 def _background(data: NDArray[np.float32]) -> tuple[float, float]:
@@ -163,31 +157,29 @@ def _closed(head: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArray[np
     padded = np.pad(head, [(n, n) for n in pad])
     # the field of view's lower end cuts the neck: let its section count as closed
     padded[:, :, : pad[2]] = padded[:, :, pad[2] : pad[2] + 1]
-    grown = ndimage.distance_transform_edt(~padded, sampling=spacing) <= CLOSING_MM
-    filled = ndimage.binary_fill_holes(grown)
-    closed = ndimage.distance_transform_edt(filled, sampling=spacing) > CLOSING_MM
+    grown = squared_distance(padded, spacing, CLOSING_MM) <= CLOSING_MM**2
+    outside = squared_distance(~filled(grown), spacing, MOUTH_MM)
     inner = tuple(slice(n, -n) for n in pad)
     # corners beside the nose are bridged too: only what lies deeper than an opening's mouth stays
-    depth = ndimage.distance_transform_edt(closed, sampling=spacing)
-    inside = (closed & (depth > CLOSING_MM / 2))[inner]
-    return np.asarray(ndimage.binary_fill_holes(head | inside))
+    inside = (outside > MOUTH_MM**2)[inner]
+    return filled(head | inside)
 
 
 def _signed_depth(head: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Millimetres below the boundary of ``head`` (negative outside)."""
+    """Millimetres below the boundary of ``head`` (negative outside), `DEPTH_MM` at most."""
     # the neck goes on below the volume: its section is no skin
     below = np.concatenate([head[:, :, :1], head], axis=2)
-    inside = ndimage.distance_transform_edt(below, sampling=spacing)[:, :, 1:]
-    outside = ndimage.distance_transform_edt(~head, sampling=spacing)
-    return np.where(head, inside, -outside).astype(np.float32)
+    inside = squared_distance(~below, spacing, DEPTH_MM)[:, :, 1:]
+    outside = squared_distance(head, spacing, DEPTH_MM)
+    return np.sqrt(inside) - np.sqrt(outside)
 
 
 def _smoothed_where(
     data: NDArray[np.float32], where: NDArray[np.bool_], sigma: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Gaussian mean of ``data`` over ``where`` (normalised convolution)."""
-    weight = ndimage.gaussian_filter(where.astype(np.float32), sigma)
-    total = ndimage.gaussian_filter(np.where(where, data, 0).astype(np.float32), sigma)
+    weight = gaussian(where.astype(np.float32), sigma)
+    total = gaussian(np.where(where, data, 0).astype(np.float32), sigma)
     overall = float(data[where].mean())
     # far from any skin the weights vanish and the overall mean takes over
     return np.asarray((total + 1e-4 * overall) / (weight + 1e-4), dtype=np.float32)
@@ -195,29 +187,16 @@ def _smoothed_where(
 
 def _boundary_field(volume: Volume, coarse: _Coarse) -> NDArray[np.float32]:
     """Relative brightness, 0 in air and 1 in skin, with the interior filled and strays removed."""
-    field = ndimage.gaussian_filter(volume.data, SMOOTHING_MM / volume.spacing, truncate=3)
+    field = gaussian(volume.data, SMOOTHING_MM / volume.spacing)
+    shape = field.shape
     field -= coarse.background
-    field /= np.maximum(_refine(coarse.level - coarse.background, coarse, field.shape), 1e-6)
-    depth = _refine(coarse.depth, coarse, field.shape)
+    field /= enlarged(np.maximum(coarse.level - coarse.background, 1e-6), coarse.factor, shape)
+    depth = enlarged(coarse.depth, coarse.factor, shape)
     # brighter than skin says nothing about where the boundary is
     np.clip(field, 0, 1, out=field)
     field[depth > BAND_MM] = 1
     field[depth < -BAND_MM] = 0
     return field
-
-
-def _refine(
-    values: NDArray[np.float32], coarse: _Coarse, shape: tuple[int, ...]
-) -> NDArray[np.float32]:
-    """Interpolate coarse values linearly to the full grid."""
-    factor = coarse.factor.astype(float)
-    # block b covers voxels b*f .. b*f+f-1: its centre is voxel b*f + (f-1)/2
-    offset = -(factor - 1) / 2 / factor
-    return np.asarray(
-        ndimage.affine_transform(
-            values, 1 / factor, offset=offset, output_shape=shape, order=1, mode='nearest'
-        )
-    )
 
 
 def _contour(
@@ -230,7 +209,7 @@ def _contour(
     mesh = grid.contour([0.5], scalars='brightness', method='flying_edges')
     if mesh.n_points == 0:
         raise ScanError('no head found: no closed surface')
-    mesh = mesh.extract_largest()
+    mesh = _largest_piece(mesh)
     # stair-steps of the grid go, lids and lips stay (windowed sinc, Taubin 1996)
     mesh = mesh.smooth_taubin(n_iter=20, pass_band=0.1)
     points = mesh.points @ affine[:3, :3].T + affine[:3, 3]
@@ -238,3 +217,20 @@ def _contour(
     if np.linalg.det(affine[:3, :3]) < 0:
         triangles = triangles[:, ::-1]
     return points.astype(np.float32), triangles
+
+
+def _largest_piece(mesh: pv.PolyData) -> pv.PolyData:
+    """Return the connected piece with most points."""
+    triangles = mesh.regular_faces
+    ends = triangles[:, :2].ravel(), triangles[:, 1:].ravel()
+    edges = sparse.coo_array(
+        (np.ones(ends[0].size, np.bool_), ends), shape=(mesh.n_points, mesh.n_points)
+    )
+    _, piece = sparse.csgraph.connected_components(edges, directed=False)
+    kept = piece == np.bincount(piece).argmax()
+    if kept.all():
+        return mesh
+    number = np.cumsum(kept) - 1
+    return pv.PolyData.from_regular_faces(
+        mesh.points[kept], number[triangles[kept[triangles[:, 0]]]]
+    )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyvista as pv
+from scipy import sparse
 from scipy.spatial import cKDTree
 
 if TYPE_CHECKING:
@@ -56,13 +57,23 @@ def vault_roughness(points: NDArray[np.float32], triangles: NDArray[np.int32]) -
     vault = vault[:: max(1, vault.size // POINTS)]
     where, normals = points[vault], np.asarray(mesh.point_data['Normals'])[vault]
     tree = cKDTree(where)
-    means = np.array(
-        [normals[near].mean(axis=0) for near in tree.query_ball_point(where, NOISE_MM)]
-    )
+    means = _means_around(where, tree, NOISE_MM, normals)
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
     centres = where[:: max(1, vault.size // PATCHES)]
-    around = tree.query_ball_point(centres, PATCH_MM)
     # the mean of unit vectors is the shorter, the more they differ
-    lengths = np.array([np.linalg.norm(means[near].mean(axis=0)) for near in around])
+    lengths = np.linalg.norm(_means_around(centres, tree, PATCH_MM, means), axis=1)
     spread = np.degrees(np.sqrt(2 * (1 - np.minimum(lengths, 1))))
     return float(np.percentile(spread, SMOOTHEST_PERCENT))
+
+
+def _means_around(
+    centres: NDArray[np.float32], tree: cKDTree, radius: float, values: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Mean over the points of ``tree`` within ``radius`` of each centre, itself among them."""
+    pairs = cKDTree(centres).sparse_distance_matrix(tree, radius, output_type='ndarray')
+    near = sparse.coo_array(
+        (np.ones(len(pairs)), (pairs['i'], pairs['j'])), shape=(len(centres), tree.n)
+    )
+    count = np.bincount(pairs['i'], minlength=len(centres))[:, None]
+    means: NDArray[np.float64] = (near @ values.astype(np.float64)) / count
+    return means

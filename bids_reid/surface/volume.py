@@ -88,7 +88,7 @@ def load_volume(path: Path) -> Volume:
             notes.append('magnitude of complex values used')
             proxy = np.abs(np.asarray(proxy))
         with np.errstate(over='ignore', invalid='ignore'):
-            data = np.asarray(proxy, dtype=np.float32)
+            data = np.ascontiguousarray(proxy, dtype=np.float32)
     except _CANNOT_READ as error:
         raise ScanError(f'cannot read {path.name}: {error}'.splitlines()[0]) from error
     if data.ndim != 3 or min(data.shape) < 8:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyvista as pv
 
+from bids_reid.views.window import Window
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -66,73 +68,44 @@ def render_views(
     Renders
         One image per view.
     """
-    renders = np.empty((len(views), pixels, pixels), np.uint8)
-    plotter = _plotter(_coloured_by_normal(points, triangles, frame), pixels)
+    renders = np.zeros((len(views), pixels, pixels), np.uint8)
+    mesh, colours = _coloured_by_normal(points, triangles, frame)
+    window = Window(pixels, view_angle=2 * np.degrees(np.arctan(FIELD_MM / 2 / CAMERA_MM)))
     try:
-        renderer = renderer_name(plotter)
+        window.add(mesh, colours)
         done = 0
         for (yaw, pitch), lit in groupby(views, key=lambda v: (v.camera_yaw, v.camera_pitch)):
-            normals, seen = _normal_picture(plotter, frame, yaw, pitch)
-            for view in lit:
-                light = frame.direction(view.light_azimuth, view.light_elevation)
-                renders[done] = _shade(normals, seen, light)
+            position = frame.origin + CAMERA_MM * frame.direction(yaw, pitch)
+            normals, seen = _normals(window.picture(position, frame.origin, frame.up))
+            lights = [frame.direction(v.light_azimuth, v.light_elevation) for v in lit]
+            for grey in _shade(normals, np.array(lights)):
+                renders[done][seen] = grey
                 done += 1
+        return Renders(renders, window.renderer_name)
     finally:
-        plotter.close()
-    return Renders(renders, renderer)
-
-
-def renderer_name(plotter: pv.Plotter) -> str:
-    """Name of the OpenGL renderer, such as llvmpipe (processor) or a graphics card's."""
-    # plotter.render() does nothing before the first picture
-    plotter.render_window.Render()
-    report = plotter.render_window.ReportCapabilities()
-    lines = (line.partition(':') for line in report.splitlines())
-    names = {key.strip(): value.strip() for key, _, value in lines}
-    return names.get('OpenGL renderer string', 'unknown')
+        window.close()
 
 
 def _coloured_by_normal(
     points: NDArray[np.float32], triangles: NDArray[np.int32], frame: FaceFrame
-) -> pv.PolyData:
-    """Return the part of the surface that cameras see, its normals as colours."""
+) -> tuple[pv.PolyData, NDArray[np.uint8]]:
+    """Return the part of the surface that cameras see, and its normals as colours."""
     ahead = (points - frame.origin) @ frame.forward > -BEHIND_MM
     mesh = pv.PolyData.from_regular_faces(points, triangles[ahead[triangles].all(axis=1)])
     mesh = mesh.compute_normals(cell_normals=False, split_vertices=False, consistent_normals=False)
-    mesh['colour'] = np.round((mesh.point_data['Normals'] + 1) * 127.5).astype(np.uint8)
-    return mesh
+    return mesh, np.round((mesh.point_data['Normals'] + 1) * 127.5).astype(np.uint8)
 
 
-def _plotter(mesh: pv.PolyData, pixels: int) -> pv.Plotter:
-    plotter = pv.Plotter(off_screen=True, window_size=[pixels, pixels], lighting='none')
-    plotter.set_background('black')
-    plotter.add_mesh(mesh, scalars='colour', rgb=True, lighting=False, show_scalar_bar=False)
-    plotter.camera.view_angle = 2 * np.degrees(np.arctan(FIELD_MM / 2 / CAMERA_MM))
-    return plotter
-
-
-def _normal_picture(
-    plotter: pv.Plotter, frame: FaceFrame, yaw: float, pitch: float
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Unit normals (h, w, 3) and where the surface is seen (h, w) from one camera."""
-    plotter.camera.focal_point = tuple(frame.origin)
-    plotter.camera.position = tuple(frame.origin + CAMERA_MM * frame.direction(yaw, pitch))
-    plotter.camera.up = tuple(frame.up)
-    plotter.renderer.ResetCameraClippingRange()
-    # without render() a second screenshot returns the first picture again
-    plotter.render()
-    picture = np.asarray(plotter.screenshot(return_img=True))[..., :3]
+def _normals(picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Unit normals (n, 3) of what a picture (h, w, 3) shows, and where it shows it (h, w)."""
     # no unit normal is coded as black
-    seen = picture.any(axis=2)
-    normals = picture.astype(np.float32) / 127.5 - 1
-    normals /= np.maximum(np.linalg.norm(normals, axis=2, keepdims=True), 1e-6)
-    return normals, np.asarray(seen)
+    seen = (picture[..., 0] | picture[..., 1] | picture[..., 2]) > 0
+    normals = picture[seen].astype(np.float32) / 127.5 - 1
+    normals /= np.sqrt(np.einsum('ij,ij->i', normals, normals))[:, None]
+    return normals, seen
 
 
-def _shade(
-    normals: NDArray[np.float32], seen: NDArray[np.bool_], light: NDArray[np.float64]
-) -> NDArray[np.uint8]:
-    """Lambert shading with some ambient light, 0 to 255."""
-    cosine = np.maximum(normals @ light.astype(np.float32), 0)
-    grey = 255 * (AMBIENT + (1 - AMBIENT) * cosine) * seen
-    return np.round(grey).astype(np.uint8)
+def _shade(normals: NDArray[np.float32], lights: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Lambert shading with some ambient light, 0 to 255: (lights, normals)."""
+    cosine = np.maximum(lights.astype(np.float32) @ normals.T, 0)
+    return np.round(255 * (AMBIENT + (1 - AMBIENT) * cosine)).astype(np.uint8)

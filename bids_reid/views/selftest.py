@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+import numpy as np
+
 from bids_reid.errors import RenderingError
 
 WINDOW_VARIABLE = 'VTK_DEFAULT_OPENGL_WINDOW'
@@ -21,7 +23,7 @@ def use_offscreen_window() -> None:
 
 
 def check_rendering() -> str:
-    """Render a sphere in a child process; return the name of the renderer.
+    """Render a square in a child process; return the name of the renderer.
 
     Raises
     ------
@@ -45,19 +47,24 @@ def check_rendering() -> str:
     return said[-1]
 
 
-def _render_sphere() -> str:
-    import pyvista as pv
+def _render_square() -> str:
+    # imported here as it may be what fails
+    from vtkmodules.vtkFiltersSources import vtkPlaneSource
 
-    from bids_reid.views.render import renderer_name
+    from bids_reid.views.window import Window
 
-    plotter = pv.Plotter(off_screen=True, window_size=[32, 32])
-    plotter.add_mesh(pv.Sphere(), color='white')
-    name = renderer_name(plotter)
-    if plotter.screenshot(return_img=True).max() == 0:
-        raise RenderingError('the picture is black')
-    return name
+    square = vtkPlaneSource()
+    square.Update()
+    window = Window(32)
+    window.add(square.GetOutput(), np.full((4, 3), 255, np.uint8))
+    if (
+        window.picture(np.array([0.0, 0.0, 1.0]), np.zeros(3), np.array([0.0, 1.0, 0.0])).min()
+        < 255
+    ):
+        raise RenderingError('the picture is not what was drawn')
+    return window.renderer_name
 
 
 if __name__ == '__main__':
     use_offscreen_window()
-    print(_render_sphere())
+    print(_render_square())

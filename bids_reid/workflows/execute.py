@@ -45,7 +45,6 @@ def configure(crash_dir: Path, *, stop_on_first_crash: bool, verbosity: int) -> 
                 'crashdump_dir': str(crash_dir),
                 'crashfile_format': 'txt',
                 'stop_on_first_crash': stop_on_first_crash,
-                'poll_sleep_duration': 0.1,
                 'create_report': False,
                 'check_version': False,
             },

@@ -15,7 +15,6 @@ from bids_reid.faces.extractors import bids_label, load_extractor
 from bids_reid.match.scores import DECISIONS, probe_scores
 from bids_reid.records import Photo, Score, Template
 from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine
-from bids_reid.report.group import group_page
 from bids_reid.report.summary import group_summary
 from bids_reid.risk.identification import (
     IdentificationRow,
@@ -127,6 +126,9 @@ def write_group(
         ranks=tuple((result.series, tuple(result.by_participant)) for result in results),
     )
     write_json(output_dir / 'group_summary.json', group_summary(report))
+    # figures take long to import
+    from bids_reid.report.group import group_page
+
     page = output_dir / 'group.html'
     write_text(page, group_page(report))
     return page

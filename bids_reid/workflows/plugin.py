@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
@@ -17,6 +18,8 @@ from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializ
 from bids_reid.bids.outputs import PRIVATE_UMASK
 
 logger = logging.getLogger('nipype.workflow')
+LONGEST_WAIT_S = 1.0
+"""Safety only: the end of a node wakes the main process."""
 KILLED = 'the worker process was killed, perhaps for lack of memory'
 
 
@@ -25,12 +28,14 @@ class SteadyMultiProc(MultiProcPlugin):
 
     Steps furthest along go first: a scan's renders are used and removed before the next scan's are
     made. A killed worker (out of memory, a crash in a driver) fails its own node; Nipype's plugin
-    waits for it forever. Waiting takes no processor time.
+    waits for it forever. The next step starts as soon as one ends, not when the main process looks
+    next, and waiting takes no processor time.
     """
 
     def __init__(self, plugin_args: dict[str, Any]) -> None:
         super().__init__(plugin_args=plugin_args)
         self.pool: ProcessPoolExecutor = self._new_pool()
+        self._ended = threading.Event()
 
     def _new_pool(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(
@@ -47,13 +52,30 @@ class SteadyMultiProc(MultiProcPlugin):
         self._depth = {
             node.fullname: depth for depth, nodes in enumerate(generations) for node in nodes
         }
-        super().run(graph, config, updatehash=updatehash)
+        self._looked_at = (-1, -1)
+        execution = config['execution'] | {'poll_sleep_duration': 0}
+        # Nipype collects garbage after every node; what is here now, libraries and the graph, is
+        # none, and need not be looked through each time
+        gc.collect()
+        gc.freeze()
+        try:
+            super().run(graph, config | {'execution': execution}, updatehash=updatehash)
+        finally:
+            gc.unfreeze()
 
     def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
-        # Nipype's method collects garbage at every look, which is most of what waiting costs
-        ready = ~self.proc_done & (np.asarray(self.depidx.sum(axis=0)).ravel() == 0)
-        if ready.any():
+        # only the end of a node makes others ready, or room for them; in between, waiting for it
+        # costs nothing and looking does
+        before = self._state()
+        if before != self._looked_at:
             super()._send_procs_to_workers(updatehash=updatehash, graph=graph)
+            self._looked_at = before
+        elif self.pending_tasks:
+            self._ended.wait(LONGEST_WAIT_S)
+        self._ended.clear()
+
+    def _state(self) -> tuple[int, int]:
+        return int(np.count_nonzero(self.proc_done)), int(np.count_nonzero(self.proc_pending))
 
     def _sort_jobs(self, jobids: Any, scheduler: str | None = None) -> list[int]:  # noqa: ARG002
         return sorted(jobids, key=lambda job: -self._depth[self.procs[job].fullname])
@@ -68,7 +90,11 @@ class SteadyMultiProc(MultiProcPlugin):
     def _async_callback(self, args: Future[dict[str, Any]]) -> None:
         if args.exception() is None:
             super()._async_callback(args)
-            return
+        else:
+            self._note_killed(args)
+        self._ended.set()
+
+    def _note_killed(self, args: Future[dict[str, Any]]) -> None:
         known = (number for number, future in self._task_obj.items() if future is args)
         # a future that failed at once is not in the table yet: it is the newest
         task = next(known, self._taskid)
