@@ -2,9 +2,10 @@
 
 Each round runs, in turn: the plain script on the first scan; the program on that scan alone; on
 8 participants with one process and with two (scans given are repeated); again with nothing to do;
-``--help``; and a search for one participant's scan among 5,000. Every run of the program is the
-whole command with a fresh output. All may use one thread per process. Prints the medians as a TSV
-table, see ``usage.py`` for how they are counted, and the ratios.
+``--help``; a search for one participant's scan among 5,000; and ``limits.py`` on the first scan.
+Every run of the program is the whole command with a fresh output. All may use one thread per
+process. Prints the medians as a TSV table, see ``usage.py`` for how they are counted, the ratios,
+and what the plain script and ``limits.py`` said of their stages in the last round.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ THREADS = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'LP_NUM_THRE
 MANY = 8
 MANY_SUBJECTS = 5000
 PLAIN_SCRIPT = Path(__file__).with_name('plain_script.py')
+LIMITS = Path(__file__).with_name('limits.py')
 BIDS_REID = Path(sys.executable).with_name('bids-reid')
 
 
@@ -48,18 +50,19 @@ class Runs:
 
     def __init__(self, folder: Path) -> None:
         self.used: defaultdict[str, list[Usage]] = defaultdict(list)
+        self.said: defaultdict[str, list[str]] = defaultdict(list)
         self._folder = folder
 
-    def run(self, name: str, *command: str | Path) -> str:
-        """Run a command; return what it printed."""
+    def run(self, name: str, *command: str | Path) -> None:
+        """Run a command; keep what it used and printed."""
         log = self._folder / 'log.txt'
         usage = measure(command, log=log, environment={**os.environ, **THREADS})
         said = log.read_text(errors='replace')
         if usage.code != 0:
             raise SystemExit(f'{name} ended with {usage.code}:\n{said}')
         self.used[name].append(usage)
+        self.said[name].append(said)
         print(f'# {name}: {usage.wall_s:.1f} s, CPU {usage.cpu_s:.1f} s', file=sys.stderr)
-        return said
 
     def medians(self) -> dict[str, Usage]:
         """Median of each column over the rounds."""
@@ -69,8 +72,8 @@ class Runs:
         }
 
 
-def one_round(runs: Runs, data: Path, scan: Path, rerun_participants: int) -> str:
-    """Run everything once in turn; return what the plain script said of its stages."""
+def one_round(runs: Runs, data: Path, scan: Path, rerun_participants: int) -> None:
+    """Run everything once in turn."""
     with TemporaryDirectory(prefix='bids_reid_compare_', dir=data) as name:
         out = Path(name)
 
@@ -78,7 +81,7 @@ def one_round(runs: Runs, data: Path, scan: Path, rerun_participants: int) -> st
             program = (BIDS_REID, data / dataset, out / output, 'participant')
             runs.run(row, *program, *options)
 
-        stages = runs.run('plain script', sys.executable, PLAIN_SCRIPT, scan, out / 'plain')
+        runs.run('plain script', sys.executable, PLAIN_SCRIPT, scan, out / 'plain')
         level('1 scan', 'one', 'one', '--nprocs', '1')
         level(f'{MANY} scans', 'many', 'many', '--nprocs', '1')
         level(f'{MANY} scans, 2 processes', 'many', 'many2', '--nprocs', '2')
@@ -89,11 +92,17 @@ def one_round(runs: Runs, data: Path, scan: Path, rerun_participants: int) -> st
             level('rerun', 'rerun', 'rerun', '--nprocs', '1')
         runs.run('--help', BIDS_REID, '--help')
         level('1 of 5,000', 'crowd', 'crowd', '--participant-label', '01', '--dry-run')
-    return stages
+        runs.run('limits.py', sys.executable, LIMITS, scan)
 
 
-def ratios(used: dict[str, Usage]) -> Iterator[str]:
-    """What the issue asks for, against what was measured."""
+def stages_limit(said: str) -> float:
+    """Sum of the stages' limits, in seconds, as ``limits.py`` prints it."""
+    (row,) = (line.split('\t') for line in said.splitlines() if line.startswith('sum\t'))
+    return float(row[2])
+
+
+def ratios(used: dict[str, Usage], limit: float) -> Iterator[str]:
+    """What was measured, against what is aimed at."""
     plain, one, many = used['plain script'], used['1 scan'], used[f'{MANY} scans']
     two = used[f'{MANY} scans, 2 processes']
     further = (many.cpu_s - one.cpu_s) / (MANY - 1)
@@ -101,6 +110,10 @@ def ratios(used: dict[str, Usage]) -> Iterator[str]:
     yield (
         f'CPU, plain script / a further scan ({further:.2f} s): '
         f'{plain.cpu_s / further:.1f} (at least 12)'
+    )
+    yield (
+        f"CPU, a further scan / its stages' limits ({limit:.2f} s): "
+        f'{further / limit:.2f} (at most 1.5)'
     )
     yield f'wall, one process / two: {many.wall_s / two.wall_s:.2f} (at least 1.8)'
     yield f'wall, rerun: {used["rerun"].wall_s:.2f} s (below 3 for 24 participants)'
@@ -119,12 +132,14 @@ def main(scans: Sequence[Path], rounds: int, rerun_participants: int) -> None:
         make_dataset(data / 'rerun', scans, rerun_participants)
         make_dataset(data / 'crowd', scans, MANY_SUBJECTS)
         for _ in range(rounds):
-            stages = one_round(runs, data, scans[0], rerun_participants)
+            one_round(runs, data, scans[0], rerun_participants)
     print('run', 'wall_s', 'cpu_s', 'peak_mb', sep='\t')
     for row, used in runs.medians().items():
         print(row, *(f'{used.wall_s:.2f} {used.cpu_s:.2f} {used.peak_mb:.0f}'.split()), sep='\t')
-    print(*ratios(runs.medians()), sep='\n')
-    print('', 'The plain script, its last round:', stages, sep='\n')
+    limit = median(map(stages_limit, runs.said['limits.py']))
+    print(*ratios(runs.medians(), limit), sep='\n')
+    for row in ('plain script', 'limits.py'):
+        print('', f'{row}:', runs.said[row][-1], sep='\n')
 
 
 def at_least(least: int) -> Callable[[str], int]:
