@@ -77,7 +77,7 @@ def one_pass(scan: Path) -> None:
 
 
 def rasteriser(skin: Any, frame: Any, pixels: int) -> Callable[[], None]:
-    """Put the front of the skin on a plotter; return what renders it from each camera."""
+    """Put the front of the skin on a plotter; return what renders it once from each camera."""
     import numpy as np
     import pyvista as pv
 
@@ -102,6 +102,7 @@ def rasteriser(skin: Any, frame: Any, pixels: int) -> Callable[[], None]:
             plotter.renderer.ResetCameraClippingRange()
             plotter.render()
             plotter.screenshot(return_img=True)
+        plotter.close()
 
     return rasterise
 
