@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
 
 from bids_reid.errors import Exit, NoInputError, UsageError
 from bids_reid.settings import Settings
+
+THREADS = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS')
+"""How many threads OpenMP, numpy, OpenCV and Mesa take."""
 
 
 def run_levels(settings: Settings) -> Exit:
@@ -16,12 +21,15 @@ def run_levels(settings: Settings) -> Exit:
     ReidError
         Nothing could be done, for a reason that the user can mend.
     """
+    # what is imported is no garbage, and looking for some takes a tenth of the time
+    gc.disable()
     from bids_reid.bids.inputs import check_dataset
     from bids_reid.levels.common import crash_folder
     from bids_reid.levels.group import group_level
     from bids_reid.levels.participant import participant_level
     from bids_reid.workflows.execute import configure
 
+    gc.enable()
     _check(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
     prepare_environment(settings.omp_threads)
@@ -76,5 +84,6 @@ def prepare_environment(omp_threads: int = 1) -> None:
     use_offscreen_window()
     # Nipype asks a server for its newest version unless told not to
     os.environ |= {'NIPYPE_NO_ET': '1', 'NO_ET': '1'}
-    for variable in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'LP_NUM_THREADS'):
+    for variable in THREADS:
         os.environ[variable] = str(omp_threads)
+    multiprocessing.set_forkserver_preload(['__main__', 'bids_reid.workflows.preload'])

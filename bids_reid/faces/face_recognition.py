@@ -67,12 +67,7 @@ class FaceRecognition:
 
     def identity(self) -> dict[str, str]:
         """Name the model, its weights and who cuts the chips; no model is loaded for it."""
-        content = (models_folder() / WEIGHTS).read_bytes()
-        return {
-            'Model': WEIGHTS,
-            'WeightsSHA256': hashlib.sha256(content).hexdigest(),
-            'dlib': version('dlib-bin'),
-        }
+        return dict(self._identity)
 
     def provenance(self) -> dict[str, str]:
         """Return the identity, the engine and the other software versions."""
@@ -83,6 +78,15 @@ class FaceRecognition:
             'face_recognition': version('face-recognition'),
         }
         return {**said, 'EngineReason': reason} if reason else said
+
+    @cached_property
+    def _identity(self) -> dict[str, str]:
+        content = (models_folder() / WEIGHTS).read_bytes()
+        return {
+            'Model': WEIGHTS,
+            'WeightsSHA256': hashlib.sha256(content).hexdigest(),
+            'dlib': version('dlib-bin'),
+        }
 
     @cached_property
     def _loaded(self) -> Loaded:

@@ -49,15 +49,15 @@ def vault_roughness(points: NDArray[np.float32], triangles: NDArray[np.int32]) -
     triangles : (m, 3) int32
         Indices into ``points``.
     """
-    mesh = pv.PolyData.from_regular_faces(points, triangles).compute_normals(
-        cell_normals=False, split_vertices=False, consistent_normals=False
-    )
     top = np.percentile(points[:, 2], 99.9)
-    vault = np.flatnonzero(points[:, 2] > top - VAULT_MM)
+    high = points[:, 2] > top - VAULT_MM
+    mesh = pv.PolyData.from_regular_faces(points, triangles[high[triangles].any(axis=1)])
+    mesh = mesh.compute_normals(cell_normals=False, split_vertices=False, consistent_normals=False)
+    vault = np.flatnonzero(high)
     vault = vault[:: max(1, vault.size // POINTS)]
-    where, normals = points[vault], np.asarray(mesh.point_data['Normals'])[vault]
+    where, normals = points[vault], np.asarray(mesh.point_data['Normals'], np.float64)[vault]
     tree = cKDTree(where)
-    means = _means_around(where, tree, NOISE_MM, normals)
+    means = _sums_of_neighbours(tree, NOISE_MM, normals)
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)
     centres = where[:: max(1, vault.size // PATCHES)]
     # the mean of unit vectors is the shorter, the more they differ
@@ -66,14 +66,23 @@ def vault_roughness(points: NDArray[np.float32], triangles: NDArray[np.int32]) -
     return float(np.percentile(spread, SMOOTHEST_PERCENT))
 
 
-def _means_around(
-    centres: NDArray[np.float32], tree: cKDTree, radius: float, values: NDArray[np.floating]
+def _sums_of_neighbours(
+    tree: cKDTree, radius: float, values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Mean over the points of ``tree`` within ``radius`` of each centre, itself among them."""
+    """Sum of ``values`` over the points of ``tree`` within ``radius`` of each, itself included."""
+    one, other = tree.query_pairs(radius, output_type='ndarray').T
+    near = sparse.coo_array((np.ones(len(one)), (one, other)), shape=(tree.n, tree.n))
+    sums: NDArray[np.float64] = values + near @ values + near.T @ values
+    return sums
+
+
+def _means_around(
+    centres: NDArray[np.float32], tree: cKDTree, radius: float, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean of ``values`` over the points of ``tree`` within ``radius`` of each centre."""
     pairs = cKDTree(centres).sparse_distance_matrix(tree, radius, output_type='ndarray')
     near = sparse.coo_array(
         (np.ones(len(pairs)), (pairs['i'], pairs['j'])), shape=(len(centres), tree.n)
     )
-    count = np.bincount(pairs['i'], minlength=len(centres))[:, None]
-    means: NDArray[np.float64] = (near @ values.astype(np.float64)) / count
+    means: NDArray[np.float64] = (near @ values) / near.sum(axis=1)[:, None]
     return means

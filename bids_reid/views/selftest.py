@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bids_reid.errors import RenderingError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 WINDOW_VARIABLE = 'VTK_DEFAULT_OPENGL_WINDOW'
 WINDOW = 'vtkEGLRenderWindow'
@@ -31,23 +34,40 @@ def check_rendering() -> str:
         It failed; the message says what to install.
     """
     mend = f'install EGL and Mesa, on Debian and Ubuntu: apt-get install {PACKAGES}'
+    context = get_context('forkserver')
+    answer, question = context.Pipe(duplex=False)
+    child = context.Process(target=_answer, args=(question,), daemon=True)
+    child.start()
+    question.close()
     try:
-        done = subprocess.run(  # noqa: S603 (our own module, no user input)
-            [sys.executable, '-m', __name__],
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise RenderingError(f'rendering does not answer; {mend}') from None
-    said = done.stdout.strip().splitlines()
-    if done.returncode != 0 or not said:
-        raise RenderingError(f'this machine cannot render; {mend}')
-    return said[-1]
+        if not answer.poll(SECONDS):
+            raise RenderingError(f'rendering does not answer; {mend}')
+        name: str = answer.recv()
+    except EOFError:
+        raise RenderingError(f'this machine cannot render; {mend}') from None
+    finally:
+        child.kill()
+        child.join()
+    return name
 
 
-def _render_square() -> str:
+def _answer(question: Connection) -> None:
+    """Send the name of the renderer; whatever goes wrong ends the process without an answer."""
+    # drivers complain in their own words
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    question.send(render_square())
+
+
+def render_square() -> str:
+    """Render a white square that fills the picture; return the name of the renderer.
+
+    Raises
+    ------
+    RenderingError
+        The picture is not white.
+    """
     # imported here as it may be what fails
     from vtkmodules.vtkFiltersSources import vtkPlaneSource
 
@@ -57,14 +77,7 @@ def _render_square() -> str:
     square.Update()
     window = Window(32)
     window.add(square.GetOutput(), np.full((4, 3), 255, np.uint8))
-    if (
-        window.picture(np.array([0.0, 0.0, 1.0]), np.zeros(3), np.array([0.0, 1.0, 0.0])).min()
-        < 255
-    ):
+    ahead, up = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    if window.picture(ahead, np.zeros(3), up).min() < 255:
         raise RenderingError('the picture is not what was drawn')
     return window.renderer_name
-
-
-if __name__ == '__main__':
-    use_offscreen_window()
-    print(_render_square())

@@ -35,13 +35,13 @@ def found(*boxes: tuple[int, int, int, int]) -> object:
 def test_the_largest_face_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The participant stands in front, passers-by behind."""
     faces = found((0, 0, 9, 9), (20, 30, 59, 69), (5, 5, 20, 20))
-    monkeypatch.setattr(detect, '_detector', lambda: faces)
+    monkeypatch.setattr(detect, 'detector', lambda: faces)
     assert find_face(np.zeros((100, 100), np.uint8)) == Box(20, 30, 59, 69)
 
 
 def test_a_box_stays_in_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     """dlib gives boxes beyond the border; a negative index would take the other side."""
-    monkeypatch.setattr(detect, '_detector', lambda: found((-12, -3, 130, 95)))
+    monkeypatch.setattr(detect, 'detector', lambda: found((-12, -3, 130, 95)))
     assert find_face(np.zeros((90, 120), np.uint8)) == Box(0, 0, 119, 89)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import time
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from bids_reid.errors import RenderingError
-from bids_reid.views import selftest
+from bids_reid.views import selftest, window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_the_renderer_is_named() -> None:
@@ -19,23 +23,50 @@ def test_the_renderer_is_named() -> None:
     assert name != 'unknown'
 
 
-@pytest.mark.parametrize('program', ['/bin/false', '/bin/true'])
-def test_what_to_install_is_said(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+def crash(_: object) -> None:
+    """Do what a missing driver does."""
+    os.abort()
+
+
+def say_nothing(_: object) -> None:
+    """End without an answer."""
+
+
+def hang(_: object) -> None:
+    """Do what a driver that waits for a screen does."""
+    time.sleep(60)
+
+
+@pytest.mark.parametrize('driver', [crash, say_nothing])
+def test_what_to_install_is_said(
+    monkeypatch: pytest.MonkeyPatch, driver: Callable[[object], None]
+) -> None:
     """A missing driver ends the process without a word; so may anything in its place."""
-    monkeypatch.setattr(sys, 'executable', program)
+    monkeypatch.setattr(selftest, '_answer', driver)
     with pytest.raises(RenderingError, match=r'apt-get install libegl1 libgl1-mesa-dri') as caught:
         selftest.check_rendering()
     assert '\n' not in str(caught.value)
 
 
 def test_a_driver_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hang(*_: object, **options: float) -> None:
-        assert options['timeout'] == selftest.SECONDS
-        raise subprocess.TimeoutExpired('python', options['timeout'])
-
-    monkeypatch.setattr(subprocess, 'run', hang)
-    with pytest.raises(RenderingError, match='libegl1'):
+    monkeypatch.setattr(selftest, '_answer', hang)
+    monkeypatch.setattr(selftest, 'SECONDS', 0.2)
+    with pytest.raises(RenderingError, match='does not answer'):
         selftest.check_rendering()
+
+
+def test_what_the_driver_complains_about_is_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    """Users get one line that says what to do."""
+    selftest.check_rendering()
+    assert capfd.readouterr() == ('', '')
+
+
+def test_a_renderer_that_draws_nothing_is_no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Black renders hold no face: every scan would look safe."""
+    nothing = np.zeros((32, 32, 3), np.uint8)
+    monkeypatch.setattr(window.Window, 'picture', lambda *_: nothing)
+    with pytest.raises(RenderingError):
+        selftest.render_square()
 
 
 def test_a_window_that_the_user_chose_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

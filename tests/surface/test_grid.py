@@ -1,0 +1,72 @@
+"""Short cuts on grids must give what the general functions give, or the face is another one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from bids_reid.surface.grid import block_mean, enlarged, filled, gaussian, squared_distance
+
+RANDOM = np.random.default_rng(20)
+VALUES = RANDOM.random((23, 18, 31), dtype=np.float32)
+
+
+@pytest.mark.parametrize('spacing', [(2.0, 2.0, 2.0), (2.4, 1.8, 2.1), (4.0, 1.0, 1.5)])
+@pytest.mark.parametrize('reach', [4.0, 12.0])
+def test_short_distances_are_euclidean(spacing: tuple[float, ...], reach: float) -> None:
+    """The skin lies where the distance to the head says; long distances must only be long."""
+    target = ndimage.gaussian_filter(VALUES, 2) > 0.55
+    assert target.any()
+    expected = ndimage.distance_transform_edt(~target, sampling=spacing)
+    found = np.sqrt(squared_distance(target, np.array(spacing), reach))
+    near = expected <= reach
+    assert near.any()
+    # to a 128th of a square millimetre per axis
+    assert np.abs(found[near] ** 2 - expected[near] ** 2).max() <= 1.5 / 128
+    assert (found[~near] > reach).all()
+
+
+def test_distances_where_there_is_nothing_are_long() -> None:
+    nothing = np.zeros((5, 6, 7), bool)
+    assert (squared_distance(nothing, np.full(3, 2.0), 8.0) > 64).all()
+
+
+@pytest.mark.parametrize('factor', [(2, 2, 2), (1, 3, 2), (1, 1, 1), (4, 1, 1)])
+def test_blocks_are_averaged(factor: tuple[int, int, int]) -> None:
+    """The last block of an axis goes on with the edge's values."""
+    missing = [(0, -n % f) for n, f in zip(VALUES.shape, factor, strict=True)]
+    whole = np.pad(VALUES, missing, mode='edge')
+    a, b, c = factor
+    i, j, k = (n // f for n, f in zip(whole.shape, factor, strict=True))
+    expected = whole.reshape(i, a, j, b, k, c).mean(axis=(1, 3, 5))
+    np.testing.assert_allclose(block_mean(VALUES, np.array(factor)), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize('factor', [(2, 2, 2), (1, 3, 2), (1, 1, 1)])
+def test_a_coarse_grid_is_interpolated_at_the_voxels(factor: tuple[int, int, int]) -> None:
+    """Half a voxel off and every surface moves."""
+    times = np.array(factor)
+    shape = tuple(np.array(VALUES.shape) * times - (times > 1))
+    # block b covers voxels b*f .. b*f+f-1: its centre is voxel b*f + (f-1)/2
+    expected = ndimage.affine_transform(
+        VALUES,
+        1 / times,
+        offset=-(times - 1) / 2 / times,
+        output_shape=shape,
+        order=1,
+        mode='nearest',
+    )
+    np.testing.assert_allclose(enlarged(VALUES, times, shape), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize('sigma', [(0.5, 0.5, 0.5), (2.0, 0.7, 0.01), (5.0, 6.0, 4.0)])
+def test_smoothing_is_scipys(sigma: tuple[float, ...]) -> None:
+    expected = ndimage.gaussian_filter(VALUES, sigma, truncate=3)
+    np.testing.assert_allclose(gaussian(VALUES, np.array(sigma)), expected, atol=1e-5)
+
+
+def test_holes_are_filled_and_openings_are_not() -> None:
+    """A hole that stays is a surface inside the head; a nostril that is filled is none."""
+    mask = ndimage.gaussian_filter(VALUES, 1.2) > 0.5
+    np.testing.assert_array_equal(filled(mask), ndimage.binary_fill_holes(mask))
