@@ -10,6 +10,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+import cv2
 import numpy as np
 import pyvista as pv
 
@@ -31,6 +32,8 @@ FIELD_MM = 280.0
 BEHIND_MM = 30.0
 """Nothing that lies further behind the origin than this is seen by any camera."""
 AMBIENT = 0.1
+FINER = 2
+"""Pixels of the picture of normals per pixel of a render: edges without steps."""
 
 
 class Renders(NamedTuple):
@@ -70,16 +73,16 @@ def render_views(
     """
     renders = np.zeros((len(views), pixels, pixels), np.uint8)
     mesh, colours = _coloured_by_normal(points, triangles, frame)
-    window = Window(pixels, view_angle=2 * np.degrees(np.arctan(FIELD_MM / 2 / CAMERA_MM)))
+    window = Window(pixels * FINER, view_angle=2 * np.degrees(np.arctan(FIELD_MM / 2 / CAMERA_MM)))
     try:
         window.add(mesh, colours)
         done = 0
         for (yaw, pitch), lit in groupby(views, key=lambda v: (v.camera_yaw, v.camera_pitch)):
             position = frame.origin + CAMERA_MM * frame.direction(yaw, pitch)
-            normals, seen = _normals(window.picture(position, frame.origin, frame.up))
+            seen = _seen(window.picture(position, frame.origin, frame.up), pixels)
             lights = [frame.direction(v.light_azimuth, v.light_elevation) for v in lit]
-            for grey in _shade(normals, np.array(lights)):
-                renders[done][seen] = grey
+            for grey in _shade(seen, np.array(lights)):
+                renders[done][seen.where] = grey
                 done += 1
         return Renders(renders, window.renderer_name)
     finally:
@@ -96,16 +99,36 @@ def _coloured_by_normal(
     return mesh, np.round((mesh.point_data['Normals'] + 1) * 127.5).astype(np.uint8)
 
 
-def _normals(picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Unit normals (n, 3) of what a picture (h, w, 3) shows, and where it shows it (h, w)."""
-    # no unit normal is coded as black
-    seen = (picture[..., 0] | picture[..., 1] | picture[..., 2]) > 0
-    normals = picture[seen].astype(np.float32) / 127.5 - 1
-    normals /= np.sqrt(np.einsum('ij,ij->i', normals, normals))[:, None]
-    return normals, seen
+class _Seen(NamedTuple):
+    """What a render shows of the surface.
+
+    Attributes
+    ----------
+    where : (pixels, pixels) bool
+        n pixels that show any of it.
+    normals : (n, 3) float32
+        Unit normals.
+    part : (n,) float32
+        The part of the pixel that the surface covers.
+    """
+
+    where: NDArray[np.bool_]
+    normals: NDArray[np.float32]
+    part: NDArray[np.float32]
 
 
-def _shade(normals: NDArray[np.float32], lights: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Lambert shading with some ambient light, 0 to 255: (lights, normals)."""
-    cosine = np.maximum(lights.astype(np.float32) @ normals.T, 0)
-    return np.round(255 * (AMBIENT + (1 - AMBIENT) * cosine)).astype(np.uint8)
+def _seen(picture: NDArray[np.uint8], pixels: int) -> _Seen:
+    """Average the finer picture of the normals over the pixels of a render."""
+    mean = cv2.resize(picture, (pixels, pixels), interpolation=cv2.INTER_AREA)
+    where = mean[..., 3] > 0
+    colours, part = np.split(mean[where].astype(np.float32) / 255, [3], axis=1)
+    normals = colours / part * 2 - 1
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
+    return _Seen(where, normals, part[:, 0])
+
+
+def _shade(seen: _Seen, lights: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Lambert shading with some ambient light, 0 to 255: (lights, n)."""
+    cosine = np.maximum(lights.astype(np.float32) @ seen.normals.T, 0)
+    grey = seen.part * (AMBIENT + (1 - AMBIENT) * cosine)
+    return np.round(255 * grey).astype(np.uint8)
