@@ -131,9 +131,8 @@ def group_search(probes: np.ndarray, store: Store | Run) -> tuple[Searches, list
     from bids_reid.risk.refinement import refine
     from bids_reid.workflows.search_steps import SHARD_SCANS
 
-    found = FastScores(
-        'euclidean', np.empty((len(probes), len(store)), np.float32), np.empty(len(store))
-    )
+    scores = np.empty((len(probes), len(store)), np.float32)
+    found = FastScores('euclidean', scores, np.empty(len(store), np.float32))
     for first in range(0, len(store), SHARD_SCANS):
         scans = range(first, min(first + SHARD_SCANS, len(store)))
         shard = search(probes, Run(store, scans), similarity='euclidean')

@@ -55,32 +55,25 @@ class FastScores:
 
     similarity: Similarity
     scores: NDArray[np.float32]
-    slack: NDArray[np.float64]
+    slack: NDArray[np.float32]
 
     @property
     def enrolled(self) -> NDArray[np.bool_]:
         """Whether each scan has features, (n_scans,)."""
         return ~np.isnan(self.slack)
 
-    def radius(self, probe: int) -> NDArray[np.float64]:
-        """How far each score of a probe may be from the exact one at most, (n_scans,)."""
-        size = np.abs(self.scores[probe], dtype=np.float64)
-        error = self.slack
+    def radius(self, probe: int) -> NDArray[np.float32]:
+        """How far each score of a probe may be from the exact one at most, (n_scans,).
+
+        Roots are off by ``x - y = (x^2 - y^2) / (x + y)``, and by no more than the root of what
+        the squares are off by. Both scores are rounded to float32, and so is what is computed
+        here and with the result: 8 u covers it.
+        """
+        size, error = np.abs(self.scores[probe]), self.slack
         if self.similarity == 'euclidean':
-            error = _error_of_root(size * (1 - 4 * _U), error)
-        # both scores are rounded to float32; the exact one's float64 rounding is far below
-        return error + 4 * _U * (size + error)
-
-
-def _error_of_root(root: NDArray[np.float64], slack: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far a root may be off if its square is off by ``slack``; neither is negative.
-
-    From ``x - y = (x^2 - y^2) / (x + y)``, with the smallest y there can be.
-    """
-    root = np.maximum(root, np.sqrt(slack))
-    with np.errstate(invalid='ignore', divide='ignore'):
-        error = slack / (root + np.sqrt(np.maximum(root**2 - slack, 0)))
-    return np.where(slack > 0, np.where(np.isfinite(slack), error, np.inf), 0)
+            with np.errstate(divide='ignore', invalid='ignore'):
+                error = np.fmin(error / size, np.sqrt(error))
+        return error + np.float32(8 * _U) * (size + error)
 
 
 def search(
@@ -107,30 +100,32 @@ def search(
         If a shape, a value, the similarity or the decision is not as described.
     """
     check_probes(probes, similarity, decision)
-    if not len(probes):
-        slack = np.array([0.0 if len(gallery[scan]) else np.nan for scan in range(len(gallery))])
-        return FastScores(similarity, np.empty((0, len(gallery)), np.float32), slack)
     # transposed, so that what a tile gives lies together
-    scores = np.full((len(gallery), len(probes)), np.nan, dtype=np.float32)
-    slack = np.full(len(gallery), np.nan)
-    comparison = _COMPARISONS[similarity](probes)
+    scores = np.full((len(gallery), len(probes)), np.nan, np.float32)
+    slack = np.full(len(gallery), np.nan, np.float32)
+    if not len(probes):
+        slack[[len(gallery[scan]) > 0 for scan in range(len(gallery))]] = 0
+        return FastScores(similarity, scores.T, slack)
     blocks = [slice(first, first + tile_probes) for first in range(0, len(probes), tile_probes)]
-    columns = [np.ascontiguousarray(comparison.columns[:, block]) for block in blocks]
-    products = [np.empty((0, 0), np.float32) for _ in blocks]
+    products = np.empty(0, np.float32)
     # numbers that overflow have an infinite slack
     with np.errstate(over='ignore', invalid='ignore'):
+        comparison = _COMPARISONS[similarity](probes)
+        columns = [np.ascontiguousarray(comparison.columns[:, block]) for block in blocks]
         for scans, rows, starts in _tiles(gallery, probes, decision, tile_rows):
             rows, row_slack = comparison.prepare(rows)  # noqa: PLW2901
             if not np.isfinite(row_slack).all():
                 for scan in scans:
                     check_finite(gallery[scan], scan)
-            slack[scans] = np.maximum.reduceat(row_slack, starts)
-            for number, column in enumerate(columns):
-                if len(products[number]) < len(rows):
-                    products[number] = np.empty((len(rows), column.shape[1]), np.float32)
-                product = np.matmul(rows, column, out=products[number][: len(rows)])
+            slack[scans] = np.maximum.reduceat(row_slack, starts) * (1 + 2 * _U)
+            if len(products) < len(rows) * columns[0].shape[1]:
+                products = np.empty(len(rows) * columns[0].shape[1], np.float32)
+            for block, column in zip(blocks, columns, strict=True):
+                shape = (len(rows), column.shape[1])
+                product = products[: shape[0] * shape[1]].reshape(shape)
+                np.matmul(rows, column, out=product)
                 for scan, start, end in zip(scans, starts, [*starts[1:], None], strict=True):
-                    np.maximum.reduce(product[start:end], axis=0, out=scores[scan, blocks[number]])
+                    np.maximum.reduce(product[start:end], axis=0, out=scores[scan, block])
             scores[scans] = comparison.scores(scores[scans])
     scores[np.isinf(slack)] = 0
     return FastScores(similarity, scores.T, slack)
@@ -141,7 +136,7 @@ def _tiles(
 ) -> Iterator[tuple[list[int], NDArray[np.float32], list[int]]]:
     """Yield a few enrolled scans, what is compared of them below each other, where each starts.
 
-    The rows have one more column, of ones, and are overwritten when the next ones are asked for.
+    The rows have one more column, to be filled, and are overwritten by the next ones.
     """
     rows = np.empty((0, 0), np.float32)
     scans: list[int] = []
@@ -156,7 +151,7 @@ def _tiles(
             yield scans, rows[:end], starts
             scans, starts, end = [], [], 0
         if end + len(part) > len(rows):
-            rows = np.ones((max(n_rows, len(part)), part.shape[1] + 1), np.float32)
+            rows = np.empty((max(n_rows, len(part)), part.shape[1] + 1), np.float32)
         scans.append(scan)
         starts.append(end)
         rows[end : end + len(part), :-1] = part
@@ -202,8 +197,7 @@ class _Euclidean:
         shifted = probes - self._origin
         sizes = np.square(shifted, dtype=np.float64).sum(axis=1)
         self._alpha = float(np.sqrt(sizes.max(initial=0)))
-        with np.errstate(over='ignore'):
-            self._sizes = sizes.astype(np.float32)
+        self._sizes = sizes.astype(np.float32)
         self.columns = np.vstack([shifted.T, np.ones(len(probes), np.float32)])
 
     def prepare(

@@ -137,10 +137,16 @@ def participant_scores(searches: Searches) -> NDArray[np.float32]:
     scans = np.flatnonzero(searches.enrolled)
     columns = np.searchsorted(gallery, [searches.scan_participants[scan] for scan in scans])
     order = np.argsort(columns, kind='stable')
-    starts = np.searchsorted(columns[order], np.arange(len(gallery)))
+    scans, columns = scans[order], columns[order]
+    # everybody's first scan, then the second of those who have one, and so on
+    turn = np.arange(len(scans)) - np.searchsorted(columns, columns)
+    turns = [turn == number for number in range(turn.max() + 1)]
+    first, *further = [(scans[taken], columns[taken]) for taken in turns]
     for photo in np.flatnonzero(searches.acquired):
-        used = searches.scores[photo, scans[order]]
-        np.maximum.reduceat(used, starts, out=scores[photo])
+        row = searches.scores[photo, first[0]]
+        for some, places in further:
+            row[places] = np.maximum(row[places], searches.scores[photo, some])
+        scores[photo] = row
     return scores
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bids_reid.risk.identification import Searches
 
-Radius = Callable[[int], NDArray[np.float64]]
+Radius = Callable[[int], NDArray[np.float32]]
 """Number of a photograph to how far each of its scores may be from the exact one, (n_scans,)."""
 Rescore = Callable[[int, NDArray[np.intp]], NDArray[np.float32]]
 """Number of a scan and those of photographs (m,) to the exact scores, (m,)."""
@@ -26,8 +26,8 @@ def refine(searches: Searches, radius: Radius, rescore: Rescore) -> int:
     Parameters
     ----------
     searches
-        Its scores are off by ``radius`` at most, which includes how far the exact ones, as
-        ``rescore`` gives them, are rounded.
+        Its scores are off by ``radius`` at most, which includes that the exact ones, as
+        ``rescore`` gives them, and sums with it are rounded to float32.
     radius, rescore
         Asked only for acquired photographs and enrolled scans.
 
@@ -36,29 +36,28 @@ def refine(searches: Searches, radius: Radius, rescore: Rescore) -> int:
     Number of scores that were computed.
     """
     numbers = {name: number for number, name in enumerate(set(searches.scan_participants))}
-    scans = np.flatnonzero(searches.enrolled)
-    owners = np.array([numbers[searches.scan_participants[scan]] for scan in scans], dtype=int)
+    owners = np.array([numbers[name] for name in searches.scan_participants], dtype=int)
+    owners[~searches.enrolled] = -1
     people = np.array([numbers[name] for name in searches.photo_participants], dtype=int)
     # a photograph of somebody who is not enrolled is not searched
     searched = np.flatnonzero(searches.acquired & np.isin(people, owners)).tolist()
-    mated = [(photo, scans[owners == people[photo]]) for photo in searched]
+    mated = [(photo, np.flatnonzero(owners == people[photo])) for photo in searched]
     count = _replace(searches, mated, rescore)
 
-    own = {photo: searches.scores[photo, columns].max() for photo, columns in mated}
+    own = {photo: searches.scores[photo, scans].max() for photo, scans in mated}
     pooled: dict[int, np.float32] = {}
     for photo, score in own.items():
         pooled[people[photo]] = max(score, pooled.get(people[photo], score))
     close = []
     for photo in searched:
-        others = scans[owners != people[photo]]
-        scores = searches.scores[photo, others].astype(np.float64)
-        doubt = radius(photo)[others]
-        # what the units 'photo' and 'participant' compare the others with
-        decisive = np.abs(scores - own[photo]) <= doubt
-        decisive |= np.abs(scores - pooled[people[photo]]) <= doubt
+        scores, doubt = searches.scores[photo], radius(photo)
+        others = searches.enrolled & (owners != people[photo])
         # what may be the best of them
-        decisive |= scores + doubt >= (scores - doubt).max(initial=-np.inf)
-        close.append((photo, others[decisive]))
+        decisive = scores + doubt >= (scores - doubt).max(where=others, initial=-np.inf)
+        # what is compared with the mated score of the unit 'photo', and of 'participant'
+        for threshold in {own[photo], pooled[people[photo]]}:
+            decisive |= np.abs(scores - threshold) <= doubt
+        close.append((photo, np.flatnonzero(decisive & others)))
     return count + _replace(searches, close, rescore)
 
 

@@ -47,7 +47,8 @@ def init_group_wf(
             extractors=list(extractors),
         ),
         name='write',
-        mem_gb=1 + 2 * _matrix_gb(searched_galleries, photos or ()),
+        mem_gb=1
+        + max(_matrix_gb(len(g.probes(photos or ())), len(g.scans)) for g in searched_galleries),
     )
     workflow.add_nodes([write])
     if photos is None:
@@ -89,13 +90,14 @@ def _init_search(
     photographs: pe.Node,
 ) -> list[pe.Node]:
     """Add a node for each shard of a gallery."""
+    probes = gallery.probes(photos)
     title = f'{extractor}_{gallery.condition}_{gallery.modality}'
     nodes = []
     for number, sources in enumerate(gallery.shards(), start=1):
         search = pe.Node(
-            SearchShard(sources=sources, probes=gallery.probes(photos), extractor=extractor),
+            SearchShard(sources=sources, probes=probes, extractor=extractor),
             name=node_name(f'search_{title}_{number}'),
-            mem_gb=0.8,
+            mem_gb=0.5 + _matrix_gb(len(probes), len(sources)),
         )
         workflow.connect(photographs, 'out', search, 'encoded')
         nodes.append(search)
@@ -110,7 +112,6 @@ def _collect(workflow: pe.Workflow, sources: Sequence[pe.Node], output: str, nam
     return together
 
 
-def _matrix_gb(searched: Sequence[ScanGallery], photos: Sequence[Photo]) -> float:
-    """Memory of the largest score matrix, float32."""
-    sizes = (len(gallery.scans) * len(gallery.probes(photos)) for gallery in searched)
-    return 4 * max(sizes, default=0) / 2**30
+def _matrix_gb(n_photos: int, n_scans: int) -> float:
+    """Memory of a float32 score matrix and of a copy with a column per participant."""
+    return 2 * 4 * n_photos * n_scans / 2**30

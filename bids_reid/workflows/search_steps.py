@@ -152,7 +152,7 @@ def search_shard(
     features, statuses = read_encoded(encoded)
     usable = [number for number in probes if statuses[number, 0] == 'ok']
     gallery = StoredGallery(sources, extractor)
-    arrays: dict[str, NDArray[np.float32] | NDArray[np.float64]] = {}
+    arrays: dict[str, NDArray[np.float32]] = {}
     for decision in DECISIONS:
         found = search(
             features[usable],
@@ -193,7 +193,7 @@ def merge_shards(
         found = FastScores(
             similarity,
             np.full((len(probes), len(gallery.scans)), np.nan, np.float32),
-            np.full(len(gallery.scans), np.nan),
+            np.full(len(gallery.scans), np.nan, np.float32),
         )
         first = 0
         for shard in shards:

@@ -51,7 +51,9 @@ def test_a_score_depends_on_nothing_but_its_probe_and_scan(faces, similarity):
     probes, gallery = faces
     whole = probe_scores(probes, gallery, similarity=similarity)
     for row, column in np.ndindex(whole.shape):
-        alone = probe_scores(probes[[row]], [gallery[column]], similarity=similarity, block_bytes=1)
+        alone = probe_scores(
+            probes[[row]], [gallery[column]], similarity=similarity, block_bytes=1
+        )
         np.testing.assert_array_equal(alone, whole[[row]][:, [column]])
 
 

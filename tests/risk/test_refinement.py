@@ -49,7 +49,9 @@ def test_results_are_those_of_exact_scores(seed):
     noise = rng.uniform(-1, 1, exact.shape) * np.where(np.isinf(radius), 1, radius) * 0.99
     fast = (exact + noise).astype(np.float32)
     off = np.abs(fast.astype(float) - exact)
+    # rounded up, with room for the rounding of sums
     radius = np.maximum(radius, np.nan_to_num(off.max(axis=0)))
+    radius = (radius + 1e-6).astype(np.float32)
     searches = replace(truth, scores=fast)
 
     refine(searches, lambda _: radius, lambda scan, photos: exact[photos, scan])
@@ -71,7 +73,7 @@ def test_only_what_matters_is_computed():
         asked.append(scan)
         return scores[photos, scan]
 
-    count = refine(searches, lambda _: np.full(1000, 0.0015), rescore)
+    count = refine(searches, lambda _: np.full(1000, 0.0015, np.float32), rescore)
     # the mated one, its neighbours, and those at the top
     assert asked == [500, 499, 501, 997, 998, 999]
     assert count == len(asked)
@@ -91,7 +93,7 @@ def test_nothing_is_computed_for_a_photograph_that_is_not_searched():
     def rescore(scan, photos):
         raise AssertionError(scan)
 
-    assert refine(searches, lambda _: np.full(3, np.inf), rescore) == 0
+    assert refine(searches, lambda _: np.full(3, np.inf, np.float32), rescore) == 0
 
 
 def adversarial_features(rng, n_people, d):

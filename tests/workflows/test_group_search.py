@@ -30,7 +30,7 @@ Run = Callable[..., dict[str, str]]
 
 
 class Pixels:
-    """An extractor whose features are the first pixels of the picture: coarse, so that many tie."""
+    """An extractor whose features are the picture's first pixels: coarse, so that many tie."""
 
     dimension = D
     similarity = 'euclidean'
