@@ -6,13 +6,14 @@ A gallery of 100,000 scans is 4 GB of templates in 100,000 files: each is read w
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bids_reid.bids.derivatives import made_with, read_template
+from bids_reid.bids.derivatives import made_with, read_features
 from bids_reid.bids.outputs import ScanFiles
 from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces.extractors import bids_label, load_extractor
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bids_reid.match.scores import Similarity
     from bids_reid.records import Photo
     from bids_reid.report.content import PhotoLine
     from bids_reid.workflows.library import EnrolledScan
@@ -105,14 +107,14 @@ class StoredGallery:
         """
         folder, stem, modality, status = self._sources[scan]
         files, extractor = ScanFiles(Path(folder), stem, modality), self._extractor
-        template = read_template(files, extractor)
-        if template is not None:
+        features = read_features(files, extractor)
+        if features is not None:
             if not made_with(files, extractor, self._model):
                 raise ScanError(
                     f'{files.template(bids_label(extractor))} was made with another version of '
                     f'{extractor} than is installed: run the participant level again'
                 )
-            return template.features
+            return features
         if status == 'ok':
             raise NoInputError(
                 f'{files.template(bids_label(extractor))} is missing: '
@@ -190,19 +192,7 @@ def merge_shards(
     stored = StoredGallery(gallery.sources, extractor)
     similarity = load_extractor(extractor).similarity
     for decision in DECISIONS:
-        found = FastScores(
-            similarity,
-            np.full((len(probes), len(gallery.scans)), np.nan, np.float32),
-            np.full(len(gallery.scans), np.nan, np.float32),
-        )
-        first = 0
-        for shard in shards:
-            with np.load(shard) as content:
-                slack = content[f'{decision}_slack']
-                scans = slice(first, first + len(slack))
-                found.scores[acquired, scans] = content[f'{decision}_scores']
-            found.slack[scans] = slack
-            first = scans.stop
+        found = _merged(shards, decision, similarity, acquired, len(gallery.scans))
         searches = Searches(
             scores=found.scores,
             photos=tuple(lines[n].name for n in probes),
@@ -211,14 +201,43 @@ def merge_shards(
             scan_participants=gallery.participants,
             enrolled=found.enrolled,
         )
-
-        def exactly(
-            scan: int, photos: NDArray[np.intp], decision: str = decision
-        ) -> NDArray[np.float32]:
-            vectors = features[[probes[photo] for photo in photos]]
-            return probe_scores(vectors, [stored[scan]], similarity=similarity, decision=decision)[
-                :, 0
-            ]
-
+        exactly = partial(_rescore, features[probes], stored, similarity, decision)
         refine(searches, found.radius, exactly)
         yield decision, searches
+
+
+def _merged(
+    shards: Sequence[Path],
+    decision: str,
+    similarity: Similarity,
+    acquired: NDArray[np.bool_],
+    n_scans: int,
+) -> FastScores:
+    """Put the scores of shards side by side; photographs without a face get rows of NaN."""
+    scores = np.full((len(acquired), n_scans), np.nan, np.float32)
+    slack = np.full(n_scans, np.nan, np.float32)
+    first = 0
+    for shard in shards:
+        with np.load(shard) as content:
+            part = content[f'{decision}_slack']
+            scans = slice(first, first + len(part))
+            scores[acquired, scans] = content[f'{decision}_scores']
+        slack[scans] = part
+        first = scans.stop
+    if first != n_scans:
+        # the others would pass for scans that failed to enrol
+        raise ValueError(f'the shards hold scores of {first} scans, not of {n_scans}')
+    return FastScores(similarity, scores, slack)
+
+
+def _rescore(
+    vectors: NDArray[np.float32],
+    stored: StoredGallery,
+    similarity: Similarity,
+    decision: str,
+    scan: int,
+    photos: NDArray[np.intp],
+) -> NDArray[np.float32]:
+    """Score some photographs exactly against one scan, whose template is read anew."""
+    probes, gallery = vectors[photos], [stored[scan]]
+    return probe_scores(probes, gallery, similarity=similarity, decision=decision)[:, 0]

@@ -175,6 +175,17 @@ def test_ranks_are_those_of_exact_scores(study: tuple[Path, list[Photo]], run: R
     assert found == {}
 
 
+def test_a_shard_that_is_missing_stops_the_run(tmp_path: Path) -> None:
+    """Otherwise its scans pass for failures to enrol, and everybody in them looks safe."""
+    shard = tmp_path / 'scores.npz'
+    scores = {'best_scores': np.zeros((1, 2), np.float32), 'best_slack': np.zeros(2, np.float32)}
+    np.savez(shard, **scores)
+    yes = np.ones(1, dtype=bool)
+    assert search_steps._merged([shard], 'best', 'cosine', yes, 2).enrolled.all()
+    with pytest.raises(ValueError, match='2 scans, not of 3'):
+        search_steps._merged([shard], 'best', 'cosine', yes, 3)
+
+
 def test_no_photograph_of_those_searched_is_left(
     study: tuple[Path, list[Photo]], run: Run
 ) -> None:
