@@ -164,12 +164,29 @@ def read_template(files: ScanFiles, extractor: str) -> Template | None:
     ScanError
         The file is damaged.
     """
+    arrays = _read_arrays(files, extractor, 'features', 'view')
+    return None if arrays is None else Template(*arrays)
+
+
+def read_features(files: ScanFiles, extractor: str) -> NDArray[np.float32] | None:
+    """Read no more of a template than its features (n, d), as a search of very many does.
+
+    Raises
+    ------
+    ScanError
+        The file is damaged.
+    """
+    arrays = _read_arrays(files, extractor, 'features')
+    return None if arrays is None else arrays[0]
+
+
+def _read_arrays(files: ScanFiles, extractor: str, *names: str) -> list[NDArray[Any]] | None:
     path = files.template(bids_label(extractor))
     if not path.exists():
         return None
     try:
         with path.open('rb') as file, np.load(file) as content:
-            return Template(content['features'], content['view'])
+            return [content[name] for name in names]
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise ScanError(
             f'{path} is damaged: delete it and run the participant level again'

@@ -14,10 +14,10 @@ from bids_reid.report.findings import group_findings
 from bids_reid.report.text import rate_table
 from bids_reid.workflows.group import init_group_wf
 from bids_reid.workflows.group_steps import IDENTIFICATION_TABLES, Choice, read_rows
-from bids_reid.workflows.library import EnrolledScan, read_scans
+from bids_reid.workflows.library import EnrolledScan, read_scans, select_scans
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bids_reid.records import Photo
     from bids_reid.settings import Settings
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 def group_level(settings: Settings) -> Exit:
     """Search with the photographs, write the tables and the page, print the result."""
-    choice = _choice(settings)
-    scans = read_scans(
-        settings.output_dir, choice.participants, choice.sessions, choice.modalities
+    found = read_scans(settings.output_dir)
+    choice = _choice(settings, {scan.line.participant for scan in found})
+    scans = select_scans(
+        settings.output_dir, found, choice.participants, choice.sessions, choice.modalities
     )
     photos = None
     if settings.photos is not None:
@@ -45,13 +46,14 @@ def group_level(settings: Settings) -> Exit:
         dataset=dataset_name(settings),
         command=settings.command,
         choice=choice,
+        scans=scans,
         photos=photos,
         extractors=settings.extractors,
     )
     reasons = run(workflow, settings)
     forget(settings, workflow.name)
     if reasons:
-        raise ReidError('; '.join(reasons.values()))
+        raise ReidError(_summary(reasons))
     rows = read_rows(settings.output_dir)
     for finding in group_findings(rows):
         say(finding.sentence)
@@ -61,7 +63,7 @@ def group_level(settings: Settings) -> Exit:
     return Exit.SOME_FAILED if any(scan.line.status == 'failed' for scan in scans) else Exit.OK
 
 
-def _choice(settings: Settings) -> Choice:
+def _choice(settings: Settings, found: set[str]) -> Choice:
     """Choose whose scans are searched: results of people who left the dataset are not.
 
     Raises
@@ -69,7 +71,6 @@ def _choice(settings: Settings) -> Choice:
     NothingSelectedError
         A participant named is not in the dataset.
     """
-    found = {scan.line.participant for scan in read_scans(settings.output_dir)}
     # the group level needs no raw images: without them the results tell who is in the dataset
     dataset = dataset_participants(settings.bids_dir) or found
     strangers = [label for label in settings.participants if label not in dataset]
@@ -89,17 +90,23 @@ def _choice(settings: Settings) -> Choice:
     )
 
 
+def _summary(reasons: Mapping[str, str]) -> str:
+    """Say why steps failed: shards of one gallery fail alike, and one reason is enough."""
+    first, *others = dict.fromkeys(reasons.values())
+    return f'{first} (and {len(others)} more, see logs)' if others else first
+
+
 def _announce(
     scans: Sequence[EnrolledScan], photos: Sequence[Photo] | None, choice: Choice
 ) -> None:
     """Say what is searched with what: a misspelt label or a missing result shows here."""
-    known = {scan.line.participant for scan in scans}
+    known, dataset = {scan.line.participant for scan in scans}, set(choice.dataset)
     searched = f'{len(scans)} scans of {len(known)} participants'
     if photos is None:
         say(f'group level: {searched}, no photographs')
     else:
         mated = Counter(p.participant for p in photos if p.participant in known)
-        strangers = sum(p.participant not in choice.dataset for p in photos)
+        strangers = sum(p.participant not in dataset for p in photos)
         say(
             f'group level: {searched}, {mated.total()} photographs of {len(mated)} of them, '
             f'{strangers} of distractors'

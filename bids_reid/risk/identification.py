@@ -12,7 +12,7 @@ distractor; and of the non-mated candidates only the best score is kept, never w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -70,12 +70,12 @@ class Searches:
         strangers = sorted(set(self.photo_participants) - set(self.scan_participants))
         if strangers:
             raise ValueError(f'photographs of {", ".join(strangers)}, who have no scan here')
-        used = self.scores[np.ix_(self.acquired, self.enrolled)]
-        if np.isnan(used).any():
-            row, column = np.argwhere(np.isnan(used))[0]
-            photo = self.photos[np.flatnonzero(self.acquired)[row]]
-            scan = np.flatnonzero(self.enrolled)[column]
-            raise ValueError(f'no score for photograph {photo!r} and scan number {scan}')
+        # row after row: a copy of all scores may not fit into memory
+        for row in np.flatnonzero(self.acquired):
+            missing = np.isnan(self.scores[row]) & self.enrolled
+            if missing.any():
+                photo, scan = self.photos[row], np.flatnonzero(missing)[0]
+                raise ValueError(f'no score for photograph {photo!r} and scan number {scan}')
 
     @property
     def gallery(self) -> tuple[str, ...]:
@@ -137,9 +137,16 @@ def participant_scores(searches: Searches) -> NDArray[np.float32]:
     scans = np.flatnonzero(searches.enrolled)
     columns = np.searchsorted(gallery, [searches.scan_participants[scan] for scan in scans])
     order = np.argsort(columns, kind='stable')
-    starts = np.searchsorted(columns[order], np.arange(len(gallery)))
-    used = searches.scores[np.ix_(searches.acquired, scans[order])]
-    scores[searches.acquired] = np.maximum.reduceat(used, starts, axis=1)
+    scans, columns = scans[order], columns[order]
+    # everybody's first scan, then the second of those who have one, and so on
+    turn = np.arange(len(scans)) - np.searchsorted(columns, columns)
+    turns = [turn == number for number in range(turn.max() + 1)]
+    first, *further = [(scans[taken], columns[taken]) for taken in turns]
+    for photo in np.flatnonzero(searches.acquired):
+        row = searches.scores[photo, first[0]]
+        for some, places in further:
+            row[places] = np.maximum(row[places], searches.scores[photo, some])
+        scores[photo] = row
     return scores
 
 
@@ -169,7 +176,8 @@ def mated_ranks(searches: Searches, unit: Unit = 'photo') -> list[Score]:
     ValueError
         If the unit is unknown.
     """
-    scores, gallery = participant_scores(searches), searches.gallery
+    scores = participant_scores(searches)
+    gallery = {participant: column for column, participant in enumerate(searches.gallery)}
     if unit == 'photo':
         probes = zip(
             searches.photos, searches.photo_participants, searches.acquired, scores, strict=True
@@ -191,14 +199,14 @@ def _search(
     participant: str,
     acquired: np.bool_,
     scores: NDArray[np.float32],
-    gallery: tuple[str, ...],
+    gallery: Mapping[str, int],
 ) -> Score:
-    """Rank one probe from its scores against the gallery, shape (n_gallery,)."""
+    """Rank one probe from its scores, shape (n_gallery,); ``gallery`` says whose is which."""
     if not acquired:
         return Score(participant, photo, 'no_face')
     if participant not in gallery:
         return Score(participant, photo, 'no_template')
-    mated = gallery.index(participant)
+    mated = gallery[participant]
     others = np.delete(scores, mated)
     return Score(
         participant,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bids_reid.workflows.interfaces import EncodePhotographs, WriteGroup
+from bids_reid.workflows.interfaces import EncodePhotographs, SearchShard, WriteGroup
 from bids_reid.workflows.participant import node_name
+from bids_reid.workflows.search_steps import ScanGallery, galleries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
     from bids_reid.records import Photo
     from bids_reid.workflows.group_steps import Choice
+    from bids_reid.workflows.library import EnrolledScan
+
+PHOTOS_PER_NODE = 32
+"""Some seconds of work, loading the models among it."""
 
 
 def init_group_wf(
@@ -24,12 +29,14 @@ def init_group_wf(
     dataset: str,
     command: str,
     choice: Choice,
+    scans: Sequence[EnrolledScan],
     photos: Sequence[Photo] | None,
     extractors: Sequence[str],
     name: str = 'group_wf',
 ) -> pe.Workflow:
-    """Encode the photographs with every extractor, then search and report."""
+    """Encode the photographs with every extractor, search every gallery, then report."""
     workflow = pe.Workflow(name=name)
+    searched_galleries = galleries(scans)
     write = pe.Node(
         WriteGroup(
             output_dir=str(output_dir),
@@ -40,22 +47,71 @@ def init_group_wf(
             extractors=list(extractors),
         ),
         name='write',
-        mem_gb=1,
+        mem_gb=1
+        + max(_matrix_gb(len(g.probes(photos or ())), len(g.scans)) for g in searched_galleries),
     )
     workflow.add_nodes([write])
     if photos is None:
         return workflow
-    encoded = pe.Node(niu.Merge(len(extractors)), name='encoded', run_without_submitting=True)
-    workflow.connect(encoded, 'out', write, 'encoded')
-    for number, extractor in enumerate(extractors, start=1):
-        encode = pe.Node(
+    encoded: list[pe.Node] = []
+    searches: list[pe.Node] = []
+    for extractor in extractors:
+        photographs = _init_encoding(workflow, photos, extractor)
+        encoded.append(photographs)
+        for gallery in searched_galleries:
+            searches += _init_search(workflow, gallery, photos, extractor, photographs)
+    workflow.connect(_collect(workflow, encoded, 'out', 'encoded'), 'out', write, 'encoded')
+    workflow.connect(_collect(workflow, searches, 'scores', 'searched'), 'out', write, 'searched')
+    return workflow
+
+
+def _init_encoding(workflow: pe.Workflow, photos: Sequence[Photo], extractor: str) -> pe.Node:
+    """Add nodes that encode some photographs each; return the one with all of them in order."""
+    nodes = [
+        pe.Node(
             EncodePhotographs(
-                photos=list(photos),
-                files=[str(photo.path) for photo in photos],
+                photos=list(photos[first : first + PHOTOS_PER_NODE]),
+                files=[str(photo.path) for photo in photos[first : first + PHOTOS_PER_NODE]],
                 extractor=extractor,
             ),
-            name=node_name(extractor),
+            name=node_name(f'{extractor}_{number}'),
             mem_gb=0.8,
         )
-        workflow.connect(encode, 'encoded', encoded, f'in{number}')
-    return workflow
+        for number, first in enumerate(range(0, max(1, len(photos)), PHOTOS_PER_NODE), start=1)
+    ]
+    return _collect(workflow, nodes, 'encoded', node_name(f'{extractor}_photographs'))
+
+
+def _init_search(
+    workflow: pe.Workflow,
+    gallery: ScanGallery,
+    photos: Sequence[Photo],
+    extractor: str,
+    photographs: pe.Node,
+) -> list[pe.Node]:
+    """Add a node for each shard of a gallery."""
+    probes = gallery.probes(photos)
+    title = f'{extractor}_{gallery.condition}_{gallery.modality}'
+    nodes = []
+    for number, sources in enumerate(gallery.shards(), start=1):
+        search = pe.Node(
+            SearchShard(sources=sources, probes=probes, extractor=extractor),
+            name=node_name(f'search_{title}_{number}'),
+            mem_gb=0.5 + _matrix_gb(len(probes), len(sources)),
+        )
+        workflow.connect(photographs, 'out', search, 'encoded')
+        nodes.append(search)
+    return nodes
+
+
+def _collect(workflow: pe.Workflow, sources: Sequence[pe.Node], output: str, name: str) -> pe.Node:
+    """Add a node whose ``out`` is an output of many nodes, in order."""
+    together = pe.Node(niu.Merge(len(sources)), name=name, run_without_submitting=True)
+    for number, source in enumerate(sources, start=1):
+        workflow.connect(source, output, together, f'in{number}')
+    return together
+
+
+def _matrix_gb(n_photos: int, n_scans: int) -> float:
+    """Memory of a float32 score matrix and of a copy with a column per participant."""
+    return 2 * 4 * n_photos * n_scans / 2**30

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bids_reid.bids.derivatives import made_with, read_template
 from bids_reid.bids.outputs import read_json, write_json, write_table, write_text
-from bids_reid.errors import NoInputError, PhotoError, ScanError
-from bids_reid.faces.extractors import bids_label, load_extractor
-from bids_reid.match.scores import DECISIONS, probe_scores
-from bids_reid.records import Photo, Score, Template
+from bids_reid.errors import PhotoError
+from bids_reid.faces.extractors import load_extractor
+from bids_reid.records import Photo, Score
 from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine
 from bids_reid.report.summary import group_summary
 from bids_reid.risk.identification import (
@@ -24,13 +21,16 @@ from bids_reid.risk.identification import (
     identification_rows,
     mated_ranks,
 )
-from bids_reid.workflows.library import EnrolledScan, provenance_of, read_scans
+from bids_reid.workflows.library import provenance_of, read_scans
+from bids_reid.workflows.search_steps import galleries, merge_shards, read_encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from bids_reid.faces.detect import Box
 
 IDENTIFICATION_TABLES = ('group_identification', 'group_ranks')
 
@@ -65,10 +65,9 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
     from bids_reid.faces.photographs import loose_crop, read_photograph
 
     model = load_extractor(extractor)
-    rows: list[NDArray[np.float32]] = []
+    crops: list[tuple[NDArray[np.uint8], Box]] = []
     statuses: list[tuple[str, str]] = []
     for photo in photos:
-        row = np.full(model.dimension, np.nan, np.float32)
         try:
             cropped = loose_crop(read_photograph(photo.path))
         except PhotoError as error:
@@ -77,10 +76,13 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
             if cropped is None:
                 statuses.append(('no_face', 'no face was found'))
             else:
-                row = model.features([cropped[0]], [cropped[1]])[0]
+                crops.append(cropped)
                 statuses.append(('ok', ''))
-        rows.append(row)
-    np.savez(target, features=np.array(rows), statuses=np.array(statuses))
+    features = np.full((len(photos), model.dimension), np.nan, np.float32)
+    if crops:
+        found = [number for number, (status, _) in enumerate(statuses) if status == 'ok']
+        features[found] = model.features(*zip(*crops, strict=True))
+    np.savez(target, features=features, statuses=np.array(statuses, dtype=str).reshape(-1, 2))
 
 
 def write_group(
@@ -90,9 +92,10 @@ def write_group(
     command: str,
     choice: Choice,
     photos: Sequence[Photo] | None,
-    encoded: dict[str, Path],
+    encoded: Mapping[str, Sequence[Path]],
+    searched: Sequence[Path] = (),
 ) -> Path:
-    """Search, count, and write the tables, the summary and the page; return the page's path.
+    """Merge the searches, count, and write tables, summary and page; return the page's path.
 
     Parameters
     ----------
@@ -100,18 +103,23 @@ def write_group(
         Whose scans are searched.
     photos : sequence of Photo or None
         ``None`` if there are none: then only the scans are reported.
-    encoded : dict
-        Extractor to the file that `encode_photographs` wrote for ``photos``.
+    encoded : mapping
+        Extractor to the files that `encode_photographs` wrote for ``photos``, in their order.
+    searched : sequence of Path
+        What `search_shard` wrote: extractor by extractor, gallery by gallery, shard by shard.
     """
     scans = read_scans(output_dir, choice.participants, choice.sessions, choice.modalities)
     known = {scan.line.participant for scan in scans}
     results: list[Identification] = []
     lines: tuple[PhotoLine, ...] | None = None
-    for extractor, file in encoded.items() if photos is not None else ():
-        with np.load(file) as content:
-            features, statuses = content['features'], content['statuses']
-        lines = tuple(_photo_lines(photos or (), statuses, choice.dataset, known))
-        results += _identify(scans, lines, features, extractor)
+    shards = iter(searched)
+    for extractor, files in encoded.items() if photos is not None else ():
+        features, statuses = read_encoded(files)
+        lines = tuple(_photo_lines(photos or (), statuses, set(choice.dataset), known))
+        for gallery in galleries(scans):
+            for decision, searches in merge_shards(gallery, lines, features, extractor, shards):
+                series = Series(gallery.condition, gallery.modality, extractor, decision)
+                results.append(_count(searches, series))
     _write_identification(output_dir, results if photos is not None else None)
     scan_lines = [scan.line for scan in scans]
     write_table(output_dir / 'group_scans.tsv', 'group_scans', map(_scan_row, scan_lines))
@@ -161,72 +169,6 @@ def _photo_lines(
             status=str(status),
             reason=str(reason),
         )
-
-
-def _identify(
-    scans: Sequence[EnrolledScan],
-    lines: Sequence[PhotoLine],
-    features: NDArray[np.float32],
-    extractor: str,
-) -> Iterator[Identification]:
-    """Search each group of scans (same condition and modality) under every decision."""
-
-    def kind(scan: EnrolledScan) -> tuple[str, str]:
-        return (scan.line.condition, scan.line.modality)
-
-    model = load_extractor(extractor)
-    identity = model.identity()
-    for (condition, modality), members in groupby(sorted(scans, key=kind), key=kind):
-        gallery = list(members)
-        owners = {scan.line.participant for scan in gallery}
-        probes = [
-            number
-            for number, line in enumerate(lines)
-            if line.participant in owners and line.status != 'unreadable'
-        ]
-        templates = [_template(scan, extractor, identity) for scan in gallery]
-        acquired = np.array([lines[n].status == 'ok' for n in probes], dtype=bool)
-        usable = [n for n in probes if lines[n].status == 'ok']
-        for decision in DECISIONS:
-            scores = np.full((len(probes), len(gallery)), np.nan, np.float32)
-            scores[acquired] = probe_scores(
-                features[usable], templates, similarity=model.similarity, decision=decision
-            )
-            searches = Searches(
-                scores=scores,
-                photos=tuple(lines[n].name for n in probes),
-                photo_participants=tuple(lines[n].participant or '' for n in probes),
-                acquired=acquired,
-                scan_participants=tuple(scan.line.participant for scan in gallery),
-                enrolled=np.array([len(t.features) > 0 for t in templates], dtype=bool),
-            )
-            yield _count(searches, Series(condition, modality, extractor, decision))
-
-
-def _template(scan: EnrolledScan, extractor: str, model: dict[str, str]) -> Template:
-    """Return the template, an empty one for a scan that failed to enrol.
-
-    Raises
-    ------
-    NoInputError
-        The participant level ran without this extractor: that is no failure to enrol.
-    ScanError
-        The template is damaged, or of another model than the photographs' features.
-    """
-    template = read_template(scan.files, extractor)
-    if template is not None:
-        if not made_with(scan.files, extractor, model):
-            raise ScanError(
-                f'{scan.files.template(bids_label(extractor))} was made with another version of '
-                f'{extractor} than is installed: run the participant level again'
-            )
-        return template
-    if scan.line.status == 'ok':
-        raise NoInputError(
-            f'{scan.files.template(bids_label(extractor))} is missing: '
-            f'run the participant level with --extractors {extractor}'
-        )
-    return Template(np.empty((0, 0), np.float32), np.empty(0, np.int32))
 
 
 def _count(searches: Searches, series: Series) -> Identification:

@@ -14,7 +14,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from bids_reid.workflows import group_steps, steps
+from bids_reid.workflows import group_steps, search_steps, steps
 
 
 def _new_file(runtime: Any, name: str) -> Path:
@@ -163,7 +163,7 @@ class SaveScan(SimpleInterface):
 class _EncodePhotographsInput(BaseInterfaceInputSpec):
     photos = traits.List(traits.Any(), mandatory=True, desc='bids_reid.records.Photo')
     # the files are named a second time so that Nipype sees when one of them changes
-    files = InputMultiPath(File(exists=True), mandatory=True)
+    files = traits.List(File(exists=True), mandatory=True)
     extractor = traits.Str(mandatory=True, desc='name of the extractor')
 
 
@@ -184,6 +184,42 @@ class EncodePhotographs(SimpleInterface):
         return runtime
 
 
+class _SearchShardInput(BaseInterfaceInputSpec):
+    # names of folders, not files to hash
+    sources = traits.List(
+        traits.Any(), mandatory=True, hash_files=False, desc='search_steps.TemplateSource'
+    )
+    probes = traits.List(traits.Int(), mandatory=True, desc='numbers of the photographs searched')
+    encoded = InputMultiPath(File(exists=True), mandatory=True, desc='of all photographs, NPZ')
+    extractor = traits.Str(mandatory=True, desc='name of the extractor')
+
+
+class _SearchShardOutput(TraitedSpec):
+    scores = File(desc='scores and their slack under each decision, NPZ')
+
+
+class SearchShard(SimpleInterface):
+    """Encoded photographs and some templates to scores."""
+
+    input_spec = _SearchShardInput
+    output_spec = _SearchShardOutput
+    # it reads templates that are no inputs of the node
+    _always_run = True
+
+    def _run_interface(self, runtime: Any) -> Any:
+        given = self.inputs
+        target = _new_file(runtime, 'scores.npz')
+        search_steps.search_shard(
+            given.sources,
+            given.probes,
+            [Path(file) for file in given.encoded],
+            given.extractor,
+            target,
+        )
+        self._results['scores'] = str(target)
+        return runtime
+
+
 class _WriteGroupInput(BaseInterfaceInputSpec):
     output_dir = traits.Str(mandatory=True)
     dataset = traits.Str(mandatory=True)
@@ -191,7 +227,8 @@ class _WriteGroupInput(BaseInterfaceInputSpec):
     choice = traits.Any(mandatory=True, desc='bids_reid.workflows.group_steps.Choice')
     photos = traits.Either(None, traits.List(traits.Any()), desc='bids_reid.records.Photo')
     extractors = traits.List(traits.Str(), mandatory=True)
-    encoded = InputMultiPath(File(exists=True), desc='one per extractor, NPZ')
+    encoded = InputMultiPath(File(exists=True), desc='equally many per extractor, NPZ')
+    searched = InputMultiPath(File(exists=True), desc='of every shard, NPZ')
 
 
 class _WriteGroupOutput(TraitedSpec):
@@ -199,7 +236,7 @@ class _WriteGroupOutput(TraitedSpec):
 
 
 class WriteGroup(SimpleInterface):
-    """Templates and encoded photographs to tables and the page."""
+    """Encoded photographs and their scores to tables and the page."""
 
     input_spec = _WriteGroupInput
     output_spec = _WriteGroupOutput
@@ -208,7 +245,9 @@ class WriteGroup(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         given = self.inputs
-        encoded = given.encoded if given.photos is not None else ()
+        photographed = given.photos is not None
+        encoded = [Path(file) for file in given.encoded] if photographed else []
+        each = len(encoded) // len(given.extractors)
         page = group_steps.write_group(
             Path(given.output_dir),
             dataset=given.dataset,
@@ -216,8 +255,10 @@ class WriteGroup(SimpleInterface):
             choice=given.choice,
             photos=given.photos,
             encoded={
-                name: Path(file) for name, file in zip(given.extractors, encoded, strict=False)
+                name: encoded[each * number : each * (number + 1)]
+                for number, name in enumerate(given.extractors if photographed else ())
             },
+            searched=[Path(file) for file in given.searched] if photographed else [],
         )
         self._results['page'] = str(page)
         return runtime

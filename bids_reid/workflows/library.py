@@ -42,17 +42,34 @@ def read_scans(
     """
     found = scan_records(output_dir, participants)
     scans = [EnrolledScan(_scan_line(*record), *record) for record in found]
+    if not scans and next(scan_records(output_dir), None) is None:
+        raise NoInputError(f'{output_dir} holds no results of the participant level: run it first')
+    return select_scans(output_dir, scans, participants, sessions, modalities)
+
+
+def select_scans(
+    output_dir: Path,
+    scans: Sequence[EnrolledScan],
+    participants: Collection[str] = (),
+    sessions: Collection[str] = (),
+    modalities: Collection[str] = (),
+) -> list[EnrolledScan]:
+    """Select from the scans of ``output_dir``; an empty choice means all.
+
+    Raises
+    ------
+    NothingSelectedError
+        None of them is chosen.
+    """
+    labels = frozenset(participants)
     chosen = [
         scan
         for scan in scans
-        if (not sessions or scan.line.session in sessions)
+        if (not labels or scan.line.participant in labels)
+        and (not sessions or scan.line.session in sessions)
         and (not modalities or scan.line.modality in modalities)
     ]
     if not chosen:
-        if next(scan_records(output_dir), None) is None:
-            raise NoInputError(
-                f'{output_dir} holds no results of the participant level: run it first'
-            )
         raise NothingSelectedError(f'no result in {output_dir} passes the filters')
     return chosen
 

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from bids_reid.bids import derivatives
-from bids_reid.bids.derivatives import is_up_to_date, read_template, save_failure, save_scan
+from bids_reid.bids.derivatives import (
+    is_up_to_date,
+    read_features,
+    read_template,
+    save_failure,
+    save_scan,
+)
 from bids_reid.bids.outputs import ScanFiles, file_sha256, read_json, read_table
 from bids_reid.errors import ScanError
 from bids_reid.records import Scan, Template
@@ -78,8 +84,9 @@ def test_a_damaged_template_is_named(bench: Bench) -> None:
     bench.save()
     path = bench.files.template('facerecognition')
     path.write_bytes(path.read_bytes()[:50])
-    with pytest.raises(ScanError, match=path.name):
-        read_template(bench.files, 'face_recognition')
+    for read in (read_template, read_features):
+        with pytest.raises(ScanError, match=path.name):
+            read(bench.files, 'face_recognition')
 
 
 def test_a_saved_scan_is_not_done_again(bench: Bench) -> None:
@@ -213,6 +220,9 @@ def test_a_template_comes_back_as_it_was(bench: Bench) -> None:
     np.testing.assert_array_equal(template.views, VIEWS)
     assert template.features.dtype == np.float32
     assert read_template(bench.files, 'orb') is None
+    features = read_features(bench.files, 'face_recognition')
+    np.testing.assert_array_equal(features, FEATURES)
+    assert read_features(bench.files, 'orb') is None
 
 
 def test_the_same_results_give_the_same_bytes(

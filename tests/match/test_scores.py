@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from bids_reid.match.scores import probe_scores
-from bids_reid.records import Template
 
 
 def make_template(rows):
-    features = np.asarray(rows, dtype=np.float32)
-    return Template(features, np.arange(len(features), dtype=np.int32))
+    return np.asarray(rows, dtype=np.float32)
 
 
 @pytest.fixture
@@ -33,7 +31,7 @@ def naive_scores(probes, gallery, similarity):
     scores = np.full((len(probes), len(gallery)), np.nan)
     for row, probe in enumerate(probes.astype(float)):
         for column, template in enumerate(gallery):
-            views = [compare(probe, view) for view in template.features.astype(float)]
+            views = [compare(probe, view) for view in template.astype(float)]
             scores[row, column] = max(views, default=np.nan)
     return scores
 
@@ -45,6 +43,18 @@ def test_scores_are_those_of_a_plain_double_loop(faces, similarity, block_bytes)
     scores = probe_scores(*faces, similarity=similarity, block_bytes=block_bytes)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, naive_scores(*faces, similarity), rtol=1e-6)
+
+
+@pytest.mark.parametrize('similarity', ['euclidean', 'cosine'])
+def test_a_score_depends_on_nothing_but_its_probe_and_scan(faces, similarity):
+    """Otherwise the same photograph gets another score when others are searched with it."""
+    probes, gallery = faces
+    whole = probe_scores(probes, gallery, similarity=similarity)
+    for row, column in np.ndindex(whole.shape):
+        alone = probe_scores(
+            probes[[row]], [gallery[column]], similarity=similarity, block_bytes=1
+        )
+        np.testing.assert_array_equal(alone, whole[[row]][:, [column]])
 
 
 def test_scan_without_features_has_no_score(faces):

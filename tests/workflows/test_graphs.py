@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bids_reid.bids.outputs import ScanFiles
 from bids_reid.records import Photo, Scan
+from bids_reid.report.content import ScanLine
+from bids_reid.workflows import group, search_steps
 from bids_reid.workflows.group import init_group_wf
 from bids_reid.workflows.group_steps import Choice
+from bids_reid.workflows.library import EnrolledScan
 from bids_reid.workflows.participant import init_participant_wf, scan_node_name
 
 if TYPE_CHECKING:
@@ -123,31 +127,71 @@ def test_names_of_branches_are_different_and_allowed(tmp_path: Path) -> None:
     assert all(name.isidentifier() for name in names)
 
 
-def test_the_group_level_encodes_the_photographs_with_each_extractor(tmp_path: Path) -> None:
-    """Otherwise one extractor's templates are searched with another's features."""
-    photos = [Photo('a.jpg', '01', tmp_path / 'a.jpg'), Photo('b.jpg', None, tmp_path / 'b.jpg')]
+def enrolled(participant: str, modality: str, folder: Path) -> EnrolledScan:
+    scan = Scan(participant, None, modality, f'sub-{participant}', folder)
+    line = ScanLine(participant, None, modality, 'raw', '', 'ok')
+    return EnrolledScan(line, ScanFiles.of(scan, folder), {})
+
+
+@pytest.fixture
+def group_wf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pe.Workflow:
+    """Three photographs in two nodes, three T1w scans in two shards, one FLAIR scan."""
+    monkeypatch.setattr(group, 'PHOTOS_PER_NODE', 2)
+    monkeypatch.setattr(search_steps, 'SHARD_SCANS', 2)
+    owners = {'a.jpg': '01', 'b.jpg': None, 'c.jpg': '03'}
+    photos = [Photo(name, owner, tmp_path / name) for name, owner in owners.items()]
     for photo in photos:
         photo.path.touch()
-    workflow = init_group_wf(
+    scans = [('01', 'T1w'), ('02', 'T1w'), ('03', 'FLAIR'), ('03', 'T1w')]
+    return init_group_wf(
         output_dir=tmp_path,
         dataset='x',
         command='c',
-        choice=Choice(dataset=('01', '02'), participants=('01',)),
+        choice=Choice(dataset=('01', '02', '03'), participants=('01', '03')),
+        scans=[enrolled(*scan, tmp_path) for scan in scans],
         photos=photos,
         extractors=EXTRACTORS,
     )
-    assert edges(workflow) == {
-        ('face_recognition', 'encoded', 'encoded', 'in1'),
-        ('deepface_VGG_Face', 'encoded', 'encoded', 'in2'),
-        ('encoded', 'out', 'write', 'encoded'),
-    }
-    inputs = workflow.get_node('write').inputs
+
+
+def test_the_group_level_searches_with_each_extractors_features(group_wf: pe.Workflow) -> None:
+    """Otherwise one extractor's templates are searched with another's features."""
+    expected = {('encoded', 'out', 'write', 'encoded'), ('searched', 'out', 'write', 'searched')}
+    searched = 0
+    for number, extractor in enumerate(('face_recognition', 'deepface_VGG_Face'), start=1):
+        photographs = f'{extractor}_photographs'
+        expected.add((photographs, 'out', 'encoded', f'in{number}'))
+        for part in (1, 2):
+            expected.add((f'{extractor}_{part}', 'encoded', photographs, f'in{part}'))
+        for shard in ('raw_FLAIR_1', 'raw_T1w_1', 'raw_T1w_2'):
+            searched += 1
+            search = f'search_{extractor}_{shard}'
+            expected.add((photographs, 'out', search, 'encoded'))
+            expected.add((search, 'scores', 'searched', f'in{searched}'))
+    assert edges(group_wf) == expected
+    inputs = group_wf.get_node('write').inputs
     assert inputs.extractors == list(EXTRACTORS)
-    assert inputs.photos == photos
-    assert inputs.choice.participants == ('01',)
-    for node, extractor in (('face_recognition', 'face_recognition'), ('deepface_VGG_Face', 'deepface-VGG-Face')):  # fmt: skip  # noqa: E501
-        assert workflow.get_node(node).inputs.extractor == extractor
-        assert workflow.get_node(node).inputs.photos == photos
+    assert [photo.name for photo in inputs.photos] == ['a.jpg', 'b.jpg', 'c.jpg']
+    assert inputs.choice.participants == ('01', '03')
+
+
+def test_each_node_has_its_own_part(group_wf: pe.Workflow, tmp_path: Path) -> None:
+    """A photograph or a scan that is in no part, or in two, makes every rate wrong."""
+    for node, extractor in zip(('face_recognition', 'deepface_VGG_Face'), EXTRACTORS, strict=True):
+        parts = [group_wf.get_node(f'{node}_{part}').inputs for part in (1, 2)]
+        assert [[p.name for p in part.photos] for part in parts] == [['a.jpg', 'b.jpg'], ['c.jpg']]
+        assert [len(part.files) for part in parts] == [2, 1]
+        assert {part.extractor for part in parts} == {extractor}
+        shards = {'raw_FLAIR_1': (['03'], [2]), 'raw_T1w_1': (['01', '02'], [0, 2])}
+        shards['raw_T1w_2'] = (['03'], [0, 2])
+        for shard, (people, probes) in shards.items():
+            inputs = group_wf.get_node(f'search_{node}_{shard}').inputs
+            assert [source[:2] for source in inputs.sources] == [
+                (str(tmp_path / f'sub-{label}' / 'anat'), f'sub-{label}') for label in people
+            ]
+            # a distractor is never searched
+            assert inputs.probes == probes
+            assert inputs.extractor == extractor
 
 
 def test_without_photographs_the_scans_are_still_reported(tmp_path: Path) -> None:
@@ -156,6 +200,7 @@ def test_without_photographs_the_scans_are_still_reported(tmp_path: Path) -> Non
         dataset='x',
         command='c',
         choice=Choice(dataset=('01',), participants=('01',)),
+        scans=[enrolled('01', 'T1w', tmp_path)],
         photos=None,
         extractors=EXTRACTORS,
     )

@@ -11,7 +11,7 @@ import pytest
 
 from bids_reid.errors import ScanError
 from bids_reid.records import Photo, Scan
-from bids_reid.workflows import group_steps, steps
+from bids_reid.workflows import group_steps, search_steps, steps
 from bids_reid.workflows.interfaces import (
     EncodePhotographs,
     ExtractFeatures,
@@ -19,6 +19,7 @@ from bids_reid.workflows.interfaces import (
     FindFaces,
     RenderViews,
     SaveScan,
+    SearchShard,
     WriteGroup,
 )
 
@@ -140,6 +141,21 @@ def test_encoding_follows_a_changed_photograph(there: Path) -> None:
     assert value() != before
 
 
+def test_search_shard(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = step(monkeypatch, search_steps, 'search_shard')
+    sources = [(str(there), 'sub-01', 'T1w', 'ok')]
+    node = SearchShard(
+        sources=sources,
+        probes=[0, 2],
+        encoded=[str(there / 'a'), str(there / 'b')],
+        extractor='orb',
+    )
+    outputs = node.run().outputs
+    encoded = [there / 'a', there / 'b']
+    assert call.given == (sources, [0, 2], encoded, 'orb', Path(outputs.scores))
+    assert Path(outputs.scores).parent == there / 'node'
+
+
 @pytest.mark.parametrize('photos', [None, [Photo('a', '01', Path('a'))]])
 def test_write_group(
     there: Path, monkeypatch: pytest.MonkeyPatch, photos: list[Photo] | None
@@ -154,20 +170,22 @@ def test_write_group(
         choice=CHOICE,
     )
     if photos is not None:
-        node.inputs.encoded = [str(there / 'a'), str(there / 'b')]
+        node.inputs.encoded = [str(there / name) for name in 'abcd']
+        node.inputs.searched = [str(there / name) for name in 'ef']
     node.run()
     assert call.given == (Path('/out'),)
-    encoded = {'orb': there / 'a', 'sift': there / 'b'} if photos else {}
+    encoded = {'orb': [there / 'a', there / 'b'], 'sift': [there / 'c', there / 'd']}
     assert call.named == {
         'dataset': 'd',
         'command': 'c',
         'photos': photos,
-        'encoded': encoded,
+        'encoded': encoded if photos else {},
+        'searched': [there / 'e', there / 'f'] if photos else [],
         'choice': CHOICE,
     }
 
 
-@pytest.mark.parametrize('interface', [SaveScan, WriteGroup])
+@pytest.mark.parametrize('interface', [SaveScan, SearchShard, WriteGroup])
 def test_what_writes_results_always_runs(interface: type) -> None:
     """Otherwise results that somebody removed are not written again while the cache is there."""
     assert interface._always_run is True

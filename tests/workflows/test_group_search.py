@@ -1,0 +1,228 @@
+"""The group level on made-up templates: however it is cut, the same files come out."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from bids_reid.bids.derivatives import save_failure, save_scan
+from bids_reid.bids.outputs import read_table
+from bids_reid.errors import NoInputError, ScanError
+from bids_reid.faces import photographs
+from bids_reid.faces.detect import Box
+from bids_reid.match.scores import probe_scores
+from bids_reid.records import Photo, Scan, Template
+from bids_reid.risk.identification import Searches, mated_ranks
+from bids_reid.workflows import group, group_steps, search_steps
+from bids_reid.workflows.execute import configure, run_graph
+from bids_reid.workflows.group_steps import Choice
+from bids_reid.workflows.library import read_scans
+
+PEOPLE = tuple(f'{number:02}' for number in range(12))
+D = 24
+Run = Callable[..., dict[str, str]]
+
+
+class Pixels:
+    """An extractor whose features are the picture's first pixels."""
+
+    dimension = D
+    similarity = 'euclidean'
+
+    def features(self, images: list[NDArray[np.uint8]], boxes: list[Box]) -> NDArray[np.float32]:
+        assert len(images) == len(boxes) > 0
+        return np.array([image[0, :D] for image in images], np.float32) / 255
+
+    def identity(self) -> dict[str, str]:
+        return {'Model': 'pixels'}
+
+
+def crop(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Box] | None:
+    return (picture, Box(0, 0, 9, 9)) if picture.any() else None
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[Photo]]:
+    """Scans of twelve people, some twice and some failed, and their photographs."""
+    for module in (group_steps, search_steps):
+        monkeypatch.setattr(module, 'load_extractor', lambda _: Pixels())
+    monkeypatch.setattr(photographs, 'loose_crop', crop)
+    rng = np.random.default_rng(4)
+    # all differ from one face by 10 in some places: many scores are the same but for rounding
+    faces = rng.integers(60, 200, size=D) + 10 * (rng.random((len(PEOPLE), D)) < 0.15)
+    out, bids = tmp_path / 'first', tmp_path / 'bids'
+    surface = tmp_path / 'surface'
+    surface.touch()
+    for modality, session in (('T1w', 'a'), ('T1w', 'b'), ('FLAIR', 'a')):
+        for number, label in enumerate(PEOPLE[: 12 if session == 'a' else 5]):
+            name = f'sub-{label}_ses-{session}'
+            scan = Scan(label, session, modality, name, bids / f'{name}_{modality}.nii')
+            if number == 3:
+                save_failure(scan, bids, out, 'broken')
+                continue
+            n_views = 0 if number == 7 else int(rng.integers(1, 6))
+            shown = faces[number] + 10 * (rng.random((n_views, D)) < 0.1)
+            template = Template(
+                (shown / 255).astype(np.float32), np.arange(n_views, dtype=np.int32)
+            )
+            status = {'Status': 'ok' if n_views else 'no_face', 'Reason': ''}
+            save_scan(
+                scan,
+                bids,
+                out,
+                surface=surface,
+                measured={**status, 'ViewsWithFace': n_views},
+                boxes=[None] * 81,
+                templates=[({'Extractor': 'pixels', 'Model': 'pixels'}, template)],
+                renders=None,
+            )
+    photos = []
+    for number, label in enumerate((*PEOPLE, *PEOPLE[:6], None)):
+        path = tmp_path / f'{number:02}.png'
+        picture = np.zeros((50, 50), np.uint8)
+        if number != 5:
+            picture[0, :D] = faces[number % 12] - 10 * (rng.random(D) < 0.2)
+        Image.fromarray(picture).save(path)
+        photos.append(Photo(path.name, label, path))
+    (tmp_path / '09.png').write_text('no picture')
+    return out, photos
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the group level in this process, with parts of the sizes given."""
+    plugin = tmp_path / 'plugin.yml'
+    plugin.write_text('plugin: Linear')
+
+    def run_group(out: Path, photos: list[Photo], shard: int = 4000, part: int = 32) -> dict:
+        monkeypatch.setattr(search_steps, 'SHARD_SCANS', shard)
+        monkeypatch.setattr(group, 'PHOTOS_PER_NODE', part)
+        logs = tmp_path / 'logs'
+        configure(logs, stop_on_first_crash=True, verbosity=0)
+        workflow = group.init_group_wf(
+            output_dir=out,
+            dataset='made up',
+            command='bids-reid',
+            choice=Choice(PEOPLE, PEOPLE),
+            scans=read_scans(out),
+            photos=photos,
+            extractors=['pixels'],
+        )
+        return run_graph(
+            workflow,
+            base_dir=tmp_path / f'work-{out.name}',
+            crash_dir=logs,
+            n_procs=1,
+            memory_gb=None,
+            plugin_file=plugin,
+        )
+
+    return run_group
+
+
+def group_files(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.glob('group*')}
+
+
+@pytest.mark.parametrize(('shard', 'part'), [(1, 1), (5, 7)])
+def test_the_size_of_the_parts_changes_no_byte(
+    study: tuple[Path, list[Photo]], run: Run, tmp_path: Path, shard: int, part: int
+) -> None:
+    """Otherwise a dataset's result depends on how a cluster shares the work."""
+    out, photos = study
+    other = tmp_path / 'other'
+    shutil.copytree(out, other)
+    assert run(out, photos) == {}
+    assert run(other, photos, shard, part) == {}
+    assert len(group_files(out)) == 8
+    assert group_files(other) == group_files(out)
+
+
+def test_ranks_are_those_of_exact_scores(study: tuple[Path, list[Photo]], run: Run) -> None:
+    """Otherwise a large gallery is searched less exactly than a small one."""
+    out, photos = study
+    assert run(out, photos, shard=4) == {}
+    rows = read_table(out / 'group_ranks.tsv')
+    found = {(row['modality'], row['photo']): row for row in rows}
+    usable = [photo for photo in photos if photo.participant and photo.name not in ('09.png',)]
+    pictures = [np.asarray(Image.open(photo.path)) for photo in usable]
+    features = np.array([picture[0, :D] for picture in pictures], np.float32) / 255
+    for gallery in search_steps.galleries(read_scans(out)):
+        templates = search_steps.StoredGallery(gallery.sources, 'pixels')
+        scores = probe_scores(features, templates, similarity='euclidean')
+        exact = Searches(
+            scores=scores,
+            photos=tuple(photo.name for photo in usable),
+            photo_participants=tuple(photo.participant or '' for photo in usable),
+            acquired=np.array([picture.any() for picture in pictures]),
+            scan_participants=gallery.participants,
+            enrolled=~np.isnan(scores).all(axis=0),
+        )
+        results = mated_ranks(exact)
+        assert {result.status for result in results} == {'ok', 'no_face', 'no_template'}
+        for result in results:
+            row = found.pop((gallery.modality, result.photo))
+            assert row['status'] == result.status
+            if result.status == 'ok':
+                assert row['rank'] == str(result.rank)
+                assert row['score'] == f'{result.score:.6g}'
+                assert row['best_nonmated_score'] == f'{result.best_nonmated_score:.6g}'
+    assert found == {}
+
+
+def test_a_shard_that_is_missing_stops_the_run(tmp_path: Path) -> None:
+    """Otherwise its scans pass for failures to enrol, and everybody in them looks safe."""
+    shard = tmp_path / 'scores.npz'
+    scores = {'best_scores': np.zeros((1, 2), np.float32), 'best_slack': np.zeros(2, np.float32)}
+    np.savez(shard, **scores)
+    yes = np.ones(1, dtype=bool)
+    assert search_steps._merged([shard], 'best', 'cosine', yes, 2).enrolled.all()
+    with pytest.raises(ValueError, match='2 scans, not of 3'):
+        search_steps._merged([shard], 'best', 'cosine', yes, 3)
+
+
+def test_no_photograph_of_those_searched_is_left(
+    study: tuple[Path, list[Photo]], run: Run
+) -> None:
+    """Otherwise a choice of participants nobody photographed ends in a traceback."""
+    out, _ = study
+    assert run(out, []) == {}
+    rows = read_table(out / 'group_identification.tsv')
+    assert {(row['n_probes'], row['rate']) for row in rows} == {('0', 'n/a')}
+    assert {row['n_gallery'] for row in rows} == {'10'}
+
+
+def test_a_missing_template_stops_the_search_and_is_named(
+    study: tuple[Path, list[Photo]], run: Run
+) -> None:
+    """Otherwise an extractor that never ran looks like scans without a face."""
+    out, photos = study
+    path = out / 'sub-02' / 'ses-a' / 'anat' / 'sub-02_ses-a_desc-pixels_FLAIR.npz'
+    path.unlink()
+    reasons = run(out, photos)
+    assert reasons == {
+        'group_wf.search_pixels_raw_FLAIR_1': f'{path} is missing: '
+        'run the participant level with --extractors pixels'
+    }
+    assert not (out / 'group_ranks.tsv').exists()
+
+
+def test_templates_of_another_model_are_refused(study: tuple[Path, list[Photo]]) -> None:
+    """Otherwise features that cannot be compared give a plausible wrong rate."""
+    out, _ = study
+    (gallery, _) = search_steps.galleries(read_scans(out))
+    stored = search_steps.StoredGallery(gallery.sources, 'pixels')
+    assert [len(stored[number]) for number in (3, 7)] == [0, 0]
+    scan = gallery.scans[0]
+    scan.files.template('pixels').with_suffix('.json').write_text('{"Model": "older"}')
+    with pytest.raises(ScanError, match='another version of pixels'):
+        stored[0]
+    scan.files.template('pixels').unlink()
+    with pytest.raises(NoInputError, match='is missing: run the participant level'):
+        stored[0]
