@@ -62,10 +62,10 @@ def folded_brain(path: Path) -> None:
 
 @pytest.fixture(scope='session')
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three people at 2.4 mm, one truncated scan, one skull-stripped scan."""
+    """Three unlike people (the seed) at 2.4 mm, one truncated scan, one skull-stripped scan."""
     root = tmp_path_factory.mktemp('people')
     write_phantom_dataset(
-        root, people=N_PEOPLE, photos_per_person=1, distractors=1, spacing=2.4, n_procs=2
+        root, people=N_PEOPLE, photos_per_person=1, distractors=1, spacing=2.4, n_procs=2, seed=4
     )
     whole = (root / 'bids' / 'sub-01' / 'anat' / 'sub-01_T1w.nii.gz').read_bytes()
     broken = root / 'bids' / f'sub-{CORRUPT}' / 'anat' / f'sub-{CORRUPT}_T1w.nii.gz'

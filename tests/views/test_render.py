@@ -99,15 +99,13 @@ def test_the_camera_goes_where_the_view_says(head: Any) -> None:
     assert right[0] == 1
 
 
-def lambert(head: Any, view: View, *, anti_aliased: bool = True) -> NDArray[np.int64]:
+def lambert(head: Any, view: View) -> NDArray[np.int64]:
     """What PyVista's own lighting gives: one directional light, no highlights."""
     mesh = pv.PolyData.from_regular_faces(head.points, head.triangles).compute_normals(
         cell_normals=False, split_vertices=False, consistent_normals=False
     )
     origin = head.frame.origin
     plotter = pv.Plotter(off_screen=True, window_size=[PIXELS, PIXELS], lighting='none')
-    if not anti_aliased:
-        plotter.disable_anti_aliasing()
     plotter.set_background('black')
     plotter.add_mesh(
         mesh,
@@ -156,8 +154,8 @@ def test_the_head_is_in_the_picture_and_its_back_is_not_needed(
     assert not seen[:, 0].any()
     assert not seen[:, :, [0, -1]].any()
     for number in range(0, 81, 9):
-        whole = lambert(head, VIEWS[number], anti_aliased=False) > 0
-        assert (whole ^ seen[number]).sum() < 0.005 * whole.sum()
+        whole = lambert(head, VIEWS[number]) > 0
+        assert (whole ^ seen[number]).sum() < 0.02 * whole.sum()
 
 
 def test_a_surface_inside_out_is_not_the_same(head: Any) -> None:
