@@ -21,6 +21,7 @@ def run_levels(settings: Settings) -> Exit:
     ReidError
         Nothing could be done, for a reason that the user can mend.
     """
+    prepare_environment(settings.omp_threads)
     # what is imported is no garbage, and looking for some takes a tenth of the time
     gc.disable()
     from bids_reid.bids.inputs import check_dataset
@@ -32,7 +33,6 @@ def run_levels(settings: Settings) -> Exit:
     gc.enable()
     _check(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
-    prepare_environment(settings.omp_threads)
     configure(
         crash_folder(settings),
         stop_on_first_crash=settings.stop_on_first_crash,
@@ -76,14 +76,16 @@ def _check(settings: Settings) -> None:
 
 
 def prepare_environment(omp_threads: int = 1) -> None:
-    """Set what libraries read from the environment, for this process and its workers."""
+    """Set what libraries read from the environment, for this process and its workers.
+
+    Numpy reads it when it is imported: OpenBLAS's threads, once there, are busy while they wait.
+    """
+    # Nipype asks a server for its newest version unless told not to
+    os.environ |= {'NIPYPE_NO_ET': '1', 'NO_ET': '1'}
+    os.environ |= dict.fromkeys(THREADS, str(omp_threads))
     from bids_reid.bids.outputs import PRIVATE_UMASK
     from bids_reid.views.selftest import use_offscreen_window
 
     os.umask(PRIVATE_UMASK)
     use_offscreen_window()
-    # Nipype asks a server for its newest version unless told not to
-    os.environ |= {'NIPYPE_NO_ET': '1', 'NO_ET': '1'}
-    for variable in THREADS:
-        os.environ[variable] = str(omp_threads)
     multiprocessing.set_forkserver_preload(['__main__', 'bids_reid.workflows.preload'])

@@ -204,17 +204,19 @@ def _contour(
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Cut the surface at one half; its largest piece, in millimetres."""
     padded = np.pad(field, 1)
-    grid = pv.ImageData(dimensions=padded.shape, origin=(-1, -1, -1))
-    grid['brightness'] = padded.ravel(order='F')
+    # VTK's first axis runs fastest: it sees the volume with its axes in reverse, without a copy
+    grid = pv.ImageData(dimensions=padded.shape[::-1], origin=(-1, -1, -1))
+    grid['brightness'] = padded.ravel()
     mesh = grid.contour([0.5], scalars='brightness', method='flying_edges')
     if mesh.n_points == 0:
         raise ScanError('no head found: no closed surface')
     mesh = _largest_piece(mesh)
     # stair-steps of the grid go, lids and lips stay (windowed sinc, Taubin 1996)
     mesh = mesh.smooth_taubin(n_iter=20, pass_band=0.1)
-    points = mesh.points @ affine[:3, :3].T + affine[:3, 3]
+    points = mesh.points[:, ::-1] @ affine[:3, :3].T + affine[:3, 3]
     triangles = mesh.regular_faces.astype(np.int32)
-    if np.linalg.det(affine[:3, :3]) < 0:
+    # the reversal of axes is a reflection
+    if np.linalg.det(affine[:3, :3]) > 0:
         triangles = triangles[:, ::-1]
     return points.astype(np.float32), triangles
 
