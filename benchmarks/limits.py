@@ -2,33 +2,36 @@
 
 A stage's limit is the part of its work that no better way of doing it would spare, measured alone:
 
-- surface: one pass over the volume: read it (with gunzip) as float32, one Gaussian filter of
-  0.6 mm at full resolution, one flying-edges contour at the mean intensity;
+- surface: one pass over the volume and one over the surface: read it (with gunzip) as float32, one
+  Gaussian filter of 0.6 mm at full resolution, one flying-edges contour at the mean intensity;
+  VTK's smoothing of the skin's mesh, and zlib's fastest compression of its file's content;
 - render: one bare rasterisation per camera of the front of the skin, already on the "card", and
-  its picture read back: no lights, no shading, no anti-aliasing;
+  its picture read back, as fine as the program's: no normals, no lights, no shading;
 - detect: one run of dlib's detector per camera, at the render's own size;
 - embed: the faces there are, through the network alone, in one call.
 
 Stages and limits are run in turn, three times, in one process on one thread, with models loaded
-before; prints medians of processor time as TSV. Start-up and files are in neither. ``--profile``
-then prints where the time of one scan goes, function by function.
+before; prints medians of processor time as TSV. Start-up is in neither, nor are files but the
+surface's. ``--profile`` then prints where the time of one scan goes, function by function.
 """
 
 from __future__ import annotations
 
 import cProfile
 import pstats
+import resource
 import sys
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 T = TypeVar('T')
 ROUNDS = 3
-BEHIND_MM = 30.0
 
 
 class Clock:
@@ -50,19 +53,22 @@ class Clock:
 
 
 def surface(scan: Path) -> tuple[Any, Any]:
-    """Skin and face frame as the program finds them; it also asks whether it is a brain's."""
+    """Skin and face frame as the program finds and writes them, and whether it is a brain's."""
     from bids_reid.surface.frame import face_frame
+    from bids_reid.surface.gifti import write_surface
     from bids_reid.surface.skin import extract_skin
     from bids_reid.surface.vault import vault_roughness
     from bids_reid.surface.volume import load_volume
 
     skin = extract_skin(load_volume(scan))
     vault_roughness(skin.points, skin.triangles)
+    with TemporaryDirectory() as folder:
+        write_surface(Path(folder, 'skin.surf.gii'), skin.points, skin.triangles)
     return skin, face_frame(skin.points)
 
 
-def one_pass(scan: Path) -> None:
-    """Read a volume, smooth it, contour it."""
+def one_pass(scan: Path, skin: Any) -> None:
+    """Read a volume, smooth it, contour it; smooth and compress the skin."""
     import nibabel as nib
     import numpy as np
     import pyvista as pv
@@ -74,35 +80,35 @@ def one_pass(scan: Path) -> None:
     grid = pv.ImageData(dimensions=data.shape)
     grid['intensity'] = data.ravel(order='F')
     grid.contour([float(data.mean())], scalars='intensity', method='flying_edges')
+    pv.PolyData.from_regular_faces(skin.points, skin.triangles).smooth_taubin(n_iter=20)
+    for array in (skin.points, skin.triangles):
+        zlib.compress(array.tobytes(), level=1)
 
 
 def rasteriser(skin: Any, frame: Any, pixels: int) -> Callable[[], None]:
-    """Put the front of the skin on a plotter; return what renders it once from each camera."""
+    """Put the front of the skin into a window; return what takes one picture from each camera."""
     import numpy as np
     import pyvista as pv
 
     from bids_reid.views.cameras import standard_views
-    from bids_reid.views.render import CAMERA_MM, FIELD_MM
+    from bids_reid.views.render import BEHIND_MM, CAMERA_MM, FIELD_MM
+    from bids_reid.views.window import Window
 
     front = (skin.points - frame.origin) @ frame.forward > -BEHIND_MM
     mesh = pv.PolyData.from_regular_faces(
         skin.points, skin.triangles[front[skin.triangles].all(axis=1)]
-    ).clean()
-    plotter = pv.Plotter(off_screen=True, window_size=[pixels, pixels], lighting='none')
-    plotter.render_window.SetMultiSamples(0)
-    plotter.add_mesh(mesh, color='white', lighting=False)
-    plotter.camera.view_angle = 2 * np.degrees(np.arctan(FIELD_MM / 2 / CAMERA_MM))
-    plotter.camera.focal_point, plotter.camera.up = tuple(frame.origin), tuple(frame.up)
+    )
+    window = Window(pixels, view_angle=2 * np.degrees(np.arctan(FIELD_MM / 2 / CAMERA_MM)))
+    window.add(mesh, np.full(mesh.points.shape, 255, np.uint8))
     cameras = dict.fromkeys((view.camera_yaw, view.camera_pitch) for view in standard_views())
-    plotter.screenshot(return_img=True)
+    places = [frame.origin + CAMERA_MM * frame.direction(*camera) for camera in cameras]
+    # the first picture also takes the mesh to the card
+    window.picture(places[0], frame.origin, frame.up)
 
     def rasterise() -> None:
-        for camera in cameras:
-            plotter.camera.position = tuple(frame.origin + CAMERA_MM * frame.direction(*camera))
-            plotter.renderer.ResetCameraClippingRange()
-            plotter.render()
-            plotter.screenshot(return_img=True)
-        plotter.close()
+        for place in places:
+            window.picture(place, frame.origin, frame.up)
+        window.close()
 
     return rasterise
 
@@ -111,15 +117,15 @@ def one_round(clock: Clock, scan: Path, extractor: Any) -> None:
     """Run every stage, each followed by its limit."""
     from bids_reid.faces.detect import find_face, find_faces_by_camera
     from bids_reid.views.cameras import standard_views
-    from bids_reid.views.render import render_views
+    from bids_reid.views.render import FINER, render_views
 
     views = standard_views()
     skin, frame = clock('surface', lambda: surface(scan))
-    clock('surface limit', lambda: one_pass(scan))
+    clock('surface limit', lambda: one_pass(scan, skin))
     renders = clock(
         'render', lambda: render_views(skin.points, skin.triangles, frame, views).images
     )
-    clock('render limit', rasteriser(skin, frame, renders.shape[1]))
+    clock('render limit', rasteriser(skin, frame, renders.shape[1] * FINER))
     found = clock('detect', lambda: find_faces_by_camera(renders, views))
     cameras = [(view.camera_yaw, view.camera_pitch) for view in views]
     # the fifth light of each nine is from ahead and above
@@ -130,7 +136,9 @@ def one_round(clock: Clock, scan: Path, extractor: Any) -> None:
     clock('embed', lambda: extractor.features(images, boxes))
     chips = extractor.chips(images, boxes)
     clock('embed limit', lambda: extractor._loaded.engine.embed(chips))
-    print(f'# {len(skin.points)} points, {len(seen)} views with a face', file=sys.stderr)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    said = f'{len(skin.points)} points, {len(seen)} views with a face, peak so far {peak:.0f} MB'
+    print(f'# {said}', file=sys.stderr)
 
 
 def print_profile(scan: Path, extractor: Any) -> None:

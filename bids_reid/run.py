@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+from multiprocessing import forkserver
 
 from bids_reid.errors import Exit, NoInputError, UsageError
 from bids_reid.settings import Settings
@@ -22,6 +23,7 @@ def run_levels(settings: Settings) -> Exit:
         Nothing could be done, for a reason that the user can mend.
     """
     prepare_environment(settings.omp_threads)
+    _start_server_early(settings)
     # what is imported is no garbage, and looking for some takes a tenth of the time
     gc.disable()
     from bids_reid.bids.inputs import check_dataset
@@ -47,6 +49,13 @@ def run_levels(settings: Settings) -> Exit:
     if 'group' in settings.levels and not planned and not stopped:
         codes.append(group_level(settings))
     return max(codes)
+
+
+def _start_server_early(settings: Settings) -> None:
+    """Let the workers' imports go on beside those of this process, if there will be workers."""
+    new = not (settings.output_dir / 'dataset_description.json').exists()
+    if new and 'participant' in settings.levels and not settings.dry_run:
+        forkserver.ensure_running()
 
 
 def _check(settings: Settings) -> None:

@@ -77,6 +77,21 @@ def enlarged(
     return values
 
 
+def sampled(data: NDArray[np.float32], step: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Interpolate linearly at every ``step`` voxels per axis, from the first one on."""
+    for axis, width in enumerate(step):
+        if width == 1:
+            continue
+        last = data.shape[axis] - 1
+        places = np.arange(int(last / width) + 1) * width
+        below = places.astype(np.intp)
+        above = np.minimum(below + 1, last)
+        part = (places - below).astype(np.float32).reshape(-1, *[1] * (data.ndim - 1 - axis))
+        lower = data.take(below, axis)
+        data = lower + part * (data.take(above, axis) - lower)
+    return data
+
+
 def filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Fill holes: what is not connected with the outside of the grid through faces of voxels."""
     # one voxel more on every side joins all that reaches the border

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bids_reid.surface.grid import block_mean, enlarged, filled, gaussian, squared_distance
+from bids_reid.surface.grid import (
+    block_mean,
+    enlarged,
+    filled,
+    gaussian,
+    sampled,
+    squared_distance,
+)
 
 RANDOM = np.random.default_rng(20)
 VALUES = RANDOM.random((23, 18, 31), dtype=np.float32)
@@ -70,3 +77,11 @@ def test_holes_are_filled_and_openings_are_not() -> None:
     """A hole that stays is a surface inside the head; a nostril that is filled is none."""
     mask = ndimage.gaussian_filter(VALUES, 1.2) > 0.5
     np.testing.assert_array_equal(filled(mask), ndimage.binary_fill_holes(mask))
+
+
+@pytest.mark.parametrize('step', [(1.5, 1.0, 2.3), (1.0, 1.0, 1.0), (3.0, 1.2, 1.0)])
+def test_samples_are_interpolated(step: tuple[float, ...]) -> None:
+    """A step in voxels that is no whole number is the rule: 0.67 mm voxels to 1 mm."""
+    shape = tuple(int((n - 1) / s) + 1 for n, s in zip(VALUES.shape, step, strict=True))
+    expected = ndimage.affine_transform(VALUES, step, output_shape=shape, order=1)
+    np.testing.assert_allclose(sampled(VALUES, np.array(step)), expected, atol=1e-5)
