@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,17 @@ from bids_reid.views.selftest import use_offscreen_window
 use_offscreen_window()
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
+
+
+@pytest.fixture(autouse=True)
+def importable_in_workers(pytestconfig: pytest.Config) -> Iterator[None]:
+    """Put the checkout last on the path, which workers take over: the package stays what it is.
+
+    What tests define and give to another process has to be found there too.
+    """
+    sys.path.append(str(pytestconfig.rootpath))
+    yield
+    sys.path.remove(str(pytestconfig.rootpath))
 
 
 @pytest.fixture(scope='session')
