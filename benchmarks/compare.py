@@ -23,7 +23,9 @@ from tempfile import TemporaryDirectory
 
 from usage import Usage, measure
 
-THREADS = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'LP_NUM_THREADS'), '1')
+THREADS = dict.fromkeys(
+    ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS'), '1'
+)
 """What the program sets for itself; llvmpipe takes all processors otherwise."""
 SOME, MANY = 8, 24
 MANY_SUBJECTS = 5000

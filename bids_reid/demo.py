@@ -28,9 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, command: str) -> Exit:
     from bids_reid.run import prepare_environment, run_levels
-    from bids_reid.views.selftest import check_rendering
 
     prepare_environment()
+    from bids_reid.views.selftest import check_rendering
+
     # before any work: a machine that cannot render should say so now
     check_rendering()
     _make_people(options)

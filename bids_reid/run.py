@@ -22,6 +22,7 @@ def run_levels(settings: Settings) -> Exit:
     ReidError
         Nothing could be done, for a reason that the user can mend.
     """
+    _check_files(settings)
     prepare_environment(settings.omp_threads)
     _start_server_early(settings)
     # what is imported is no garbage, and looking for some takes a tenth of the time
@@ -33,7 +34,7 @@ def run_levels(settings: Settings) -> Exit:
     from bids_reid.workflows.execute import configure
 
     gc.enable()
-    _check(settings)
+    _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
     configure(
         crash_folder(settings),
@@ -58,20 +59,30 @@ def _start_server_early(settings: Settings) -> None:
         forkserver.ensure_running()
 
 
-def _check(settings: Settings) -> None:
+def _check_files(settings: Settings) -> None:
+    """Find out, before anything is started, which files are missing.
+
+    Raises
+    ------
+    NoInputError
+        A file or folder that was named is not there.
+    """
+    for path in (settings.photos, settings.filter_file, settings.plugin_file):
+        if path is not None and not path.exists():
+            raise NoInputError(f'no such file or folder: {path}')
+
+
+def _check_options(settings: Settings) -> None:
     """Find out what is wrong with the options before any work.
 
     Raises
     ------
     ReidError
-        A file is missing, an extractor or a plugin is unknown, or options exclude each other.
+        An extractor or a plugin is unknown, or options exclude each other.
     """
     from bids_reid.faces.extractors import load_extractor
     from bids_reid.workflows.execute import read_plugin
 
-    for path in (settings.photos, settings.filter_file, settings.plugin_file):
-        if path is not None and not path.exists():
-            raise NoInputError(f'no such file or folder: {path}')
     for name in settings.extractors:
         load_extractor(name)
     if settings.plugin_file is not None:
@@ -91,6 +102,8 @@ def prepare_environment(omp_threads: int = 1) -> None:
     """
     # Nipype asks a server for its newest version unless told not to
     os.environ |= {'NIPYPE_NO_ET': '1', 'NO_ET': '1'}
+    # the server that workers come from would import from the current folder first
+    os.environ['PYTHONSAFEPATH'] = '1'
     os.environ |= dict.fromkeys(THREADS, str(omp_threads))
     from bids_reid.bids.outputs import PRIVATE_UMASK
     from bids_reid.views.selftest import use_offscreen_window

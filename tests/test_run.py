@@ -366,3 +366,19 @@ def test_a_killed_run_is_taken_up_where_it_stopped(
     assert f'3 scans of 3 participants, {3 - finished} to do' in done.stdout
     assert done.returncode == 0
     assert len(list(out.rglob('*_desc-facerecognition_T1w.npz'))) == 3
+
+
+def test_files_in_the_current_folder_are_not_run(tmp_path: Path) -> None:
+    """People call the program beside data that came from elsewhere."""
+    script, elsewhere = tmp_path / 'script.py', tmp_path / 'elsewhere'
+    script.write_text(
+        'from bids_reid.run import prepare_environment\n'
+        'from bids_reid.views.selftest import check_rendering\n'
+        "if __name__ == '__main__':\n"
+        '    prepare_environment()\n'
+        '    check_rendering()\n'
+    )
+    elsewhere.mkdir()
+    (elsewhere / 'onnx.py').write_text("open('it-was-run', 'w')")
+    subprocess.run([sys.executable, script], cwd=elsewhere, check=True)
+    assert [path.name for path in elsewhere.iterdir()] == ['onnx.py']

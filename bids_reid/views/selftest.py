@@ -37,17 +37,18 @@ def check_rendering() -> str:
     context = get_context('forkserver')
     answer, question = context.Pipe(duplex=False)
     child = context.Process(target=_answer, args=(question,), daemon=True)
-    child.start()
-    question.close()
     try:
+        child.start()
+        question.close()
         if not answer.poll(SECONDS):
             raise RenderingError(f'rendering does not answer; {mend}')
         name: str = answer.recv()
-    except EOFError:
+    except (EOFError, OSError):
         raise RenderingError(f'this machine cannot render; {mend}') from None
     finally:
-        child.kill()
-        child.join()
+        if child.pid is not None:
+            child.kill()
+            child.join()
     return name
 
 

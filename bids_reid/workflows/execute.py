@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     StatusCallback = Callable[[Any, str], None]
 
+LEAST_MEMORY_GB = 0.1
 _LAST_LINE = re.compile(
     r'^\s*(?:\w+\.)*(\w+(?:[Ee]rror|Exception|Interrupt|Exit)|error)(?:: (.*))?$'
 )
@@ -120,7 +121,8 @@ def run_graph(
     else:
         arguments = {'n_procs': n_procs, 'raise_insufficient': False}
         if memory_gb is not None:
-            arguments['memory_gb'] = memory_gb
+            # Nipype runs what needs more alone, but waits forever with hardly any
+            arguments['memory_gb'] = max(memory_gb, LEAST_MEMORY_GB)
         plugin = SteadyMultiProc(arguments | callback)
     try:
         workflow.run(plugin=plugin, plugin_args=arguments | callback)

@@ -52,7 +52,7 @@ class SteadyMultiProc(MultiProcPlugin):
         self._depth = {
             node.fullname: depth for depth, nodes in enumerate(generations) for node in nodes
         }
-        self._looked_at = (-1, -1)
+        self._looked_at = (-1, -1, -1)
         execution = config['execution'] | {'poll_sleep_duration': 0}
         # Nipype collects garbage after every node; what is here now, libraries and the graph, is
         # none, and need not be looked through each time
@@ -70,12 +70,13 @@ class SteadyMultiProc(MultiProcPlugin):
         if before != self._looked_at:
             super()._send_procs_to_workers(updatehash=updatehash, graph=graph)
             self._looked_at = before
-        elif self.pending_tasks:
+        else:
             self._ended.wait(LONGEST_WAIT_S)
         self._ended.clear()
 
-    def _state(self) -> tuple[int, int]:
-        return int(np.count_nonzero(self.proc_done)), int(np.count_nonzero(self.proc_pending))
+    def _state(self) -> tuple[int, int, int]:
+        done, pending = np.count_nonzero(self.proc_done), np.count_nonzero(self.proc_pending)
+        return len(self.procs), int(done), int(pending)
 
     def _sort_jobs(self, jobids: Any, scheduler: str | None = None) -> list[int]:  # noqa: ARG002
         return sorted(jobids, key=lambda job: -self._depth[self.procs[job].fullname])

@@ -4,6 +4,8 @@ Python's fork server imports this module; the workers, which are its copies, sta
 """
 
 import gc
+import signal
+from contextlib import suppress
 from importlib import import_module
 
 MODULES = (
@@ -24,8 +26,16 @@ MODULES = (
 
 # what is imported is no garbage, and looking for some takes a tenth of the time
 gc.disable()
-for module in MODULES:
-    import_module(module)
-import_module('bids_reid.faces.detect').detector()
-gc.enable()
-gc.freeze()
+# the main process says that it was interrupted; the server takes no notice later either
+interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+try:
+    for module in MODULES:
+        # the worker that needs it will fail and say why, and the others go on
+        with suppress(Exception):
+            import_module(module)
+    with suppress(Exception):
+        import_module('bids_reid.faces.detect').detector()
+finally:
+    signal.signal(signal.SIGINT, interrupt)
+    gc.enable()
+    gc.freeze()

@@ -17,6 +17,7 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, Trai
 from nipype.pipeline import engine as pe
 
 from bids_reid.errors import CannotWriteError, ScanError, UsageError
+from bids_reid.workflows import plugin
 from bids_reid.workflows.execute import _crash_reason, configure, read_plugin, run_graph
 from bids_reid.workflows.plugin import KILLED
 
@@ -235,6 +236,22 @@ def test_steps_furthest_along_go_first(crashes: Path) -> None:
     when = {name: int((folder / name).read_text()) for name in marks(crashes)}
     order = sorted(when, key=when.get)
     assert [name[1:] == '-saved' for name in order] == [False, True] * 3
+
+
+def test_the_next_step_starts_when_one_ends(
+    crashes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise processors wait for the main process to look, between all steps of all scans."""
+    monkeypatch.setattr(plugin, 'LONGEST_WAIT_S', 30.0)
+    started = time.monotonic()
+    assert run(branches(crashes.parent / 'marks', a='ok', b='ok'), crashes) == {}
+    assert time.monotonic() - started < 25
+
+
+def test_hardly_any_memory_is_no_reason_to_wait_forever(crashes: Path) -> None:
+    """Megabytes are easily typed for gigabytes."""
+    workflow = branches(crashes.parent / 'marks', a='ok')
+    assert run(workflow, crashes, memory_gb=0.001) == {}
 
 
 def test_what_was_done_is_not_done_again(crashes: Path) -> None:
