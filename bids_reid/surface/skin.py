@@ -28,7 +28,7 @@ CLOSING_MM = 8.0
 MOUTH_MM = CLOSING_MM + 4.0
 """A closed opening counts as inside where the surface that closes it is 4 mm away."""
 BAND_MM = 4.0
-"""The surface is looked for within this distance of the coarse boundary."""
+"""The surface is looked for within this distance of the coarse boundary, and within a voxel."""
 SHELL_MM = (1.0, 5.0)
 """Depth below the boundary that tells the brightness of skin and the fat beneath it."""
 DEPTH_MM = 8.0
@@ -69,6 +69,7 @@ class _Coarse:
     noise: float
     depth: NDArray[np.float32]
     level: NDArray[np.float32]
+    band: float
 
 
 def extract_skin(volume: Volume) -> Skin:
@@ -83,7 +84,7 @@ def extract_skin(volume: Volume) -> Skin:
     field = _boundary_field(volume, coarse)
     points, triangles = _contour(field, volume.affine)
     cell = float(np.prod(volume.spacing * coarse.factor)) * 1e-6
-    skin = float(np.median(coarse.level[np.abs(coarse.depth) < BAND_MM]))
+    skin = float(np.median(coarse.level[np.abs(coarse.depth) <= coarse.band]))
     return Skin(
         points=points,
         triangles=triangles,
@@ -102,9 +103,10 @@ def _look_coarsely(volume: Volume) -> _Coarse:
     if head.sum() * np.prod(spacing) * 1e-6 < MIN_HEAD_LITRES:
         raise ScanError('no head found: nothing larger than half a litre stands out')
     depth = _signed_depth(head, spacing)
-    shell = (depth > SHELL_MM[0]) & (depth < SHELL_MM[1])
+    # a shell is a voxel thick at least
+    shell = (depth > SHELL_MM[0]) & (depth < max(SHELL_MM[1], 1.5 * spacing.max()))
     level = _smoothed_where(data, shell, LEVEL_SIGMA_MM / spacing)
-    return _Coarse(factor, background, noise, depth, level)
+    return _Coarse(factor, background, noise, depth, level, band=max(BAND_MM, spacing.max()))
 
 
 def _background(data: NDArray[np.float32]) -> tuple[float, float]:
@@ -194,8 +196,8 @@ def _boundary_field(volume: Volume, coarse: _Coarse) -> NDArray[np.float32]:
     depth = enlarged(coarse.depth, coarse.factor, shape)
     # brighter than skin says nothing about where the boundary is
     np.clip(field, 0, 1, out=field)
-    field[depth > BAND_MM] = 1
-    field[depth < -BAND_MM] = 0
+    field[depth > coarse.band] = 1
+    field[depth < -coarse.band] = 0
     return field
 
 
@@ -213,7 +215,7 @@ def _contour(
     mesh = _largest_piece(mesh)
     # stair-steps of the grid go, lids and lips stay (windowed sinc, Taubin 1996)
     mesh = mesh.smooth_taubin(n_iter=20, pass_band=0.1)
-    points = mesh.points[:, ::-1] @ affine[:3, :3].T + affine[:3, 3]
+    points = np.asarray(mesh.points)[:, ::-1] @ affine[:3, :3].T + affine[:3, 3]
     triangles = mesh.regular_faces.astype(np.int32)
     # the reversal of axes is a reflection
     if np.linalg.det(affine[:3, :3]) > 0:

@@ -188,6 +188,17 @@ def test_twice_is_the_same(plain: Volume, skin: Skin) -> None:
     assert np.array_equal(skin.triangles, again.triangles)
 
 
+@pytest.mark.parametrize('voxel', [(5.0, 5.0, 5.0), (2.0, 2.0, 5.0)])
+def test_coarse_voxels_give_a_coarse_surface(
+    make_volume: Callable[..., Volume], head: Any, voxel: tuple[float, float, float]
+) -> None:
+    """The shell that tells the skin's brightness is thinner than a voxel: it was empty, once."""
+    skin = extract_skin(make_volume(head, voxel))
+    assert np.isfinite(skin.noise)
+    assert np.abs(head.distance(skin.points)).mean() < 0.3 * max(voxel)
+    check_closed(skin)
+
+
 @pytest.mark.slow
 def test_one_millimetre_is_better_than_a_third_of_it(
     make_volume: Callable[..., Volume], head: Any
