@@ -23,10 +23,8 @@ from tempfile import TemporaryDirectory
 
 from usage import Usage, measure
 
-THREADS = dict.fromkeys(
-    ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS'), '1'
-)
-"""What the program sets for itself; llvmpipe takes all processors otherwise."""
+from bids_reid.run import THREADS
+
 SOME, MANY = 8, 24
 MANY_SUBJECTS = 5000
 PLAIN_SCRIPT = Path(__file__).with_name('plain_script.py')
@@ -58,7 +56,8 @@ class Runs:
     def run(self, name: str, *command: str | Path) -> None:
         """Run a command; keep what it used and printed."""
         log = self._folder / 'log.txt'
-        usage = measure(command, log=log, environment={**os.environ, **THREADS})
+        # what the program sets for itself; llvmpipe takes all processors otherwise
+        usage = measure(command, log=log, environment=os.environ | dict.fromkeys(THREADS, '1'))
         said = log.read_text(errors='replace')
         if usage.code != 0:
             raise SystemExit(f'{name} ended with {usage.code}:\n{said}')
