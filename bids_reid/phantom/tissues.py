@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """Signal of each tissue; ``white`` is the reference that noise is relative to."""
+    """Signal of each tissue.
+
+    ``white`` is the reference that noise is relative to, unless ``reference`` says otherwise;
+    ``texture`` scales the streaks in muscle and the leaves of the cerebellum. Vessels are left out
+    where ``vessel`` is None. ``outside`` is the signal of the air around the head, ``magnitude``
+    whether noise is Rician, as in MR, or Gaussian.
+    """
 
     skin: float
     fat: float
@@ -32,12 +38,66 @@ class Contrast:
     grey: float
     white: float
     air: float
+    texture: float = 1.0
+    vessel: float | None = None
+    outside: float = 0.0
+    magnitude: bool = True
+    reference: float | None = None
+
+    @property
+    def noise_unit(self) -> float:
+        """What the standard deviation of the noise is a fraction of."""
+        return self.white if self.reference is None else self.reference
 
 
 CONTRASTS = {
     'T1w': Contrast(430, 860, 470, 60, 520, 160, 480, 680, 12),
     'FLAIR': Contrast(420, 760, 330, 50, 330, 70, 620, 500, 12),
+    'T2w': Contrast(260, 620, 170, 30, 400, 1000, 520, 380, 10),
+    'PDw': Contrast(450, 700, 470, 60, 480, 620, 640, 540, 12),
+    'T2starw': Contrast(300, 380, 350, 15, 110, 520, 470, 430, 6),
+    # fat suppressed: the skin is brighter than the fat below it
+    'FLAIRfs': Contrast(300, 110, 300, 40, 90, 70, 620, 500, 12),
+    'T2wfs': Contrast(260, 90, 170, 30, 70, 1000, 520, 380, 10),
+    # time of flight: what does not flow is saturated, to an eighth of the vessels
+    'angio': Contrast(75, 95, 80, 12, 60, 40, 92, 105, 5, texture=0.12, vessel=760),
+    # uptake; a scan of it is blurred, which is for the caller to do
+    'PET': Contrast(
+        1500, 600, 1700, 500, 1400, 700, 10000, 3500, 100, magnitude=False, reference=10000
+    ),
+    # Hounsfield units
+    'CT': Contrast(
+        40,
+        -100,
+        50,
+        900,
+        250,
+        10,
+        38,
+        30,
+        -1000,
+        texture=0.1,
+        outside=-1000,
+        magnitude=False,
+        reference=1000,
+    ),
 }
+
+# of one side: start, end, radius (mm); those at x = 0 lie in the middle
+_ARTERIES = (
+    ((26.0, -72.0, -260.0), (24.0, -74.0, -45.0), 2.8),  # carotid
+    ((24.0, -74.0, -45.0), (11.0, -62.0, -8.0), 2.5),
+    ((11.0, -62.0, -8.0), (12.0, -54.0, 8.0), 2.3),
+    ((12.0, -54.0, 8.0), (40.0, -56.0, 12.0), 1.8),  # middle cerebral
+    ((40.0, -56.0, 12.0), (56.0, -78.0, 34.0), 1.4),
+    ((12.0, -54.0, 8.0), (1.5, -38.0, 14.0), 1.5),  # anterior cerebral
+    ((1.5, -38.0, 14.0), (1.5, -52.0, 52.0), 1.3),
+    ((16.0, -98.0, -260.0), (14.0, -98.0, -60.0), 2.0),  # vertebral
+    ((14.0, -98.0, -60.0), (0.0, -84.0, -24.0), 1.9),
+    ((0.0, -84.0, -24.0), (0.0, -76.0, 2.0), 2.0),  # basilar
+    ((0.0, -76.0, 2.0), (26.0, -100.0, 10.0), 1.4),  # posterior cerebral
+    ((66.0, -74.0, -20.0), (62.0, -50.0, 60.0), 1.1),  # temporal, under the skin
+)
 
 
 def signal(depth: Array, points: Array, a: Anatomy, contrast: Contrast, *, voxel: float) -> Array:
@@ -59,7 +119,7 @@ def signal(depth: Array, points: Array, a: Anatomy, contrast: Contrast, *, voxel
     x, y, z = (np.ascontiguousarray(axis) for axis in points.T)
     out = np.full(len(x), contrast.skin, np.float32)
     marbling = np.sin(0.31 * x + 0.2 * z) * np.sin(0.27 * y - 0.22 * z)
-    streaks = contrast.muscle + 70.0 * np.maximum(marbling, 0.0)
+    streaks = contrast.muscle + 70.0 * contrast.texture * np.maximum(marbling, 0.0)
     _fill(out, 1.8 - depth, contrast.fat, voxel)
     _fill(out, 5.5 + 1.5 * marbling - depth, streaks, voxel)
     for distance, level, cover in _face_parts(x, y, z, a, contrast):
@@ -74,7 +134,18 @@ def signal(depth: Array, points: Array, a: Anatomy, contrast: Contrast, *, voxel
         brain = out[inside]
         _brain(brain, x[inside], y[inside], z[inside], cranium[inside], contrast, voxel)
         out[inside] = brain
+    if contrast.vessel is not None:
+        _fill(out, np.maximum(_vessels(x, y, z), 3.0 - depth), contrast.vessel, voxel)
     return out
+
+
+def brain_distance(points: Array, a: Anatomy) -> Array:
+    """Distance to the outside of the brain, roughly (mm, negative inside).
+
+    ``points`` are (n, 3) head coordinates; the result is (n,).
+    """
+    x, y, z = points.T
+    return _cranium(x, y, z, a) + 13.0
 
 
 def _fill(out: Array, distance: Array, level: Array | float, voxel: float) -> None:
@@ -138,6 +209,14 @@ def _face_parts(
     ]
 
 
+def _vessels(x: Array, y: Array, z: Array) -> Array:
+    """Distance to the arteries that feed the brain, the same ones in everybody."""
+    distance = np.full_like(x, 1e3)
+    for start, end, radius in _ARTERIES:
+        distance = np.minimum(distance, capsule(np.abs(x), y, z, start, end, (radius, radius)))
+    return distance
+
+
 def _brain(
     out: Array, x: Array, y: Array, z: Array, cranium: Array, contrast: Contrast, voxel: float
 ) -> None:
@@ -153,7 +232,8 @@ def _brain(
     core = (folds - 0.1 - inner) * (1 / 0.4)
     _fill(out, np.maximum(surface, sulcus), contrast.grey, voxel)
     _fill(out, np.maximum(surface + 3.0, core), contrast.white, voxel)
-    leaves = 0.5 * (contrast.grey + contrast.white) + 90.0 * np.sin(0.9 * z + 0.25 * y)
+    ripple = 90.0 * contrast.texture
+    leaves = 0.5 * (contrast.grey + contrast.white) + ripple * np.sin(0.9 * z + 0.25 * y)
     cerebellum = ellipsoid(x, y, z, (0.0, -124.0, -22.0), (48.0, 30.0, 19.0))
     _fill(out, np.maximum(cerebellum - 2.0, cranium + 12.0), contrast.fluid, voxel)
     _fill(out, np.maximum(cerebellum, cranium + 12.5), leaves, voxel)

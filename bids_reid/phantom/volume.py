@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
     from bids_reid.phantom.anatomy import Expression
     from bids_reid.phantom.identity import Identity
-    from bids_reid.phantom.shapes import Array
+    from bids_reid.phantom.shapes import Array, Vector
+    from bids_reid.phantom.tissues import Contrast
 
 FIELD_OF_VIEW = (204.0, 240.0, 258.0)  # mm along x, y, z
-_CENTRE = (0.0, -68.0, -5.0)  # of the field of view, in head coordinates, for a head held straight
+CENTRE = (0.0, -68.0, -5.0)  # of the field of view, in head coordinates, for a head held straight
+_NECK_Z = -125.0  # a field of view made to measure reaches this far down, in head coordinates
+_AIR = 8.0  # mm, and this far beyond the head
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +62,62 @@ def draw_pose(rng: np.random.Generator) -> Pose:
     return Pose(tuple(rotation), tuple(shift))
 
 
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A scan, and what there is to know about it.
+
+    Attributes
+    ----------
+    data
+        (i, j, k) signal.
+    affine
+        (4, 4) from voxel indices to scanner coordinates (RAS, mm).
+    to_head
+        (4, 4) from scanner coordinates to head coordinates.
+    distance
+        (i, j, k) float32, mm in the scanner from the voxels to the skin, negative inside.
+    who
+        Whose head.
+    contrast
+        The signal of the tissues.
+    shoulders
+        Whether there is a trunk below the neck.
+    """
+
+    data: Array | NDArray[np.int16]
+    affine: NDArray[np.float64]
+    to_head: NDArray[np.floating]
+    distance: Array
+    who: Identity
+    contrast: Contrast
+    shoulders: bool = False
+
+    @property
+    def scale(self) -> float:
+        """Size of the head: millimetres of the scanner in one of the head's coordinates."""
+        return float(abs(np.linalg.det(self.to_head[:3, :3]))) ** (-1 / 3)
+
+    def skin_distance(self, points: NDArray[np.floating]) -> Array:
+        """Signed distance of (n, 3) points of the scanner to the true skin, mm."""
+        where = move(points, self.to_head)
+        distance = head_sdf(where, self.who, ASLEEP, shoulders=self.shoulders)
+        return distance * np.float32(self.scale)
+
+
 def scan_volume(
     identity: Identity,
     *,
     seed: int | Sequence[int],
     modality: str = 'T1w',
-    spacing: float = 1.2,
+    spacing: float | Vector = 1.2,
     noise: float = 0.03,
     bias: float = 0.4,
     pose: Pose | None = None,
     expression: Expression = ASLEEP,
-    field_of_view: tuple[float, float, float] = FIELD_OF_VIEW,
+    field_of_view: Vector | None = FIELD_OF_VIEW,
+    centre: Vector = CENTRE,
+    scale: float = 1.0,
+    shoulders: bool = False,
 ) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
     """Scan somebody.
 
@@ -78,12 +126,12 @@ def scan_volume(
     seed
         For the pose, the coil and the noise.
     modality
-        ``'T1w'`` or ``'FLAIR'``.
+        One of `CONTRASTS`.
     spacing
-        Voxel edge, mm (cubes).
+        Voxel edge, mm: of cubes, or along x, y and z. A voxel holds the mean over its extent.
     noise
-        Standard deviation of each of the two channels of the Rician noise, as a fraction of the
-        white matter's signal.
+        Standard deviation of the noise (of each of the two channels where it is Rician), as a
+        fraction of the white matter's signal (`Contrast.noise_unit`).
     bias
         Peak-to-peak variation of the receive coil's sensitivity over the field of view, as a
         fraction of its mean.
@@ -92,7 +140,13 @@ def scan_volume(
     expression
         Eyes shut by default.
     field_of_view
-        Extent along x, y and z, mm.
+        Extent along x, y and z, mm; as much as the head and a part of the neck need where None.
+    centre
+        Of the field of view, mm; does not matter where that is None.
+    scale
+        Size of the head: less than 1 for a child.
+    shoulders
+        Add a trunk below the neck.
 
     Returns
     -------
@@ -101,44 +155,126 @@ def scan_volume(
     affine
         (4, 4) from voxel indices to scanner coordinates (RAS, mm).
     """
-    if modality not in CONTRASTS:
-        raise ValueError(f'modality must be one of {", ".join(CONTRASTS)}, not {modality}')
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     drawn = draw_pose(rng)
-    pose = drawn if pose is None else pose
-    i, j, k = (round(length / spacing) for length in field_of_view)
-    shape = (i, j, k)
-    affine = np.diag([spacing, spacing, spacing, 1.0])
-    affine[:3, 3] = np.array(_CENTRE) - 0.5 * spacing * (np.array(shape) - 1)
-    to_head = pose.to_head() @ affine
-    distance = sample(lambda points: head_sdf(points, identity, expression), shape, to_head)
-    values = _signals(distance, to_head, identity, expression, modality, spacing)
-    values *= coil(shape, bias, rng)
-    sigma = noise * CONTRASTS[modality].white
-    return _rician(values, sigma, rng), affine
+    scan = expose(
+        identity,
+        modality=modality,
+        spacing=spacing,
+        pose=drawn if pose is None else pose,
+        expression=expression,
+        field_of_view=field_of_view,
+        centre=centre,
+        scale=scale,
+        shoulders=shoulders,
+    )
+    values = scan.data * coil(scan.data.shape, bias, rng)
+    return add_noise(values, noise, scan.contrast, rng), scan.affine
 
 
-def _signals(
-    distance: Array,
-    to_head: NDArray[np.floating],
+def expose(
+    identity: Identity,
+    *,
+    modality: str,
+    spacing: float | Vector,
+    pose: Pose,
+    expression: Expression = ASLEEP,
+    field_of_view: Vector | None = FIELD_OF_VIEW,
+    centre: Vector = CENTRE,
+    scale: float = 1.0,
+    shoulders: bool = False,
+) -> Scan:
+    """Scan somebody with an even coil and without noise; for the parameters see `scan_volume`."""
+    if modality not in CONTRASTS:
+        raise ValueError(f'modality must be one of {", ".join(CONTRASTS)}, not {modality}')
+    sizes = (spacing,) * 3 if isinstance(spacing, int | float) else spacing
+    to_head = np.diag([1 / scale, 1 / scale, 1 / scale, 1.0]) @ pose.to_head()
+    if field_of_view is None:
+        field_of_view, centre = _fitted(identity, expression, np.linalg.inv(to_head))
+    i, j, k = (round(length / size) for length, size in zip(field_of_view, sizes, strict=True))
+    # a thick slice is the mean of thin ones
+    times = [max(1, round(size / min(sizes))) for size in sizes]
+    fine = (i * times[0], j * times[1], k * times[2])
+    affine = np.diag([*(size / n for size, n in zip(sizes, times, strict=True)), 1.0])
+    affine[:3, 3] = np.array(centre) - 0.5 * np.diag(affine)[:3] * (np.array(fine) - 1)
+    contrast = CONTRASTS[modality]
+    # exactly the edge of cubes, whatever rounding does to the others
+    voxel = sizes[0] if len(set(sizes)) == 1 else float(np.prod(np.diag(affine)[:3])) ** (1 / 3)
+    voxel /= scale
+    values, distance = grid_signal(
+        identity, expression, contrast, fine, to_head @ affine, voxel=voxel, shoulders=shoulders
+    )
+    thick = affine @ np.diag([*times, 1.0])
+    thick[:3, 3] += 0.5 * np.diag(affine)[:3] * (np.array(times) - 1)
+    values, distance = _averaged(values, times), _averaged(distance, times) * np.float32(scale)
+    return Scan(values, thick, to_head, distance, identity, contrast, shoulders)
+
+
+def _fitted(
+    identity: Identity, expression: Expression, to_world: NDArray[np.floating]
+) -> tuple[Vector, Vector]:
+    """Extent and centre of a field of view that holds a head with some air around it."""
+    axes = np.arange(-110, 111, 5), np.arange(-200, 71, 5), np.arange(_NECK_Z, 146, 5)
+    lattice = np.stack(np.meshgrid(*axes, indexing='ij'), axis=-1).reshape(-1, 3)
+    head = lattice[head_sdf(lattice, identity, expression) < 5]
+    where = move(head, to_world)
+    low, high = where.min(axis=0) - _AIR, where.max(axis=0) + _AIR
+    x, y, z = (high - low).tolist()
+    u, v, w = (0.5 * (high + low)).tolist()
+    return (x, y, z), (u, v, w)
+
+
+def _averaged(values: Array, times: Sequence[int]) -> Array:
+    """Mean over blocks of ``times`` voxels."""
+    for axis, n in enumerate(times):
+        if n > 1:
+            parts = np.moveaxis(values, axis, 0)
+            total = sum((parts[first::n] for first in range(1, n)), start=parts[::n])
+            values = np.ascontiguousarray(np.moveaxis(total * np.float32(1 / n), 0, axis))
+    return values
+
+
+def grid_signal(
     identity: Identity,
     expression: Expression,
-    modality: str,
-    spacing: float,
-) -> Array:
-    """Noise-free signal of every voxel, the skin's mixed with the air's by how much it fills."""
-    landmarks, contrast = anatomy(identity, expression), CONTRASTS[modality]
+    contrast: Contrast,
+    shape: tuple[int, int, int],
+    to_head: NDArray[np.floating],
+    *,
+    voxel: float,
+    shoulders: bool = False,
+) -> tuple[Array, Array]:
+    """Noise-free signal of every voxel, the skin's mixed with the air's by how much it fills.
+
+    Parameters
+    ----------
+    to_head
+        (4, 4) from voxel indices to head coordinates.
+    voxel
+        Width over which skin and air mix, mm in head coordinates.
+
+    Returns
+    -------
+    signal
+        ``shape`` float32.
+    distance
+        ``shape`` float32, to the skin, mm in head coordinates.
+    """
+    landmarks = anatomy(identity, expression)
+    distance = sample(
+        lambda points: head_sdf(points, identity, expression, shoulders=shoulders), shape, to_head
+    )
     flat = distance.reshape(-1)
-    out = np.zeros_like(flat)
-    head = np.flatnonzero(flat < 0.5 * spacing)
+    out = np.full_like(flat, contrast.outside)
+    head = np.flatnonzero(flat < 0.5 * voxel)
     for start in range(0, len(head), CHUNK):
         part = head[start : start + CHUNK]
         index = np.stack(np.unravel_index(part, distance.shape), axis=1).astype(np.float32)
         depth = -flat[part]
-        filled = np.clip(0.5 + depth * (1 / spacing), 0.0, 1.0)
-        inner = signal(depth, move(index, to_head), landmarks, contrast, voxel=spacing)
-        out[part] = filled * inner
-    return out.reshape(distance.shape)
+        filled = np.clip(0.5 + depth * (1 / voxel), 0.0, 1.0)
+        inner = signal(depth, move(index, to_head), landmarks, contrast, voxel=voxel)
+        out[part] = contrast.outside + filled * (inner - contrast.outside)
+    return out.reshape(distance.shape), distance
 
 
 def coil(shape: tuple[int, ...], bias: float, rng: np.random.Generator) -> Array:
@@ -157,6 +293,20 @@ def coil(shape: tuple[int, ...], bias: float, rng: np.random.Generator) -> Array
     field *= bias / max(float(np.ptp(field)), 1e-6)
     field += 1.0
     return field
+
+
+def add_noise(
+    values: Array, noise: float, contrast: Contrast, rng: np.random.Generator
+) -> NDArray[np.int16]:
+    """Noise of the kind and the unit that go with a contrast; rounded to int16."""
+    sigma = noise * contrast.noise_unit
+    if contrast.magnitude:
+        return _rician(values, sigma, rng)
+    out = np.empty(values.shape, np.int16)
+    for source, target in zip(values, out, strict=True):
+        noisy = source + np.float32(sigma) * rng.standard_normal(source.shape, np.float32)
+        target[...] = np.rint(noisy).clip(-32768, 32767)
+    return out
 
 
 def _rician(values: Array, sigma: float, rng: np.random.Generator) -> NDArray[np.int16]:
