@@ -91,7 +91,7 @@ CONDITIONS: dict[str, Condition] = {
         before=(a.add_table,),
         after=(a.pad_circle,),
     ),
-    'pet': Condition('PET', spacing=2.0, noise=0.2, bias=0.0, after=(a.blur,)),
+    'pet': Condition('PET', spacing=2.0, noise=0.08, bias=0.0, after=(a.blur,)),
     # voxels
     'flair-thick': Condition('FLAIR', spacing=(0.9, 0.9, 4.0)),
     't2w-thick-sagittal': Condition('T2w', spacing=(5.0, 0.8, 0.8)),

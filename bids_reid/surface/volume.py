@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 FINEST_MM = 0.9
 """Finer voxels are averaged to ``WORKING_MM``: a face crop holds one pixel a millimetre."""
 WORKING_MM = 1.0
+AIR_HU = -1000.0
+HU_SPREAD = 100.0
+HU_SHARE = 0.05
+"""A volume with so many voxels about as dark as air in Hounsfield units is a CT."""
 _CANNOT_READ = (
     OSError,
     EOFError,
@@ -77,7 +81,10 @@ def load_volume(path: Path) -> Volume:
         raise ScanError(f'{path.name} is a link to content that is not here: get it first')
     try:
         _check_gzip(path)
-        image = nib.as_closest_canonical(nib.load(path))
+        image = nib.load(path)
+        if not _is_oriented(image):
+            notes.append('no orientation in the header: it was found by the shape of the head')
+        image = nib.as_closest_canonical(image)
         # one volume of a 4-D file is read through the proxy, not the whole series
         proxy = image.dataobj
         while len(proxy.shape) > 3:
@@ -93,9 +100,8 @@ def load_volume(path: Path) -> Volume:
         raise ScanError(f'cannot read {path.name}: {error}'.splitlines()[0]) from error
     if data.ndim != 3 or min(data.shape) < 8:
         raise ScanError(f'{path.name} is not a volume: its shape is {data.shape}')
-    if not np.isfinite(data).all():
-        notes.append('values that are not finite set to 0')
-        data = np.nan_to_num(data, posinf=0, neginf=0)
+    data = _finite(data, notes)
+    data = _without_padding(data, notes)
     if data.min() == data.max():
         raise ScanError(f'{path.name} is empty: every voxel is {data.flat[0]:g}')
     affine = np.asarray(image.affine, dtype=float)
@@ -103,6 +109,37 @@ def load_volume(path: Path) -> Volume:
     if not (np.isfinite([x, y, z]).all() and min(x, y, z) > 0):
         raise ScanError(f'{path.name} has no usable affine')
     return Volume(*_coarsen(data, affine), (x, y, z), tuple(notes))
+
+
+def _is_oriented(image: nib.spatialimages.SpatialImage) -> bool:
+    """Whether a NIfTI header says how the volume lies (other formats always do)."""
+    codes = [image.header[name] for name in ('sform_code', 'qform_code') if name in image.header]
+    return not codes or any(int(code) > 0 for code in codes)
+
+
+def _finite(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:
+    """Replace values that are not finite: nothing measured is taken for air."""
+    finite = np.isfinite(data)
+    if finite.all():
+        return data
+    notes.append('values that are not finite taken for air')
+    # the darkest value is air in every contrast; 0 would be tissue in CT
+    darkest = data[finite].min() if finite.any() else np.float32(0)
+    return np.where(finite, data, darkest)
+
+
+def _without_padding(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:
+    """Make what scanners write outside of a CT's circle (-2000, -3024) air.
+
+    Hounsfield units are known by the air: -1000 and nearly as common as voxels of the head.
+    """
+    if data.min() >= AIR_HU - HU_SPREAD:
+        return data
+    sparse = data[::4, ::4, ::4]
+    if np.mean(np.abs(sparse - AIR_HU) < HU_SPREAD) < HU_SHARE:
+        return data
+    notes.append('values below air (Hounsfield units) taken for air')
+    return np.maximum(data, np.float32(AIR_HU))
 
 
 def _check_gzip(path: Path) -> None:

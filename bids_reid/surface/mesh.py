@@ -1,0 +1,81 @@
+"""Triangle meshes: cut from a volume, cleaned, and which way they face."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyvista as pv
+from scipy import sparse
+
+from bids_reid.errors import ScanError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Mesh(NamedTuple):
+    """Points (n, 3) float32 and triangles (m, 3) int32, counter-clockwise seen from outside."""
+
+    points: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+
+
+def contour(field: NDArray[np.float32], affine: NDArray[np.float64]) -> Mesh:
+    """Cut the surface where ``field``, 1 inside and 0 outside, is one half; its largest piece.
+
+    Beyond its border the field counts as 0, so the surface is closed.
+
+    Parameters
+    ----------
+    field : (i, j, k) float32
+        From 0 to 1.
+    affine : (4, 4)
+        Voxel indices to millimetres.
+
+    Raises
+    ------
+    ScanError
+        There is no surface.
+    """
+    padded = np.pad(field, 1)
+    # VTK's first axis runs fastest: it sees the volume with its axes in reverse, without a copy
+    grid = pv.ImageData(dimensions=padded.shape[::-1], origin=(-1, -1, -1))
+    grid['inside'] = padded.ravel()
+    mesh = grid.contour([0.5], scalars='inside', method='flying_edges')
+    if mesh.n_points == 0:
+        raise ScanError('no head found: no closed surface')
+    mesh = _largest_piece(mesh)
+    # stair-steps of the grid go, lids and lips stay (windowed sinc, Taubin 1996)
+    mesh = mesh.smooth_taubin(n_iter=20, pass_band=0.1)
+    points = np.asarray(mesh.points)[:, ::-1] @ affine[:3, :3].T + affine[:3, 3]
+    triangles = mesh.regular_faces.astype(np.int32)
+    # the reversal of axes is a reflection
+    if np.linalg.det(affine[:3, :3]) > 0:
+        triangles = triangles[:, ::-1]
+    return Mesh(points.astype(np.float32), triangles)
+
+
+def vertex_normals(mesh: Mesh) -> NDArray[np.float64]:
+    """Unit normals of the points, outwards, (n, 3)."""
+    surface = pv.PolyData.from_regular_faces(mesh.points, mesh.triangles).compute_normals(
+        cell_normals=False, split_vertices=False, consistent_normals=False
+    )
+    return np.asarray(surface.point_data['Normals'], np.float64)
+
+
+def _largest_piece(mesh: pv.PolyData) -> pv.PolyData:
+    """Return the connected piece with most points."""
+    triangles = mesh.regular_faces
+    ends = triangles[:, :2].ravel(), triangles[:, 1:].ravel()
+    edges = sparse.coo_array(
+        (np.ones(ends[0].size, np.bool_), ends), shape=(mesh.n_points, mesh.n_points)
+    )
+    _, piece = sparse.csgraph.connected_components(edges, directed=False)
+    kept = piece == np.bincount(piece).argmax()
+    if kept.all():
+        return mesh
+    number = np.cumsum(kept) - 1
+    return pv.PolyData.from_regular_faces(
+        mesh.points[kept], number[triangles[kept[triangles[:, 0]]]]
+    )
