@@ -138,10 +138,10 @@ def add_table(scan: Scan) -> Scan:
     """What a head lies on in a CT scanner: a curved shell filled with foam, and a table below."""
     x, y, z = _coordinates(scan)
     back = 17.0 - scan.who.cranium_depth
-    cradle = ellipsoid(x, y, 0.0 * z, (0.0, -70.0, 0.0), (108.0, -back - 58.0, 1e4))
+    cradle = ellipsoid(x, y, 0.0 * z, (0.0, -70.0, 0.0), (108.0, -back - 62.0, 1e4))
     rest = np.maximum(np.abs(cradle) - 1.5, y + 75.0)
     foam = np.maximum(np.maximum(cradle, y + 75.0), np.abs(x) - 95.0)
-    table = np.abs(y - back + 24.0) - 2.0
+    table = np.abs(y - back + 16.0) - 2.0
     scan = _put(scan, foam, _foam(scan, x, y, z))
     return _put(scan, np.minimum(rest, table), _faint(scan, 0.8))
 

@@ -112,6 +112,9 @@ CONDITIONS: dict[str, Condition] = {
     'headphones': Condition(before=(a.add_headphones,)),
     'tube': Condition(before=(a.add_tube,)),
     'ct-cushions': replace(_CT, before=(a.add_cushions,)),
+    'many': Condition(
+        noise=0.05, before=(a.add_cushions, a.add_headphones, a.add_tube, a.dim_front, a.ghost)
+    ),
     # field of view
     'cut-forehead': _above(45.0),
     'cut-eyes': _above(0.0),
