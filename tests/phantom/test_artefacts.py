@@ -77,6 +77,62 @@ def test_rim_is_bright_on_all_sides_and_thin(scan):
     np.testing.assert_array_equal(rim[inner], scan.data[inner])
 
 
+def test_ringing_fills_the_air_beside_an_edge_and_keeps_the_mean(scan):
+    """Interpolated scans, common at half a millimetre, would have edges as sharp as others."""
+    rung = artefacts.ring(scan, width=8.0).data
+    air = scan.distance > 6
+    assert not scan.data[air].any()
+    assert rung[air].max() > 0.02 * scan.contrast.white
+    assert rung.min() >= 0
+    assert rung[scan.distance < -8].mean() == pytest.approx(
+        scan.data[scan.distance < -8].mean(), rel=0.02
+    )
+
+
+def test_ratio_images_have_noise_of_all_values_in_air(scan):
+    """MP2RAGE scans, whose air is as bright as the head, would not be put to the test."""
+    data = artefacts.randomise_air(scan).data
+    air, white = data[scan.distance > 4], scan.contrast.white
+    assert air.min() < 0.01 * white
+    assert air.max() > 1.08 * white
+    assert air.mean() == pytest.approx(0.55 * white, rel=0.02)
+    bright = scan.data > 0.5 * white
+    assert np.abs(data - scan.data)[bright].max() < 0.1 * white
+
+
+def test_plastic_mask_lies_on_forehead_and_cheeks_only(ct):
+    """Masks of radiotherapy, which hide the skin, would not be put to the test."""
+    fine = expose(PERSON, modality='CT', spacing=2.0, pose=POSE)
+    gain = artefacts.add_mask(fine).data - fine.data
+    assert gain[(fine.distance > 0.5) & (fine.distance < 1.0)].max() > 500
+    assert not gain[(fine.distance > 5) | (fine.distance < -2)].any()
+    assert not gain[:, : gain.shape[1] // 2 - 10].any()
+
+
+def test_zeros_around_and_outside_a_brick(scan):
+    """Conformed and resampled scans, with zeros beyond their air, would not be put to the test."""
+    noisy = replace(scan, data=scan.data + 20)
+    padded = artefacts.pad_zeros(noisy, width=12.0)
+    assert padded.data.shape == tuple(n + 6 for n in scan.data.shape)
+    assert not padded.data[:3].any()
+    assert not padded.data[:, :, -3:].any()
+    assert value(padded, 0.0, -60.0, 60.0) == value(noisy, 0.0, -60.0, 60.0)
+    brick = artefacts.keep_brick(noisy, low=(-80.0, -150.0, -90.0), high=(80.0, 20.0, 90.0))
+    assert value(brick, 0.0, -60.0, 95.0) == 0
+    assert value(brick, 0.0, -60.0, 85.0) == value(noisy, 0.0, -60.0, 85.0)
+    dim = artefacts.threshold_background(noisy, share=0.2).data
+    kept = noisy.data >= 0.2 * scan.contrast.white
+    np.testing.assert_array_equal(dim, np.where(kept, noisy.data, 0))
+
+
+def test_ct_without_negative_values_is_moved_only(ct):
+    """CT stored as unsigned numbers would not be put to the test."""
+    whole = replace(ct, data=ct.data.astype(np.int16))
+    moved = artefacts.offset(whole)
+    assert moved.data.dtype == np.int16
+    np.testing.assert_array_equal(moved.data - 1024, whole.data)
+
+
 def test_blur_has_the_width_asked_for(scan):
     """PET phantoms would be sharper or smoother than real scans."""
     point = np.zeros(scan.data.shape, np.float32)
