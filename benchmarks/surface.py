@@ -172,7 +172,8 @@ def summary(found: list[Compared], voxel: float) -> list[float]:
     missing = np.concatenate([one.nearest for one in found]) > NEAR_MM
     kept = every > DEEP_MM
     if not kept.any():
-        return [np.nan, np.nan, np.nan, np.nan, missing.mean(), np.nan, voxel] + [np.nan] * 3
+        deep = 1.0 if every.size else np.nan
+        return [*[np.nan] * 3, deep, missing.mean(), np.nan, voxel, *[np.nan] * 3]
     skin = every[kept]
     sizes = np.abs(skin)
     distances = np.array([sizes.mean(), skin.mean(), np.percentile(sizes, 95)])

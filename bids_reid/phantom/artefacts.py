@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
+from scipy import fft, ndimage
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
 from bids_reid.phantom.grid import move
@@ -82,6 +82,34 @@ def bright_rim(scan: Scan, layers: int = 2) -> Scan:
     return replace(scan, data=_cast(np.where(rim, scan.contrast.white, scan.data), scan))
 
 
+def ring(scan: Scan, width: float = 2.0) -> Scan:
+    """Acquired along y and z with voxels of ``width`` mm and interpolated by zero filling.
+
+    Edges ring into the air; before any noise.
+    """
+    air, data = scan.contrast.outside, scan.data
+    for axis in (1, 2):
+        kept = float(np.linalg.norm(scan.affine[:3, axis])) / width
+        spectrum = fft.rfft(data - np.float32(air), axis=axis)
+        np.moveaxis(spectrum, axis, 0)[round(kept * spectrum.shape[axis]) :] = 0
+        data = fft.irfft(spectrum, n=data.shape[axis], axis=axis) + np.float32(air)
+    return replace(scan, data=np.abs(data) if scan.contrast.magnitude else data)
+
+
+def randomise_air(scan: Scan, seed: int | Sequence[int] = 0) -> Scan:
+    """Ratio of two images (MP2RAGE): where there is no signal, noise over the whole range."""
+    rng = np.random.default_rng(seed)
+    strength = scan.data * np.float32(10 / scan.contrast.white)
+    share = strength * strength / (strength * strength + 1.0)
+    random = rng.random(scan.data.shape, np.float32) * np.float32(1.1 * scan.contrast.white)
+    return replace(scan, data=share * scan.data + (1 - share) * random)
+
+
+def offset(scan: Scan, by: int = 1024) -> Scan:
+    """CT stored without negative values."""
+    return replace(scan, data=_cast(scan.data.astype(np.float32) + by, scan))
+
+
 def blur(scan: Scan, width: float = 5.0) -> Scan:
     """Resolution of ``width`` (full width at half maximum), nothing negative: PET."""
     sigma = width / 2.355 / np.linalg.norm(scan.affine[:3, :3], axis=0)
@@ -105,15 +133,18 @@ def add_markers(scan: Scan, seed: int | Sequence[int] = 0, diameter: float = 10.
     return _put(scan, distance, level)
 
 
-def add_cushions(scan: Scan) -> Scan:
-    """Foam behind and on both sides of the head, with the signal of a tenth of the tissue."""
+def add_cushions(scan: Scan, strength: float = 1.0) -> Scan:
+    """Foam behind and on both sides of the head, with the signal of a tenth of the tissue.
+
+    ``strength`` multiplies that signal.
+    """
     x, y, z = _coordinates(scan)
     side = np.abs(x)
     behind = np.maximum(y + 120.0, side - 85.0)
     # wedges, thinner towards the face
     beside = np.maximum(np.maximum(y + 12.0, 48.0 - side), side - 100.0 - 0.25 * y)
     pads = np.maximum(np.minimum(behind, beside), np.abs(z + 25.0) - 75.0)
-    return _put(scan, pads, _foam(scan, x, y, z))
+    return _put(scan, pads, strength * _foam(scan, x, y, z))
 
 
 def add_headphones(scan: Scan) -> Scan:
@@ -138,12 +169,24 @@ def add_table(scan: Scan) -> Scan:
     """What a head lies on in a CT scanner: a curved shell filled with foam, and a table below."""
     x, y, z = _coordinates(scan)
     back = 17.0 - scan.who.cranium_depth
-    cradle = ellipsoid(x, y, 0.0 * z, (0.0, -70.0, 0.0), (108.0, -back - 58.0, 1e4))
+    cradle = ellipsoid(x, y, 0.0 * z, (0.0, -70.0, 0.0), (108.0, -back - 62.0, 1e4))
     rest = np.maximum(np.abs(cradle) - 1.5, y + 75.0)
     foam = np.maximum(np.maximum(cradle, y + 75.0), np.abs(x) - 95.0)
-    table = np.abs(y - back + 24.0) - 2.0
+    table = np.abs(y - back + 16.0) - 2.0
     scan = _put(scan, foam, _foam(scan, x, y, z))
     return _put(scan, np.minimum(rest, table), _faint(scan, 0.8))
+
+
+def add_mask(scan: Scan, thickness: float = 2.5) -> Scan:
+    """Plastic sheet on forehead and face, as in radiotherapy; holes at eyes, nose and mouth."""
+    a = anatomy(scan.who, ASLEEP)
+    x, y, z = _coordinates(scan)
+    sheet = scan.distance - thickness
+    sheet = np.maximum(sheet, -70.0 - y)
+    hole = ellipsoid(x, y, z, (0.0, a.front, 0.5 * (a.tip_z + a.mouth_z)), (24.0, 60.0, 32.0))
+    eyes = ellipsoid(np.abs(x), y, z, (a.eye_x, a.front, 0.0), (20.0, 60.0, 12.0))
+    sheet = np.maximum(sheet, -np.minimum(hole, eyes))
+    return _put(scan, sheet, _faint(scan, 0.9))
 
 
 # --- loss of signal
@@ -164,6 +207,31 @@ def add_metal(scan: Scan, radius: float = 15.0) -> Scan:
 def zero_background(scan: Scan, reach: float = 3.0) -> Scan:
     """Set what is more than ``reach`` outside the head to 0, as scanners' masks do."""
     return _zeroed(scan, scan.distance > reach)
+
+
+def threshold_background(scan: Scan, share: float = 0.12) -> Scan:
+    """Set what is darker than a share of the white matter to 0, in air, bone and dim skin."""
+    return _zeroed(scan, scan.data < share * scan.contrast.white)
+
+
+def pad_zeros(scan: Scan, width: float = 25.0) -> Scan:
+    """Slices of zeros around the volume, as conforming adds them."""
+    n = [round(width / float(size)) for size in np.linalg.norm(scan.affine[:3, :3], axis=0)]
+    around = [(by, by) for by in n]
+    affine = scan.affine.copy()
+    affine[:3, 3] -= affine[:3, :3] @ n
+    # there is nothing to see of the skin there
+    distance = np.pad(scan.distance, around, constant_values=100.0)
+    data = _cast(np.pad(scan.data.astype(np.float32), around), scan)
+    return replace(scan, data=data, distance=distance, affine=affine)
+
+
+def keep_brick(scan: Scan, low: Vector, high: Vector) -> Scan:
+    """Zero outside a box held straight in head coordinates: a scan resampled to another grid."""
+    outside = np.zeros(scan.data.shape, np.bool_)
+    for axis, start, stop in zip(_coordinates(scan), low, high, strict=True):
+        outside |= (axis < start) | (axis > stop)
+    return _zeroed(scan, outside)
 
 
 def pad_circle(scan: Scan, value: float = -3024.0) -> Scan:

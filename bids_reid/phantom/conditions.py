@@ -72,6 +72,8 @@ CONDITIONS: dict[str, Condition] = {
     # contrasts
     't1w': Condition(),
     't1w-noise8': Condition(noise=0.08),
+    't1w-noise15': Condition(noise=0.15),
+    'mp2rage': Condition(noise=0.02, before=(a.randomise_air,)),
     'flair': Condition('FLAIR'),
     't2w': Condition('T2w'),
     'pdw': Condition('PDw'),
@@ -91,6 +93,7 @@ CONDITIONS: dict[str, Condition] = {
         before=(a.add_table,),
         after=(a.pad_circle,),
     ),
+    'ct-offset': replace(_CT, after=(a.offset,)),
     'pet': Condition('PET', spacing=2.0, noise=0.08, bias=0.0, after=(a.blur,)),
     # voxels
     'flair-thick': Condition('FLAIR', spacing=(0.9, 0.9, 4.0)),
@@ -100,18 +103,32 @@ CONDITIONS: dict[str, Condition] = {
     'voxel-3': Condition(spacing=3.0),
     # signal
     'coil-third': Condition(before=(a.dim_front,)),
+    'coil-sixth': Condition(before=(partial(a.dim_front, share=1 / 6),)),
     'ghosting': Condition(before=(a.ghost,)),
+    'ringing': Condition(before=(a.ring,)),
     'metal': Condition(before=(a.add_metal,)),
     'background-zeroed': Condition(after=(a.zero_background,)),
+    'background-threshold': Condition(after=(a.threshold_background,)),
+    'zero-padded': Condition(after=(a.pad_zeros,)),
+    'rotated-brick': Condition(
+        pose=Pose(rotation=(15.0, -15.0, 20.0)),
+        field_of_view=None,
+        after=(partial(a.keep_brick, low=(-92.0, -185.0, -110.0), high=(92.0, 50.0, 125.0)),),
+    ),
     'rim': Condition(after=(a.bright_rim,)),
     'wrap': Condition(before=(partial(a.fold, high=(_ALL, 20.0, _ALL)),)),
     'wrap-back': Condition(before=(partial(a.fold, low=(-_ALL, -145.0, -_ALL)),)),
     # things beside the head
     'markers': Condition(before=(a.add_markers,)),
     'cushions': Condition(before=(a.add_cushions,)),
+    'cushions-bright': Condition(before=(partial(a.add_cushions, strength=3.0),)),
     'headphones': Condition(before=(a.add_headphones,)),
     'tube': Condition(before=(a.add_tube,)),
+    'ct-mask': replace(_CT, before=(a.add_mask,)),
     'ct-cushions': replace(_CT, before=(a.add_cushions,)),
+    'many': Condition(
+        noise=0.05, before=(a.add_cushions, a.add_headphones, a.add_tube, a.dim_front, a.ghost)
+    ),
     # field of view
     'cut-forehead': _above(45.0),
     'cut-eyes': _above(0.0),

@@ -33,6 +33,10 @@ SHELL_MM = (1.0, 5.0)
 DEPTH_MM = 8.0
 """Depths matter near the boundary only."""
 LEVEL_SIGMA_MM = 12.0
+FAINT = 0.002
+"""Of the range of intensities: no noise is less."""
+DIM_SHARE = 0.1
+"""Of the brightest tissue: what is less bright is hardly tissue."""
 RIM_CELLS = 3
 NO_HEAD = 'no head found: nothing stands out from the background'
 MIN_HEAD_LITRES = 0.5
@@ -146,13 +150,17 @@ def _levels(data: NDArray[np.float32]) -> _Levels:
     darkest = sorted(faces, key=lambda face: float(face.mean()))[:3]
     air = np.concatenate([face.ravel() for face in darkest])
     middle, high = np.percentile(air, [50, 90])
-    noise = float(high - middle) / 1.2816
+    # interpolation leaves traces of everything everywhere: noise is not less than these
+    noise = max(float(high - middle) / 1.2816, FAINT * float(np.percentile(data, 99) - middle))
     # at the skin, air counts with its mean
     background = float(air[air <= middle + NOISES * noise].mean())
     bright = data[data > background + NOISES * noise]
     if bright.size == 0:
         raise ScanError(NO_HEAD)
-    return _Levels(background, noise, float(np.median(bright)) - background)
+    # most tissue, without cushions and the like: few of them would be enough to lower the median
+    brightest = float(np.percentile(bright, 90)) - background
+    tissue = bright[bright > background + DIM_SHARE * brightest]
+    return _Levels(background, noise, float(np.median(tissue)) - background)
 
 
 def _without_rim(data: NDArray[np.float32]) -> NDArray[np.float32]:

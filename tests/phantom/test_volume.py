@@ -10,7 +10,7 @@ from bids_reid.phantom.grid import move
 from bids_reid.phantom.head import head_mesh, head_sdf
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.tissues import CONTRASTS
-from bids_reid.phantom.volume import Pose, coil, scan_volume
+from bids_reid.phantom.volume import Pose, coil, expose, scan_volume
 
 PERSON = draw_people(1, seed=21)[0]
 POSE = Pose(rotation=(6.0, -3.0, 4.0), shift=(3.0, -2.0, 5.0))
@@ -114,3 +114,37 @@ def test_poses_of_sessions_differ_and_turn_back():
     assert np.linalg.det(POSE.to_world()[:3, :3]) == pytest.approx(1.0)
     nose_up = Pose(rotation=(10.0, 0.0, 0.0)).to_world() @ [0.0, 50.0, 0.0, 1.0]
     assert nose_up[2] > 5
+
+
+def test_thick_slices_are_means_of_thin_ones():
+    """Clinical scans' partial volume along the slice would be missing from the benchmark."""
+    settings = {'modality': 'T2w', 'pose': POSE}
+    thin = expose(PERSON, spacing=2.0, field_of_view=(200.0, 240.0, 256.0), **settings)
+    thick = expose(
+        PERSON, spacing=(2.0, 2.0, 8.0), field_of_view=(200.0, 240.0, 256.0), **settings
+    )
+    blocks = thin.data.reshape(100, 120, 32, 4)
+    np.testing.assert_allclose(thick.data, blocks.mean(axis=3), atol=0.1)
+    where = move(np.argwhere(np.abs(thick.distance) < 2), thick.affine)
+    near = thick.distance[np.abs(thick.distance) < 2]
+    # not the same where the skin bends
+    assert np.median(np.abs(thick.skin_distance(where) - near)) < 0.1
+    first = move(np.array([[0, 0, 1.5]]), thin.affine)
+    np.testing.assert_allclose(thick.affine[:3, 3], first[0], atol=1e-4)
+
+
+def test_ct_has_hounsfield_units_and_gaussian_noise():
+    """CT phantoms would lack the negative values that real ones have."""
+    data, _ = scan(modality='CT', noise=0.02, bias=0.0)
+    corner = data[:8, :8].astype(float)
+    assert corner.mean() == pytest.approx(-1000, abs=3)
+    assert corner.std() == pytest.approx(20, rel=0.1)
+    assert data.max() > 500
+
+
+def test_vessels_of_an_angiogram_outshine_the_rest():
+    """Brightness taken from the brightest voxels would never be put to the test."""
+    data, _ = scan(modality='angio', noise=0.0, bias=0.0, spacing=2.0)
+    tissue = np.median(data[data > 30])
+    assert data.max() > 5 * tissue
+    assert np.mean(data > 3 * tissue) < 0.01
