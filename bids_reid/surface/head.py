@@ -53,17 +53,15 @@ class CoarseHead:
     spacing, cell : (3,) float
         Millimetres of a voxel and of a cell.
     data : (i, j, k) float32
-        Mean intensity of the cells.
+        Mean intensity of the cells, smoothed where noise would hide the head.
     background, noise : float
-        Level and standard deviation of the air in ``data``.
+        Level and standard deviation of the air in the cells before that.
     depth : (i, j, k) float32
         Millimetres below the boundary of the head, negative outside, `DEPTH_MM` at most.
     brightness : (i, j, k) float32
         Rough local intensity of the head just below its boundary.
     band : float
         Millimetres around the boundary in which the skin lies.
-    litres : float
-        Volume of the head.
     """
 
     factor: NDArray[np.intp]
@@ -74,18 +72,16 @@ class CoarseHead:
     depth: NDArray[np.float32]
     brightness: NDArray[np.float32]
     band: float
-    litres: float
 
     @property
     def cell(self) -> NDArray[np.float64]:
         """Millimetres of a cell, (3,)."""
         return self.spacing * self.factor
 
-    @property
-    def contrast(self) -> float:
-        """Typical brightness of skin above the air."""
+    def contrast(self, level: NDArray[np.float32]) -> float:
+        """Typical brightness of skin above the air, of that in the cells (i, j, k)."""
         boundary = np.abs(self.depth) <= self.band
-        return max(float(np.median(self.brightness[boundary])) - self.background, 1e-6)
+        return max(float(np.median(level[boundary])) - self.background, 1e-6)
 
 
 def find_head(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> CoarseHead:
@@ -108,10 +104,9 @@ def find_head(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> Coar
     cell = spacing * factor
     data = _without_rim(data)
     levels = _levels(data)
-    data, bright = _quiet(data, cell)
-    head = _closed(_largest_object(data > bright), cell)
-    litres = float(head.sum() * np.prod(cell)) * 1e-6
-    if litres < MIN_HEAD_LITRES:
+    quiet, bright = _quiet(data, cell)
+    head = _closed(_largest_object(quiet > bright), cell)
+    if head.sum() * np.prod(cell) * 1e-6 < MIN_HEAD_LITRES:
         raise ScanError('no head found: nothing larger than half a litre stands out')
     depth = _signed_depth(head, cell)
     # a shell is a voxel thick at least
@@ -121,13 +116,12 @@ def find_head(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> Coar
     return CoarseHead(
         factor,
         spacing,
-        data,
+        quiet,
         levels.background,
         levels.noise,
         depth,
         brightness,
         band,
-        litres,
     )
 
 

@@ -64,6 +64,13 @@ def vertex_normals(mesh: Mesh) -> NDArray[np.float64]:
     return np.asarray(surface.point_data['Normals'], np.float64)
 
 
+def enclosed_litres(mesh: Mesh) -> float:
+    """Volume inside a closed mesh: the sum of signed tetrahedra (divergence theorem)."""
+    # about a point of the mesh, for precision
+    a, b, c = ((mesh.points - mesh.points[0])[mesh.triangles[:, corner]] for corner in range(3))
+    return float(np.einsum('ij,ij->', a, np.cross(b, c), dtype=np.float64)) / 6e6
+
+
 def _largest_piece(mesh: pv.PolyData) -> pv.PolyData:
     """Return the connected piece with most points."""
     triangles = mesh.regular_faces

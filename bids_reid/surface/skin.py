@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from bids_reid.surface.grid import enlarged, finer, gaussian
 from bids_reid.surface.head import find_head
-from bids_reid.surface.mesh import contour, vertex_normals
+from bids_reid.surface.mesh import contour, enclosed_litres, vertex_normals
 from bids_reid.surface.noise import voxel_noise
 
 if TYPE_CHECKING:
@@ -40,10 +40,8 @@ RAYLEIGH_SD = 0.655
 """Of the noise in air, as a share of that in tissue (Gudbjartsson & Patz, MRM 1995)."""
 SKIN_MM = 1.0
 """Depth at which the brightness of skin is read: below the blur of the edge, above the fat."""
-SKIN_VOXELS = 0.5
-"""The same in voxels, where these are larger."""
-SHARP_MM = 1.15
-"""Blur of the edge up to which skin is read there; twice what is more is added (PET)."""
+SKIN_BLURS = 1.1
+"""The same in standard deviations of the blur by voxels and smoothing, where that is more."""
 LEVEL_SIGMA_MM = 6.0
 """The brightness of skin is averaged over this, so that noise does not move the surface."""
 POINTS = 20_000
@@ -68,7 +66,7 @@ class Skin:
     edge_mm : float
         Blur of the edge between air and skin: its standard deviation, millimetres.
     volume_litres : float
-        Volume inside the coarse boundary.
+        Volume inside.
     """
 
     points: NDArray[np.float32]
@@ -89,24 +87,33 @@ def extract_skin(volume: Volume) -> Skin:
     times = np.where(volume.spacing > COARSE_AXIS_MM, np.ceil(volume.spacing / FINE_AXIS_MM), 1)
     data, affine = finer(volume.data, volume.affine, times.astype(np.intp))
     head = find_head(data, np.linalg.norm(affine[:3, :3], axis=0))
-    contrast = head.contrast
-    in_tissue = voxel_noise(volume.data, head.background + 0.5 * contrast)
-    # noise that neighbours share shows in the air only: as white noise of the same strength there
-    voxels = np.prod(head.cell / volume.spacing)
-    in_air = head.noise * np.sqrt(voxels) / RAYLEIGH_SD
-    noise = max(in_tissue, in_air) / contrast
-    sigma = min(SMOOTHING_MM + SMOOTHING_MM_PER_NOISE * noise, SMOOTHING_LIMIT_MM)
+    contrast = head.contrast(head.brightness)
+    noise = _noise(volume, head, contrast)
+    sigma = min(SMOOTHING_MM + SMOOTHING_MM_PER_NOISE * noise / contrast, SMOOTHING_LIMIT_MM)
     smooth = gaussian(data, sigma / head.spacing)
-    depth = max(SKIN_MM, SKIN_VOXELS * float(np.prod(volume.voxel_size)) ** (1 / 3))
+    # a box has the variance of its width squared over 12
+    blur = np.sqrt(sigma**2 + np.prod(volume.spacing) ** (2 / 3) / 12)
+    depth = max(SKIN_MM, SKIN_BLURS * blur)
     level, edge_mm = _skin_level(data, smooth, head, depth)
     mesh = contour(_inside(smooth, head.factor, head, level), affine)
     return Skin(
         points=mesh.points,
         triangles=mesh.triangles,
-        noise=noise,
+        noise=noise / head.contrast(level),
         edge_mm=edge_mm,
-        volume_litres=head.litres,
+        volume_litres=enclosed_litres(mesh),
     )
+
+
+def _noise(volume: Volume, head: CoarseHead, contrast: float) -> float:
+    """Estimate the standard deviation of the noise of a voxel.
+
+    Noise that neighbours share shows in the air only: it counts like white noise that is as strong
+    there when it is averaged over a cell.
+    """
+    in_tissue = voxel_noise(volume.data, head.background + 0.5 * contrast)
+    in_air = head.noise * np.sqrt(np.prod(head.cell / volume.spacing)) / RAYLEIGH_SD
+    return float(in_air if in_air > 2 * in_tissue else in_tissue)
 
 
 def _skin_level(
@@ -129,13 +136,10 @@ def _skin_level(
     points, normals = mesh.points[some].astype(np.float64), vertex_normals(mesh)[some]
     average = _Average(points, head)
     contrast = average.contrast(head.brightness.ravel())
-    for step in range(STEPS):
+    for _ in range(STEPS):
         beyond = _sampled(smooth, head, points) - head.background - 0.5 * contrast
         slope = np.maximum(_slope(smooth, head, points, normals), 0.2 * contrast)
         points += np.clip(beyond / slope, -STEP_MM, STEP_MM)[:, None] * normals
-        if step == 0:
-            blur = _blur(_slope(smooth, head, points, normals) / contrast)
-            depth = max(depth, SKIN_MM + 2 * (blur - SHARP_MM))
         skin = average.over(_sampled(smooth, head, points - depth * normals))
         contrast = average.contrast(skin)
     edge_mm = _blur(_slope(data, head, points, normals) / contrast)
