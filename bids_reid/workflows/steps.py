@@ -24,6 +24,10 @@ def _camera(view: View) -> tuple[float, float]:
     return (view.camera_yaw, view.camera_pitch)
 
 
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
 def skin(scan_file: Path, surface: Path, record: Path) -> None:
     """Extract the skin of a scan and place its face frame."""
     from bids_reid.surface.frame import FieldOfView, find_frame
@@ -58,8 +62,8 @@ def skin(scan_file: Path, surface: Path, record: Path) -> None:
             'FaceInView': round(face.in_view, 3),
             'FaceCoreInView': round(face.core_in_view, 3),
             'FaceCovered': round(face.covered, 3),
-            'FaceBehindMm': round(face.behind_mm, 2),
-            'FaceFitMm': round(face.fit_mm, 2),
+            'FaceBehindMm': _rounded(face.behind_mm),
+            'FaceFitMm': _rounded(face.fit_mm),
             'HeadLoss': round(face.head_loss, 3),
         },
     }
