@@ -95,7 +95,7 @@ def found(person: Identity, case: Case) -> tuple[FoundFrame, NDArray[np.float64]
     world[:3] = world[list(case.header), :]
     if np.linalg.det(world) < 0:
         # an odd exchange of axes would be a mirror: turn one round
-        world[2] *= -1
+        world[1] *= -1
     affine = world @ affine
     volume = Volume(data.astype(np.float32), affine, (SPACING,) * 3)
     skin = extract_skin(volume)

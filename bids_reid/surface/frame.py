@@ -8,6 +8,7 @@ where the field of view ends. The header's axes only start the search.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -64,15 +65,21 @@ MIN_CORE_IN_VIEW = 0.1
 GOOD_LOSS, SURE_LOSS = 0.7, 0.9
 """Above the first, other orientations are tried; above the second, a face is not sure.
 
-Measured: simulated scans with a face up to 0.61, real ones with a field of view that cuts the
+Measured: simulated scans with a face up to 0.65, real ones with a field of view that cuts the
 face 0.72 and 0.84; heads in a wrong orientation 0.9 and more, mostly above 1.1.
 """
 WORST_LOSS, WORST_LOSS_CUT = 0.75, 0.95
 """Above it the fit's frame is not used: if a face is missing, or if none was scanned.
 
 Without a face the fit leans on the plane that was cut: the eight defaced scans, nodded by 11 to 27
-degrees, have 0.85 and more, phantoms with good frames 0.54 to 0.71. Phantoms that end at the
-forehead have 0.80 at most, with frames 3 degrees off at most.
+degrees, have 0.85 and more, phantoms with good frames 0.54 to 0.71. Heads that end at the brow
+have 0.8 at most, with frames 5 degrees off at most.
+"""
+MIN_IN_VIEW = 0.15
+"""With less of the face in view a skull is a ball, and its box is the better frame.
+
+Phantoms that end at the forehead (0.08 in view) come out 8 degrees off, 24 at worst; those that
+end at the brow (0.23) 3 and 5.
 """
 CLEARLY_LESS = 0.05
 MIN_CORE_TURNED = 0.4
@@ -119,7 +126,8 @@ class FaceMeasures:
     covered : float
         Share of the eyes, nose and mouth in view that have skin of the scan within `NEAR_MM`.
     behind_mm : float or None
-        How far the scan's skin lies behind the average's eyes, nose and mouth: a median.
+        How far the scan's skin lies behind the average's eyes, nose and mouth: a median, in mm
+        of the average head; None if none of them is in view.
     core_in_view : float
         Share of the eyes, nose and mouth inside the field of view.
     head_loss : float
@@ -136,11 +144,12 @@ class FaceMeasures:
     @property
     def present(self) -> Literal['yes', 'no', 'unsure']:
         """Whether there is a face; where none of it was scanned, there is none."""
-        if self.behind_mm is None or self.core_in_view < MIN_CORE_IN_VIEW:
+        if self.core_in_view < MIN_CORE_IN_VIEW:
             return 'no'
-        if self.covered < ABSENT_COVERED or self.behind_mm > ABSENT_BEHIND_MM:
+        behind = 0.0 if self.behind_mm is None else self.behind_mm
+        if self.covered < ABSENT_COVERED or behind > ABSENT_BEHIND_MM:
             return 'no'
-        sure = self.covered >= PRESENT_COVERED and self.behind_mm < PRESENT_BEHIND_MM
+        sure = self.covered >= PRESENT_COVERED and behind < PRESENT_BEHIND_MM
         return 'yes' if sure and self.head_loss < SURE_LOSS else 'unsure'
 
     @property
@@ -153,7 +162,7 @@ class FaceMeasures:
     def fits(self) -> bool:
         """Whether the average head lies where the head is, so that its frame can be used."""
         if self.core_in_view < MIN_CORE_IN_VIEW:
-            return self.head_loss < WORST_LOSS_CUT
+            return self.in_view >= MIN_IN_VIEW and self.head_loss < WORST_LOSS_CUT
         return self.present != 'no' or self.head_loss < WORST_LOSS
 
 
@@ -202,12 +211,13 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
     """
     average = average_head()
     dense = points[:: max(1, len(points) // DENSE_POINTS)]
-    inner = view.holds(dense, BORDER_MM)
+    in_view = partial(view.holds, margin=BORDER_MM)
+    inner = in_view(dense)
     # a surface without any skin inside says nothing, but has a frame all the same
     dense = dense[inner] if inner.any() else dense
     skin = _evenly(dense)
     tree = cKDTree(dense, balanced_tree=False, compact_nodes=False)
-    target = Target(average, view.holds, tree)
+    target = Target(average, in_view, tree)
     found = fit_head(skin, target, tilted())
     face = _measured(found, skin, target)
     if face.doubtful:
@@ -220,9 +230,12 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
 def _searched(
     found: Similarity, face: FaceMeasures, skin: Points, target: Target
 ) -> tuple[Similarity, FaceMeasures]:
-    """Search again, with the head in any orientation: the header may be wrong."""
-    other = fit_head(skin, target, axis_orientations())
-    start = min(found, other, key=lambda fit: float(losses(fit, skin, target)[0]))
+    """Search again, in any orientation if there seems to be no face: the header may be wrong."""
+    start = found
+    if face.present != 'yes':
+        other = fit_head(skin, target, axis_orientations())
+        start = min(found, other, key=lambda fit: float(losses(fit, skin, target)[0]))
+    # a head that came from far may have stopped some degrees before the best place
     other = fit_head(skin, target, tilted() @ start.rotation[0])
     turned = _measured(other, skin, target)
     better = turned.head_loss < face.head_loss - CLEARLY_LESS
@@ -268,35 +281,41 @@ def _measured(found: Similarity, skin: Points, target: Target) -> FaceMeasures:
     size = float(found.size[0])
     there = found.to_scan(average.face)[0]
     seen = target.in_view(there)
-    shown = np.isin(average.face_part, CORE) & seen
+    core = np.isin(average.face_part, CORE)
+    shown = core & seen
     gap, _ = target.tree.query(there[shown], distance_upper_bound=NEAR_MM / size)
-    front = average.face[shown]
     return FaceMeasures(
         fit_mm=_face_spread(found, skin, average),
         in_view=float(seen.mean()),
         covered=float(np.isfinite(gap).mean()) if shown.any() else 0.0,
-        behind_mm=_behind(front, found.to_average(skin)[0]) if shown.any() else None,
-        core_in_view=float(shown.sum() / np.isin(average.face_part, CORE).sum()),
+        behind_mm=_behind(average.face[core], seen[core], found.to_average(skin)[0]),
+        core_in_view=float(shown.sum() / core.sum()),
         head_loss=float(losses(found, skin, target)[0]),
     )
 
 
-def _behind(face: Points, skin: Points) -> float:
+def _behind(face: Points, seen: NDArray[np.bool_], skin: Points) -> float | None:
     """Median depth of the foremost skin behind the face, both in head coordinates, mm.
 
-    Looked at from the front, in squares of `SQUARE_MM`; `FAR_MM` where there is no skin at all.
+    Looked at from the front, in squares of `SQUARE_MM` that are wholly in view; `FAR_MM` where
+    there is no skin at all, None if there is no square.
     """
     low = face.min(axis=0)
     shape = tuple(((face.max(axis=0) - low) // SQUARE_MM).astype(int)[[0, 2]] + 1)
-    depths = []
-    for points in (face, skin):
+
+    def foremost(points: Points) -> NDArray[np.float32]:
         place = ((points - low) // SQUARE_MM).astype(int)[:, [0, 2]]
         inside = ((place >= 0) & (place < shape)).all(axis=1)
-        foremost = np.full(shape, -np.inf, np.float32)
-        np.maximum.at(foremost, tuple(place[inside].T), points[inside, 1])
-        depths.append(foremost)
-    here, there = (depth[np.isfinite(depths[0])] for depth in depths)
-    return float(np.median(np.minimum(here - there, FAR_MM)))
+        depth = np.full(shape, -np.inf, np.float32)
+        np.maximum.at(depth, tuple(place[inside].T), points[inside, 1])
+        return depth
+
+    here, hidden = foremost(face[seen]), foremost(face[~seen])
+    # where the nose sticks out of the field of view, its skin is not missed
+    asked = np.isfinite(here) & np.isinf(hidden)
+    if not asked.any():
+        return None
+    return float(np.median(np.minimum(here[asked] - foremost(skin)[asked], FAR_MM)))
 
 
 def _face_spread(found: Similarity, skin: Points, average: AverageHead) -> float | None:

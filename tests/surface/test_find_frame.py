@@ -92,9 +92,9 @@ def test_a_child_fills_the_picture_as_an_adult_does() -> None:
     assert_follows(find_frame(moved(skin(), world), everything()).frame, world, 0.75)
 
 
-@pytest.mark.parametrize(('end', 'present'), [(40, 'no'), (0, 'yes'), (-44, 'yes'), (-65, 'yes')])
+@pytest.mark.parametrize(('end', 'present'), [(18, 'no'), (0, 'yes'), (-44, 'yes'), (-65, 'yes')])
 def test_the_end_of_the_field_of_view_pulls_nothing(end: float, present: str) -> None:
-    """Forehead, eyes, nose, lips: the flat section through the head is no skin."""
+    """Brow, eyes, nose, lips: the flat section through the head is no skin."""
     head = skin()
     above = head[head[:, 2] > end]
     across = head[(head[:, 2] > end) & (head[:, 2] < end + 3)]
@@ -106,8 +106,27 @@ def test_the_end_of_the_field_of_view_pulls_nothing(end: float, present: str) ->
     found = find_frame(np.concatenate([above, cap.astype(np.float32)]), view)
     assert_follows(found.frame, np.eye(4))
     assert found.face.present == present
-    seen = head[:, 2].min() < end
-    assert (found.face.in_view < 1) == seen
+    assert found.source == 'face'
+    assert found.face.in_view < 0.8
+
+
+def test_a_cap_of_the_skull_is_framed_by_its_shape() -> None:
+    """A ball fits a ball in any orientation: upright is the better guess."""
+    head = skin()
+    above = head[head[:, 2] > 45]
+    found = find_frame(above, box((-150, -250, 45), (150, 150, 200)))
+    assert found.source == 'shape'
+    assert found.face.present == 'no'
+    assert found.face.behind_mm is None
+    np.testing.assert_allclose(found.frame.up, [0, 0, 1])
+
+
+def test_a_nose_beyond_the_field_of_view_is_not_missed() -> None:
+    """Otherwise a field of view that is a little short makes a face a defaced one."""
+    head = skin()
+    found = find_frame(head[head[:, 1] < 20], box((-150, -250, -200), (150, 20, 150)))
+    assert_follows(found.frame, np.eye(4))
+    assert found.face.present != 'no'
 
 
 def test_shoulders_and_a_cushion_pull_nothing() -> None:
