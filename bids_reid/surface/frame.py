@@ -81,9 +81,11 @@ MIN_IN_VIEW = 0.15
 Phantoms that end at the forehead (0.08 in view) come out 8 degrees off, 24 at worst; those that
 end at the brow (0.23) 3 and 5.
 """
+FAR_TURNED = 40.0
+"""Degrees from the header's axes from which on the fit is repeated from where it ended."""
 CLEARLY_LESS = 0.05
 MIN_CORE_TURNED = 0.4
-"""What an orientation other than the header's must show: so much less loss, so much of a face."""
+"""What another orientation must show: so much less loss, and so much of a face in view."""
 CORE = tuple(PARTS.index(part) for part in ('eyes', 'nose', 'mouth'))
 """What makes a face; forehead, cheeks and chin are often left by defacing."""
 
@@ -220,7 +222,8 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
     target = Target(average, in_view, tree)
     found = fit_head(skin, target, tilted())
     face = _measured(found, skin, target)
-    if face.doubtful:
+    turned = np.trace(found.rotation[0]) < 1 + 2 * np.cos(np.radians(FAR_TURNED))
+    if turned or face.doubtful:
         found, face = _searched(found, face, skin, target)
     if face.fits:
         return FoundFrame(_frame(found), 'face', face)
@@ -238,7 +241,8 @@ def _searched(
     # a head that came from far may have stopped some degrees before the best place
     other = fit_head(skin, target, tilted() @ start.rotation[0])
     turned = _measured(other, skin, target)
-    better = turned.head_loss < face.head_loss - CLEARLY_LESS
+    less = 0.0 if start is found else CLEARLY_LESS
+    better = turned.head_loss < face.head_loss - less
     if better and turned.present == 'yes' and turned.core_in_view >= MIN_CORE_TURNED:
         return other, turned
     return found, face
