@@ -54,17 +54,18 @@ class Clock:
 
 def surface(scan: Path) -> tuple[Any, Any]:
     """Skin and face frame as the program finds and writes them, and whether it is a brain's."""
-    from bids_reid.surface.frame import face_frame
+    from bids_reid.surface.frame import FieldOfView, find_frame
     from bids_reid.surface.gifti import write_surface
     from bids_reid.surface.skin import extract_skin
     from bids_reid.surface.vault import vault_roughness
     from bids_reid.surface.volume import load_volume
 
-    skin = extract_skin(load_volume(scan))
+    volume = load_volume(scan)
+    skin = extract_skin(volume)
     vault_roughness(skin.points, skin.triangles)
     with TemporaryDirectory() as folder:
         write_surface(Path(folder, 'skin.surf.gii'), skin.points, skin.triangles)
-    return skin, face_frame(skin.points)
+    return skin, find_frame(skin.points, FieldOfView(volume.affine, volume.data.shape)).frame
 
 
 def one_pass(scan: Path, skin: Any) -> None:
@@ -94,14 +95,16 @@ def rasteriser(skin: Any, frame: Any, pixels: int) -> Callable[[], None]:
     from bids_reid.views.render import BEHIND_MM, CAMERA_MM, FIELD_MM
     from bids_reid.views.window import Window
 
-    front = (skin.points - frame.origin) @ frame.forward > -BEHIND_MM
+    front = (skin.points - frame.origin) @ frame.forward > -BEHIND_MM * frame.scale
     mesh = pv.PolyData.from_regular_faces(
         skin.points, skin.triangles[front[skin.triangles].all(axis=1)]
     )
     window = Window(pixels, view_angle=2 * np.degrees(np.arctan(FIELD_MM / 2 / CAMERA_MM)))
     window.add(mesh, np.full(mesh.points.shape, 255, np.uint8))
     cameras = dict.fromkeys((view.camera_yaw, view.camera_pitch) for view in standard_views())
-    places = [frame.origin + CAMERA_MM * frame.direction(*camera) for camera in cameras]
+    places = [
+        frame.origin + frame.scale * CAMERA_MM * frame.direction(*camera) for camera in cameras
+    ]
     # the first picture also takes the mesh to the card
     window.picture(places[0], frame.origin, frame.up)
 

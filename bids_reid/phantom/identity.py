@@ -177,6 +177,23 @@ def draw_people(n: int, *, seed: int | Sequence[int], alike: float = 0.0) -> lis
     ]
 
 
+def average_person() -> Identity:
+    """Return the person whose shape is the mean of all, midway between the sexes."""
+    return Identity(
+        **{name: mean for name, (mean, _, _) in _SHAPE.items()},
+        sex='F',
+        age=40,
+        skin=_SKINS[1],
+        lips=_SKINS[2],
+        hair=_HAIRS[1],
+        iris=_IRISES[0],
+        hair_style='bald',
+        hairline=0.0,
+        brow_thickness=3.0,
+        stubble=0.0,
+    )
+
+
 def _draw(rng: np.random.Generator, spread: float) -> Identity:
     sex = 'F' if rng.random() < 0.5 else 'M'
     towards = 0.5 if sex == 'M' else -0.5

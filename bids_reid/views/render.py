@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 IMAGE_PIXELS = 480
 CAMERA_MM = 900.0
-"""Distance of the camera from the frame's origin: a portrait's perspective."""
+"""Distance of the camera from the frame's origin: a portrait's perspective.
+
+This and the next two are for a head of average size: the frame's scale multiplies them.
+"""
 FIELD_MM = 280.0
 """Height of the field of view in the plane of the origin."""
 BEHIND_MM = 30.0
@@ -78,7 +81,7 @@ def render_views(
         window.add(mesh, colours)
         done = 0
         for (yaw, pitch), lit in groupby(views, key=lambda v: (v.camera_yaw, v.camera_pitch)):
-            position = frame.origin + CAMERA_MM * frame.direction(yaw, pitch)
+            position = frame.origin + frame.scale * CAMERA_MM * frame.direction(yaw, pitch)
             seen = _seen(window.picture(position, frame.origin, frame.up), pixels)
             lights = [frame.direction(v.light_azimuth, v.light_elevation) for v in lit]
             for grey in _shade(seen, np.array(lights)):
@@ -93,7 +96,7 @@ def _coloured_by_normal(
     points: NDArray[np.float32], triangles: NDArray[np.int32], frame: FaceFrame
 ) -> tuple[pv.PolyData, NDArray[np.uint8]]:
     """Return the part of the surface that cameras see, and its normals as colours."""
-    ahead = (points - frame.origin) @ frame.forward > -BEHIND_MM
+    ahead = (points - frame.origin) @ frame.forward > -BEHIND_MM * frame.scale
     mesh = pv.PolyData.from_regular_faces(points, triangles[ahead[triangles].all(axis=1)])
     mesh = mesh.compute_normals(cell_normals=False, split_vertices=False, consistent_normals=False)
     return mesh, np.round((mesh.point_data['Normals'] + 1) * 127.5).astype(np.uint8)

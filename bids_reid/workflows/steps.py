@@ -24,9 +24,13 @@ def _camera(view: View) -> tuple[float, float]:
     return (view.camera_yaw, view.camera_pitch)
 
 
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
 def skin(scan_file: Path, surface: Path, record: Path) -> None:
     """Extract the skin of a scan and place its face frame."""
-    from bids_reid.surface.frame import face_frame
+    from bids_reid.surface.frame import FieldOfView, find_frame
     from bids_reid.surface.gifti import write_surface
     from bids_reid.surface.skin import extract_skin
     from bids_reid.surface.vault import is_brain, vault_roughness
@@ -34,7 +38,8 @@ def skin(scan_file: Path, surface: Path, record: Path) -> None:
 
     volume = load_volume(scan_file)
     found = extract_skin(volume)
-    frame = face_frame(found.points)
+    placed = find_frame(found.points, FieldOfView(volume.affine, volume.data.shape))
+    frame, face = placed.frame, placed.face
     roughness = vault_roughness(found.points, found.triangles)
     write_surface(surface, found.points, found.triangles)
     content = {
@@ -49,6 +54,17 @@ def skin(scan_file: Path, surface: Path, record: Path) -> None:
             'Origin': [round(float(value), 3) for value in frame.origin],
             'Forward': [float(value) for value in frame.forward],
             'Up': [float(value) for value in frame.up],
+            'Scale': round(frame.scale, 4),
+            'Source': placed.source,
+        },
+        'Face': {
+            'FacePresent': face.present,
+            'FaceInView': round(face.in_view, 3),
+            'FaceCoreInView': round(face.core_in_view, 3),
+            'FaceCovered': round(face.covered, 3),
+            'FaceBehindMm': _rounded(face.behind_mm),
+            'FaceFitMm': _rounded(face.fit_mm),
+            'HeadLoss': round(face.head_loss, 3),
         },
     }
     record.write_text(json.dumps(content))
@@ -61,7 +77,8 @@ def renders(surface: Path, record: Path, target: Path) -> str:
     from bids_reid.views.render import render_views
 
     placed = json.loads(record.read_text())['FaceFrame']
-    frame = FaceFrame(*(np.array(placed[axis]) for axis in ('Origin', 'Forward', 'Up')))
+    origin, forward, up = (np.array(placed[axis]) for axis in ('Origin', 'Forward', 'Up'))
+    frame = FaceFrame(origin, forward, up, placed['Scale'])
     images, renderer = render_views(*read_surface(surface), frame, standard_views())
     np.save(target, images)
     return renderer

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bids_reid.surface.frame import VERTEX_TO_FACE_MM, FaceFrame, face_frame
+from bids_reid.surface.frame import VERTEX_TO_FACE_MM, FaceFrame, shape_frame
 from bids_reid.surface.gifti import read_surface, write_surface
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def test_the_frame_is_in_the_middle_of_the_head_at_face_height(
     centre: tuple[float, float, float],
 ) -> None:
     """Otherwise the face leaves the picture when a head lies off centre, or a neck is seen."""
-    frame = face_frame(cloud(centre))
+    frame = shape_frame(cloud(centre))
     expected = np.add(centre, (0, 0, 115 - VERTEX_TO_FACE_MM))
     np.testing.assert_allclose(frame.origin, expected, atol=6)
 
@@ -36,11 +36,11 @@ def test_the_frame_is_in_the_middle_of_the_head_at_face_height(
 def test_one_stray_point_moves_nothing() -> None:
     points = cloud((0, 0, 0))
     stray = np.concatenate([points, np.float32([[300, 300, 160]])])
-    np.testing.assert_allclose(face_frame(stray).origin, face_frame(points).origin, atol=0.5)
+    np.testing.assert_allclose(shape_frame(stray).origin, shape_frame(points).origin, atol=0.5)
 
 
 def test_axes_are_at_right_angles_and_right_handed() -> None:
-    frame = face_frame(cloud((0, 0, 0)))
+    frame = shape_frame(cloud((0, 0, 0)))
     axes = np.stack([-frame.left, frame.forward, frame.up])
     np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(axes) == pytest.approx(1)
@@ -67,7 +67,7 @@ def test_angles_run_to_the_left_and_up(
     azimuth: float, elevation: float, expected: tuple[float, float, float]
 ) -> None:
     """Otherwise the views of the tables are mirrored."""
-    frame = face_frame(cloud((0, 0, 0)))
+    frame = shape_frame(cloud((0, 0, 0)))
     direction = frame.direction(azimuth, elevation)
     np.testing.assert_allclose(direction, expected, atol=1e-12)
 

@@ -191,3 +191,12 @@ def test_where_the_scanner_stood_does_not_matter(head: Any, renders: Renders) ->
     )
     difference = np.abs(moved.images.astype(int) - renders.images[36:45])
     assert difference.mean() < 0.5
+
+
+def test_a_small_head_fills_the_picture_as_a_large_one_does(head: Any, renders: Renders) -> None:
+    """Otherwise a child's face is rendered with fewer pixels than its parents'."""
+    frame = type(head.frame)(0.75 * head.frame.origin, head.frame.forward, head.frame.up, 0.75)
+    points = (0.75 * head.points).astype(np.float32)
+    small = render_views(points, head.triangles, frame, VIEWS[:9], pixels=PIXELS)
+    difference = np.abs(small.images.astype(int) - renders.images[:9])
+    assert difference.mean() < 0.5
