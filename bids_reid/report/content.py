@@ -34,7 +34,11 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class ScanLine:
-    """One scan: the columns of ``group_scans.tsv``. ``status``: ok, no_face or failed."""
+    """One scan: the columns of ``group_scans.tsv``.
+
+    ``status`` is ok, no_face or failed; ``face_present``, by the shape of the surface, is yes, no
+    or unsure, and ``None`` if the scan failed.
+    """
 
     participant: str
     session: str | None
@@ -42,6 +46,7 @@ class ScanLine:
     condition: str
     source: str
     status: str
+    face_present: str | None = None
     n_views_with_face: int | None = None
     reason: str = ''
 

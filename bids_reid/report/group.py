@@ -33,6 +33,7 @@ class ScanGroup:
     n_participants: int
     n_scans: int
     statuses: Counter[str]
+    faces: Counter[str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ def group_page(content: GroupReport) -> str:
         ks=sorted({row.k for row in content.rows}),
         figures=_figures(content.curves, content.rows),
         scan_groups=_scan_groups(content.scans),
-        excluded_scans=[scan for scan in content.scans if scan.status != 'ok'],
+        n_templates=sum(scan.status == 'ok' for scan in content.scans),
+        remarkable_scans=[scan for scan in content.scans if scan.reason],
         photo_counts=_photo_counts(photos),
         excluded_photos=[photo for photo in photos if photo.status != 'ok'],
         strangers=[photo for photo in photos if _is_stranger(photo)],
@@ -129,6 +131,7 @@ def _scan_groups(scans: Sequence[ScanLine]) -> list[ScanGroup]:
                 n_participants=len({scan.participant for scan in members}),
                 n_scans=len(members),
                 statuses=Counter(scan.status for scan in members),
+                faces=Counter(scan.face_present for scan in members),
             )
         )
     return groups

@@ -15,12 +15,14 @@ def group_summary(content: GroupReport) -> dict[str, Any]:
     """Return the page's findings and the numbers behind them as plain JSON values."""
     findings = group_findings(content.rows)
     statuses = [scan.status for scan in content.scans]
+    faces = [scan.face_present for scan in content.scans]
     return {
         'GeneratedBy': {'Name': 'bids_reid', 'Version': content.provenance.version},
         'Dataset': content.dataset,
         'Participants': len({scan.participant for scan in content.scans}),
         'ParticipantsWithoutResult': [f'sub-{label}' for label in content.unprocessed],
         'Scans': {status: statuses.count(status) for status in ('ok', 'no_face', 'failed')},
+        'FacePresent': {answer: faces.count(answer) for answer in ('yes', 'no', 'unsure')},
         'Photographs': None if content.photos is None else _photographs(content.photos),
         'Findings': [finding.sentence for finding in findings],
         'StrongestAttack': asdict(findings[0].row) if findings else None,

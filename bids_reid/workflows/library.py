@@ -83,6 +83,7 @@ def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
         condition=record['Condition'],
         source=record['Sources'][0].partition('raw:')[2],
         status=record['Status'],
+        face_present=record.get('Face', {}).get('FacePresent'),
         n_views_with_face=record['ViewsWithFace'],
         reason=record['Reason'] or '',
     )

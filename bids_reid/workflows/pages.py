@@ -63,11 +63,14 @@ def _scan_report(scan: EnrolledScan, extractors: Sequence[str], *, show_faces: b
 
 def _surface_lines(scan: EnrolledScan) -> tuple[tuple[str, str], ...]:
     record = scan.record
+    quality = record['SurfaceQuality']
     return (
         ('Voxel size', ' x '.join(f'{size:g}' for size in record['VoxelSize']) + ' mm'),
         ('Points of the surface', f'{record["Points"]:,}'),
         ('Volume inside it', f'{record["VolumeLitres"]:.2f} l'),
-        ('Noise of the background', f'{record["RelativeNoise"]:.1%} of the skin'),
+        ('Noise', f'{quality["RelativeNoise"]:.1%} of the brightness of skin'),
+        ('Blur of the edge of the skin', f'{quality["EdgeBlurMm"]:.2f} mm'),
+        ('Face inside the field of view', f'{quality["FaceInView"]:.0%}'),
         ('Roughness of the vault', f'{record["VaultRoughness"]:.1f}°'),
     )
 

@@ -18,6 +18,9 @@ SKULL_STRIPPED = (
     'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
 )
 NO_FACE = 'no face was found in any of the 81 views'
+CUT = 'eyes, nose and mouth lie outside the field of view'
+REMOVED = 'the face seems to be removed: no skin where eyes, nose and mouth should be'
+UNSURE = 'the surface is unlike a face: it may be damaged, or removed in part'
 
 
 def _camera(view: View) -> tuple[float, float]:
@@ -47,9 +50,16 @@ def skin(scan_file: Path, surface: Path, record: Path) -> None:
         'Notes': list(volume.notes),
         'Points': len(found.points),
         'VolumeLitres': round(found.volume_litres, 3),
-        'RelativeNoise': round(found.noise, 5),
         'VaultRoughness': round(roughness, 2),
-        'SkullStripped': is_brain(roughness, found.volume_litres),
+        # a face on a rough vault is a face
+        'SkullStripped': is_brain(roughness, found.volume_litres) and face.present != 'yes',
+        'SurfaceQuality': {
+            'RelativeNoise': round(found.noise, 5),
+            'EdgeBlurMm': round(found.edge_mm, 3),
+            'FaceInView': round(face.in_view, 3),
+            'FaceCoreInView': round(face.core_in_view, 3),
+            'FaceFitMm': _rounded(face.fit_mm),
+        },
         'FaceFrame': {
             'Origin': [round(float(value), 3) for value in frame.origin],
             'Forward': [float(value) for value in frame.forward],
@@ -59,11 +69,8 @@ def skin(scan_file: Path, surface: Path, record: Path) -> None:
         },
         'Face': {
             'FacePresent': face.present,
-            'FaceInView': round(face.in_view, 3),
-            'FaceCoreInView': round(face.core_in_view, 3),
             'FaceCovered': round(face.covered, 3),
             'FaceBehindMm': _rounded(face.behind_mm),
-            'FaceFitMm': _rounded(face.fit_mm),
             'HeadLoss': round(face.head_loss, 3),
         },
     }
@@ -135,11 +142,10 @@ def save(
 
     boxes = json.loads(faces_file.read_text())
     content = json.loads(record.read_text())
-    stripped = content.pop('SkullStripped')
     n_faces = sum(box is not None for box in boxes)
-    status: dict[str, Any] = {'Status': 'ok', 'Reason': None}
-    if n_faces == 0:
-        status = {'Status': 'no_face', 'Reason': SKULL_STRIPPED if stripped else NO_FACE}
+    reasons = _what_was_found(content, n_faces)
+    status = {'Status': 'ok' if n_faces else 'no_face', 'Reason': '; '.join(reasons) or None}
+    del content['SkullStripped']
     return derivatives.save_scan(
         scan,
         bids_dir,
@@ -150,6 +156,26 @@ def save(
         templates=[_read_features(template) for template in templates],
         renders=np.load(renders_file, mmap_mode='r') if keep_renders else None,
     )
+
+
+def _what_was_found(content: dict[str, Any], n_faces: int) -> list[str]:
+    """Say what a scan shows instead of a whole face.
+
+    What looks like no face is searched all the same wherever a detector sees one: so would
+    somebody who attacks, and the search of defaced scans is what tells if defacing worked.
+    """
+    from bids_reid.surface.frame import MIN_CORE_IN_VIEW
+
+    if content['SkullStripped']:
+        return [SKULL_STRIPPED]
+    found = []
+    if content['Face']['FacePresent'] == 'no':
+        found.append(
+            CUT if content['SurfaceQuality']['FaceCoreInView'] < MIN_CORE_IN_VIEW else REMOVED
+        )
+    elif content['Face']['FacePresent'] == 'unsure':
+        found.append(UNSURE)
+    return found if n_faces else [NO_FACE, *found]
 
 
 def _read_features(path: Path) -> tuple[dict[str, Any], Template]:

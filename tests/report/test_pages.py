@@ -45,8 +45,8 @@ PROVENANCE = Provenance(
     renderer='llvmpipe',
 )
 SCANS = (
-    ScanLine('01', None, 'T1w', 'raw', 'sub-01/anat/sub-01_T1w.nii.gz', 'ok', 60),
-    ScanLine('02', '1', 'T1w', 'raw', 'sub-02_T1w.nii.gz', 'failed', None, 'brain only'),
+    ScanLine('01', None, 'T1w', 'raw', 'sub-01/anat/sub-01_T1w.nii.gz', 'ok', 'yes', 60),
+    ScanLine('02', '1', 'T1w', 'raw', 'sub-02_T1w.nii.gz', 'failed', None, None, 'brain only'),
 )
 VOID = {'meta', 'path', 'use', 'img', 'br', 'link', 'hr'}
 
@@ -199,7 +199,7 @@ def test_every_word_of_the_user_is_escaped():
         2,
         Series(NASTY, NASTY, NASTY, NASTY),
         dataset=NASTY,
-        scans=(ScanLine(NASTY, NASTY, NASTY, NASTY, NASTY, 'failed', None, NASTY),),
+        scans=(ScanLine(NASTY, NASTY, NASTY, NASTY, NASTY, 'failed', NASTY, None, NASTY),),
         photos=(
             PhotoLine(NASTY, NASTY, False, False, 'unreadable', NASTY),
             PhotoLine(NASTY, '01', True, True, 'no_face', NASTY),
@@ -255,7 +255,10 @@ def test_many_excluded_scans_start_closed():
     """Otherwise hundreds of failed scans bury the methods and limits."""
     many = tuple(replace(SCANS[1], participant=f'{i}') for i in range(300))
     page = group_page(make_report(make_results(2, 4), 4, scans=many))
-    assert re.search(r'<details>\s*<summary>Scans without a template, and why \(300\)', page)
+    assert re.search(
+        r'<details>\s*<summary>Scans without a template or without a whole face, and why \(300\)',
+        page,
+    )
     assert 'details open' in group_page(make_report(make_results(2, 4), 4))
 
 
@@ -341,14 +344,14 @@ def test_methods_say_how_faces_were_looked_for():
 def make_participant(**changes):
     views = tuple(ViewLine(v, v.camera_yaw == 0) for v in standard_views())
     good = ScanReport(
-        ScanLine('01', None, 'T1w', 'raw', 'sub-01_T1w.nii.gz', 'ok', 27),
+        ScanLine('01', None, 'T1w', 'raw', 'sub-01_T1w.nii.gz', 'ok', 'yes', 27),
         surface=(('Voxel size', '1 mm'),),
         views=views,
         templates=(TemplateLine('face_recognition', 27, 128),),
         warnings=('The neck is cut off.',),
     )
     bad = ScanReport(
-        ScanLine('01', '2', 'FLAIR', 'raw', 'f.nii.gz', 'failed', None, 'disk <full>'),
+        ScanLine('01', '2', 'FLAIR', 'raw', 'f.nii.gz', 'failed', None, None, 'disk <full>'),
     )
     return ParticipantReport('demo', '01', (replace(good, **changes), bad), PROVENANCE)
 
@@ -393,7 +396,7 @@ def test_faces_are_shown_only_if_given_and_with_a_warning():
             'group_scans',
             [
                 *('participant_id', 'session_id', 'modality', 'condition', 'source', 'status'),
-                *('n_views_with_face', 'reason'),
+                *('face_present', 'n_views_with_face', 'reason'),
             ],
         ),
     ],

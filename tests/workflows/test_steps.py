@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
+import pytest
 
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.volume import Pose, scan_volume
@@ -29,10 +30,36 @@ def test_the_record_tells_how_much_of_a_face_there_is(tmp_path: Path) -> None:
     forward = content['FaceFrame']['Forward']
     assert abs(np.degrees(np.arcsin(forward[2])) - 15) < 4
     assert content['Face']['FacePresent'] == 'yes'
-    assert content['Face']['FaceInView'] > 0.9
-    assert 0 < content['Face']['FaceFitMm'] < 4
+    assert content['SurfaceQuality']['FaceInView'] > 0.9
+    assert 0 < content['SurfaceQuality']['FaceFitMm'] < 4
+    assert 0.01 < content['SurfaceQuality']['RelativeNoise'] < 0.2
+    assert 0.5 < content['SurfaceQuality']['EdgeBlurMm'] < 2
     assert steps.renders(surface, record, tmp_path / 'renders.npy')
     frontal = np.load(tmp_path / 'renders.npy')[4 * 9 + 4]
     rows, columns = np.nonzero(frontal)
     assert abs(columns.mean() - 239.5) < 8
     assert rows.min() > 0
+
+
+@pytest.mark.parametrize(
+    ('stripped', 'present', 'core', 'n_faces', 'expected'),
+    [
+        (False, 'yes', 1.0, 81, []),
+        (False, 'yes', 1.0, 0, [steps.NO_FACE]),
+        (False, 'unsure', 1.0, 81, [steps.UNSURE]),
+        # what a detector sees on a defaced scan is searched, and no face all the same
+        (False, 'no', 1.0, 81, [steps.REMOVED]),
+        (False, 'no', 0.05, 0, [steps.NO_FACE, steps.CUT]),
+        (True, 'no', 1.0, 0, [steps.SKULL_STRIPPED]),
+    ],
+)
+def test_what_was_found_instead_of_a_face_is_said(
+    stripped: bool, present: str, core: float, n_faces: int, expected: list[str]
+) -> None:
+    """A detector sees faces on defaced scans: without the reason they pass for whole ones."""
+    content = {
+        'SkullStripped': stripped,
+        'Face': {'FacePresent': present},
+        'SurfaceQuality': {'FaceCoreInView': core},
+    }
+    assert steps._what_was_found(content, n_faces) == expected
