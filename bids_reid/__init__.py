@@ -1,3 +1,3 @@
 """bids_reid: how many participants could be recognised from their head scans."""
 
-__version__ = '0.1.0'
+__version__ = '0.1.0.dev4'
