@@ -37,7 +37,7 @@ FAINT = 0.002
 """Of the range of intensities: no noise is less."""
 DIM_SHARE = 0.1
 """Of the brightest tissue: what is less bright is hardly tissue."""
-RIM_CELLS = 3
+RIM_CELLS = 5
 NO_HEAD = 'no head found: nothing stands out from the background'
 MIN_HEAD_LITRES = 0.5
 
@@ -126,7 +126,10 @@ def find_head(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> Coar
 
 
 class _Levels(NamedTuple):
-    """Level and noise (standard deviation) of the air, and most tissue's level above it."""
+    """Level and noise (standard deviation) of the air, and most tissue's level above it.
+
+    ``tissue`` is 0 where nothing stands out from the noise.
+    """
 
     background: float
     noise: float
@@ -150,7 +153,7 @@ def _levels(data: NDArray[np.float32]) -> _Levels:
     background = float(air[air <= middle + NOISES * noise].mean())
     bright = data[data > background + NOISES * noise]
     if bright.size == 0:
-        raise ScanError(NO_HEAD)
+        return _Levels(background, noise, 0.0)
     # most tissue, without cushions and the like: few of them would be enough to lower the median
     brightest = float(np.percentile(bright, 90)) - background
     tissue = bright[bright > background + DIM_SHARE * brightest]
@@ -179,6 +182,8 @@ def _quiet(
         noise, share = NOISES * levels.noise, HEAD_SHARE * levels.tissue
         if noise <= share:
             break
+    if levels.tissue == 0:
+        raise ScanError(NO_HEAD)
     return smooth, levels.background + max(noise, share)
 
 

@@ -1,0 +1,121 @@
+"""Scans as real collections hold them: the skin is found, and the frame follows the head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from bids_reid.phantom.anatomy import ASLEEP
+from bids_reid.phantom.conditions import CONDITIONS, scan_condition
+from bids_reid.phantom.head import head_sdf
+from bids_reid.phantom.identity import draw_people
+from bids_reid.phantom.volume import Pose, scan_volume
+from bids_reid.surface.frame import FieldOfView, FoundFrame, find_frame
+from bids_reid.surface.skin import Skin, extract_skin
+from bids_reid.surface.volume import Volume, load_volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bids_reid.phantom.volume import Scan
+
+SEED = 20
+(PERSON,) = draw_people(1, seed=SEED)
+FACE = np.array([(-65.0, 65.0), (-30.0, 60.0), (-90.0, 60.0)]).T
+BORDER_MM = 5.0
+NO_FACE = {'defaced', 'skull-stripped', 'cut-forehead'}
+"""What shows no face of anybody, or none inside the field of view."""
+HARD = {
+    # plastic on the skin, cushions a third as bright as tissue: not told from skin
+    'ct-mask': 3.0,
+    'cushions-bright': 3.0,
+    # air as bright as tissue; 5 mm of blur and noise
+    'mp2rage': 3.0,
+    'pet': 3.0,
+}
+"""Mean distance from the true skin, mm, where it cannot be less than a third of a voxel."""
+SPACING = 3.0
+FINER = {'mp2rage': 1.0}
+"""Noise as strong as tissue has to be averaged over many voxels."""
+
+
+def distances(points: NDArray[np.floating], scan: Scan) -> NDArray[np.floating]:
+    """Distance from the true skin of the points of a face that lie off the cuts."""
+    inverse = np.linalg.inv(scan.affine)
+    voxel = points @ inverse[:3, :3].T + inverse[:3, 3]
+    margin = BORDER_MM / np.linalg.norm(scan.affine[:3, :3], axis=0)
+    inside = ((voxel > margin) & (voxel < np.array(scan.data.shape) - 1 - margin)).all(axis=1)
+    head = points @ scan.to_head[:3, :3].T + scan.to_head[:3, 3]
+    face = ((head > FACE[0]) & (head < FACE[1])).all(axis=1)
+    return np.abs(scan.skin_distance(points[inside & face]))
+
+
+def found_on(scan: Scan, folder: Path) -> tuple[Skin, FoundFrame]:
+    import nibabel as nib
+
+    path = folder / 'scan.nii'
+    nib.Nifti1Image(scan.data, scan.affine).to_filename(path)
+    volume = load_volume(path)
+    skin = extract_skin(volume)
+    return skin, find_frame(skin.points, FieldOfView(volume.affine, volume.data.shape))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', CONDITIONS)
+def test_the_skin_and_the_face_are_found(name: str, tmp_path: Path) -> None:
+    """Otherwise the rates of a dataset are those of its artefacts."""
+    isotropic = np.ndim(CONDITIONS[name].spacing) == 0
+    spacing = FINER.get(name, SPACING) if isotropic else None
+    scan = scan_condition(name, PERSON, seed=[SEED, 0], spacing=spacing)
+    skin, found = found_on(scan, tmp_path)
+    assert np.isfinite(skin.points).all()
+    if name in NO_FACE:
+        assert found.face.present == 'no'
+        return
+    if name != 'refaced':
+        away = distances(skin.points, scan)
+        assert len(away) > 100
+        assert away.mean() < HARD.get(name, SPACING / 3)
+    assert found.face.present != 'no'
+    if name not in HARD:
+        assert found.source == 'face'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('modality', ['T1w', 'FLAIR'])
+@pytest.mark.parametrize('noise', [0.01, 0.03, 0.08])
+def test_the_skin_is_within_a_quarter_of_a_voxel(modality: str, noise: float) -> None:
+    """The face that is searched is as good as its surface."""
+    data, affine = scan_volume(
+        PERSON, seed=SEED, modality=modality, spacing=1.0, noise=noise, bias=0.4, pose=Pose()
+    )
+    points = extract_skin(Volume(data.astype(np.float32), affine, (1.0, 1.0, 1.0))).points
+    face = ((points > FACE[0]) & (points < FACE[1])).all(axis=1)
+    away = np.abs(head_sdf(points[face], PERSON, ASLEEP))
+    assert away.mean() < 0.25
+    assert np.percentile(away, 95) < 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('rotation', [(25, 0, 0), (-25, 0, 0), (0, 25, 0), (0, 0, 25)])
+def test_the_frame_follows_a_tilted_head(rotation: tuple[float, float, float]) -> None:
+    """Otherwise how somebody lay in the scanner decides whether the face is recognised."""
+
+    def frame_in_head(pose: Pose) -> NDArray[np.floating]:
+        data, affine = scan_volume(
+            PERSON, seed=SEED, spacing=2.0, pose=pose, field_of_view=(280.0, 300.0, 300.0)
+        )
+        skin = extract_skin(Volume(data.astype(np.float32), affine, (2.0, 2.0, 2.0)))
+        frame = find_frame(skin.points, FieldOfView(affine, data.shape)).frame
+        back = pose.to_head()
+        axes = [back[:3, :3] @ axis for axis in (frame.forward, frame.up)]
+        return np.array([*axes, back[:3, :3] @ frame.origin + back[:3, 3]])
+
+    straight, tilted = frame_in_head(Pose()), frame_in_head(Pose(rotation))
+    cosines = (straight[:2] * tilted[:2]).sum(axis=1)
+    assert np.degrees(np.arccos(np.clip(cosines, -1, 1))).max() < 3
+    assert np.linalg.norm(straight[2] - tilted[2]) < 4
