@@ -33,8 +33,8 @@ HARD = {
     # plastic on the skin, cushions a third as bright as tissue: not told from skin
     'ct-mask': 3.0,
     'cushions-bright': 3.0,
-    # air as bright as tissue; 5 mm of blur and noise
-    'mp2rage': 3.0,
+    # air as bright as tissue: the face is ragged; 5 mm of blur and noise
+    'mp2rage': 6.0,
     'pet': 3.0,
 }
 """Mean distance from the true skin, mm, where it cannot be less than a third of a voxel."""
