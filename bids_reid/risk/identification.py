@@ -45,6 +45,9 @@ class Searches:
         Whose each scan is, (n_scans,). Scans that failed belong here too.
     enrolled
         Whether each scan has a usable template, (n_scans,) bool.
+    distractors
+        Scores of the distractors' photographs with a face, (n_distractors, n_scans); nothing
+        here tells whose they are. ``None`` if they were not searched.
     """
 
     scores: NDArray[np.float32]
@@ -53,6 +56,7 @@ class Searches:
     acquired: NDArray[np.bool_]
     scan_participants: tuple[str, ...]
     enrolled: NDArray[np.bool_]
+    distractors: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         n_photos, n_scans = len(self.photos), len(self.scan_participants)
