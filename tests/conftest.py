@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bids_reid.faces.weights import LOCK, ModelFile, file_sha256
+from bids_reid.faces.weights import FOLDER_VARIABLE, LOCK, ModelFile, file_sha256
 from bids_reid.views.selftest import use_offscreen_window
 
 # before anything imports VTK
@@ -29,6 +29,14 @@ def importable_in_workers(pytestconfig: pytest.Config) -> Iterator[None]:
     sys.path.append(str(pytestconfig.rootpath))
     yield
     sys.path.remove(str(pytestconfig.rootpath))
+
+
+@pytest.fixture(scope='session', autouse=True)
+def no_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What runs by default must not depend on the weights that somebody has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp('models')))
+        yield
 
 
 @pytest.fixture(scope='session')
