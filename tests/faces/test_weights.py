@@ -84,7 +84,7 @@ def test_a_lock_that_cannot_be_read_vouches_for_nothing(
 ) -> None:
     entry = manifest()['SFace']
     write_weights(entry, tmp_path)
-    for content in ('', '[]', '{"a": '):
+    for content in ('', '[]', '{"a": ', f'{{"{entry.file}": "sha256"}}'):
         (tmp_path / LOCK).write_text(content)
         assert why_not(entry, tmp_path) == UNRECORDED
 
