@@ -23,7 +23,7 @@ from bids_reid.bids.outputs import (
     write_table,
 )
 from bids_reid.errors import ScanError
-from bids_reid.faces.extractors import bids_label
+from bids_reid.faces.extractors import EXTRACTORS, bids_label
 from bids_reid.records import Scan, Template
 from bids_reid.views.cameras import standard_views
 
@@ -38,7 +38,7 @@ FAILED = 'failed'
 
 def save_scan(
     scan: Scan,
-    bids_dir: Path,
+    dataset_dir: Path,
     output_dir: Path,
     *,
     surface: Path,
@@ -51,6 +51,8 @@ def save_scan(
 
     Parameters
     ----------
+    dataset_dir : Path
+        Dataset of the scan's condition.
     measured : dict
         What the record says beside where the scan came from; holds ``Status`` and ``Reason``.
     boxes : sequence of 81
@@ -61,7 +63,7 @@ def save_scan(
         Pictures to keep.
     """
     files = ScanFiles.of(scan, output_dir)
-    origin = _origin(scan, bids_dir)
+    origin = _origin(scan, dataset_dir)
     old = read_json(files.record)
     if any(old.get(key) != origin[key] for key in ('SourceSHA256', 'SoftwareVersions')):
         # no template or render of another version of the scan stays beside the new ones
@@ -91,7 +93,7 @@ def save_scan(
     return files.record
 
 
-def save_failure(scan: Scan, bids_dir: Path, output_dir: Path, reason: str) -> None:
+def save_failure(scan: Scan, dataset_dir: Path, output_dir: Path, reason: str) -> None:
     """Write the record of a scan that could not be processed, and take away older results."""
     files = ScanFiles.of(scan, output_dir)
     _remove_results(files)
@@ -102,7 +104,7 @@ def save_failure(scan: Scan, bids_dir: Path, output_dir: Path, reason: str) -> N
             'Status': FAILED,
             'Reason': reason,
             'ViewsWithFace': None,
-            **_origin(scan, bids_dir),
+            **_origin(scan, dataset_dir),
         },
     )
 
@@ -149,11 +151,15 @@ def made_with(files: ScanFiles, extractor: str, model: Mapping[str, str]) -> boo
 
 
 def _remove_results(files: ScanFiles) -> None:
-    for path in files.folder.glob(f'{files.stem}_desc-*_{files.modality}*'):
+    """Remove what was made from one version of a scan; other conditions keep their files."""
+    known = {*EXTRACTORS, *read_json(files.record).get('Extractors', ())}
+    mine = [files.record, files.skin, files.views, files.renders]
+    mine += [files.template(bids_label(name)) for name in sorted(known)]
+    for path in (*mine, *(path.with_suffix('.json') for path in mine[2:])):
         if path.is_dir():
             shutil.rmtree(path)
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
 def read_template(files: ScanFiles, extractor: str) -> Template | None:
@@ -193,12 +199,12 @@ def _read_arrays(files: ScanFiles, extractor: str, *names: str) -> list[NDArray[
         ) from error
 
 
-def _origin(scan: Scan, bids_dir: Path) -> dict[str, Any]:
+def _origin(scan: Scan, dataset_dir: Path) -> dict[str, Any]:
     """Say what the files of a scan were made from and with."""
     packages = ('vtk', 'pyvista', 'nibabel', 'numpy', 'scipy', 'nipype')
     return {
         'Condition': scan.condition,
-        'Sources': [bids_uri(scan.path, bids_dir)],
+        'Sources': [bids_uri(scan.path, dataset_dir, scan.condition)],
         'SourceSHA256': file_sha256(scan.path) if scan.path.is_file() else None,
         'SoftwareVersions': {
             'bids_reid': __version__,

@@ -81,7 +81,7 @@ def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
         session=entities.get('ses'),
         modality=files.modality,
         condition=record['Condition'],
-        source=record['Sources'][0].partition('raw:')[2],
+        source=record['Sources'][0].split(':', 2)[2],
         status=record['Status'],
         face_present=record.get('Face', {}).get('FacePresent'),
         n_views_with_face=record['ViewsWithFace'],
