@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from bids_reid import __version__
+from bids_reid.bids.deidentification import read_claim
 from bids_reid.bids.outputs import (
     ScanFiles,
     atomically,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FAILED = 'failed'
+CLAIM = 'Deidentification'
+"""What a record calls what the sidecar of its scan says."""
 
 
 def save_scan(
@@ -84,6 +87,7 @@ def save_scan(
     content = {
         'Description': 'Skin surface of the head, scanner RAS millimetres',
         **measured,
+        CLAIM: read_claim(scan.path, dataset_dir),
         'Extractors': sorted(
             {*old.get('Extractors', ()), *(provenance['Extractor'] for provenance, _ in templates)}
         ),
@@ -104,9 +108,18 @@ def save_failure(scan: Scan, dataset_dir: Path, output_dir: Path, reason: str) -
             'Status': FAILED,
             'Reason': reason,
             'ViewsWithFace': None,
+            CLAIM: read_claim(scan.path, dataset_dir),
             **_origin(scan, dataset_dir),
         },
     )
+
+
+def renew_claim(scan: Scan, dataset_dir: Path, output_dir: Path) -> None:
+    """Put into a record what the sidecar says now: it may change while the image does not."""
+    path = ScanFiles.of(scan, output_dir).record
+    record, claim = read_json(path), read_claim(scan.path, dataset_dir)
+    if record and record.get(CLAIM) != claim:
+        write_json(path, {**record, CLAIM: claim})
 
 
 def is_up_to_date(

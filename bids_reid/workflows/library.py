@@ -10,6 +10,8 @@ from bids_reid.bids.outputs import ScanFiles, read_json, scan_records
 from bids_reid.errors import NoInputError, NothingSelectedError
 from bids_reid.faces.extractors import bids_label
 from bids_reid.report.content import Model, Provenance, ScanLine
+from bids_reid.risk.deidentification import contradiction
+from bids_reid.workflows.steps import CUT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -76,6 +78,11 @@ def select_scans(
 
 def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
     entities = dict(part.partition('-')[::2] for part in files.stem.split('_'))
+    face_present = record.get('Face', {}).get('FacePresent')
+    claimed = record.get('Deidentification', {}).get('Claimed')
+    # a face that the field of view cuts off was not removed
+    seen = None if CUT in (record['Reason'] or '') else face_present
+    reasons = (record['Reason'], contradiction(claimed, seen))
     return ScanLine(
         participant=entities['sub'],
         session=entities.get('ses'),
@@ -83,9 +90,10 @@ def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
         condition=record['Condition'],
         source=record['Sources'][0].split(':', 2)[2],
         status=record['Status'],
-        face_present=record.get('Face', {}).get('FacePresent'),
+        face_present=face_present,
         n_views_with_face=record['ViewsWithFace'],
-        reason=record['Reason'] or '',
+        reason='; '.join(filter(None, reasons)),
+        deidentification='claimed' if claimed else 'none',
     )
 
 
