@@ -54,10 +54,21 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """All features of one scan: ``features`` (n, d) float32, ``views`` (n,) int32 view numbers."""
+    """All features of one scan: ``features`` (n, d) float32, ``views`` (n,) int32 view numbers.
+
+    ``found`` (n,) bool says in which views a detector found the face; in the others it was taken
+    to be where the face frame has it. ``None`` means all.
+    """
 
     features: NDArray[np.float32]
     views: NDArray[np.int32]
+    found: NDArray[np.bool_] | None = None
+
+    def where_found(self) -> Template:
+        """Return the part that needs no knowledge of the face frame."""
+        if self.found is None:
+            return self
+        return Template(self.features[self.found], self.views[self.found])
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FAILED = 'failed'
+FOUND = 'found'
+"""Array of a template: whether a detector found the face in the view."""
 CLAIM = 'Deidentification'
 """What a record calls what the sidecar of its scan says."""
 
@@ -49,6 +51,7 @@ def save_scan(
     boxes: Sequence[Sequence[Any] | None],
     templates: Sequence[tuple[dict[str, Any], Template]],
     renders: NDArray[np.uint8] | None,
+    found: Sequence[bool] | None = None,
 ) -> Path:
     """Write all files of a scan, its record last; return the record's path.
 
@@ -59,7 +62,10 @@ def save_scan(
     measured : dict
         What the record says beside where the scan came from; holds ``Status`` and ``Reason``.
     boxes : sequence of 81
-        Face box of each view with the view it was found in, or ``None``.
+        Face box of each view, or ``None``.
+    found : sequence of 81 bool, optional
+        Whether a detector found the box; otherwise the face frame gave it. All that there are,
+        if not given.
     templates : sequence of (provenance, Template)
         One per extractor; the provenance names it as ``Extractor``.
     renders : (81, h, w) uint8, optional
@@ -73,11 +79,17 @@ def save_scan(
         _remove_results(files)
         old = {}
     copy_file(surface, files.skin)
-    write_table(files.views, 'views', _view_rows(boxes))
+    write_table(
+        files.views, 'views', _view_rows(boxes, found or [box is not None for box in boxes])
+    )
     for provenance, template in templates:
         target = files.template(bids_label(provenance['Extractor']))
         with atomically(target) as temporary, temporary.open('wb') as file:
-            np.savez(file, features=template.features, view=template.views)
+            found = template.found
+            if found is None:
+                found = np.ones(len(template.views), dtype=bool)
+            arrays = {'features': template.features, 'view': template.views, FOUND: found}
+            np.savez(file, **arrays)  # type: ignore[arg-type]
         write_json(
             target.with_suffix('.json'),
             {'Description': 'Face features of the renders', **provenance, **origin},
@@ -175,8 +187,14 @@ def _remove_results(files: ScanFiles) -> None:
             path.unlink(missing_ok=True)
 
 
-def read_template(files: ScanFiles, extractor: str) -> Template | None:
+def read_template(files: ScanFiles, extractor: str, *, found_only: bool = True) -> Template | None:
     """Read the template of an extractor; ``None`` if the scan has none.
+
+    Parameters
+    ----------
+    found_only : bool
+        Only of views in which a detector found the face, which is what a naive attacker has;
+        otherwise also of those where the face frame says where it should be.
 
     Raises
     ------
@@ -184,11 +202,18 @@ def read_template(files: ScanFiles, extractor: str) -> Template | None:
         The file is damaged.
     """
     arrays = _read_arrays(files, extractor, 'features', 'view')
-    return None if arrays is None else Template(*arrays)
+    if arrays is None:
+        return None
+    template = Template(arrays['features'], arrays['view'], arrays.get(FOUND))
+    return template.where_found() if found_only else template
 
 
-def read_features(files: ScanFiles, extractor: str) -> NDArray[np.float32] | None:
+def read_features(
+    files: ScanFiles, extractor: str, *, found_only: bool = True
+) -> NDArray[np.float32] | None:
     """Read no more of a template than its features (n, d), as a search of very many does.
+
+    ``found_only`` as for `read_template`.
 
     Raises
     ------
@@ -196,16 +221,21 @@ def read_features(files: ScanFiles, extractor: str) -> NDArray[np.float32] | Non
         The file is damaged.
     """
     arrays = _read_arrays(files, extractor, 'features')
-    return None if arrays is None else arrays[0]
+    if arrays is None:
+        return None
+    features, found = arrays['features'], arrays.get(FOUND)
+    return features[found] if found_only and found is not None else features
 
 
-def _read_arrays(files: ScanFiles, extractor: str, *names: str) -> list[NDArray[Any]] | None:
+def _read_arrays(files: ScanFiles, extractor: str, *names: str) -> dict[str, NDArray[Any]] | None:
+    """Read arrays by name, and in which views the face was found, if the file says so."""
     path = files.template(bids_label(extractor))
     if not path.exists():
         return None
     try:
         with path.open('rb') as file, np.load(file) as content:
-            return [content[name] for name in names]
+            arrays = {name: content[name] for name in names}
+            return arrays | ({FOUND: content[FOUND]} if FOUND in content else {})
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise ScanError(
             f'{path} is damaged: delete it and run the participant level again'
@@ -226,16 +256,19 @@ def _origin(scan: Scan, dataset_dir: Path) -> dict[str, Any]:
     }
 
 
-def _view_rows(boxes: Sequence[Sequence[Any] | None]) -> list[dict[str, object]]:
+def _view_rows(
+    boxes: Sequence[Sequence[Any] | None], found: Sequence[bool]
+) -> list[dict[str, object]]:
     rows = []
-    for view, box in zip(standard_views(), boxes, strict=True):
+    for view, box, seen in zip(standard_views(), boxes, found, strict=True):
         columns = asdict(view)
         rows.append(
             {
                 'view': columns.pop('index'),
                 **columns,
-                'face_found': 'yes' if box else 'no',
+                'face_found': 'yes' if seen else 'no',
                 'box': ','.join(str(side) for side in box) if box else None,
+                'box_source': ('detector' if seen else 'frame') if box else None,
             }
         )
     return rows
