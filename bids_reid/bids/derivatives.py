@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -25,14 +25,16 @@ from bids_reid.bids.outputs import (
 )
 from bids_reid.errors import ScanError
 from bids_reid.faces.extractors import EXTRACTORS, bids_label
-from bids_reid.records import Scan, Template
+from bids_reid.records import Keypoints, KeypointTemplate, Scan, Template
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+_T = TypeVar('_T')
 
 FAILED = 'failed'
 FOUND = 'found'
@@ -49,7 +51,7 @@ def save_scan(
     surface: Path,
     measured: dict[str, Any],
     boxes: Sequence[Sequence[Any] | None],
-    templates: Sequence[tuple[dict[str, Any], Template]],
+    templates: Sequence[tuple[dict[str, Any], Template | KeypointTemplate]],
     renders: NDArray[np.uint8] | None,
     found: Sequence[bool] | None = None,
 ) -> Path:
@@ -66,7 +68,7 @@ def save_scan(
     found : sequence of 81 bool, optional
         Whether a detector found the box; otherwise the face frame gave it. All that there are,
         if not given.
-    templates : sequence of (provenance, Template)
+    templates : sequence of (provenance, template)
         One per extractor; the provenance names it as ``Extractor``.
     renders : (81, h, w) uint8, optional
         Pictures to keep.
@@ -85,11 +87,7 @@ def save_scan(
     for provenance, template in templates:
         target = files.template(bids_label(provenance['Extractor']))
         with atomically(target) as temporary, temporary.open('wb') as file:
-            found = template.found
-            if found is None:
-                found = np.ones(len(template.views), dtype=bool)
-            arrays = {'features': template.features, 'view': template.views, FOUND: found}
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+            np.savez(file, **_arrays(template))  # type: ignore[arg-type]
         write_json(
             target.with_suffix('.json'),
             {'Description': 'Face features of the renders', **provenance, **origin},
@@ -187,7 +185,34 @@ def _remove_results(files: ScanFiles) -> None:
             path.unlink(missing_ok=True)
 
 
-def read_template(files: ScanFiles, extractor: str, *, found_only: bool = True) -> Template | None:
+def _arrays(template: Template | KeypointTemplate) -> dict[str, NDArray[Any]]:
+    """Return what the file of a template holds."""
+    found = template.found
+    if found is None:
+        found = np.ones(len(template.views), dtype=bool)
+    shared = {'view': template.views, FOUND: found}
+    if isinstance(template, KeypointTemplate):
+        return {**template.keypoints.arrays(), **shared}
+    return {'features': template.features, **shared}
+
+
+def template_of(arrays: Mapping[str, NDArray[Any]]) -> Template | KeypointTemplate:
+    """Make a template of the arrays of a file, of vectors or of keypoints.
+
+    Raises
+    ------
+    KeyError
+        One of them is missing.
+    """
+    found = arrays[FOUND] if FOUND in arrays else None
+    if 'descriptors' in arrays:
+        return KeypointTemplate(Keypoints.of(arrays), arrays['view'], found)
+    return Template(arrays['features'], arrays['view'], found)
+
+
+def read_template(
+    files: ScanFiles, extractor: str, *, found_only: bool = True
+) -> Template | KeypointTemplate | None:
     """Read the template of an extractor; ``None`` if the scan has none.
 
     Parameters
@@ -201,11 +226,28 @@ def read_template(files: ScanFiles, extractor: str, *, found_only: bool = True) 
     ScanError
         The file is damaged.
     """
-    arrays = _read_arrays(files, extractor, 'features', 'view')
-    if arrays is None:
-        return None
-    template = Template(arrays['features'], arrays['view'], arrays.get(FOUND))
-    return template.where_found() if found_only else template
+    template = _read(files, extractor, template_of)
+    return template.where_found() if template and found_only else template
+
+
+def read_keypoints(
+    files: ScanFiles, extractor: str, *, found_only: bool = True
+) -> Keypoints | None:
+    """Read no more of a template than its keypoints; ``None`` if the scan has none.
+
+    ``found_only`` as for `read_template`.
+
+    Raises
+    ------
+    ScanError
+        The file is damaged, or not of keypoints.
+    """
+
+    def take(arrays: Mapping[str, NDArray[Any]]) -> Keypoints:
+        keypoints = Keypoints.of(arrays)
+        return keypoints.select(arrays[FOUND]) if found_only and FOUND in arrays else keypoints
+
+    return _read(files, extractor, take)
 
 
 def read_features(
@@ -220,23 +262,24 @@ def read_features(
     ScanError
         The file is damaged.
     """
-    arrays = _read_arrays(files, extractor, 'features')
-    if arrays is None:
-        return None
-    features, found = arrays['features'], arrays.get(FOUND)
-    return features[found] if found_only and found is not None else features
+
+    def take(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        features: NDArray[np.float32] = arrays['features']
+        return features[arrays[FOUND]] if found_only and FOUND in arrays else features
+
+    return _read(files, extractor, take)
 
 
-def _read_arrays(files: ScanFiles, extractor: str, *names: str) -> dict[str, NDArray[Any]] | None:
-    """Read arrays by name, and in which views the face was found, if the file says so."""
+def _read(
+    files: ScanFiles, extractor: str, take: Callable[[Mapping[str, NDArray[Any]]], _T]
+) -> _T | None:
     path = files.template(bids_label(extractor))
     if not path.exists():
         return None
     try:
         with path.open('rb') as file, np.load(file) as content:
-            arrays = {name: content[name] for name in names}
-            return arrays | ({FOUND: content[FOUND]} if FOUND in content else {})
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            return take(content)
+    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
         raise ScanError(
             f'{path} is damaged: delete it and run the participant level again'
         ) from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bids_reid.records import Score, View
 from bids_reid.risk.gate import Verdict
@@ -121,6 +122,8 @@ class GroupReport:
         How rates changed from raw to each other condition, the same people searched alike.
     verdict
         Whether the risk is within the limit that was given; ``None`` without a limit.
+    not_run
+        Each extractor that was not used, and why.
     """
 
     dataset: str
@@ -133,6 +136,7 @@ class GroupReport:
     unprocessed: tuple[str, ...] = ()
     reductions: tuple[ReductionRow, ...] = ()
     verdict: Verdict | None = None
+    not_run: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
