@@ -204,7 +204,7 @@ def template_of(arrays: Mapping[str, NDArray[Any]]) -> Template | KeypointTempla
     KeyError
         One of them is missing.
     """
-    found = arrays[FOUND] if FOUND in arrays else None
+    found = arrays.get(FOUND)
     if 'descriptors' in arrays:
         return KeypointTemplate(Keypoints.of(arrays), arrays['view'], found)
     return Template(arrays['features'], arrays['view'], found)

@@ -8,13 +8,14 @@ exist in both conditions, and every probe is compared with itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_reid.records import Score
-from bids_reid.risk.identification import Searches, Series, Unit, mated_ranks, wilson_interval
+from bids_reid.risk.comparisons import comparison_rows
+from bids_reid.risk.identification import Searches, Series, mated_ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +44,7 @@ class ReductionRow:
     modality: str
     extractor: str
     decision: str
-    unit: Unit
-    k: int
-    n_probes: int
+    n_people: int
     n_gallery_before: int
     n_gallery_after: int
     n_before: int
@@ -55,9 +54,10 @@ class ReductionRow:
     rate_before: float | None
     rate_after: float | None
     reduction: float | None
-    reduction_low: float | None
-    reduction_high: float | None
+    ci_low: float | None
+    ci_high: float | None
     relative_reduction: float | None
+    p: float | None
     still_identified: tuple[str, ...]
 
 
@@ -114,125 +114,51 @@ def still_identified(pairs: Sequence[Pair], k: int = 1) -> tuple[str, ...]:
     return tuple(sorted({pair.participant for pair in pairs if pair.found(k)[1]}))
 
 
-def reduction_rows(
-    before: Searches,
-    after: Searches,
-    series: Series,
-    *,
-    baseline: str,
-    ranks: Sequence[int] = (1,),
-    units: Sequence[Unit] = ('photo', 'participant'),
-) -> list[ReductionRow]:
-    """Compare the identification rates of the same probes in two conditions.
+def reduction_row(
+    before: Searches, after: Searches, series: Series, *, baseline: str
+) -> ReductionRow:
+    """Compare the rank-1 identification of the same participants in two conditions.
+
+    Intervals and the exact McNemar test are those of `comparison_rows`.
 
     Parameters
     ----------
     before, after
         Searches of the same photographs among the same people's scans in the conditions
-        ``baseline`` and ``series.condition``, as :func:`restrict` makes them.
+        ``baseline`` and ``series.condition``, as `restrict` makes them.
     series
         What was searched after, and how.
     baseline
         Name of the condition before.
-    ranks, units
-        The values of k, and what counts as a probe.
     """
-    galleries = len(before.gallery), len(after.gallery)
-    return [
-        _row(
-            pair_searches(mated_ranks(before, unit), mated_ranks(after, unit)),
-            series,
-            baseline,
-            unit,
-            k,
-            galleries,
-        )
-        for unit in units
-        for k in ranks
-    ]
-
-
-def _row(
-    pairs: Sequence[Pair],
-    series: Series,
-    baseline: str,
-    unit: Unit,
-    k: int,
-    galleries: tuple[int, int],
-) -> ReductionRow:
-    both, first, second, _ = counts = _table(pairs, k)
-    n = len(pairs)
-    n_before, n_after = both + first, both + second
-    low, high = paired_interval(*counts) if n else (None, None)
+    results = [mated_ranks(searches, 'participant') for searches in (before, after)]
+    pairs = pair_searches(*results)
+    both = {replace(series, condition=baseline): results[0], series: results[1]}
+    rows = [row for row in comparison_rows(both) if row.factor == 'condition']
+    row = rows[0] if rows else None
     return ReductionRow(
         baseline=baseline,
         condition=series.condition,
         modality=series.modality,
         extractor=series.extractor,
         decision=series.decision,
-        unit=unit,
-        k=k,
-        n_probes=n,
-        n_gallery_before=galleries[0],
-        n_gallery_after=galleries[1],
-        n_before=n_before,
-        n_after=n_after,
-        n_only_before=first,
-        n_only_after=second,
-        rate_before=n_before / n if n else None,
-        rate_after=n_after / n if n else None,
-        reduction=(first - second) / n if n else None,
-        reduction_low=low,
-        reduction_high=high,
-        relative_reduction=1 - n_after / n_before if n_before else None,
-        still_identified=still_identified(pairs, k),
+        n_people=len(pairs),
+        n_gallery_before=len(before.gallery),
+        n_gallery_after=len(after.gallery),
+        n_before=row.n_a if row else 0,
+        n_after=row.n_b if row else 0,
+        n_only_before=row.n_only_a if row else 0,
+        n_only_after=row.n_only_b if row else 0,
+        rate_before=row.rate_a if row else None,
+        rate_after=row.rate_b if row else None,
+        reduction=row.difference if row else None,
+        ci_low=row.ci_low if row else None,
+        ci_high=row.ci_high if row else None,
+        relative_reduction=row.relative_reduction if row else None,
+        p=row.p if row else None,
+        still_identified=still_identified(pairs),
     )
 
 
 def _found(result: Score, k: int) -> bool:
     return result.rank is not None and result.rank <= k
-
-
-def _table(pairs: Sequence[Pair], k: int) -> tuple[int, int, int, int]:
-    """Probes found in both conditions, only before, only after, in neither."""
-    found = [pair.found(k) for pair in pairs]
-    kinds = ((True, True), (True, False), (False, True), (False, False))
-    both, first, second, neither = (found.count(kind) for kind in kinds)
-    return both, first, second, neither
-
-
-def paired_interval(both: int, first: int, second: int, neither: int) -> tuple[float, float]:
-    """95% interval of the difference of two proportions of the same probes.
-
-    Method 10 of R. G. Newcombe, Statistics in Medicine 17:2635-2650 (1998): Wilson's intervals of
-    both, joined with their correlation, which is corrected for continuity.
-
-    Parameters
-    ----------
-    both, first, second, neither
-        Number of probes found in both conditions, only in the first, only in the second, in
-        none; not all 0.
-
-    Returns
-    -------
-    Bounds of (first - second) / n.
-    """
-    n = both + first + second + neither
-    p, q = (both + first) / n, (both + second) / n
-    (p_low, p_high), (q_low, q_high) = (
-        wilson_interval(both + first, n),
-        wilson_interval(both + second, n),
-    )
-    excess: float = both * neither - first * second
-    if excess > 0:
-        excess = max(excess - n / 2, 0)
-    spread = (both + first) * (second + neither) * (both + second) * (first + neither)
-    phi = excess / spread**0.5 if spread else 0.0
-
-    def reach(one: float, other: float) -> float:
-        return float(max(one**2 - 2 * phi * one * other + other**2, 0) ** 0.5)
-
-    return (
-        max(p - q - reach(p - p_low, q_high - q), -1.0),
-        min(p - q + reach(p_high - p, q - q_low), 1.0),
-    )

@@ -41,6 +41,7 @@ def read_scans(
     participants: Collection[str] = (),
     sessions: Collection[str] = (),
     modalities: Collection[str] = (),
+    conditions: Collection[str] = (),
 ) -> list[EnrolledScan]:
     """Read the records of the scans chosen; an empty choice means all.
 
@@ -55,7 +56,7 @@ def read_scans(
     scans = [EnrolledScan(_scan_line(*record), *record) for record in found]
     if not scans and next(scan_records(output_dir), None) is None:
         raise NoInputError(f'{output_dir} holds no results of the participant level: run it first')
-    return select_scans(output_dir, scans, participants, sessions, modalities)
+    return select_scans(output_dir, scans, participants, sessions, modalities, conditions)
 
 
 def select_scans(
@@ -64,6 +65,7 @@ def select_scans(
     participants: Collection[str] = (),
     sessions: Collection[str] = (),
     modalities: Collection[str] = (),
+    conditions: Collection[str] = (),
 ) -> list[EnrolledScan]:
     """Select from the scans of ``output_dir``; an empty choice means all.
 
@@ -79,6 +81,7 @@ def select_scans(
         if (not labels or scan.line.participant in labels)
         and (not sessions or scan.line.session in sessions)
         and (not modalities or scan.line.modality in modalities)
+        and (not conditions or scan.line.condition in conditions)
     ]
     if not chosen:
         raise NothingSelectedError(f'no result in {output_dir} passes the filters')
