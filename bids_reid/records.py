@@ -55,10 +55,21 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """All features of one scan: ``features`` (n, d) float32, ``views`` (n,) int32 view numbers."""
+    """All features of one scan: ``features`` (n, d) float32, ``views`` (n,) int32 view numbers.
+
+    ``found`` (n,) bool says in which views a detector found the face; in the others it was taken
+    to be where the face frame has it. ``None`` means all.
+    """
 
     features: NDArray[np.float32]
     views: NDArray[np.int32]
+    found: NDArray[np.bool_] | None = None
+
+    def where_found(self) -> Template:
+        """Return the part that needs no knowledge of the face frame."""
+        if self.found is None:
+            return self
+        return Template(self.features[self.found], self.views[self.found])
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -113,13 +124,31 @@ class Keypoints:
         offsets = self.offsets[image : image + 2] - first
         return Keypoints(self.descriptors[first:end], self.positions[first:end], offsets)
 
+    def select(self, images: NDArray[np.bool_]) -> Keypoints:
+        """Return the keypoints of some images, (n,) bool, in order."""
+        counts = self.offsets[1:] - self.offsets[:-1]
+        kept = images.repeat(counts)
+        offsets = self.offsets[: int(images.sum()) + 1].copy()
+        offsets[1:] = counts[images].cumsum()
+        return Keypoints(self.descriptors[kept], self.positions[kept], offsets)
+
 
 @dataclass(frozen=True, slots=True)
 class KeypointTemplate:
-    """All keypoints of one scan, an image per view: ``views`` (n,) int32 view numbers."""
+    """All keypoints of one scan, an image per view: ``views`` (n,) int32 view numbers.
+
+    ``found`` as for `Template`.
+    """
 
     keypoints: Keypoints
     views: NDArray[np.int32]
+    found: NDArray[np.bool_] | None = None
+
+    def where_found(self) -> KeypointTemplate:
+        """Return the part that needs no knowledge of the face frame."""
+        if self.found is None:
+            return self
+        return KeypointTemplate(self.keypoints.select(self.found), self.views[self.found])
 
     @property
     def shape(self) -> tuple[int, int]:

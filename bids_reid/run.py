@@ -76,6 +76,10 @@ def _check_files(settings: Settings) -> None:
     ):
         if path is not None and not path.exists():
             raise NoInputError(f'no such file or folder: {path}')
+    for name, folder in settings.derivatives:
+        # the group level reads results only
+        if 'participant' in settings.levels and not folder.is_dir():
+            raise NoInputError(f'no such folder of {name}: {folder}')
 
 
 def _check_options(settings: Settings) -> None:
@@ -95,6 +99,10 @@ def _check_options(settings: Settings) -> None:
         read_plugin(settings.plugin_file)
     if 'participant' not in settings.levels and settings.filter_file is not None:
         raise UsageError('--bids-filter-file chooses scans at the participant level')
+    if 'group' not in settings.levels and settings.max_risk is not None:
+        raise UsageError('--max-risk is judged at the group level')
+    if settings.audit is not None and settings.max_risk is None:
+        raise UsageError('--audit says what --max-risk is about, which is missing')
     if 'group' in settings.levels and settings.reports_only:
         raise UsageError(
             '--reports-only writes the pages of participants; group always writes its own page'

@@ -31,6 +31,9 @@ class Settings:
     extractors: tuple[str, ...] = ()
     models_dir: Path | None = None
     photos: Path | None = None
+    derivatives: tuple[tuple[str, Path], ...] = ()
+    max_risk: float | None = None
+    audit: str | None = None
     filter_file: Path | None = None
     database_dir: Path | None = None
     skip_validation: bool = False
@@ -45,6 +48,16 @@ class Settings:
     report_faces: bool = False
     verbosity: int = 0
     command: str = ''
+
+    @property
+    def datasets(self) -> dict[str, Path]:
+        """Where the scans of each condition are."""
+        return {'raw': self.bids_dir, **dict(self.derivatives)}
+
+    @property
+    def audited(self) -> str:
+        """The condition that --max-risk is about: what was given last is what is to be shared."""
+        return self.audit or (self.derivatives[-1][0] if self.derivatives else 'raw')
 
     @property
     def work(self) -> Path:

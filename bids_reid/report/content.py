@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bids_reid.records import Score, View
+from bids_reid.risk.gate import Verdict
 from bids_reid.risk.identification import IdentificationRow, Series
+from bids_reid.risk.pairing import ReductionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class ScanLine:
     """One scan: the columns of ``group_scans.tsv``.
 
     ``status`` is ok, no_face or failed; ``face_present``, by the shape of the surface, is yes, no
-    or unsure, and ``None`` if the scan failed.
+    or unsure, and ``None`` if the scan failed. ``deidentification`` is claimed if the scan's
+    sidecar says that its face was removed or replaced, otherwise none.
     """
 
     participant: str
@@ -50,6 +53,7 @@ class ScanLine:
     face_present: str | None = None
     n_views_with_face: int | None = None
     reason: str = ''
+    deidentification: str = 'none'
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,10 @@ class GroupReport:
         Results of each series in the participant unit.
     unprocessed
         Labels of the participants of the dataset without any result at this group call.
+    reductions
+        How rates changed from raw to each other condition, the same people searched alike.
+    verdict
+        Whether the risk is within the limit that was given; ``None`` without a limit.
     not_run
         Each extractor that was not used, and why.
     """
@@ -126,6 +134,8 @@ class GroupReport:
     curves: tuple[Curve, ...] = ()
     ranks: tuple[tuple[Series, tuple[Score, ...]], ...] = ()
     unprocessed: tuple[str, ...] = ()
+    reductions: tuple[ReductionRow, ...] = ()
+    verdict: Verdict | None = None
     not_run: Mapping[str, str] = field(default_factory=dict)
 
 

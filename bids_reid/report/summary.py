@@ -27,6 +27,8 @@ def group_summary(content: GroupReport) -> dict[str, Any]:
         'Findings': [finding.sentence for finding in findings],
         'StrongestAttack': asdict(findings[0].row) if findings else None,
         'ExtractorsNotRun': dict(content.not_run),
+        'Verdict': None if content.verdict is None else asdict(content.verdict),
+        'Reductions': [asdict(row) for row in content.reductions],
         'Identification': [asdict(row) for row in content.rows],
     }
 

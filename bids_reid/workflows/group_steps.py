@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bids_reid.bids.outputs import read_json, write_json, write_table, write_text
+from bids_reid.bids.outputs import RAW, read_json, write_json, write_table, write_text
 from bids_reid.errors import PhotoError
 from bids_reid.faces.extractors import extracted, load_extractor
 from bids_reid.records import Photo, Score
@@ -21,6 +21,8 @@ from bids_reid.risk.identification import (
     identification_rows,
     mated_ranks,
 )
+from bids_reid.risk.pairing import ReductionRow
+from bids_reid.workflows.comparison_steps import judge, reductions
 from bids_reid.workflows.library import left_out, provenance_of, read_scans
 from bids_reid.workflows.search_steps import galleries, merge_shards, read_encoded
 
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.faces.detect import Box
+    from bids_reid.workflows.comparison_steps import Searched
 
-IDENTIFICATION_TABLES = ('group_identification', 'group_ranks')
+IDENTIFICATION_TABLES = ('group_identification', 'group_ranks', 'group_reduction')
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,16 @@ class Choice:
     """Whose scans are searched: labels without prefix; no session or modality means all of them.
 
     ``dataset`` holds all participants of the dataset: a photograph of anybody else is a
-    distractor, and only that.
+    distractor, and only that. ``audited`` is the condition that has to be within ``max_risk``.
     """
 
     dataset: tuple[str, ...]
     participants: tuple[str, ...]
     sessions: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    audited: str = RAW
+    max_risk: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +130,13 @@ def write_group(
     searched : sequence of Path
         What `search_shard` wrote: extractor by extractor, gallery by gallery, shard by shard.
     """
-    scans = read_scans(output_dir, choice.participants, choice.sessions, choice.modalities)
+    scans = read_scans(
+        output_dir, choice.participants, choice.sessions, choice.modalities, choice.conditions
+    )
     known = {scan.line.participant for scan in scans}
     results: list[Identification] = []
+    compared: dict[Series, Searched] = {}
+    several = len({scan.line.condition for scan in scans}) > 1
     lines: tuple[PhotoLine, ...] | None = None
     shards = iter(searched)
     for extractor, files in encoded.items() if photos is not None else ():
@@ -136,16 +146,25 @@ def write_group(
             for decision, searches in merge_shards(gallery, lines, features, extractor, shards):
                 series = Series(gallery.condition, gallery.modality, extractor, decision)
                 results.append(_count(searches, series))
-    _write_identification(output_dir, results if photos is not None else None)
+                if several:
+                    compared[series] = (gallery, searches)
+    changes = tuple(reductions(compared))
+    _write_identification(output_dir, results if photos is not None else None, changes)
     scan_lines = [scan.line for scan in scans]
     write_table(output_dir / 'group_scans.tsv', 'group_scans', map(_scan_row, scan_lines))
+    rows = tuple(row for result in results for row in result.rows)
+    verdict = None
+    if choice.max_risk is not None:
+        verdict = judge(choice.audited, choice.max_risk, scan_lines, lines, rows)
     report = GroupReport(
         dataset=dataset,
         scans=tuple(scan_lines),
         provenance=provenance_of(scans, list(encoded), command),
         photos=lines,
         unprocessed=tuple(sorted(set(choice.participants) - known)),
-        rows=tuple(row for result in results for row in result.rows),
+        rows=rows,
+        reductions=changes,
+        verdict=verdict,
         curves=tuple(result.curve for result in results),
         ranks=tuple((result.series, tuple(result.by_participant)) for result in results),
         not_run={} if photos is None else left_out(scans, list(encoded)),
@@ -163,6 +182,14 @@ def read_rows(output_dir: Path) -> list[IdentificationRow]:
     """Read the identification rates from ``group_summary.json``; none without photographs."""
     rows = read_json(output_dir / 'group_summary.json').get('Identification', ())
     return [IdentificationRow(**row) for row in rows]
+
+
+def read_reductions(output_dir: Path) -> list[ReductionRow]:
+    """Read from ``group_summary.json`` how rates changed between conditions."""
+    rows = read_json(output_dir / 'group_summary.json').get('Reductions', ())
+    return [
+        ReductionRow(**{**row, 'still_identified': tuple(row['still_identified'])}) for row in rows
+    ]
 
 
 def _photo_lines(
@@ -198,14 +225,29 @@ def _count(searches: Searches, series: Series) -> Identification:
     return Identification(series, rows, curve, by_photo, by_participant)
 
 
-def _write_identification(output_dir: Path, results: Sequence[Identification] | None) -> None:
+def _write_identification(
+    output_dir: Path,
+    results: Sequence[Identification] | None,
+    changes: Sequence[ReductionRow],
+) -> None:
     """Write the tables of rates and ranks; without photographs take away earlier ones."""
     if results is None:
         for name in IDENTIFICATION_TABLES:
             (output_dir / f'{name}.tsv').unlink(missing_ok=True)
             (output_dir / f'{name}.json').unlink(missing_ok=True)
         return
-    rates, ranks = IDENTIFICATION_TABLES
+    rates, ranks, reduction = IDENTIFICATION_TABLES
+    write_table(
+        output_dir / f'{reduction}.tsv',
+        reduction,
+        (
+            {
+                **asdict(row),
+                'still_identified': ','.join(f'sub-{who}' for who in row.still_identified) or None,
+            }
+            for row in changes
+        ),
+    )
     write_table(
         output_dir / f'{rates}.tsv',
         rates,

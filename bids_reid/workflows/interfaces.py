@@ -73,7 +73,7 @@ class _FindFacesInput(BaseInterfaceInputSpec):
 
 
 class _FindFacesOutput(TraitedSpec):
-    faces = File(desc='face box or null per view, JSON')
+    faces = File(desc='face box or null per view, and where one was found, JSON')
 
 
 class FindFaces(SimpleInterface):
@@ -91,7 +91,11 @@ class FindFaces(SimpleInterface):
 
 class _ExtractFeaturesInput(BaseInterfaceInputSpec):
     renders = File(exists=True, mandatory=True, desc='81 grey renders, NPY')
-    faces = File(exists=True, mandatory=True, desc='face box or null per view, JSON')
+    faces = File(
+        exists=True,
+        mandatory=True,
+        desc='face box or null per view, and where one was found, JSON',
+    )
     extractor = traits.Str(mandatory=True, desc='name of the extractor')
 
 
@@ -119,7 +123,7 @@ class ExtractFeatures(SimpleInterface):
 
 class _SaveScanInput(BaseInterfaceInputSpec):
     scan = traits.Any(mandatory=True, desc='bids_reid.records.Scan')
-    bids_dir = traits.Str(mandatory=True)
+    dataset_dir = traits.Str(mandatory=True, desc='dataset of the condition of the scan')
     output_dir = traits.Str(mandatory=True)
     surface = File(exists=True, mandatory=True)
     record = File(exists=True, mandatory=True)
@@ -146,7 +150,7 @@ class SaveScan(SimpleInterface):
         given = self.inputs
         written = steps.save(
             given.scan,
-            Path(given.bids_dir),
+            Path(given.dataset_dir),
             Path(given.output_dir),
             surface=Path(given.surface),
             record=Path(given.record),

@@ -16,6 +16,8 @@ from bids_reid.faces.extractors import (
     why_unavailable,
 )
 from bids_reid.report.content import Model, Provenance, ScanLine
+from bids_reid.risk.deidentification import contradiction
+from bids_reid.workflows.steps import CUT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -39,6 +41,7 @@ def read_scans(
     participants: Collection[str] = (),
     sessions: Collection[str] = (),
     modalities: Collection[str] = (),
+    conditions: Collection[str] = (),
 ) -> list[EnrolledScan]:
     """Read the records of the scans chosen; an empty choice means all.
 
@@ -53,7 +56,7 @@ def read_scans(
     scans = [EnrolledScan(_scan_line(*record), *record) for record in found]
     if not scans and next(scan_records(output_dir), None) is None:
         raise NoInputError(f'{output_dir} holds no results of the participant level: run it first')
-    return select_scans(output_dir, scans, participants, sessions, modalities)
+    return select_scans(output_dir, scans, participants, sessions, modalities, conditions)
 
 
 def select_scans(
@@ -62,6 +65,7 @@ def select_scans(
     participants: Collection[str] = (),
     sessions: Collection[str] = (),
     modalities: Collection[str] = (),
+    conditions: Collection[str] = (),
 ) -> list[EnrolledScan]:
     """Select from the scans of ``output_dir``; an empty choice means all.
 
@@ -77,6 +81,7 @@ def select_scans(
         if (not labels or scan.line.participant in labels)
         and (not sessions or scan.line.session in sessions)
         and (not modalities or scan.line.modality in modalities)
+        and (not conditions or scan.line.condition in conditions)
     ]
     if not chosen:
         raise NothingSelectedError(f'no result in {output_dir} passes the filters')
@@ -123,16 +128,22 @@ def left_out(scans: Sequence[EnrolledScan], used: Collection[str]) -> dict[str, 
 
 def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
     entities = dict(part.partition('-')[::2] for part in files.stem.split('_'))
+    face_present = record.get('Face', {}).get('FacePresent')
+    claimed = record.get('Deidentification', {}).get('Claimed')
+    # a face that the field of view cuts off was not removed
+    seen = None if CUT in (record['Reason'] or '') else face_present
+    reasons = (record['Reason'], contradiction(claimed, seen))
     return ScanLine(
         participant=entities['sub'],
         session=entities.get('ses'),
         modality=files.modality,
         condition=record['Condition'],
-        source=record['Sources'][0].partition('raw:')[2],
+        source=record['Sources'][0].split(':', 2)[2],
         status=record['Status'],
-        face_present=record.get('Face', {}).get('FacePresent'),
+        face_present=face_present,
         n_views_with_face=record['ViewsWithFace'],
-        reason=record['Reason'] or '',
+        reason='; '.join(filter(None, reasons)),
+        deidentification='claimed' if claimed else 'none',
     )
 
 

@@ -17,7 +17,7 @@ from bids_reid.workflows.interfaces import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from bids_reid.records import Scan
@@ -36,19 +36,22 @@ def scan_node_name(scan: Scan) -> str:
 def init_participant_wf(
     *,
     scans: Sequence[Scan],
-    bids_dir: Path,
+    datasets: Mapping[str, Path],
     output_dir: Path,
     extractors: Sequence[str],
     keep_renders: bool,
     name: str = 'participant_wf',
 ) -> pe.Workflow:
-    """Wire one branch per scan; branches know nothing of each other."""
+    """Wire one branch per scan; branches know nothing of each other.
+
+    ``datasets`` is where the scans of each condition are.
+    """
     workflow = pe.Workflow(name=name)
     workflow.add_nodes(
         [
             init_scan_wf(
                 scan=scan,
-                bids_dir=bids_dir,
+                dataset_dir=datasets[scan.condition],
                 output_dir=output_dir,
                 extractors=extractors,
                 keep_renders=keep_renders,
@@ -62,7 +65,7 @@ def init_participant_wf(
 def init_scan_wf(
     *,
     scan: Scan,
-    bids_dir: Path,
+    dataset_dir: Path,
     output_dir: Path,
     extractors: Sequence[str],
     keep_renders: bool,
@@ -76,7 +79,7 @@ def init_scan_wf(
     save = pe.Node(
         SaveScan(
             scan=scan,
-            bids_dir=str(bids_dir),
+            dataset_dir=str(dataset_dir),
             output_dir=str(output_dir),
             keep_renders=keep_renders,
         ),

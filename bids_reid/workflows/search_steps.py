@@ -35,8 +35,13 @@ if TYPE_CHECKING:
 SHARD_SCANS = 4000
 """Scans of one shard: some seconds of work, so that a node's own cost does not count."""
 
-TemplateSource = tuple[str, str, str, str]
-"""Folder, stem, modality and status of a scan: plain text, which Nipype copies quickly."""
+TemplateSource = tuple[str, str, str, str, str]
+"""Folder, stem, modality, condition and status of a scan: plain text, quickly copied by Nipype."""
+
+
+def source(files: ScanFiles, status: str) -> TemplateSource:
+    """Say where a scan's files are."""
+    return (str(files.folder), files.stem, files.modality, files.condition, status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +60,7 @@ class ScanGallery:
     @property
     def sources(self) -> list[TemplateSource]:
         """Where the template of each scan is."""
-        return [
-            (str(scan.files.folder), scan.files.stem, scan.files.modality, scan.line.status)
-            for scan in self.scans
-        ]
+        return [source(scan.files, scan.line.status) for scan in self.scans]
 
     def shards(self) -> list[list[TemplateSource]]:
         """Cut into runs of scans; how many depends on the number of scans alone."""
@@ -105,8 +107,8 @@ class StoredGallery:
         ScanError
             The template is damaged, or of another model than the photographs' features.
         """
-        folder, stem, modality, status = self._sources[scan]
-        files, extractor = ScanFiles(Path(folder), stem, modality), self._extractor
+        folder, stem, modality, condition, status = self._sources[scan]
+        files, extractor = ScanFiles(Path(folder), stem, modality, condition), self._extractor
         features = read_features(files, extractor)
         if features is not None:
             if not made_with(files, extractor, self._model):

@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bids_reid.records import KeypointTemplate, Scan, Template, View
+from bids_reid.records import Scan, View
 from bids_reid.views.cameras import standard_views
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bids_reid.faces.detect import Box
+    from bids_reid.records import KeypointTemplate, Template
 
 SKULL_STRIPPED = (
     'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
@@ -92,24 +98,35 @@ def renders(surface: Path, record: Path, target: Path) -> str:
 
 
 def faces(renders_file: Path, record: Path, target: Path) -> None:
-    """Find the face for every camera; a brain has none, whatever a detector says."""
+    """Find the face for every camera; a brain has none, whatever a detector says.
+
+    Where no face is found, its box is where the face frame has faces.
+    """
     from bids_reid.faces.detect import find_faces_by_camera
+    from bids_reid.faces.frame_boxes import frame_boxes
 
     views = standard_views()
-    found = {}
+    found: Mapping[tuple[float, float], Box] = {}
+    expected: Mapping[tuple[float, float], Box] = {}
     if not json.loads(record.read_text())['SkullStripped']:
         found = find_faces_by_camera(np.load(renders_file), views)
-    boxes = [found.get(_camera(view)) for view in views]
-    target.write_text(json.dumps(boxes))
+        expected = frame_boxes()
+    boxes = {**expected, **found}
+    content = {
+        'boxes': [boxes.get(_camera(view)) for view in views],
+        'found': [_camera(view) in found for view in views],
+    }
+    target.write_text(json.dumps(content))
 
 
 def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
-    """Extract features from every render with a face; the file holds the provenance too."""
+    """Extract features from every render with a face box; the file holds the provenance too."""
     from bids_reid.faces.detect import Box
     from bids_reid.faces.extractors import extracted, load_extractor
 
     model = load_extractor(extractor)
-    boxes = json.loads(faces_file.read_text())
+    faces = json.loads(faces_file.read_text())
+    boxes = faces['boxes']
     seen = [number for number, box in enumerate(boxes) if box is not None]
     images = np.load(renders_file, mmap_mode='r')
     arrays = extracted(
@@ -121,6 +138,7 @@ def features(renders_file: Path, faces_file: Path, extractor: str, template: Pat
     np.savez(
         template,
         view=np.array(seen, np.int32),
+        found=np.array(faces['found'], dtype=bool)[seen],
         provenance=np.array(json.dumps(provenance)),
         **arrays,  # type: ignore[arg-type]
     )
@@ -128,7 +146,7 @@ def features(renders_file: Path, faces_file: Path, extractor: str, template: Pat
 
 def save(
     scan: Scan,
-    bids_dir: Path,
+    dataset_dir: Path,
     output_dir: Path,
     *,
     surface: Path,
@@ -142,19 +160,20 @@ def save(
     """Put the results of one scan in their places; the record goes last."""
     from bids_reid.bids import derivatives
 
-    boxes = json.loads(faces_file.read_text())
+    faces = json.loads(faces_file.read_text())
     content = json.loads(record.read_text())
-    n_faces = sum(box is not None for box in boxes)
+    n_faces = sum(faces['found'])
     reasons = _what_was_found(content, n_faces)
     status = {'Status': 'ok' if n_faces else 'no_face', 'Reason': '; '.join(reasons) or None}
     del content['SkullStripped']
     return derivatives.save_scan(
         scan,
-        bids_dir,
+        dataset_dir,
         output_dir,
         surface=surface,
         measured={**status, 'ViewsWithFace': n_faces, **content, 'Renderer': renderer},
-        boxes=boxes,
+        boxes=faces['boxes'],
+        found=faces['found'],
         templates=[_read_features(template) for template in templates],
         renders=np.load(renders_file, mmap_mode='r') if keep_renders else None,
     )
