@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bids_reid.records import Scan, Template, View
 from bids_reid.views.cameras import standard_views
+
+if TYPE_CHECKING:
+    from bids_reid.surface.frame import FaceFrame
+    from bids_reid.surface.skin import Skin
+    from bids_reid.surface.volume import Volume
 
 SKULL_STRIPPED = (
     'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
@@ -33,19 +38,26 @@ def _rounded(value: float | None) -> float | None:
 
 def skin(scan_file: Path, surface: Path, record: Path) -> None:
     """Extract the skin of a scan and place its face frame."""
-    from bids_reid.surface.frame import FieldOfView, find_frame
     from bids_reid.surface.gifti import write_surface
-    from bids_reid.surface.skin import extract_skin
-    from bids_reid.surface.vault import is_brain, vault_roughness
     from bids_reid.surface.volume import load_volume
 
-    volume = load_volume(scan_file)
+    found, _, content = skin_record(load_volume(scan_file))
+    write_surface(surface, found.points, found.triangles)
+    record.write_text(json.dumps(content))
+
+
+def skin_record(volume: Volume) -> tuple[Skin, FaceFrame, dict[str, Any]]:
+    """Return the skin of a volume, its face frame, and the entries of its record."""
+    from bids_reid.surface.frame import FieldOfView, find_frame
+    from bids_reid.surface.skin import extract_skin
+    from bids_reid.surface.vault import is_brain, vault_roughness
+    from bids_reid.workflows.presence_steps import shape_record
+
     found = extract_skin(volume)
     placed = find_frame(found.points, FieldOfView(volume.affine, volume.data.shape))
     frame, face = placed.frame, placed.face
     roughness = vault_roughness(found.points, found.triangles)
-    write_surface(surface, found.points, found.triangles)
-    content = {
+    return found, frame, {
         'VoxelSize': [round(size, 4) for size in volume.voxel_size],
         'Notes': list(volume.notes),
         'Points': len(found.points),
@@ -73,8 +85,8 @@ def skin(scan_file: Path, surface: Path, record: Path) -> None:
             'FaceBehindMm': _rounded(face.behind_mm),
             'HeadLoss': round(face.head_loss, 3),
         },
+        **shape_record(volume, found, frame),
     }
-    record.write_text(json.dumps(content))
 
 
 def renders(surface: Path, record: Path, target: Path) -> str:
