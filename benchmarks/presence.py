@@ -14,6 +14,7 @@ import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from functools import lru_cache
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,15 +24,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from bids_reid.phantom.volume import Scan
 
 NOISES = (0.01, 0.03, 0.06, 0.1)
 CONTRASTS = ('T1w', 'FLAIR', 'T2w', 'T1w')
-SPACING = 2.0
+SPACING = 1.5
 N_INTACT, N_OTHER = 60, 12
 SEED = 61
+LOSE_BRAIN = ('plane', 'mask', 'deep')
 CUTS = {'cut-eyes': 0.0, 'cut-nose': -34.0}
 """Whole faces, the field of view of which ends at a height."""
 
@@ -45,32 +45,54 @@ class Case(NamedTuple):
     noise: float
 
 
-def cases() -> Iterator[Case]:
-    """Every way, over noise levels and contrasts in turn."""
+def cases(person: int) -> list[Case]:
+    """One person under one noise level and contrast, de-faced in every way if there is time."""
     from bids_reid.phantom.defacing import DEFACINGS
 
-    for name in (*DEFACINGS, *CUTS):
-        for person in range(N_INTACT if name == 'intact' else N_OTHER):
-            number = person // 2
-            how = list(product(CONTRASTS, NOISES))[number * 7 % 16]
-            yield Case(name, person, *how)
+    how = list(product(CONTRASTS, NOISES))[person // 2 * 7 % 16]
+    names = (*DEFACINGS, *CUTS) if person < N_OTHER else ('intact',)
+    return [Case(name, person, *how) for name in names]
 
 
 def make(case: Case) -> Scan:
     """Scan and de-face somebody."""
     from bids_reid.phantom.artefacts import crop
+    from bids_reid.phantom.defacing import DEFACINGS, deface_stored
+
+    if case.defacing in CUTS:
+        intact = exposed(case._replace(defacing='intact'))
+        return crop(intact, low=(-np.inf, -np.inf, CUTS[case.defacing]))
+    if DEFACINGS[case.defacing].before is not None:
+        return exposed(case)
+    intact = exposed(case._replace(defacing='intact'))
+    return deface_stored(case.defacing, intact, seed=seed(case))
+
+
+def seed(case: Case) -> list[int]:
+    """Of a person's scan."""
+    return [SEED, case.person, 5]
+
+
+@lru_cache(maxsize=1)
+def exposed(case: Case) -> Scan:
+    """A scan before anything is done to what is stored."""
     from bids_reid.phantom.defacing import scan_defaced
     from bids_reid.phantom.identity import draw_people
 
     (who,) = draw_people(1, seed=[SEED, case.person])
-    name = 'intact' if case.defacing in CUTS else case.defacing
-    seed = [SEED, case.person, 5]
-    scan = scan_defaced(
-        name, who, seed=seed, modality=case.modality, noise=case.noise, spacing=SPACING
+    return scan_defaced(
+        case.defacing,
+        who,
+        seed=seed(case),
+        modality=case.modality,
+        noise=case.noise,
+        spacing=SPACING,
     )
-    if case.defacing in CUTS:
-        scan = crop(scan, low=(-np.inf, -np.inf, CUTS[case.defacing]))
-    return scan
+
+
+def measure_person(person: int) -> list[dict[str, object]]:
+    """Measure all scans of a person."""
+    return [measure(case) for case in sorted(cases(person), key=lambda case: 'refaced' in case[0])]
 
 
 def measure(case: Case) -> dict[str, object]:
@@ -78,6 +100,7 @@ def measure(case: Case) -> dict[str, object]:
     import nibabel as nib
 
     from bids_reid.errors import ScanError
+    from bids_reid.phantom.defacing import brain_lost
     from bids_reid.surface.volume import load_volume
     from bids_reid.workflows.presence_steps import evidence_of
     from bids_reid.workflows.steps import skin_record
@@ -91,7 +114,10 @@ def measure(case: Case) -> dict[str, object]:
         except ScanError as error:
             return {**case._asdict(), 'Status': 'failed', 'Reason': str(error)}
     evidence = {} if content['SkullStripped'] else evidence_of(skin, frame)
-    return {**case._asdict(), **content, **evidence}
+    lost = 0.0
+    if case.defacing in LOSE_BRAIN:
+        lost = brain_lost(exposed(case._replace(defacing='intact')), scan)
+    return {**case._asdict(), 'lost_ml': lost, **content, **evidence}
 
 
 def main() -> None:
@@ -102,8 +128,8 @@ def main() -> None:
     arguments = parser.parse_args()
     context = get_context('forkserver')
     with ProcessPoolExecutor(arguments.nprocs, context) as pool, arguments.measure.open('w') as f:
-        for row in pool.map(measure, cases(), chunksize=4):
-            f.write(json.dumps(row) + '\n')
+        for rows in pool.map(measure_person, range(N_INTACT)):
+            f.writelines(json.dumps(row) + '\n' for row in rows)
             f.flush()
 
 

@@ -163,7 +163,7 @@ def scan_defaced(
     modality, spacing, noise, bias, field_of_view, centre
         As for `bids_reid.phantom.volume.scan_volume`.
     """
-    how = DEFACINGS[name]
+    before = DEFACINGS[name].before
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     scan = expose(
         identity,
@@ -173,11 +173,18 @@ def scan_defaced(
         field_of_view=field_of_view,
         centre=centre,
     )
-    if how.before is not None:
-        scan = how.before(scan, rng)
+    if before is not None:
+        scan = before(scan, rng)
     values = np.asarray(scan.data * coil(scan.data.shape, bias, rng), np.float32)
     scan = replace(scan, data=add_noise(values, noise, scan.contrast, rng))
-    return scan if how.after is None else how.after(scan, rng)
+    return deface_stored(name, scan, seed=seed)
+
+
+def deface_stored(name: str, scan: Scan, *, seed: Sequence[int]) -> Scan:
+    """De-face a scan with noise; as it is, if ``name`` is done to the signal before."""
+    after = DEFACINGS[name].after
+    rng = np.random.default_rng(np.random.SeedSequence([*seed, len(name)]))
+    return scan if after is None else after(scan, rng)
 
 
 def brain_lost(before: Scan, after: Scan) -> float:

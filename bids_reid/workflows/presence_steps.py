@@ -30,7 +30,7 @@ def shape_record(volume: Volume, skin: Skin, frame: FaceFrame) -> dict[str, Any]
     view = FieldOfView(volume.affine, volume.data.shape)
     return {
         'FaceRelief': _entries(face_relief(skin.points, skin.triangles, frame, view)),
-        'BrainCut': _entries(brain_cut(volume, skin, frame)),
+        'BrainCut': _entries(brain_cut(volume, skin, frame, view)),
     }
 
 
