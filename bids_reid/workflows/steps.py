@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from bids_reid.faces.detect import Box
     from bids_reid.records import KeypointTemplate, Template
+    from bids_reid.surface.frame import FaceFrame
+    from bids_reid.surface.skin import Skin
+    from bids_reid.surface.volume import Volume
 
 SKULL_STRIPPED = (
     'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
@@ -39,48 +42,59 @@ def _rounded(value: float | None) -> float | None:
 
 def skin(scan_file: Path, surface: Path, record: Path) -> None:
     """Extract the skin of a scan and place its face frame."""
-    from bids_reid.surface.frame import FieldOfView, find_frame
     from bids_reid.surface.gifti import write_surface
-    from bids_reid.surface.skin import extract_skin
-    from bids_reid.surface.vault import is_brain, vault_roughness
     from bids_reid.surface.volume import load_volume
 
-    volume = load_volume(scan_file)
+    found, _, content = skin_record(load_volume(scan_file))
+    write_surface(surface, found.points, found.triangles)
+    record.write_text(json.dumps(content))
+
+
+def skin_record(volume: Volume) -> tuple[Skin, FaceFrame, dict[str, Any]]:
+    """Return the skin of a volume, its face frame, and the entries of its record."""
+    from bids_reid.surface.frame import FieldOfView, find_frame
+    from bids_reid.surface.skin import extract_skin
+    from bids_reid.surface.vault import is_brain, vault_roughness
+    from bids_reid.workflows.presence_steps import shape_record
+
     found = extract_skin(volume)
     placed = find_frame(found.points, FieldOfView(volume.affine, volume.data.shape))
     frame, face = placed.frame, placed.face
     roughness = vault_roughness(found.points, found.triangles)
-    write_surface(surface, found.points, found.triangles)
-    content = {
-        'VoxelSize': [round(size, 4) for size in volume.voxel_size],
-        'Notes': list(volume.notes),
-        'Points': len(found.points),
-        'VolumeLitres': round(found.volume_litres, 3),
-        'VaultRoughness': round(roughness, 2),
-        # a face on a rough vault is a face
-        'SkullStripped': is_brain(roughness, found.volume_litres) and face.present != 'yes',
-        'SurfaceQuality': {
-            'RelativeNoise': round(found.noise, 5),
-            'EdgeBlurMm': round(found.edge_mm, 3),
-            'FaceInView': round(face.in_view, 3),
-            'FaceCoreInView': round(face.core_in_view, 3),
-            'FaceFitMm': _rounded(face.fit_mm),
+    return (
+        found,
+        frame,
+        {
+            'VoxelSize': [round(size, 4) for size in volume.voxel_size],
+            'Notes': list(volume.notes),
+            'Points': len(found.points),
+            'VolumeLitres': round(found.volume_litres, 3),
+            'VaultRoughness': round(roughness, 2),
+            # a face on a rough vault is a face
+            'SkullStripped': is_brain(roughness, found.volume_litres) and face.present != 'yes',
+            'SurfaceQuality': {
+                'RelativeNoise': round(found.noise, 5),
+                'EdgeBlurMm': round(found.edge_mm, 3),
+                'FaceInView': round(face.in_view, 3),
+                'FaceCoreInView': round(face.core_in_view, 3),
+                'FaceFitMm': _rounded(face.fit_mm),
+            },
+            'FaceFrame': {
+                'Origin': [round(float(value), 3) for value in frame.origin],
+                'Forward': [float(value) for value in frame.forward],
+                'Up': [float(value) for value in frame.up],
+                'Scale': round(frame.scale, 4),
+                'Source': placed.source,
+            },
+            'Face': {
+                'FacePresent': face.present,
+                'FaceCovered': round(face.covered, 3),
+                'FaceBehindMm': _rounded(face.behind_mm),
+                'HeadLoss': round(face.head_loss, 3),
+            },
+            **shape_record(volume, found, frame),
         },
-        'FaceFrame': {
-            'Origin': [round(float(value), 3) for value in frame.origin],
-            'Forward': [float(value) for value in frame.forward],
-            'Up': [float(value) for value in frame.up],
-            'Scale': round(frame.scale, 4),
-            'Source': placed.source,
-        },
-        'Face': {
-            'FacePresent': face.present,
-            'FaceCovered': round(face.covered, 3),
-            'FaceBehindMm': _rounded(face.behind_mm),
-            'HeadLoss': round(face.head_loss, 3),
-        },
-    }
-    record.write_text(json.dumps(content))
+    )
 
 
 def renders(surface: Path, record: Path, target: Path) -> str:
