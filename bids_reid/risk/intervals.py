@@ -96,8 +96,9 @@ def effective_interval(
     n
         Number of searches. The interval is never narrower than that of n independent ones.
     n_people
-        Number of people, or groups, that were resampled. At a rate of 0 or 1 nothing varies, and
-        all searches of a person are taken as one.
+        Number of people that were resampled. The fewer of them are on the rarer side of the rate,
+        the less their variance can be trusted, and the more all searches of a person are taken as
+        one; at a rate of 0 or 1 nothing varies, and they are.
 
     Returns
     -------
@@ -112,6 +113,7 @@ def effective_interval(
     with np.errstate(divide='ignore', invalid='ignore'):
         size = np.minimum(p * (1 - p) / variance, n)
     size = np.where(variance > 0, size, n)
-    size = np.where((p <= 0) | (p >= 1), min(n, n_people), size)
+    rarer = np.minimum(p, 1 - p) * n_people
+    size = (rarer * size + 2 * np.minimum(size, n_people)) / (rarer + 2)
     student = stats.t.ppf(0.5 + CONFIDENCE / 2, n_people - 1)
     return wilson(p, size * (normal_quantile() / student) ** 2)
