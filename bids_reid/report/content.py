@@ -6,9 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bids_reid.records import Score, View
+from bids_reid.risk.attacks import ParticipantRow, StrongestRow
+from bids_reid.risk.breakdown import BreakdownRow
+from bids_reid.risk.comparisons import ComparisonRow
+from bids_reid.risk.controls import ControlRow
 from bids_reid.risk.gate import Verdict
+from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.identification import IdentificationRow, Series
+from bids_reid.risk.linkage import LinkageRow
+from bids_reid.risk.openset import OpenSetRow
 from bids_reid.risk.pairing import ReductionRow
+from bids_reid.risk.verification import VerificationRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +105,23 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Statistics:
+    """What stands beside the identification rates: the rows of a table each.
+
+    The name of a field is that of its table after ``group_``.
+    """
+
+    strongest: tuple[StrongestRow, ...] = ()
+    participants: tuple[ParticipantRow, ...] = ()
+    comparisons: tuple[ComparisonRow, ...] = ()
+    controls: tuple[ControlRow, ...] = ()
+    growth: tuple[GrowthRow, ...] = ()
+    verification: tuple[VerificationRow, ...] = ()
+    openset: tuple[OpenSetRow, ...] = ()
+    breakdown: tuple[BreakdownRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GroupReport:
     """The input of the group page.
 
@@ -124,6 +149,12 @@ class GroupReport:
         Whether the risk is within the limit that was given; ``None`` without a limit.
     not_run
         Each extractor that was not used, and why.
+    statistics
+        What stands beside the rates; empty without photographs.
+    linkage
+        Rows of ``group_linkage.tsv``.
+    audited
+        The condition that the page is about first.
     """
 
     dataset: str
@@ -137,6 +168,9 @@ class GroupReport:
     reductions: tuple[ReductionRow, ...] = ()
     verdict: Verdict | None = None
     not_run: Mapping[str, str] = field(default_factory=dict)
+    statistics: Statistics = Statistics()
+    linkage: tuple[LinkageRow, ...] = ()
+    audited: str = 'raw'
 
 
 @dataclass(frozen=True, slots=True)
