@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bids_reid.records import Score, View
+from bids_reid.records import View
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.breakdown import BreakdownRow
 from bids_reid.risk.comparisons import ComparisonRow
@@ -59,7 +59,10 @@ class ScanLine:
     source: str
     status: str
     face_present: str | None = None
+    face_score: float | None = None
     n_views_with_face: int | None = None
+    verdict: str | None = None
+    brain_loss: str | None = None
     reason: str = ''
     deidentification: str = 'none'
 
@@ -139,8 +142,6 @@ class GroupReport:
         Rows of ``group_identification.tsv``.
     curves
         One CMC per series.
-    ranks
-        Results of each series in the participant unit.
     unprocessed
         Labels of the participants of the dataset without any result at this group call.
     reductions
@@ -163,7 +164,6 @@ class GroupReport:
     photos: tuple[PhotoLine, ...] | None = None
     rows: tuple[IdentificationRow, ...] = ()
     curves: tuple[Curve, ...] = ()
-    ranks: tuple[tuple[Series, tuple[Score, ...]], ...] = ()
     unprocessed: tuple[str, ...] = ()
     reductions: tuple[ReductionRow, ...] = ()
     verdict: Verdict | None = None

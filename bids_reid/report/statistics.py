@@ -120,7 +120,8 @@ def links(rows: Sequence[LinkageRow]) -> list[Link]:
         members = sorted(
             (row for row in rows if _sides(row) == sides), key=lambda row: -row.n_correct
         )
-        found.append(Link(*(_set_name(side) for side in sides), members[0], tuple(members)))
+        probe, gallery = (_set_name(side) for side in sides)
+        found.append(Link(probe, gallery, members[0], tuple(members)))
     return sorted(found, key=lambda link: link.strongest.ci_low or 0, reverse=True)
 
 

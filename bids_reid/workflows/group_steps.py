@@ -166,7 +166,6 @@ def write_group(
         reductions=changes,
         verdict=verdict,
         curves=tuple(result.curve for result in results),
-        ranks=tuple((result.series, tuple(result.by_participant)) for result in results),
         not_run={} if photos is None else left_out(scans, list(encoded)),
     )
     write_json(output_dir / 'group_summary.json', group_summary(report))
