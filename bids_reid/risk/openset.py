@@ -99,7 +99,7 @@ def openset_rows(
                 n_failed_enrol=statuses.count('no_template'),
                 n_gallery=len(searches.gallery),
                 n_distractors=len(best),
-                threshold=threshold,
+                threshold=threshold if searches.gallery else None,
                 fnir=fnir,
                 ci_low=low,
                 ci_high=high,
