@@ -112,7 +112,8 @@ def effective_interval(
     variance = np.nanvar(replicates, axis=0) * n_people / (n_people - 1)
     with np.errstate(divide='ignore', invalid='ignore'):
         size = np.minimum(p * (1 - p) / variance, n)
-    size = np.where(variance > 0, size, n)
+    # resamples may vary around a rate of 0 or 1, where their own threshold does
+    size = np.where((variance > 0) & (p * (1 - p) > 0), size, n)
     rarer = np.minimum(p, 1 - p) * n_people
     size = (rarer * size + 2 * np.minimum(size, n_people)) / (rarer + 2)
     student = stats.t.ppf(0.5 + CONFIDENCE / 2, n_people - 1)

@@ -117,7 +117,7 @@ def test_failed_controls_stand_at_the_top(full_report):
     broken = replace(full_report.statistics.controls[0], verdict='not_ok', reason='why it is so')
     statistics = replace(full_report.statistics, controls=(broken,))
     text = text_of(group_page(replace(full_report, statistics=statistics)))
-    assert text.index('1 control did not turn out as it must') < text.index('Before and after')
+    assert text.index('1 control did not turn out as it must') < text.index('recognised at first rank')
     assert 'why it is so' in text
 
 

@@ -144,3 +144,11 @@ def test_resamples_draw_everybody_as_often():
     weights = resample(6, seed=1, n_resamples=5000)
     assert (weights.sum(axis=1) == 6).all()
     assert np.abs(weights.mean(axis=0) - 1).max() < 0.06
+
+
+def test_a_rate_of_one_whose_resamples_vary_has_an_interval():
+    """Otherwise an open-set run in which everybody is missed ends with an error."""
+    replicates = np.array([1.0, 0.9, 1.0, 0.8])
+    low, high = effective_interval(1.0, replicates, 20, 10)
+    assert 0.5 < low < 0.9
+    assert high == pytest.approx(1)
