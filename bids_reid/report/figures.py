@@ -30,6 +30,11 @@ DASHES = ('solid', 'dashed', 'dashdot', 'dotted')
 LONG_GALLERY = 30
 FEW_RANKS = 10
 MOST_BARS = 4
+SIZES = {
+    **{10**power: f'{10**power:,}' for power in range(6)},
+    10**6: '1 million',
+    10**7: '10 million',
+}
 _STYLE: Any = {
     'svg.fonttype': 'none',
     'svg.hashsalt': 'bids_reid',
@@ -144,6 +149,9 @@ def growth_figure(name: str, rows: Sequence[GrowthRow]) -> str:
             label='guessing',
         )
         axes.set_xscale('log')
+        powers = [10**power for power in range(8) if 10**power <= rows[-1].n_gallery]
+        axes.set_xticks(powers, [SIZES[power] for power in powers])
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel('people in the gallery')
         _dress_rates(axes, 'participants found at rank 1')
         figure.legend(loc='outside lower center', frameon=False, ncols=3)

@@ -96,7 +96,7 @@ def linkage_sentence(links: Sequence[Link]) -> str | None:
         f'{words.count(row.n_probes, "participant")} ({words.percent(row.rate)}, 95% interval '
         f'{words.interval(row.ci_low, row.ci_high)}) were linked from their {link.probe} scan to '
         f'their {link.gallery} scan among {words.count(row.n_gallery, "participant")} '
-        f'({row.extractor}, {row.decision}, the strongest of {len(link.rows)} ways tried); '
+        f'({row.extractor}, {row.decision}, the strongest of the ways tried); '
         f'guessing would give {words.percent(row.chance)}.'
     )
 

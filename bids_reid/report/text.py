@@ -60,8 +60,8 @@ def change_lines(rows: Sequence[ReductionRow]) -> list[str]:
         lines.append(
             f'{group}: {attack_name(series)} recognised {row.n_before} of '
             f'{words.count(row.n_people, "participant")} before and {row.n_after} after '
-            f'(change of {words.percent(row.reduction)}, 95% interval '
-            f'{words.interval(row.ci_low, row.ci_high)}), searched among the same people'
+            f'(a reduction of {words.points(row.reduction)} points, 95% interval '
+            f'{words.points_interval(row.ci_low, row.ci_high)}), searched among the same people'
             + (f'; still recognised: {remain}' if remain else '')
         )
     return lines

@@ -176,9 +176,7 @@ def _by_view(
             numbers, rows = found.setdefault(int(view), ([], []))
             numbers.append(number)
             rows.append(row)
-    return {
-        view: (numbers, np.array(rows, np.float64)) for view, (numbers, rows) in found.items()
-    }
+    return {view: (numbers, np.array(rows, np.float64)) for view, (numbers, rows) in found.items()}
 
 
 def _minus_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -285,8 +283,7 @@ def _participants(
     owners = np.array(searches.photo_participants)
     searched = [result.participant for result in results if result.status == 'ok']
     rows = [
-        scores[searches.acquired & (owners == participant)].max(axis=0)
-        for participant in searched
+        scores[searches.acquired & (owners == participant)].max(axis=0) for participant in searched
     ]
     table = np.array(rows, np.float32).reshape(len(searched), len(gallery))
     return table, np.array([gallery[participant] for participant in searched], np.intp)
@@ -301,9 +298,7 @@ def _split(
     return table[mated], table[~mated]
 
 
-def equal_error_rate(
-    mated: NDArray[np.floating], nonmated: NDArray[np.floating]
-) -> float | None:
+def equal_error_rate(mated: NDArray[np.floating], nonmated: NDArray[np.floating]) -> float | None:
     """Error rate at the threshold where FMR and FNMR meet; ``None`` without scores of a kind.
 
     A pair matches if its score is the threshold or higher. Between two thresholds both rates are

@@ -61,9 +61,7 @@ class BrainCut:
     deep_cm2: float
 
 
-def brain_cut(
-    volume: Volume, skin: Skin, frame: FaceFrame, view: FieldOfView
-) -> BrainCut:
+def brain_cut(volume: Volume, skin: Skin, frame: FaceFrame, view: FieldOfView) -> BrainCut:
     """Measure the area of cut brain.
 
     Parameters
@@ -129,14 +127,10 @@ def _areas(mesh: Mesh) -> NDArray[np.float64]:
     """Area of the surface around each point, square millimetres."""
     a, b, c = (mesh.points[mesh.triangles[:, corner]].astype(float) for corner in range(3))
     third = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
-    return np.bincount(
-        mesh.triangles.ravel(), np.repeat(third, 3), minlength=len(mesh.points)
-    )
+    return np.bincount(mesh.triangles.ravel(), np.repeat(third, 3), minlength=len(mesh.points))
 
 
-def _brain(
-    volume: Volume, frame: FaceFrame
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def _brain(volume: Volume, frame: FaceFrame) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """What looks like brain and is one piece with it: 0 or 1 on a coarse grid, and its affine."""
     factor = np.maximum(np.round(GRID_MM / volume.spacing), 1).astype(np.intp)
     box = _box(volume, frame)

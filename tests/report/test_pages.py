@@ -45,8 +45,23 @@ PROVENANCE = Provenance(
     renderer='llvmpipe',
 )
 SCANS = (
-    ScanLine('01', None, 'T1w', 'raw', 'sub-01/anat/sub-01_T1w.nii.gz', 'ok', 'yes', 0.97, 60, 'review'),
-    ScanLine('02', '1', 'T1w', 'raw', 'sub-02_T1w.nii.gz', 'failed', None, None, None, 'could not assess', None, 'brain only'),
+    ScanLine(
+        '01', None, 'T1w', 'raw', 'sub-01/anat/sub-01_T1w.nii.gz', 'ok', 'yes', 0.97, 60, 'review'
+    ),
+    ScanLine(
+        '02',
+        '1',
+        'T1w',
+        'raw',
+        'sub-02_T1w.nii.gz',
+        'failed',
+        None,
+        None,
+        None,
+        'could not assess',
+        None,
+        'brain only',
+    ),
 )
 VOID = {'meta', 'path', 'use', 'img', 'br', 'link', 'hr'}
 
@@ -352,7 +367,20 @@ def make_participant(**changes):
         warnings=('The neck is cut off.',),
     )
     bad = ScanReport(
-        ScanLine('01', '2', 'FLAIR', 'raw', 'f.nii.gz', 'failed', None, None, None, None, None, 'disk <full>'),
+        ScanLine(
+            '01',
+            '2',
+            'FLAIR',
+            'raw',
+            'f.nii.gz',
+            'failed',
+            None,
+            None,
+            None,
+            None,
+            None,
+            'disk <full>',
+        ),
     )
     return ParticipantReport('demo', '01', (replace(good, **changes), bad), PROVENANCE)
 

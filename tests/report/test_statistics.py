@@ -72,9 +72,7 @@ def full_report():
         rows=tuple(rows),
         curves=tuple(curves),
         statistics=collected.statistics([]),
-        reductions=(
-            reduction_row(searched[raw], searched[defaced], defaced, baseline='raw'),
-        ),
+        reductions=(reduction_row(searched[raw], searched[defaced], defaced, baseline='raw'),),
         linkage=(make_link(),),
         audited='defaced',
         verdict=risk_verdict(rows, condition='defaced', max_risk=0.05),
@@ -117,7 +115,9 @@ def test_failed_controls_stand_at_the_top(full_report):
     broken = replace(full_report.statistics.controls[0], verdict='not_ok', reason='why it is so')
     statistics = replace(full_report.statistics, controls=(broken,))
     text = text_of(group_page(replace(full_report, statistics=statistics)))
-    assert text.index('1 control did not turn out as it must') < text.index('recognised at first rank')
+    assert text.index('1 control did not turn out as it must') < text.index(
+        'recognised at first rank'
+    )
     assert 'why it is so' in text
 
 
