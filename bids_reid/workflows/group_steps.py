@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from bids_reid.faces.detect import Box
     from bids_reid.workflows.comparison_steps import Searched
 
-IDENTIFICATION_TABLES = ('group_identification', 'group_ranks', 'group_reduction')
+IDENTIFICATION_TABLES = ('group_identification', 'group_ranks')
+REDUCTION_TABLE = 'group_reduction'
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,8 @@ def write_group(
                 if several:
                     compared[series] = (gallery, searches)
     changes = tuple(reductions(compared))
-    _write_identification(output_dir, results if photos is not None else None, changes)
+    _write_identification(output_dir, results if photos is not None else None)
+    _write_reductions(output_dir, changes)
     scan_lines = [scan.line for scan in scans]
     write_table(output_dir / 'group_scans.tsv', 'group_scans', map(_scan_row, scan_lines))
     rows = tuple(row for result in results for row in result.rows)
@@ -224,29 +226,13 @@ def _count(searches: Searches, series: Series) -> Identification:
     return Identification(series, rows, curve, by_photo, by_participant)
 
 
-def _write_identification(
-    output_dir: Path,
-    results: Sequence[Identification] | None,
-    changes: Sequence[ReductionRow],
-) -> None:
+def _write_identification(output_dir: Path, results: Sequence[Identification] | None) -> None:
     """Write the tables of rates and ranks; without photographs take away earlier ones."""
     if results is None:
         for name in IDENTIFICATION_TABLES:
-            (output_dir / f'{name}.tsv').unlink(missing_ok=True)
-            (output_dir / f'{name}.json').unlink(missing_ok=True)
+            _remove_table(output_dir, name)
         return
-    rates, ranks, reduction = IDENTIFICATION_TABLES
-    write_table(
-        output_dir / f'{reduction}.tsv',
-        reduction,
-        (
-            {
-                **asdict(row),
-                'still_identified': ','.join(f'sub-{who}' for who in row.still_identified) or None,
-            }
-            for row in changes
-        ),
-    )
+    rates, ranks = IDENTIFICATION_TABLES
     write_table(
         output_dir / f'{rates}.tsv',
         rates,
@@ -265,6 +251,29 @@ def _write_identification(
             for score in result.by_photo
         ),
     )
+
+
+def _write_reductions(output_dir: Path, changes: Sequence[ReductionRow]) -> None:
+    """Write the table of changes between conditions; without any take away an earlier one."""
+    if not changes:
+        _remove_table(output_dir, REDUCTION_TABLE)
+        return
+    write_table(
+        output_dir / f'{REDUCTION_TABLE}.tsv',
+        REDUCTION_TABLE,
+        (
+            {
+                **asdict(row),
+                'still_identified': ','.join(f'sub-{who}' for who in row.still_identified) or None,
+            }
+            for row in changes
+        ),
+    )
+
+
+def _remove_table(output_dir: Path, name: str) -> None:
+    (output_dir / f'{name}.tsv').unlink(missing_ok=True)
+    (output_dir / f'{name}.json').unlink(missing_ok=True)
 
 
 def _scan_row(line: ScanLine) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from bids_reid.bids.derivatives import (
     read_features,
     read_keypoints,
     read_template,
+    renew_claim,
     save_failure,
     save_scan,
 )
@@ -309,3 +311,77 @@ def test_renders_are_pictures_of_their_views(bench: Bench) -> None:
     with Image.open(pictures[5]) as picture:
         assert picture.mode == 'L'
         assert np.asarray(picture).tolist() == [[200] * 4] * 4
+
+
+def test_other_conditions_keep_their_files(bench: Bench) -> None:
+    """A changed original must not take the results of its de-faced version away, nor this that."""
+    raw, version = bench.scan, replace(bench.scan, condition='defaced')
+    kept: dict[str, set[Path]] = {}
+    for scan in (raw, version):
+        bench.scan = scan
+        bench.save('face_recognition', 'orb', renders=True)
+    everything = set(bench.files.folder.iterdir())
+    kept['raw'] = {path for path in everything if '_desc-defaced' not in path.name}
+    kept['defaced'] = everything - kept['raw']
+    assert len(kept['raw']) == len(kept['defaced']) == 9
+    for scan, other in ((raw, 'defaced'), (version, 'raw')):
+        save_failure(scan, bench.raw, bench.out, 'why')
+        left = set(bench.files.folder.iterdir()) - kept[other]
+        assert left == {ScanFiles.of(scan, bench.out).record}
+        assert kept[other] <= set(bench.files.folder.iterdir())
+        bench.scan = scan
+        bench.save('face_recognition', 'orb', renders=True)
+    record = read_json(ScanFiles.of(version, bench.out).record)
+    assert record['Sources'] == ['bids:defaced:sub-01/anat/sub-01_T1w.nii']
+
+
+def test_only_the_adaptive_attacker_gets_what_no_detector_found(bench: Bench) -> None:
+    """Otherwise the naive attacker's rate is that of one who knows the face frame."""
+    found = np.array([False, True])
+    keypoints = Keypoints(
+        np.arange(10, dtype=np.uint8).reshape(5, 2),
+        np.zeros((5, 2), np.float32),
+        np.array([0, 3, 5]),
+    )
+    templates = {
+        'face_recognition': Template(FEATURES, VIEWS, found),
+        'orb': KeypointTemplate(keypoints, VIEWS, found),
+    }
+    save_scan(
+        bench.scan,
+        bench.raw,
+        bench.out,
+        surface=bench.surface,
+        measured={'Status': 'no_face', 'Reason': None},
+        boxes=[(1, 2, 3, 4)] * 81,
+        found=[False] * 80 + [True],
+        templates=[({'Extractor': name, 'Model': 'm'}, some) for name, some in templates.items()],
+        renders=None,
+    )
+    for only, rows in ((True, [1]), (False, [0, 1])):
+        features = read_features(bench.files, 'face_recognition', found_only=only)
+        np.testing.assert_array_equal(features, FEATURES[rows])
+        for name in templates:
+            template = read_template(bench.files, name, found_only=only)
+            assert template is not None
+            assert template.views.tolist() == VIEWS[rows].tolist()
+        some = read_keypoints(bench.files, 'orb', found_only=only)
+        assert some is not None
+        assert some.offsets.tolist() == ([0, 2] if only else [0, 3, 5])
+        assert some.descriptors[:, 0].tolist() == ([6, 8] if only else [0, 2, 4, 6, 8])
+    sources = [(row['face_found'], row['box_source']) for row in read_table(bench.files.views)]
+    assert sources == [('no', 'frame')] * 80 + [('yes', 'detector')]
+
+
+def test_a_claim_is_read_again_without_any_work(bench: Bench) -> None:
+    """A sidecar that was mended must not need the scan to be rendered again."""
+    bench.save()
+    assert read_json(bench.files.record)['Deidentification'] == {'Claimed': None, 'Methods': []}
+    sidecar = bench.scan.path.with_suffix('.json')
+    sidecar.write_text('{"DeidentificationMethod": ["pydeface"]}')
+    assert bench.done()
+    renew_claim(bench.scan, bench.raw, bench.out)
+    record = read_json(bench.files.record)
+    assert record['Deidentification'] == {'Claimed': True, 'Methods': ['pydeface']}
+    assert record['Status'] == 'ok'
+    assert bench.done()

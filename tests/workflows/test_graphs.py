@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +51,25 @@ def scans(tmp_path: Path) -> tuple[Scan, ...]:
 def build(scans: tuple[Scan, ...], tmp_path: Path) -> pe.Workflow:
     return init_participant_wf(
         scans=scans,
-        bids_dir=tmp_path,
+        datasets={'raw': tmp_path, 'defaced': tmp_path / 'd'},
         output_dir=tmp_path / 'out',
         extractors=EXTRACTORS,
         keep_renders=True,
     )
+
+
+def test_a_version_is_told_to_be_of_its_own_dataset(
+    scans: tuple[Scan, ...], tmp_path: Path
+) -> None:
+    """Otherwise its Sources lead to a raw file that does not exist, or saving fails."""
+    version = replace(scans[0], condition='defaced')
+    workflow = build((*scans, version), tmp_path)
+    folders = {
+        node.inputs.scan: node.inputs.dataset_dir
+        for node in workflow._get_all_nodes()
+        if node.name == 'save'
+    }
+    assert folders == {scans[0]: str(tmp_path), scans[1]: str(tmp_path), version: f'{tmp_path}/d'}
 
 
 def test_each_scan_runs_from_its_file_to_its_results(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_reid.bids.derivatives import save_failure, save_scan
-from bids_reid.bids.outputs import read_table
+from bids_reid.bids.outputs import read_json, read_table
 from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces import photographs
 from bids_reid.faces.detect import Box
@@ -102,7 +103,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     plugin = tmp_path / 'plugin.yml'
     plugin.write_text('plugin: Linear')
 
-    def run_group(out: Path, photos: list[Photo], shard: int = 4000, part: int = 32) -> dict:
+    def run_group(
+        out: Path, photos: list[Photo], shard: int = 4000, part: int = 32, **choice: Any
+    ) -> dict[str, str]:
         monkeypatch.setattr(search_steps, 'SHARD_SCANS', shard)
         monkeypatch.setattr(group, 'PHOTOS_PER_NODE', part)
         logs = tmp_path / 'logs'
@@ -111,7 +114,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             output_dir=out,
             dataset='made up',
             command='bids-reid',
-            choice=Choice(PEOPLE, PEOPLE),
+            choice=Choice(PEOPLE, PEOPLE, **choice),
             scans=read_scans(out),
             photos=photos,
             extractors=['pixels'],
@@ -144,6 +147,50 @@ def test_the_size_of_the_parts_changes_no_byte(
     assert run(other, photos, shard, part) == {}
     assert len(group_files(out)) == 8
     assert group_files(other) == group_files(out)
+
+
+def test_conditions_are_compared_on_the_same_people(
+    study: tuple[Path, list[Photo]], run: Run, tmp_path: Path
+) -> None:
+    """Otherwise de-facing looks good, or bad, only because fewer people were de-faced."""
+    out, photos = study
+    blank = Template(np.full((1, D), 0.5, np.float32), np.zeros(1, np.int32))
+    for label in PEOPLE[:5]:
+        name = f'sub-{label}_ses-a'
+        scan = Scan(label, 'a', 'T1w', name, tmp_path / 'd' / f'{name}.nii', 'defaced')
+        save_scan(
+            scan,
+            tmp_path / 'd',
+            out,
+            surface=tmp_path / 'surface',
+            measured={
+                'Status': 'ok',
+                'Reason': '',
+                'ViewsWithFace': 1,
+                'Face': {'FacePresent': 'yes'},
+            },
+            boxes=[None] * 81,
+            templates=[({'Extractor': 'pixels', 'Model': 'pixels'}, blank)],
+            renders=None,
+        )
+    assert run(out, photos, audited='defaced', max_risk=0.5) == {}
+    (row,) = read_table(out / 'group_reduction.tsv')
+    assert (row['condition'], row['modality'], row['n_people']) == ('defaced', 'T1w', '5')
+    # the raw scan of one of the five failed
+    assert (row['n_gallery_before'], row['n_gallery_after']) == ('4', '5')
+    rates = read_table(out / 'group_identification.tsv')
+    assert all(int(r['n_gallery']) >= 10 for r in rates if r['condition'] == 'raw')
+    # all versions are alike, and ties count against the right person
+    assert (row['n_after'], row['still_identified']) == ('0', 'n/a')
+    assert int(row['n_before']) > 1
+    verdict = read_json(out / 'group_summary.json')['Verdict']
+    assert (verdict['condition'], verdict['kind'], verdict['n']) == ('defaced', 'risk', 5)
+    assert verdict['passed'] is True
+    # without photographs there is nothing to compare, but a verdict
+    assert run(out, None, audited='defaced', max_risk=0.5) == {}
+    assert not (out / 'group_reduction.tsv').exists()
+    verdict = read_json(out / 'group_summary.json')['Verdict']
+    assert (verdict['kind'], verdict['n'], verdict['passed']) == ('presence', 5, False)
 
 
 def test_ranks_are_those_of_exact_scores(study: tuple[Path, list[Photo]], run: Run) -> None:

@@ -97,7 +97,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scan = Scan('01', None, 'T1w', 'sub-01', there / 'a')
     node = SaveScan(
         scan=scan,
-        bids_dir='/bids',
+        dataset_dir='/bids',
         output_dir='/out',
         surface=str(there / 'a'),
         record=str(there / 'b'),
@@ -202,9 +202,13 @@ def test_no_face_is_looked_for_in_a_brain(tmp_path: Path, monkeypatch: pytest.Mo
     for stripped, expected in ((True, 0), (False, 9)):
         record.write_text(json.dumps({'SkullStripped': stripped}))
         steps.faces(tmp_path / 'renders.npy', record, target)
-        boxes = json.loads(target.read_text())
-        assert len(boxes) == 81
-        assert [n for n, box in enumerate(boxes) if box] == list(range(36, 36 + expected))
+        faces = json.loads(target.read_text())
+        assert len(faces['boxes']) == len(faces['found']) == 81
+        found = [n for n, seen in enumerate(faces['found']) if seen]
+        assert found == list(range(36, 36 + expected))
+        # where none was found an adaptive attacker looks all the same, but not on a brain
+        assert sum(box is not None for box in faces['boxes']) == (0 if stripped else 81)
+        assert stripped or faces['boxes'][40] == [1, 2, 3, 4]
 
 
 def test_features_keep_the_numbers_of_their_views(
@@ -228,9 +232,11 @@ def test_features_keep_the_numbers_of_their_views(
     np.save(tmp_path / 'r.npy', images)
     for seen in ([], [3, 80]):
         boxes = [[n, 0, 1, 1] if n in seen else None for n in range(81)]
-        (tmp_path / 'f.json').write_text(json.dumps(boxes))
+        faces = {'boxes': boxes, 'found': [n == 80 and n in seen for n in range(81)]}
+        (tmp_path / 'f.json').write_text(json.dumps(faces))
         steps.features(tmp_path / 'r.npy', tmp_path / 'f.json', 'x-y', tmp_path / 't.npz')
         provenance, template = steps._read_features(tmp_path / 't.npz')
         assert provenance == {'Extractor': 'x-y', 'Model': 'mean'}
         assert template.views.tolist() == seen
         assert template.features.tolist() == [[n, n] for n in seen]
+        assert template.where_found().views.tolist() == seen[1:]
