@@ -188,9 +188,17 @@ def _add_analysis(parser: Parser) -> None:
     group.add_argument(
         '--extractors',
         nargs='+',
-        default=('face_recognition',),
+        default=(),
         metavar='NAME',
-        help='feature extractors (default: face_recognition)',
+        help='orb, sift, face_recognition, deepface-ArcFace, ... (default: all that can run; at '
+        'group level all that every scan has a template of)',
+    )
+    group.add_argument(
+        '--models-dir',
+        type=absolute,
+        metavar='DIR',
+        help='weights of the deepface-... extractors, see bids-reid-models (default: '
+        'BIDS_REID_MODELS, or bids_reid/models in your data folder)',
     )
     group.add_argument(
         '--keep',

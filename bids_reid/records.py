@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
@@ -58,6 +59,73 @@ class Template:
 
     features: NDArray[np.float32]
     views: NDArray[np.int32]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many vectors there are, and their length."""
+        n, d = self.features.shape
+        return n, d
+
+
+@dataclass(frozen=True, slots=True)
+class Keypoints:
+    """Keypoints of n images, one image after the other.
+
+    Attributes
+    ----------
+    descriptors : (k, d) uint8
+        Of all images: bits (ORB) or numbers (SIFT).
+    positions : (k, 2) float32
+        x to the right and y down, from the middle of the face box, in sizes of it.
+    offsets : (n + 1,) int64
+        Those of image i are ``offsets[i]`` to ``offsets[i + 1]``.
+    """
+
+    descriptors: NDArray[np.uint8]
+    positions: NDArray[np.float32]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Keypoints:
+        """Take them from the arrays of a file, which have the names of the attributes.
+
+        Raises
+        ------
+        KeyError
+            One of them is missing.
+        """
+        return cls(arrays['descriptors'], arrays['positions'], arrays['offsets'])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what a file holds of them."""
+        return {
+            'descriptors': self.descriptors,
+            'positions': self.positions,
+            'offsets': self.offsets,
+        }
+
+    def __getitem__(self, image: int) -> Keypoints:
+        """Return the keypoints of one image."""
+        first, end = self.offsets[image], self.offsets[image + 1]
+        offsets = self.offsets[image : image + 2] - first
+        return Keypoints(self.descriptors[first:end], self.positions[first:end], offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class KeypointTemplate:
+    """All keypoints of one scan, an image per view: ``views`` (n,) int32 view numbers."""
+
+    keypoints: Keypoints
+    views: NDArray[np.int32]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many descriptors there are, and the bytes of each."""
+        k, d = self.keypoints.descriptors.shape
+        return k, d
 
 
 @dataclass(frozen=True, slots=True)

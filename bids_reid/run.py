@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 from multiprocessing import forkserver
+from pathlib import Path
 
 from bids_reid.errors import Exit, NoInputError, UsageError
 from bids_reid.settings import Settings
@@ -23,7 +24,7 @@ def run_levels(settings: Settings) -> Exit:
         Nothing could be done, for a reason that the user can mend.
     """
     _check_files(settings)
-    prepare_environment(settings.omp_threads)
+    prepare_environment(settings.omp_threads, settings.models_dir)
     _start_server_early(settings)
     # what is imported is no garbage, and looking for some takes a tenth of the time
     gc.disable()
@@ -67,7 +68,12 @@ def _check_files(settings: Settings) -> None:
     NoInputError
         A file or folder that was named is not there.
     """
-    for path in (settings.photos, settings.filter_file, settings.plugin_file):
+    for path in (
+        settings.photos,
+        settings.filter_file,
+        settings.plugin_file,
+        settings.models_dir,
+    ):
         if path is not None and not path.exists():
             raise NoInputError(f'no such file or folder: {path}')
 
@@ -78,13 +84,13 @@ def _check_options(settings: Settings) -> None:
     Raises
     ------
     ReidError
-        An extractor or a plugin is unknown, or options exclude each other.
+        An extractor or a plugin is unknown or cannot run, or options exclude each other.
     """
-    from bids_reid.faces.extractors import load_extractor
+    from bids_reid.faces.extractors import check_extractor
     from bids_reid.workflows.execute import read_plugin
 
     for name in settings.extractors:
-        load_extractor(name)
+        check_extractor(name)
     if settings.plugin_file is not None:
         read_plugin(settings.plugin_file)
     if 'participant' not in settings.levels and settings.filter_file is not None:
@@ -95,7 +101,7 @@ def _check_options(settings: Settings) -> None:
         )
 
 
-def prepare_environment(omp_threads: int = 1) -> None:
+def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) -> None:
     """Set what libraries read from the environment, for this process and its workers.
 
     Numpy reads it when it is imported: OpenBLAS's threads, once there, are busy while they wait.
@@ -105,6 +111,10 @@ def prepare_environment(omp_threads: int = 1) -> None:
     # the server that workers come from would import from the current folder first
     os.environ['PYTHONSAFEPATH'] = '1'
     os.environ |= dict.fromkeys(THREADS, str(omp_threads))
+    if models_dir is not None:
+        from bids_reid.faces.weights import FOLDER_VARIABLE
+
+        os.environ[FOLDER_VARIABLE] = str(models_dir)
     from bids_reid.bids.outputs import PRIVATE_UMASK
     from bids_reid.views.selftest import use_offscreen_window
 

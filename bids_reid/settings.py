@@ -17,8 +17,8 @@ DEFAULT_MODALITIES = ('T1w', 'FLAIR')
 class Settings:
     """A run of the program.
 
-    Empty tuples of labels mean "all". ``command`` is the command line as it was typed, for the
-    reports.
+    Empty tuples mean "all": of the extractors those that can run. ``command`` is the command line
+    as it was typed, for the reports.
     """
 
     bids_dir: Path
@@ -28,7 +28,8 @@ class Settings:
     participants: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
-    extractors: tuple[str, ...] = ('face_recognition',)
+    extractors: tuple[str, ...] = ()
+    models_dir: Path | None = None
     photos: Path | None = None
     filter_file: Path | None = None
     database_dir: Path | None = None

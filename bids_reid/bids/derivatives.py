@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -24,14 +24,16 @@ from bids_reid.bids.outputs import (
 )
 from bids_reid.errors import ScanError
 from bids_reid.faces.extractors import bids_label
-from bids_reid.records import Scan, Template
+from bids_reid.records import Keypoints, KeypointTemplate, Scan, Template
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+_T = TypeVar('_T')
 
 FAILED = 'failed'
 
@@ -44,7 +46,7 @@ def save_scan(
     surface: Path,
     measured: dict[str, Any],
     boxes: Sequence[Sequence[Any] | None],
-    templates: Sequence[tuple[dict[str, Any], Template]],
+    templates: Sequence[tuple[dict[str, Any], Template | KeypointTemplate]],
     renders: NDArray[np.uint8] | None,
 ) -> Path:
     """Write all files of a scan, its record last; return the record's path.
@@ -55,7 +57,7 @@ def save_scan(
         What the record says beside where the scan came from; holds ``Status`` and ``Reason``.
     boxes : sequence of 81
         Face box of each view with the view it was found in, or ``None``.
-    templates : sequence of (provenance, Template)
+    templates : sequence of (provenance, template)
         One per extractor; the provenance names it as ``Extractor``.
     renders : (81, h, w) uint8, optional
         Pictures to keep.
@@ -72,7 +74,7 @@ def save_scan(
     for provenance, template in templates:
         target = files.template(bids_label(provenance['Extractor']))
         with atomically(target) as temporary, temporary.open('wb') as file:
-            np.savez(file, features=template.features, view=template.views)
+            np.savez(file, **_arrays(template))  # type: ignore[arg-type]
         write_json(
             target.with_suffix('.json'),
             {'Description': 'Face features of the renders', **provenance, **origin},
@@ -156,7 +158,27 @@ def _remove_results(files: ScanFiles) -> None:
             path.unlink()
 
 
-def read_template(files: ScanFiles, extractor: str) -> Template | None:
+def _arrays(template: Template | KeypointTemplate) -> dict[str, NDArray[Any]]:
+    """Return what the file of a template holds."""
+    if isinstance(template, KeypointTemplate):
+        return {**template.keypoints.arrays(), 'view': template.views}
+    return {'features': template.features, 'view': template.views}
+
+
+def template_of(arrays: Mapping[str, NDArray[Any]]) -> Template | KeypointTemplate:
+    """Make a template of the arrays of a file, of vectors or of keypoints.
+
+    Raises
+    ------
+    KeyError
+        One of them is missing.
+    """
+    if 'descriptors' in arrays:
+        return KeypointTemplate(Keypoints.of(arrays), arrays['view'])
+    return Template(arrays['features'], arrays['view'])
+
+
+def read_template(files: ScanFiles, extractor: str) -> Template | KeypointTemplate | None:
     """Read the template of an extractor; ``None`` if the scan has none.
 
     Raises
@@ -164,8 +186,18 @@ def read_template(files: ScanFiles, extractor: str) -> Template | None:
     ScanError
         The file is damaged.
     """
-    arrays = _read_arrays(files, extractor, 'features', 'view')
-    return None if arrays is None else Template(*arrays)
+    return _read(files, extractor, template_of)
+
+
+def read_keypoints(files: ScanFiles, extractor: str) -> Keypoints | None:
+    """Read no more of a template than its keypoints; ``None`` if the scan has none.
+
+    Raises
+    ------
+    ScanError
+        The file is damaged, or not of keypoints.
+    """
+    return _read(files, extractor, Keypoints.of)
 
 
 def read_features(files: ScanFiles, extractor: str) -> NDArray[np.float32] | None:
@@ -176,17 +208,18 @@ def read_features(files: ScanFiles, extractor: str) -> NDArray[np.float32] | Non
     ScanError
         The file is damaged.
     """
-    arrays = _read_arrays(files, extractor, 'features')
-    return None if arrays is None else arrays[0]
+    return _read(files, extractor, lambda arrays: arrays['features'])
 
 
-def _read_arrays(files: ScanFiles, extractor: str, *names: str) -> list[NDArray[Any]] | None:
+def _read(
+    files: ScanFiles, extractor: str, take: Callable[[Mapping[str, NDArray[Any]]], _T]
+) -> _T | None:
     path = files.template(bids_label(extractor))
     if not path.exists():
         return None
     try:
         with path.open('rb') as file, np.load(file) as content:
-            return [content[name] for name in names]
+            return take(content)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise ScanError(
             f'{path} is damaged: delete it and run the participant level again'

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING
 from bids_reid.bids.inputs import dataset_participants
 from bids_reid.bids.outputs import prepare_output
 from bids_reid.bids.photos import find_photos
-from bids_reid.errors import Exit, NothingSelectedError, ReidError
-from bids_reid.levels.common import dataset_name, forget, run, say
+from bids_reid.errors import Exit, NoInputError, NothingSelectedError, ReidError
+from bids_reid.levels.common import dataset_name, forget, run, say, say_left_out
 from bids_reid.report.findings import group_findings
 from bids_reid.report.text import rate_table
 from bids_reid.workflows.group import init_group_wf
 from bids_reid.workflows.group_steps import IDENTIFICATION_TABLES, Choice, read_rows
-from bids_reid.workflows.library import EnrolledScan, read_scans, select_scans
+from bids_reid.workflows.library import (
+    EnrolledScan,
+    read_scans,
+    searchable_extractors,
+    select_scans,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +53,7 @@ def group_level(settings: Settings) -> Exit:
         choice=choice,
         scans=scans,
         photos=photos,
-        extractors=settings.extractors,
+        extractors=_extractors(settings, scans),
     )
     reasons = run(workflow, settings)
     forget(settings, workflow.name)
@@ -61,6 +66,26 @@ def group_level(settings: Settings) -> Exit:
         say(rate_table(rows))
     say(f'report: {settings.output_dir}/group.html')
     return Exit.SOME_FAILED if any(scan.line.status == 'failed' for scan in scans) else Exit.OK
+
+
+def _extractors(settings: Settings, scans: Sequence[EnrolledScan]) -> tuple[str, ...]:
+    """Take the extractors asked for, or all that can search these scans.
+
+    Raises
+    ------
+    NoInputError
+        None can.
+    """
+    if settings.extractors or settings.photos is None:
+        return settings.extractors
+    names, left_out = searchable_extractors(scans)
+    say(f'extractors: {", ".join(names) or "none"}')
+    say_left_out(left_out)
+    if not names:
+        raise NoInputError(
+            f'no extractor can search {settings.output_dir}: run the participant level again'
+        )
+    return names
 
 
 def _choice(settings: Settings, found: set[str]) -> Choice:

@@ -11,8 +11,8 @@ from bids_reid.bids.derivatives import is_up_to_date, save_failure
 from bids_reid.bids.inputs import find_scans
 from bids_reid.bids.outputs import prepare_output
 from bids_reid.errors import Exit
-from bids_reid.faces.extractors import load_extractor
-from bids_reid.levels.common import dataset_name, forget, run, say
+from bids_reid.faces.extractors import available_extractors, load_extractor
+from bids_reid.levels.common import dataset_name, forget, run, say, say_left_out
 from bids_reid.settings import DEFAULT_MODALITIES
 from bids_reid.views.selftest import check_rendering
 from bids_reid.workflows.library import read_scans
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 def participant_level(settings: Settings) -> Exit:
     """Process the scans that need it and write the pages of all that were chosen."""
+    if not settings.extractors:
+        names, left_out = available_extractors()
+        say(f'extractors: {", ".join(names)}')
+        say_left_out(left_out)
+        settings = replace(settings, extractors=names)
     scans = find_scans(
         settings.bids_dir,
         participants=settings.participants,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bids_reid.records import Score, View
 from bids_reid.risk.identification import IdentificationRow, Series
@@ -113,6 +114,8 @@ class GroupReport:
         Results of each series in the participant unit.
     unprocessed
         Labels of the participants of the dataset without any result at this group call.
+    not_run
+        Each extractor that was not used, and why.
     """
 
     dataset: str
@@ -123,6 +126,7 @@ class GroupReport:
     curves: tuple[Curve, ...] = ()
     ranks: tuple[tuple[Series, tuple[Score, ...]], ...] = ()
     unprocessed: tuple[str, ...] = ()
+    not_run: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ def group_summary(content: GroupReport) -> dict[str, Any]:
         'Photographs': None if content.photos is None else _photographs(content.photos),
         'Findings': [finding.sentence for finding in findings],
         'StrongestAttack': asdict(findings[0].row) if findings else None,
+        'ExtractorsNotRun': dict(content.not_run),
         'Identification': [asdict(row) for row in content.rows],
     }
 

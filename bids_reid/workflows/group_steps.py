@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bids_reid.bids.outputs import read_json, write_json, write_table, write_text
 from bids_reid.errors import PhotoError
-from bids_reid.faces.extractors import load_extractor
+from bids_reid.faces.extractors import extracted, load_extractor
 from bids_reid.records import Photo, Score
 from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine
 from bids_reid.report.summary import group_summary
@@ -21,7 +21,7 @@ from bids_reid.risk.identification import (
     identification_rows,
     mated_ranks,
 )
-from bids_reid.workflows.library import provenance_of, read_scans
+from bids_reid.workflows.library import left_out, provenance_of, read_scans
 from bids_reid.workflows.search_steps import galleries, merge_shards, read_encoded
 
 if TYPE_CHECKING:
@@ -61,10 +61,12 @@ class Identification:
 
 
 def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) -> None:
-    """Crop and encode photographs as the study did; one status and reason per photograph."""
+    """Crop and encode photographs as the study did; one status and reason per photograph.
+
+    The file holds what `extracted` gives, with nothing, or rows of NaN, for those without a face.
+    """
     from bids_reid.faces.photographs import loose_crop, read_photograph
 
-    model = load_extractor(extractor)
     crops: list[tuple[NDArray[np.uint8], Box]] = []
     statuses: list[tuple[str, str]] = []
     for photo in photos:
@@ -78,11 +80,25 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
             else:
                 crops.append(cropped)
                 statuses.append(('ok', ''))
-    features = np.full((len(photos), model.dimension), np.nan, np.float32)
-    if crops:
-        found = [number for number, (status, _) in enumerate(statuses) if status == 'ok']
-        features[found] = model.features(*zip(*crops, strict=True))
-    np.savez(target, features=features, statuses=np.array(statuses, dtype=str).reshape(-1, 2))
+    images, boxes = zip(*crops, strict=True) if crops else ((), ())
+    found = np.array([status == 'ok' for status, _ in statuses], dtype=bool)
+    arrays = _for_all(found, extracted(load_extractor(extractor), images, boxes))
+    arrays['statuses'] = np.array(statuses, dtype=str).reshape(-1, 2)
+    np.savez(target, **arrays)  # type: ignore[arg-type]
+
+
+def _for_all(
+    found: NDArray[np.bool_], arrays: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """Spread arrays of the photographs with a face over all photographs (n,)."""
+    if 'offsets' in arrays:
+        counts = np.zeros(len(found) + 1, np.int64)
+        counts[1:][found] = np.diff(arrays['offsets'])
+        return {**arrays, 'offsets': np.cumsum(counts)}
+    features = arrays['features']
+    spread = np.full((len(found), features.shape[1]), np.nan, np.float32)
+    spread[found] = features
+    return {'features': spread}
 
 
 def write_group(
@@ -132,6 +148,7 @@ def write_group(
         rows=tuple(row for result in results for row in result.rows),
         curves=tuple(result.curve for result in results),
         ranks=tuple((result.series, tuple(result.by_participant)) for result in results),
+        not_run={} if photos is None else left_out(scans, list(encoded)),
     )
     write_json(output_dir / 'group_summary.json', group_summary(report))
     # figures take long to import

@@ -247,7 +247,7 @@ class WriteGroup(SimpleInterface):
         given = self.inputs
         photographed = given.photos is not None
         encoded = [Path(file) for file in given.encoded] if photographed else []
-        each = len(encoded) // len(given.extractors)
+        each = len(encoded) // max(1, len(given.extractors))
         page = group_steps.write_group(
             Path(given.output_dir),
             dataset=given.dataset,

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any
 from bids_reid import __version__
 from bids_reid.bids.outputs import ScanFiles, read_json, scan_records
 from bids_reid.errors import NoInputError, NothingSelectedError
-from bids_reid.faces.extractors import bids_label
+from bids_reid.faces.extractors import (
+    BY_NAME_ONLY,
+    EXTRACTORS,
+    bids_label,
+    load_extractor,
+    why_unavailable,
+)
 from bids_reid.report.content import Model, Provenance, ScanLine
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
+
+SEARCHED_KINDS = ('vector',)
+"""Kinds of extractors whose templates the group level can search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,44 @@ def select_scans(
     if not chosen:
         raise NothingSelectedError(f'no result in {output_dir} passes the filters')
     return chosen
+
+
+def searchable_extractors(scans: Sequence[EnrolledScan]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the extractors that have a template of every scan, and why each other is left out.
+
+    Scans that failed or show no face have no template of any.
+    """
+    enrolled = [scan.record.get('Extractors', ()) for scan in scans if scan.line.status == 'ok']
+    reasons = {
+        name: _why_not_searched(name, sum(name in names for names in enrolled), len(enrolled))
+        for name in EXTRACTORS
+    }
+    return (
+        tuple(name for name, reason in reasons.items() if not reason),
+        {name: reason for name, reason in reasons.items() if reason},
+    )
+
+
+def _why_not_searched(name: str, n_templates: int, n_scans: int) -> str:
+    """Say why an extractor cannot search ``n_scans``; nothing if it can."""
+    unavailable = why_unavailable(name)
+    if unavailable:
+        return unavailable
+    if n_scans and not n_templates:
+        return BY_NAME_ONLY.get(name, 'the participant level ran without it')
+    if n_templates < n_scans:
+        return f'{n_scans - n_templates} of {n_scans} scans have no template of it'
+    if load_extractor(name).kind not in SEARCHED_KINDS:
+        return 'its keypoints are not searched'
+    return ''
+
+
+def left_out(scans: Sequence[EnrolledScan], used: Collection[str]) -> dict[str, str]:
+    """Say of each extractor that was not used why that is."""
+    _, reasons = searchable_extractors(scans)
+    return {
+        name: reasons.get(name, 'it was not asked for') for name in EXTRACTORS if name not in used
+    }
 
 
 def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:

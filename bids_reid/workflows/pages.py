@@ -101,7 +101,7 @@ def _template_lines(scan: EnrolledScan, extractors: Sequence[str]) -> tuple[Temp
     for extractor in extractors:
         template = read_template(scan.files, extractor)
         if template is not None:
-            lines.append(TemplateLine(extractor, *template.features.shape))
+            lines.append(TemplateLine(extractor, *template.shape))
     return tuple(lines)
 
 

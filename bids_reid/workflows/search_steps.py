@@ -15,7 +15,7 @@ import numpy as np
 
 from bids_reid.bids.derivatives import made_with, read_features
 from bids_reid.bids.outputs import ScanFiles
-from bids_reid.errors import NoInputError, ScanError
+from bids_reid.errors import NoInputError, ScanError, UsageError
 from bids_reid.faces.extractors import bids_label, load_extractor
 from bids_reid.match.scores import DECISIONS, probe_scores
 from bids_reid.match.search import FastScores, search
@@ -159,7 +159,7 @@ def search_shard(
         found = search(
             features[usable],
             gallery,
-            similarity=load_extractor(extractor).similarity,
+            similarity=_similarity(extractor),
             decision=decision,
         )
         arrays |= {f'{decision}_scores': found.scores, f'{decision}_slack': found.slack}
@@ -190,7 +190,7 @@ def merge_shards(
     acquired = np.array([lines[n].status == 'ok' for n in probes], dtype=bool)
     shards = list(islice(files, len(gallery.shards())))
     stored = StoredGallery(gallery.sources, extractor)
-    similarity = load_extractor(extractor).similarity
+    similarity = _similarity(extractor)
     for decision in DECISIONS:
         found = _merged(shards, decision, similarity, acquired, len(gallery.scans))
         searches = Searches(
@@ -204,6 +204,20 @@ def merge_shards(
         exactly = partial(_rescore, features[probes], stored, similarity, decision)
         refine(searches, found.radius, exactly)
         yield decision, searches
+
+
+def _similarity(extractor: str) -> Similarity:
+    """Say how an extractor's vectors are compared.
+
+    Raises
+    ------
+    UsageError
+        It gives keypoints.
+    """
+    model = load_extractor(extractor)
+    if model.kind == 'keypoints':
+        raise UsageError(f'{extractor} gives keypoints, which are not searched')
+    return model.similarity
 
 
 def _merged(

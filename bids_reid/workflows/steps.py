@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bids_reid.records import Scan, Template, View
+from bids_reid.records import KeypointTemplate, Scan, Template, View
 from bids_reid.views.cameras import standard_views
 
 SKULL_STRIPPED = (
@@ -106,21 +106,23 @@ def faces(renders_file: Path, record: Path, target: Path) -> None:
 def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
     """Extract features from every render with a face; the file holds the provenance too."""
     from bids_reid.faces.detect import Box
-    from bids_reid.faces.extractors import load_extractor
+    from bids_reid.faces.extractors import extracted, load_extractor
 
     model = load_extractor(extractor)
     boxes = json.loads(faces_file.read_text())
     seen = [number for number, box in enumerate(boxes) if box is not None]
     images = np.load(renders_file, mmap_mode='r')
-    values = model.features(
-        [np.asarray(images[number]) for number in seen], [Box(*boxes[number]) for number in seen]
+    arrays = extracted(
+        model,
+        [np.asarray(images[number]) for number in seen],
+        [Box(*boxes[number]) for number in seen],
     )
     provenance = {'Extractor': extractor, **model.provenance()}
     np.savez(
         template,
-        features=values,
         view=np.array(seen, np.int32),
         provenance=np.array(json.dumps(provenance)),
+        **arrays,  # type: ignore[arg-type]
     )
 
 
@@ -178,7 +180,8 @@ def _what_was_found(content: dict[str, Any], n_faces: int) -> list[str]:
     return found if n_faces else [NO_FACE, *found]
 
 
-def _read_features(path: Path) -> tuple[dict[str, Any], Template]:
+def _read_features(path: Path) -> tuple[dict[str, Any], Template | KeypointTemplate]:
+    from bids_reid.bids.derivatives import template_of
+
     with np.load(path) as content:
-        template = Template(content['features'], content['view'])
-        return json.loads(str(content['provenance'])), template
+        return json.loads(str(content['provenance'])), template_of(content)

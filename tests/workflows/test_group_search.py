@@ -32,12 +32,14 @@ Run = Callable[..., dict[str, str]]
 class Pixels:
     """An extractor whose features are the picture's first pixels."""
 
+    kind = 'vector'
     dimension = D
     similarity = 'euclidean'
 
     def features(self, images: list[NDArray[np.uint8]], boxes: list[Box]) -> NDArray[np.float32]:
-        assert len(images) == len(boxes) > 0
-        return np.array([image[0, :D] for image in images], np.float32) / 255
+        assert len(images) == len(boxes)
+        rows = [image[0, :D] for image in images]
+        return np.array(rows, np.float32).reshape(-1, D) / 255
 
     def identity(self) -> dict[str, str]:
         return {'Model': 'pixels'}

@@ -214,6 +214,8 @@ def test_features_keep_the_numbers_of_their_views(
     from bids_reid.faces import extractors
 
     class Mean:
+        kind = 'vector'
+
         def features(self, images: list[np.ndarray], boxes: list[Any]) -> np.ndarray:
             rows = [[image.mean(), box.left] for image, box in zip(images, boxes, strict=True)]
             return np.array(rows, np.float32).reshape(-1, 2)
