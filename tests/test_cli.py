@@ -91,6 +91,7 @@ ALIASES = [
     ('modalities', ('--modalities',), ('T2w', 'UNIT1'), ('T2w', 'UNIT1')),
     ('extractors', ('--extractors',), ('a', 'b'), ('a', 'b')),
     ('photos', ('--photos',), ('/p',), Path('/p')),
+    ('models_dir', ('--models-dir',), ('/m',), Path('/m')),
     ('keep', ('--keep',), ('renders',), 'renders'),
     ('report_faces', ('--report-faces',), (), True),
     ('verbosity', ('-v',), (), 1),
@@ -205,12 +206,24 @@ class TestRefusals:
         assert code == 64
         assert 'face_recognition' in said
 
+    def test_missing_weights(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
+    ) -> None:
+        """Found before the rendering, and nothing is downloaded."""
+        asked = ('--extractors', 'deepface-ArcFace', '--models-dir', tmp_path)
+        code, said = refused(capsys, dataset, 'out', 'participant', *asked)
+        assert code == 66
+        assert 'deepface-ArcFace' in said
+        assert 'bids-reid-models fetch' in said
+
     def test_missing_dataset(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         code, said = refused(capsys, tmp_path / 'gone', 'out', 'participant')
         assert code == 66
         assert str(tmp_path / 'gone') in said
 
-    @pytest.mark.parametrize('option', ['--photos', '--bids-filter-file', '--use-plugin'])
+    @pytest.mark.parametrize(
+        'option', ['--photos', '--bids-filter-file', '--use-plugin', '--models-dir']
+    )
     def test_missing_file_before_any_work(
         self, capsys: pytest.CaptureFixture[str], dataset: Path, option: str
     ) -> None:
@@ -377,11 +390,11 @@ def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
         assert code in said
 
 
-def test_both_programs_are_installed() -> None:
+def test_all_programs_are_installed() -> None:
     """Otherwise the commands of the README do not exist."""
     project = tomllib.loads((Path(__file__).parents[1] / 'pyproject.toml').read_text())
     named = project['project']['scripts']
-    assert set(named) == {'bids-reid', 'bids-reid-demo'}
+    assert set(named) == {'bids-reid', 'bids-reid-demo', 'bids-reid-models'}
     installed = {entry.name: entry for entry in entry_points(group='console_scripts')}
     for name, target in named.items():
         assert installed[name].value == target

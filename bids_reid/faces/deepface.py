@@ -108,6 +108,10 @@ class DeepFaceExtractor:
         """Say why it cannot run; ``None`` if it can."""
         return why_not(self._entry, self._folder)
 
+    def weights_bytes(self) -> int:
+        """Size of the weights, 0 if they are not there."""
+        return self._path.stat().st_size if self._path.is_file() else 0
+
     def identity(self) -> dict[str, str]:
         """Name the model, its weights and who cuts the faces out.
 

@@ -106,6 +106,18 @@ def why_unavailable(name: str) -> str | None:
     return deepface.load(name).why_not()
 
 
+def memory_gb(name: str) -> float:
+    """Estimate what a process needs that runs an extractor.
+
+    While DeepFace opens a model there are two copies of it, and what the network computes.
+    """
+    if not name.startswith('deepface-'):
+        return 0.8
+    from bids_reid.faces import deepface
+
+    return 0.8 + 3 * deepface.load(name).weights_bytes() / 2**30
+
+
 def available_extractors() -> tuple[tuple[str, ...], dict[str, str]]:
     """Return those that run by default, and why each of the others does not."""
     reasons = {name: why_unavailable(name) or BY_NAME_ONLY.get(name) for name in EXTRACTORS}

@@ -74,8 +74,8 @@ class _KeypointExtractor:
         strength = np.array([point.response for point in found])
         # the same order for the same strength, whatever order OpenCV's threads find them in
         order = np.lexsort((places[:, 0], places[:, 1], -strength))[:LIMIT]
-        positions = (places[order] + np.float32(0.5)) / FACE_PIXELS - np.float32(0.5 + MARGIN)
-        return np.asarray(descriptors[order], np.uint8), positions
+        positions = (places[order] + 0.5) / FACE_PIXELS - (0.5 + MARGIN)
+        return np.asarray(descriptors[order], np.uint8), positions.astype(np.float32)
 
 
 class Orb(_KeypointExtractor):

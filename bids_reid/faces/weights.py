@@ -99,7 +99,9 @@ def read_lock(folder: Path) -> dict[str, dict[str, Any]]:
         content = json.loads((folder / LOCK).read_text('utf-8'))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        return {}
+    return {file: said for file, said in content.items() if isinstance(said, dict)}
 
 
 def why_not(entry: ModelFile, folder: Path) -> str | None:

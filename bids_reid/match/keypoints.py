@@ -89,7 +89,8 @@ def keypoint_scores(probe: Keypoints, scan: Searchable) -> NDArray[np.float32]:
 
     Returns
     -------
-    (n,) float32, the same whatever the processor: distances are whole numbers and exact.
+    (n,) float32. Distances are whole numbers and exact, so that matches are the same whatever
+    order a processor adds in.
 
     Raises
     ------

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
+from bids_reid.faces.extractors import memory_gb
 from bids_reid.workflows.interfaces import EncodePhotographs, FitGallery, SearchShard, WriteGroup
 from bids_reid.workflows.participant import node_name
 from bids_reid.workflows.search_steps import ScanGallery, galleries
@@ -82,7 +83,7 @@ def _init_encoding(workflow: pe.Workflow, photos: Sequence[Photo], extractor: st
                 extractor=extractor,
             ),
             name=node_name(f'{extractor}_{number}'),
-            mem_gb=0.8,
+            mem_gb=memory_gb(extractor),
         )
         for number, first in enumerate(range(0, max(1, len(photos)), PHOTOS_PER_NODE), start=1)
     ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
+from bids_reid.faces.extractors import memory_gb
 from bids_reid.workflows.interfaces import (
     ExtractFeatures,
     ExtractSkin,
@@ -97,7 +98,7 @@ def init_scan_wf(
         features = pe.Node(
             ExtractFeatures(extractor=extractor),
             name=node_name(extractor),
-            mem_gb=0.8,
+            mem_gb=memory_gb(extractor),
         )
         workflow.connect(
             [

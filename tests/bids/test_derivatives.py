@@ -12,13 +12,14 @@ from bids_reid.bids import derivatives
 from bids_reid.bids.derivatives import (
     is_up_to_date,
     read_features,
+    read_keypoints,
     read_template,
     save_failure,
     save_scan,
 )
 from bids_reid.bids.outputs import ScanFiles, file_sha256, read_json, read_table
 from bids_reid.errors import ScanError
-from bids_reid.records import Scan, Template
+from bids_reid.records import Keypoints, KeypointTemplate, Scan, Template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -223,6 +224,44 @@ def test_a_template_comes_back_as_it_was(bench: Bench) -> None:
     features = read_features(bench.files, 'face_recognition')
     np.testing.assert_array_equal(features, FEATURES)
     assert read_features(bench.files, 'orb') is None
+
+
+def test_a_template_of_keypoints_comes_back_as_it_was(bench: Bench) -> None:
+    """Descriptors that get positions of others find nobody, or anybody."""
+    rng = np.random.default_rng(0)
+    keypoints = Keypoints(
+        rng.integers(0, 256, (5, 32), dtype=np.uint8),
+        rng.random((5, 2), dtype=np.float32),
+        np.array([0, 3, 3, 5]),
+    )
+    views = np.array([4, 40, 80], np.int32)
+    provenance = {'Extractor': 'orb', 'Model': 'm'}
+    bench.save('face_recognition')
+    save_scan(
+        bench.scan,
+        bench.raw,
+        bench.out,
+        surface=bench.surface,
+        measured={'Status': 'ok', 'Reason': None},
+        boxes=BOXES,
+        templates=[(provenance, KeypointTemplate(keypoints, views))],
+        renders=None,
+    )
+    assert bench.done('face_recognition', 'orb')
+    assert not bench.done('orb', model='another')
+    template = read_template(bench.files, 'orb')
+    assert isinstance(template, KeypointTemplate)
+    assert template.shape == (5, 32)
+    np.testing.assert_array_equal(template.views, views)
+    for found in (template.keypoints, read_keypoints(bench.files, 'orb')):
+        assert found is not None
+        for name, values in keypoints.arrays().items():
+            np.testing.assert_array_equal(found.arrays()[name], values)
+            assert found.arrays()[name].dtype == values.dtype
+    assert read_keypoints(bench.files, 'sift') is None
+    # vectors are no keypoints
+    with pytest.raises(ScanError, match='damaged'):
+        read_keypoints(bench.files, 'face_recognition')
 
 
 def test_the_same_results_give_the_same_bytes(

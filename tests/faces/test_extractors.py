@@ -18,10 +18,14 @@ from bids_reid.faces.extractors import (
     check_extractor,
     extracted,
     load_extractor,
+    memory_gb,
 )
 from bids_reid.faces.photographs import loose_crop
+from bids_reid.faces.weights import manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 
@@ -72,6 +76,17 @@ class TestWhichCanRun:
         assert 'insightface' in reasons['deepface-Buffalo_L']
         # a duplicate would count one attack twice
         assert 'face_recognition' in reasons['deepface-Dlib']
+
+    def test_large_weights_are_counted_as_memory(
+        self, tmp_path: Path, write_weights: Callable[..., Path]
+    ) -> None:
+        """Eight workers with a model of 500 MB each would be killed."""
+        entry = manifest()['VGG-Face']
+        assert memory_gb('deepface-VGG-Face') == memory_gb('orb')
+        path = write_weights(entry, tmp_path)
+        with path.open('ab') as file:
+            file.truncate(2**29)
+        assert memory_gb('deepface-VGG-Face') > 2 * path.stat().st_size / 2**30
 
     def test_what_was_asked_for_and_cannot_run_is_one_line(self) -> None:
         """Otherwise a run of days ends where the first face was to be encoded."""

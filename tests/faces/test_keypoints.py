@@ -87,6 +87,6 @@ def test_the_box_fills_its_place() -> None:
     assert region.shape == (FACE_PIXELS + 2 * margin,) * 2
     inside = region[margin : margin + FACE_PIXELS, margin : margin + FACE_PIXELS]
     assert inside.min() > 90
-    assert region.sum() == pytest.approx(200 * FACE_PIXELS**2, rel=0.02)
+    assert int(region.sum()) == pytest.approx(200 * FACE_PIXELS**2, rel=0.02)
     # outside the image it is black
     assert face_region(image + 50, Box(-50, 0, 149, 199))[:, 0].max() == 0
