@@ -180,6 +180,11 @@ def search_all(
         If a shape or a value is not as described.
     """
     check_probes(probes, fitted.similarity)
+    if len(probes) and probes.shape[1] != len(fitted.gallery_mean):
+        raise ValueError(
+            f'the probes have length {probes.shape[1]}, '
+            f'templates that were fitted {len(fitted.gallery_mean)}'
+        )
     scored = _Scored(probes, gallery, people, fitted)
     best = search(probes, scored, similarity=fitted.similarity)
     return best, scored.scores
