@@ -19,7 +19,7 @@ from bids_reid.bids.derivatives import made_with, read_features, read_keypoints
 from bids_reid.bids.outputs import ScanFiles
 from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces.extractors import bids_label, load_extractor
-from bids_reid.match.decisions import search_all
+from bids_reid.match.decisions import MEAN_OF_PHOTOGRAPHS, search_all
 from bids_reid.match.fitting import Fit, fit
 from bids_reid.match.keypoint_search import search_keypoints
 from bids_reid.match.scores import probe_scores
@@ -308,6 +308,7 @@ def merge_shards(
             distractors=_merged(
                 shards, f'{decision}{_STRANGERS}', np.ones(len(strangers), dtype=bool), len(slack)
             ),
+            pooling='mean' if decision in MEAN_OF_PHOTOGRAPHS else 'max',
         )
         if decision == 'best' and model.kind == 'vector':
             stored = StoredGallery(gallery.sources, extractor)
