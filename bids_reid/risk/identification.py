@@ -23,6 +23,7 @@ from bids_reid.records import Score
 from bids_reid.risk.intervals import CONFIDENCE, effective_interval, resample, wilson
 
 Unit = Literal['photo', 'participant']
+Pooling = Literal['max', 'mean']
 Interval = Literal['wilson', 'people']
 RANKS = (1, 5, 10)
 
@@ -49,6 +50,9 @@ class Searches:
     distractors
         Scores of the distractors' photographs with a face, (n_distractors, n_scans); nothing
         here tells whose they are. ``None`` if they were not searched.
+    pooling
+        How the scores of several photographs of a participant become one: their highest, or their
+        mean.
     """
 
     scores: NDArray[np.float32]
@@ -58,6 +62,7 @@ class Searches:
     scan_participants: tuple[str, ...]
     enrolled: NDArray[np.bool_]
     distractors: NDArray[np.float32] | None = None
+    pooling: Pooling = 'max'
 
     def __post_init__(self) -> None:
         n_photos, n_scans = len(self.photos), len(self.scan_participants)
@@ -219,11 +224,30 @@ def probes(searches: Searches, unit: Unit = 'photo') -> Iterator[Probe]:
         elif column is None:
             yield Probe(participant, photo, 'no_template')
         else:
-            row = pooled(searches.scores[usable[0]])
-            for other in usable[1:]:
-                np.maximum(row, pooled(searches.scores[other]), out=row)
+            rows = (pooled(searches.scores[photo_row]) for photo_row in usable)
+            row = _POOLINGS[searches.pooling](rows, len(usable))
             rest = np.delete(row, column)
             yield Probe(participant, photo, 'ok', float(row[column]), rest, column)
+
+
+def _highest(rows: Iterator[NDArray[np.float32]], _n: int) -> NDArray[np.float32]:
+    highest = next(rows)
+    for row in rows:
+        np.maximum(highest, row, out=highest)
+    return highest
+
+
+def _mean(rows: Iterator[NDArray[np.float32]], n: int) -> NDArray[np.float32]:
+    total = next(rows).astype(np.float64)
+    for row in rows:
+        total += row
+    return (total / n).astype(np.float32)
+
+
+_POOLINGS: dict[Pooling, Callable[[Iterator[NDArray[np.float32]], int], NDArray[np.float32]]] = {
+    'max': _highest,
+    'mean': _mean,
+}
 
 
 def _members(searches: Searches, unit: Unit) -> Iterator[tuple[str, str, NDArray[np.intp]]]:
@@ -256,7 +280,8 @@ def mated_ranks(searches: Searches, unit: Unit = 'photo') -> list[Score]:
         Photographs and scans of one group.
     unit
         ``photo``: each photograph is a probe. ``participant``: all acquired photographs of a
-        participant are one probe, scored against a candidate by the most alike of them.
+        participant are one probe, scored against a candidate by the most alike of them, or by
+        the mean of their scores where ``searches.pooling`` says so.
 
     Returns
     -------

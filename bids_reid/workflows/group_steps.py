@@ -141,10 +141,10 @@ def write_group(
     lines: tuple[PhotoLine, ...] | None = None
     shards = iter(searched)
     for extractor, files in encoded.items() if photos is not None else ():
-        features, statuses = read_encoded(files)
+        arrays, statuses = read_encoded(files)
         lines = tuple(_photo_lines(photos or (), statuses, set(choice.dataset), known))
         for gallery in galleries(scans):
-            for decision, searches in merge_shards(gallery, lines, features, extractor, shards):
+            for decision, searches in merge_shards(gallery, lines, arrays, extractor, shards):
                 series = Series(gallery.condition, gallery.modality, extractor, decision)
                 results.append(_count(searches, series))
                 if several:

@@ -188,14 +188,54 @@ class EncodePhotographs(SimpleInterface):
         return runtime
 
 
+class _FitGalleryInput(BaseInterfaceInputSpec):
+    # names of folders, not files to hash
+    sources = traits.List(
+        traits.Any(), mandatory=True, hash_files=False, desc='search_steps.TemplateSource'
+    )
+    cohort = traits.List(
+        traits.Int(), mandatory=True, desc='numbers of the photographs of the dataset'
+    )
+    encoded = InputMultiPath(File(exists=True), mandatory=True, desc='of all photographs, NPZ')
+    extractor = traits.Str(mandatory=True, desc='name of the extractor')
+
+
+class _FitGalleryOutput(TraitedSpec):
+    fitted = File(desc='what decisions know of the gallery, NPZ')
+
+
+class FitGallery(SimpleInterface):
+    """Encoded photographs and the templates of a gallery to what decisions learn of them."""
+
+    input_spec = _FitGalleryInput
+    output_spec = _FitGalleryOutput
+    # it reads templates that are no inputs of the node
+    _always_run = True
+
+    def _run_interface(self, runtime: Any) -> Any:
+        given = self.inputs
+        target = _new_file(runtime, 'fitted.npz')
+        search_steps.fit_gallery(
+            given.sources,
+            given.cohort,
+            [Path(file) for file in given.encoded],
+            given.extractor,
+            target,
+        )
+        self._results['fitted'] = str(target)
+        return runtime
+
+
 class _SearchShardInput(BaseInterfaceInputSpec):
     # names of folders, not files to hash
     sources = traits.List(
         traits.Any(), mandatory=True, hash_files=False, desc='search_steps.TemplateSource'
     )
     probes = traits.List(traits.Int(), mandatory=True, desc='numbers of the photographs searched')
+    distractors = traits.List(traits.Int(), mandatory=True, desc='and of those of strangers')
     encoded = InputMultiPath(File(exists=True), mandatory=True, desc='of all photographs, NPZ')
     extractor = traits.Str(mandatory=True, desc='name of the extractor')
+    fitted = File(exists=True, mandatory=True, desc='of the whole gallery, NPZ')
 
 
 class _SearchShardOutput(TraitedSpec):
@@ -216,8 +256,10 @@ class SearchShard(SimpleInterface):
         search_steps.search_shard(
             given.sources,
             given.probes,
+            given.distractors,
             [Path(file) for file in given.encoded],
             given.extractor,
+            Path(given.fitted),
             target,
         )
         self._results['scores'] = str(target)

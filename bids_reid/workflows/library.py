@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-SEARCHED_KINDS = ('vector',)
+SEARCHED_KINDS = ('vector', 'keypoints')
 """Kinds of extractors whose templates the group level can search."""
 
 

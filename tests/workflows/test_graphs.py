@@ -182,6 +182,9 @@ def test_the_group_level_searches_with_each_extractors_features(group_wf: pe.Wor
             searched += 1
             search = f'search_{extractor}_{shard}'
             expected.add((photographs, 'out', search, 'encoded'))
+            fit = f'fit_{extractor}_{shard[:-2]}'
+            expected.add((photographs, 'out', fit, 'encoded'))
+            expected.add((fit, 'fitted', search, 'fitted'))
             expected.add((search, 'scores', 'searched', f'in{searched}'))
     assert edges(group_wf) == expected
     inputs = group_wf.get_node('write').inputs
@@ -204,8 +207,15 @@ def test_each_node_has_its_own_part(group_wf: pe.Workflow, tmp_path: Path) -> No
             assert [source[:2] for source in inputs.sources] == [
                 (str(tmp_path / f'sub-{label}' / 'anat'), f'sub-{label}') for label in people
             ]
-            # a distractor is never searched
             assert inputs.probes == probes
+            # a distractor is nobody's probe
+            assert inputs.distractors == [1]
+            assert inputs.extractor == extractor
+        for gallery, people in {'raw_FLAIR': ['03'], 'raw_T1w': ['01', '02', '03']}.items():
+            inputs = group_wf.get_node(f'fit_{node}_{gallery}').inputs
+            assert [source[1] for source in inputs.sources] == [f'sub-{label}' for label in people]
+            # the photographs of the dataset, whoever they show
+            assert inputs.cohort == [0, 2]
             assert inputs.extractor == extractor
 
 
