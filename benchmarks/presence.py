@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from functools import lru_cache
 from itertools import product
 from multiprocessing import get_context
@@ -135,5 +133,3 @@ def main() -> None:
 
 if __name__ == '__main__':
     main()
-
-

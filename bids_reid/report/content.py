@@ -36,8 +36,8 @@ class Provenance:
 class ScanLine:
     """One scan: the columns of ``group_scans.tsv``.
 
-    ``status`` is ok, no_face or failed; ``face_present``, by the shape of the surface, is yes, no
-    or unsure, and ``None`` if the scan failed.
+    ``status`` is ok, no_face or failed. ``face_present`` (yes, no or unsure), ``face_score``,
+    ``verdict``, ``brain_loss`` and ``reason`` are those of `bids_reid.risk.presence.Presence`.
     """
 
     participant: str
@@ -47,7 +47,10 @@ class ScanLine:
     source: str
     status: str
     face_present: str | None = None
+    face_score: float | None = None
     n_views_with_face: int | None = None
+    verdict: str | None = None
+    brain_loss: str | None = None
     reason: str = ''
 
 

@@ -73,7 +73,7 @@ def group_page(content: GroupReport) -> str:
         figures=_figures(content.curves, content.rows),
         scan_groups=_scan_groups(content.scans),
         n_templates=sum(scan.status == 'ok' for scan in content.scans),
-        remarkable_scans=[scan for scan in content.scans if scan.reason],
+        remarkable_scans=[scan for scan in content.scans if _remarkable(scan)],
         photo_counts=_photo_counts(photos),
         excluded_photos=[photo for photo in photos if photo.status != 'ok'],
         strangers=[photo for photo in photos if _is_stranger(photo)],
@@ -83,6 +83,12 @@ def group_page(content: GroupReport) -> str:
         extractors=distinct(row.extractor for row in content.rows),
         decisions=distinct(row.decision for row in content.rows),
     )
+
+
+def _remarkable(scan: ScanLine) -> bool:
+    """Whether a scan is something else than a whole head with a face."""
+    whole = scan.status == 'ok' and scan.face_present == 'yes' and scan.brain_loss != 'yes'
+    return bool(scan.reason) and not whole
 
 
 def _rate_groups(

@@ -1,9 +1,10 @@
-"""Can two scans of one person be linked by their faces, without any photograph?
+"""Linkage: whether two scans of one person find each other by their faces, without photographs.
 
-Two sets of scans are compared (sessions, modalities, conditions, datasets): every probe participant
-is searched among the gallery's, as photographs are in :mod:`bids_reid.risk.identification`, whose
-words and counts hold here too. Renders are compared with those of the same view, so that pose and
-light differ in nothing. No label is used but to count what was found.
+Two sets of scans are compared (sessions, modalities, conditions, datasets): every participant of
+the probes is searched among the gallery's, as photographs are in
+:mod:`bids_reid.risk.identification`, and its words and counts hold here too. Renders are compared
+with those of the same view, so that pose and light differ in nothing. No label is used but to
+count what was found.
 
 Whoever searches knows both sets, so each may be centred on its own mean: what all scans of a
 condition share (a tool's cut, a contrast) tells nobody from anybody.
@@ -12,7 +13,7 @@ condition share (a tool's cut, a contrast) tells nobody from anybody.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
@@ -176,9 +177,7 @@ def _by_view(
             numbers, rows = found.setdefault(int(view), ([], []))
             numbers.append(number)
             rows.append(row)
-    return {
-        view: (numbers, np.array(rows, np.float64)) for view, (numbers, rows) in found.items()
-    }
+    return {view: (numbers, np.array(rows, np.float64)) for view, (numbers, rows) in found.items()}
 
 
 def _minus_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -285,8 +284,7 @@ def _participants(
     owners = np.array(searches.photo_participants)
     searched = [result.participant for result in results if result.status == 'ok']
     rows = [
-        scores[searches.acquired & (owners == participant)].max(axis=0)
-        for participant in searched
+        scores[searches.acquired & (owners == participant)].max(axis=0) for participant in searched
     ]
     table = np.array(rows, np.float32).reshape(len(searched), len(gallery))
     return table, np.array([gallery[participant] for participant in searched], np.intp)
@@ -301,9 +299,7 @@ def _split(
     return table[mated], table[~mated]
 
 
-def equal_error_rate(
-    mated: NDArray[np.floating], nonmated: NDArray[np.floating]
-) -> float | None:
+def equal_error_rate(mated: NDArray[np.floating], nonmated: NDArray[np.floating]) -> float | None:
     """Error rate at the threshold where FMR and FNMR meet; ``None`` without scores of a kind.
 
     A pair matches if its score is the threshold or higher. Between two thresholds both rates are
@@ -338,8 +334,3 @@ def _control(
         hits[turn] = ((best == dealt) & unique).sum()
     p_value = (1 + int((hits >= n_correct).sum())) / (1 + N_PERMUTATIONS)
     return float(hits.mean() / n_probes), p_value
-
-
-def against(scan_set: ScanSet, dataset: str) -> ScanSet:
-    """The same kind of scans in another dataset."""
-    return replace(scan_set, dataset=dataset)

@@ -68,9 +68,7 @@ def pick(
         The foremost point near each place; NaN where there is no surface.
     """
     tree = cKDTree(projected[:, :2], balanced_tree=False, compact_nodes=False)
-    gap, nearest = tree.query(
-        pixels, k=NEIGHBOURS, distance_upper_bound=NEAR_PIXELS
-    )
+    gap, nearest = tree.query(pixels, k=NEIGHBOURS, distance_upper_bound=NEAR_PIXELS)
     away = np.append(projected[:, 2], np.inf)[nearest]
     foremost = np.take_along_axis(nearest, away.argmin(axis=1)[:, None], axis=1)[:, 0]
     found = np.isfinite(gap).any(axis=1)

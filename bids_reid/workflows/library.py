@@ -10,6 +10,8 @@ from bids_reid.bids.outputs import ScanFiles, read_json, scan_records
 from bids_reid.errors import NoInputError, NothingSelectedError
 from bids_reid.faces.extractors import bids_label
 from bids_reid.report.content import Model, Provenance, ScanLine
+from bids_reid.risk.presence import assess
+from bids_reid.workflows.presence_steps import measured
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -76,6 +78,7 @@ def select_scans(
 
 def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
     entities = dict(part.partition('-')[::2] for part in files.stem.split('_'))
+    found = assess(measured(record))
     return ScanLine(
         participant=entities['sub'],
         session=entities.get('ses'),
@@ -83,9 +86,12 @@ def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
         condition=record['Condition'],
         source=record['Sources'][0].partition('raw:')[2],
         status=record['Status'],
-        face_present=record.get('Face', {}).get('FacePresent'),
+        face_present=found.face_present,
+        face_score=found.face_score,
         n_views_with_face=record['ViewsWithFace'],
-        reason=record['Reason'] or '',
+        verdict=found.verdict,
+        brain_loss=found.brain_loss,
+        reason=found.reason,
     )
 
 

@@ -19,13 +19,7 @@ if TYPE_CHECKING:
     from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Volume
 
-SKULL_STRIPPED = (
-    'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
-)
 NO_FACE = 'no face was found in any of the 81 views'
-CUT = 'eyes, nose and mouth lie outside the field of view'
-REMOVED = 'the face seems to be removed: no skin where eyes, nose and mouth should be'
-UNSURE = 'the surface is unlike a face: it may be damaged, or removed in part'
 
 
 def _camera(view: View) -> tuple[float, float]:
@@ -57,47 +51,49 @@ def skin_record(volume: Volume) -> tuple[Skin, FaceFrame, dict[str, Any]]:
     placed = find_frame(found.points, FieldOfView(volume.affine, volume.data.shape))
     frame, face = placed.frame, placed.face
     roughness = vault_roughness(found.points, found.triangles)
-    return found, frame, {
-        'VoxelSize': [round(size, 4) for size in volume.voxel_size],
-        'Notes': list(volume.notes),
-        'Points': len(found.points),
-        'VolumeLitres': round(found.volume_litres, 3),
-        'VaultRoughness': round(roughness, 2),
-        # a face on a rough vault is a face
-        'SkullStripped': is_brain(roughness, found.volume_litres) and face.present != 'yes',
-        'SurfaceQuality': {
-            'RelativeNoise': round(found.noise, 5),
-            'EdgeBlurMm': round(found.edge_mm, 3),
-            'FaceInView': round(face.in_view, 3),
-            'FaceCoreInView': round(face.core_in_view, 3),
-            'FaceFitMm': _rounded(face.fit_mm),
+    return (
+        found,
+        frame,
+        {
+            'VoxelSize': [round(size, 4) for size in volume.voxel_size],
+            'Notes': list(volume.notes),
+            'Points': len(found.points),
+            'VolumeLitres': round(found.volume_litres, 3),
+            'VaultRoughness': round(roughness, 2),
+            # a face on a rough vault is a face
+            'SkullStripped': is_brain(roughness, found.volume_litres) and face.present != 'yes',
+            'SurfaceQuality': {
+                'RelativeNoise': round(found.noise, 5),
+                'EdgeBlurMm': round(found.edge_mm, 3),
+                'FaceInView': round(face.in_view, 3),
+                'FaceCoreInView': round(face.core_in_view, 3),
+                'FaceFitMm': _rounded(face.fit_mm),
+            },
+            'FaceFrame': {
+                'Origin': [round(float(value), 3) for value in frame.origin],
+                'Forward': [float(value) for value in frame.forward],
+                'Up': [float(value) for value in frame.up],
+                'Scale': round(frame.scale, 4),
+                'Source': placed.source,
+            },
+            'Face': {
+                'FacePresent': face.present,
+                'FaceCovered': round(face.covered, 3),
+                'FaceBehindMm': _rounded(face.behind_mm),
+                'HeadLoss': round(face.head_loss, 3),
+            },
+            **shape_record(volume, found, frame),
         },
-        'FaceFrame': {
-            'Origin': [round(float(value), 3) for value in frame.origin],
-            'Forward': [float(value) for value in frame.forward],
-            'Up': [float(value) for value in frame.up],
-            'Scale': round(frame.scale, 4),
-            'Source': placed.source,
-        },
-        'Face': {
-            'FacePresent': face.present,
-            'FaceCovered': round(face.covered, 3),
-            'FaceBehindMm': _rounded(face.behind_mm),
-            'HeadLoss': round(face.head_loss, 3),
-        },
-        **shape_record(volume, found, frame),
-    }
+    )
 
 
 def renders(surface: Path, record: Path, target: Path) -> str:
     """Render a surface from all views; return the name of the renderer."""
-    from bids_reid.surface.frame import FaceFrame
     from bids_reid.surface.gifti import read_surface
     from bids_reid.views.render import render_views
+    from bids_reid.workflows.presence_steps import read_frame
 
-    placed = json.loads(record.read_text())['FaceFrame']
-    origin, forward, up = (np.array(placed[axis]) for axis in ('Origin', 'Forward', 'Up'))
-    frame = FaceFrame(origin, forward, up, placed['Scale'])
+    frame = read_frame(json.loads(record.read_text()))
     images, renderer = render_views(*read_surface(surface), frame, standard_views())
     np.save(target, images)
     return renderer
@@ -113,6 +109,13 @@ def faces(renders_file: Path, record: Path, target: Path) -> None:
         found = find_faces_by_camera(np.load(renders_file), views)
     boxes = [found.get(_camera(view)) for view in views]
     target.write_text(json.dumps(boxes))
+
+
+def evidence(surface: Path, record: Path, renders_file: Path, target: Path) -> None:
+    """Ask detectors and landmarks whether there is a face."""
+    from bids_reid.workflows.presence_steps import evidence_record
+
+    target.write_text(json.dumps(evidence_record(surface, record, renders_file)))
 
 
 def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
@@ -146,6 +149,7 @@ def save(
     renders_file: Path,
     renderer: str,
     faces_file: Path,
+    evidence: Path,
     templates: list[Path],
     keep_renders: bool,
 ) -> Path:
@@ -153,11 +157,10 @@ def save(
     from bids_reid.bids import derivatives
 
     boxes = json.loads(faces_file.read_text())
-    content = json.loads(record.read_text())
+    content = json.loads(record.read_text()) | json.loads(evidence.read_text())
     n_faces = sum(box is not None for box in boxes)
     reasons = _what_was_found(content, n_faces)
     status = {'Status': 'ok' if n_faces else 'no_face', 'Reason': '; '.join(reasons) or None}
-    del content['SkullStripped']
     return derivatives.save_scan(
         scan,
         bids_dir,
@@ -176,18 +179,12 @@ def _what_was_found(content: dict[str, Any], n_faces: int) -> list[str]:
     What looks like no face is searched all the same wherever a detector sees one: so would
     somebody who attacks, and the search of defaced scans is what tells if defacing worked.
     """
-    from bids_reid.surface.frame import MIN_CORE_IN_VIEW
+    from bids_reid.risk.presence import assess
+    from bids_reid.workflows.presence_steps import measured
 
-    if content['SkullStripped']:
-        return [SKULL_STRIPPED]
-    found = []
-    if content['Face']['FacePresent'] == 'no':
-        found.append(
-            CUT if content['SurfaceQuality']['FaceCoreInView'] < MIN_CORE_IN_VIEW else REMOVED
-        )
-    elif content['Face']['FacePresent'] == 'unsure':
-        found.append(UNSURE)
-    return found if n_faces else [NO_FACE, *found]
+    found = assess(measured(content))
+    reasons = [] if found.face_present == 'yes' and found.brain_loss != 'yes' else [found.reason]
+    return reasons if n_faces or content['SkullStripped'] else [NO_FACE, *reasons]
 
 
 def _read_features(path: Path) -> tuple[dict[str, Any], Template]:

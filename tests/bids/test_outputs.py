@@ -39,7 +39,7 @@ def row(**values: object) -> dict[str, object]:
 
 ROW_COLUMNS = (
     'participant_id', 'session_id', 'modality', 'condition', 'source', 'status',
-    'face_present', 'n_views_with_face', 'reason',
+    'face_present', 'face_score', 'n_views_with_face', 'verdict', 'brain_loss', 'reason',
 )  # fmt: skip
 
 
