@@ -47,11 +47,11 @@ class ScanLine:
     source: str
     status: str
     face_present: str | None = None
-    face_score: float | None = None
     n_views_with_face: int | None = None
+    reason: str = ''
+    face_score: float | None = None
     verdict: str | None = None
     brain_loss: str | None = None
-    reason: str = ''
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,10 +37,12 @@ APART_MM: Limits = (9.0, 5.5)
 GEOMETRY_WEIGHT = 0.6
 YES_SCORE, NO_SCORE = 0.7, 0.35
 YES_GEOMETRY = 0.7
-YES_DETECTORS = 0.5
+YES_DETECTORS = 0.6
 """A mask filled with noise keeps the form of a face's outside, which no detector is sure of."""
-SURE_DETECTORS = 0.6
+SURE_DETECTORS = 0.35
 """Detectors and landmarks that agree so well keep a scan from ``no``."""
+PART_LEFT = 0.85
+"""With so much of the skin of eyes, nose or mouth in its place, a part of a face is left."""
 MIN_CORE_IN_VIEW = 0.1
 WHOLE_CORE_IN_VIEW = 0.9
 """With less of eyes, nose and mouth in view, that no face was found says nothing."""
@@ -135,7 +137,7 @@ def assess(scan: Measured) -> Presence:
         score = GEOMETRY_WEIGHT * geometry + (1 - GEOMETRY_WEIGHT) * detectors
     else:
         detectors = None
-    answer = _answer(score, geometry, detectors)
+    answer = _answer(score, geometry, detectors, _largest_part(scan.relief))
     verdict, reason = _verdict(scan, answer, in_view)
     if brain is not None and scan.brain is not None and scan.brain.cut_cm2 > BARE_BRAIN_CM2:
         return Presence(answer, round(score, 3), verdict, None, f'{reason}; {BARE}')
@@ -144,14 +146,22 @@ def assess(scan: Measured) -> Presence:
     return Presence(answer, round(score, 3), verdict, brain, reason)
 
 
-def _answer(score: float, geometry: float, detectors: float | None) -> Answer:
+def _answer(score: float, geometry: float, detectors: float | None, part: float) -> Answer:
     """``detectors`` is ``None`` if they were not asked, or know no face that is cut."""
     seen = detectors is None or detectors >= YES_DETECTORS
     if score >= YES_SCORE and geometry >= YES_GEOMETRY and seen:
         return 'yes'
-    if score < NO_SCORE and (detectors is None or detectors < SURE_DETECTORS):
+    unseen = detectors is None or detectors < SURE_DETECTORS
+    if score < NO_SCORE and unseen and part < PART_LEFT:
         return 'no'
     return 'unsure'
+
+
+def _largest_part(relief: FaceRelief | None) -> float:
+    """Share of its skin that the best kept of eyes, nose and mouth has in its place."""
+    if relief is None:
+        return 0.0
+    return max(share or 0.0 for share in (relief.eyes, relief.nose, relief.mouth))
 
 
 def _verdict(scan: Measured, answer: Answer, in_view: float) -> tuple[Verdict, str]:
