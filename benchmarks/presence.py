@@ -1,29 +1,29 @@
-"""Is a face found where there is one, and only there: ``python benchmarks/presence.py``.
+"""Whether a face is found where there is one, and only there: ``python benchmarks/presence.py``.
 
 Synthetic heads are de-faced in every way of `bids_reid.phantom.defacing`, at several noise levels
 and contrasts, written as NIfTI, and measured as the participant level does it. ``--measure FILE``
-writes what was measured, one row per scan (minutes); ``--table FILE`` reads it and prints the
-confusion table, so that the verdict's thresholds can change without measuring again. Thresholds
-were chosen on the people with even numbers; the table counts those with odd numbers, and says so.
+writes what was measured, one JSON object a scan (an hour of one core for all), and prints the
+confusion table; ``--table FILE`` prints it again, so that limits may change without measuring
+again. Limits were chosen on people with even numbers, and are reported on the others.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from functools import lru_cache
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bids_reid.phantom.volume import Scan
 
 NOISES = (0.01, 0.03, 0.06, 0.1)
@@ -31,6 +31,8 @@ CONTRASTS = ('T1w', 'FLAIR', 'T2w', 'T1w')
 SPACING = 1.5
 N_INTACT, N_OTHER = 60, 12
 SEED = 61
+ANSWERS = ('yes', 'unsure', 'no')
+VERDICTS = ('no findings', 'review', 'could not assess')
 LOSE_BRAIN = ('plane', 'mask', 'deep')
 CUTS = {'cut-eyes': 0.0, 'cut-nose': -34.0}
 """Whole faces, the field of view of which ends at a height."""
@@ -120,17 +122,44 @@ def measure(case: Case) -> dict[str, object]:
     return {**case._asdict(), 'lost_ml': lost, **content, **evidence}
 
 
+def table(rows: list[dict[str, Any]]) -> Iterator[tuple[object, ...]]:
+    """Count answers and verdicts per way of de-facing, for both halves of the people."""
+    from bids_reid.risk.presence import assess
+    from bids_reid.workflows.presence_steps import measured
+
+    names = list(dict.fromkeys(row['defacing'] for row in rows))
+    yield ('defacing', 'half', 'n', *ANSWERS, *VERDICTS, 'brain_yes', 'brain_unsure')
+    for half, name in product(('chosen', 'reported'), names):
+        those = [
+            assess(measured(row))
+            for row in rows
+            if row['defacing'] == name and row['person'] % 2 == (half == 'reported')
+        ]
+        counts = [sum(one.face_present == answer for one in those) for answer in ANSWERS]
+        counts += [sum(one.verdict == verdict for one in those) for verdict in VERDICTS]
+        counts += [sum(one.brain_loss == answer for one in those) for answer in ('yes', 'unsure')]
+        yield (name, half, len(those), *counts)
+
+
 def main() -> None:
     """Measure, or print the confusion table of what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--measure', type=Path, help='write measures here, one JSON a line')
+    parser.add_argument('--table', type=Path, help='print the table of measures in this file')
     parser.add_argument('--nprocs', type=int, default=1)
     arguments = parser.parse_args()
-    context = get_context('forkserver')
-    with ProcessPoolExecutor(arguments.nprocs, context) as pool, arguments.measure.open('w') as f:
-        for rows in pool.map(measure_person, range(N_INTACT)):
-            f.writelines(json.dumps(row) + '\n' for row in rows)
-            f.flush()
+    if arguments.measure:
+        context = get_context('forkserver')
+        pool = ProcessPoolExecutor(arguments.nprocs, context)
+        with pool, arguments.measure.open('w') as target:
+            for rows in pool.map(measure_person, range(N_INTACT)):
+                target.writelines(json.dumps(row) + '\n' for row in rows)
+                target.flush()
+    given = arguments.table or arguments.measure
+    if given:
+        found = [json.loads(line) for line in given.read_text().splitlines()]
+        for row in table(found):
+            print(*row, sep='\t')
 
 
 if __name__ == '__main__':

@@ -47,9 +47,10 @@ class Provenance:
 class ScanLine:
     """One scan: the columns of ``group_scans.tsv``.
 
-    ``status`` is ok, no_face or failed; ``face_present``, by the shape of the surface, is yes, no
-    or unsure, and ``None`` if the scan failed. ``deidentification`` is claimed if the scan's
-    sidecar says that its face was removed or replaced, otherwise none.
+    ``status`` is ok, no_face or failed. ``face_present`` (yes, no or unsure), ``face_score``,
+    ``verdict``, ``brain_loss`` and ``reason`` are those of `bids_reid.risk.presence.Presence`.
+    ``deidentification`` is claimed if the scan's sidecar says that its face was removed or
+    replaced, otherwise none.
     """
 
     participant: str

@@ -1,9 +1,10 @@
-"""Can two scans of one person be linked by their faces, without any photograph?
+"""Linkage: whether two scans of one person find each other by their faces, without photographs.
 
-Two sets of scans are compared (sessions, modalities, conditions, datasets): every probe participant
-is searched among the gallery's, as photographs are in :mod:`bids_reid.risk.identification`, whose
-words and counts hold here too. Renders are compared with those of the same view, so that pose and
-light differ in nothing. No label is used but to count what was found.
+Two sets of scans are compared (sessions, modalities, conditions, datasets): every participant of
+the probes is searched among the gallery's, as photographs are in
+:mod:`bids_reid.risk.identification`, and its words and counts hold here too. Renders are compared
+with those of the same view, so that pose and light differ in nothing. No label is used but to
+count what was found.
 
 Whoever searches knows both sets, so each may be centred on its own mean: what all scans of a
 condition share (a tool's cut, a contrast) tells nobody from anybody.
@@ -12,7 +13,7 @@ condition share (a tool's cut, a contrast) tells nobody from anybody.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
@@ -333,8 +334,3 @@ def _control(
         hits[turn] = ((best == dealt) & unique).sum()
     p_value = (1 + int((hits >= n_correct).sum())) / (1 + N_PERMUTATIONS)
     return float(hits.mean() / n_probes), p_value
-
-
-def against(scan_set: ScanSet, dataset: str) -> ScanSet:
-    """The same kind of scans in another dataset."""
-    return replace(scan_set, dataset=dataset)

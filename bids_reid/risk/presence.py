@@ -1,4 +1,4 @@
-"""Is there a face on a scan, and what should its curator do about it?
+"""Presence: whether there is a face on a scan, and what its curator should do about it.
 
 What is measured (geometry, detectors, landmarks; :mod:`bids_reid.surface.relief`,
 :mod:`bids_reid.faces.evidence`) is judged here, so that limits may change without measuring again.
@@ -37,8 +37,12 @@ APART_MM: Limits = (9.0, 5.5)
 GEOMETRY_WEIGHT = 0.6
 YES_SCORE, NO_SCORE = 0.7, 0.35
 YES_GEOMETRY = 0.7
-SURE_DETECTORS = 0.6
+YES_DETECTORS = 0.6
+"""A mask filled with noise keeps the form of a face's outside, which no detector is sure of."""
+SURE_DETECTORS = 0.35
 """Detectors and landmarks that agree so well keep a scan from ``no``."""
+PART_LEFT = 0.85
+"""With so much of the skin of eyes, nose or mouth in its place, a part of a face is left."""
 MIN_CORE_IN_VIEW = 0.1
 WHOLE_CORE_IN_VIEW = 0.9
 """With less of eyes, nose and mouth in view, that no face was found says nothing."""
@@ -47,6 +51,8 @@ MAX_EDGE_MM = 2.5
 """A noisier or more blurred skin may hide a face from what looks for one."""
 BRAIN_CM2 = (5.0, 12.0)
 """Area of cut brain: none below the first, a warning from the second on."""
+BARE_BRAIN_CM2 = 150.0
+"""So much bare brain was not cut: the skull was stripped."""
 
 REMOVED = 'no skin where eyes, nose and mouth should be: the face seems to be removed'
 PRESENT = 'a face is there: whose, only linkage or photographs can tell'
@@ -58,6 +64,7 @@ OUT_OF_VIEW = 'eyes, nose and mouth lie outside the field of view'
 CUT_VIEW = 'no face was found, but the field of view ends where it should be'
 POOR = 'no face was found, but the surface is too poor to tell'
 NOT_MEASURED = 'no face was found, by its shape alone: run the participant level again'
+BARE = 'brain lies bare all around: the scan seems to be skull-stripped'
 BRAIN = 'brain seems to be cut at the removed boundary'
 
 
@@ -118,6 +125,8 @@ def assess(scan: Measured) -> Presence:
     if scan.skull_stripped:
         return Presence('no', 0.0, 'no findings', None, SKULL_STRIPPED)
     brain = _brain_loss(scan.brain)
+    if scan.covered is None:
+        return Presence(None, None, 'could not assess', brain, NOT_MEASURED)
     in_view = 1.0 if scan.core_in_view is None else scan.core_in_view
     if in_view < MIN_CORE_IN_VIEW:
         return Presence('no', 0.0, 'could not assess', brain, OUT_OF_VIEW)
@@ -126,19 +135,33 @@ def assess(scan: Measured) -> Presence:
     if detectors is not None and in_view >= WHOLE_CORE_IN_VIEW:
         # detectors know whole faces only: what they miss of a cut one counts for nothing
         score = GEOMETRY_WEIGHT * geometry + (1 - GEOMETRY_WEIGHT) * detectors
-    answer = _answer(score, geometry, detectors or 0.0)
+    else:
+        detectors = None
+    answer = _answer(score, geometry, detectors, _largest_part(scan.relief))
     verdict, reason = _verdict(scan, answer, in_view)
+    if brain is not None and scan.brain is not None and scan.brain.cut_cm2 > BARE_BRAIN_CM2:
+        return Presence(answer, round(score, 3), verdict, None, f'{reason}; {BARE}')
     if brain == 'yes':
         verdict, reason = 'review', f'{reason}; {BRAIN}'
     return Presence(answer, round(score, 3), verdict, brain, reason)
 
 
-def _answer(score: float, geometry: float, detectors: float) -> Answer:
-    if score >= YES_SCORE and geometry >= YES_GEOMETRY:
+def _answer(score: float, geometry: float, detectors: float | None, part: float) -> Answer:
+    """``detectors`` is ``None`` if they were not asked, or know no face that is cut."""
+    seen = detectors is None or detectors >= YES_DETECTORS
+    if score >= YES_SCORE and geometry >= YES_GEOMETRY and seen:
         return 'yes'
-    if score < NO_SCORE and detectors < SURE_DETECTORS:
+    unseen = detectors is None or detectors < SURE_DETECTORS
+    if score < NO_SCORE and unseen and part < PART_LEFT:
         return 'no'
     return 'unsure'
+
+
+def _largest_part(relief: FaceRelief | None) -> float:
+    """Share of its skin that the best kept of eyes, nose and mouth has in its place."""
+    if relief is None:
+        return 0.0
+    return max(share or 0.0 for share in (relief.eyes, relief.nose, relief.mouth))
 
 
 def _verdict(scan: Measured, answer: Answer, in_view: float) -> tuple[Verdict, str]:

@@ -32,7 +32,7 @@ SMOOTHING_MM = 1.2
 CORE = ((0.0, -75.0, 42.0), (45.0, 55.0, 26.0))
 """Middle and half axes of what is brain in every head, in the average's coordinates, mm."""
 LIKE_BRAIN = (0.6, 98.0)
-"""Brain is what has this share of the core's median at least, and this percentile of it at most."""
+"""Share of the core's median, and percentile of the core: brain lies between them."""
 THIN_MM = 2.0
 """Bridges of brain-like tissue thinner than twice this are no brain."""
 BOX = ((-80.0, -165.0, -35.0), (80.0, 20.0, 105.0))
@@ -127,7 +127,8 @@ def _areas(mesh: Mesh) -> NDArray[np.float64]:
     """Area of the surface around each point, square millimetres."""
     a, b, c = (mesh.points[mesh.triangles[:, corner]].astype(float) for corner in range(3))
     third = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
-    return np.bincount(mesh.triangles.ravel(), np.repeat(third, 3), minlength=len(mesh.points))
+    shares = np.bincount(mesh.triangles.ravel(), np.repeat(third, 3), minlength=len(mesh.points))
+    return np.asarray(shares, np.float64)
 
 
 def _brain(volume: Volume, frame: FaceFrame) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

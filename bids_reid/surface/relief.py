@@ -1,4 +1,4 @@
-"""Does the skin have the relief of a face, where the face frame says that one should be?
+"""The relief of the skin where the face frame says that a face should be.
 
 The scan is looked at straight from the front of the face frame, as a map of depths in squares of
 the average head's size, next to the same map of the average head. A face has its nose, orbits and
@@ -17,7 +17,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from bids_reid.surface.average import PARTS, average_head
+from bids_reid.surface.average import average_head
 from bids_reid.surface.frame import CORE, ORIGIN_MM
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _average_map() -> _Average:
     """Depth and parts of the average head, once per process."""
     head = average_head()
     x, z = _axes()
-    y = np.arange(BEHIND_MM, 66.0, 1.0, np.float32)
+    y = np.arange(BEHIND_MM, 66.0, 1.0).astype(np.float32)
     grid = np.stack(np.meshgrid(x, y, z, indexing='ij'), axis=-1)
     distance, _, _ = head.distance(grid.reshape(-1, 3))
     distance = distance.reshape(grid.shape[:3])
@@ -177,7 +177,7 @@ def _average_map() -> _Average:
 def _axes() -> list[NDArray[np.float32]]:
     """Middles of the squares across and up."""
     return [
-        np.arange(low + SQUARE_MM / 2, high, SQUARE_MM, np.float32)
+        np.arange(low + SQUARE_MM / 2, high, SQUARE_MM).astype(np.float32)
         for low, high in zip(LOW, HIGH, strict=True)
     ]
 

@@ -68,12 +68,14 @@ class RenderViews(SimpleInterface):
 
 
 class _FindFacesInput(BaseInterfaceInputSpec):
+    surface = File(exists=True, mandatory=True, desc='skin surface, GIFTI')
     renders = File(exists=True, mandatory=True, desc='81 grey renders, NPY')
     record = File(exists=True, mandatory=True, desc='says if the scan is skull-stripped, JSON')
 
 
 class _FindFacesOutput(TraitedSpec):
     faces = File(desc='face box or null per view, and where one was found, JSON')
+    evidence = File(desc='what detectors and landmarks say, JSON')
 
 
 class FindFaces(SimpleInterface):
@@ -83,9 +85,11 @@ class FindFaces(SimpleInterface):
     output_spec = _FindFacesOutput
 
     def _run_interface(self, runtime: Any) -> Any:
-        target = _new_file(runtime, 'faces.json')
-        steps.faces(Path(self.inputs.renders), Path(self.inputs.record), target)
-        self._results['faces'] = str(target)
+        target, evidence = (_new_file(runtime, name) for name in ('faces.json', 'evidence.json'))
+        record, renders = Path(self.inputs.record), Path(self.inputs.renders)
+        steps.faces(renders, record, target)
+        steps.evidence(Path(self.inputs.surface), record, renders, evidence)
+        self._results |= {'faces': str(target), 'evidence': str(evidence)}
         return runtime
 
 
@@ -130,6 +134,7 @@ class _SaveScanInput(BaseInterfaceInputSpec):
     renders = File(exists=True, mandatory=True)
     renderer = traits.Str(mandatory=True)
     faces = File(exists=True, mandatory=True)
+    evidence = File(exists=True, mandatory=True)
     templates = InputMultiPath(File(exists=True), mandatory=True)
     keep_renders = traits.Bool(False, usedefault=True)
 
@@ -157,6 +162,7 @@ class SaveScan(SimpleInterface):
             renders_file=Path(given.renders),
             renderer=given.renderer,
             faces_file=Path(given.faces),
+            evidence=Path(given.evidence),
             templates=[Path(name) for name in given.templates],
             keep_renders=given.keep_renders,
         )

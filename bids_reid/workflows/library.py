@@ -17,7 +17,8 @@ from bids_reid.faces.extractors import (
 )
 from bids_reid.report.content import Model, Provenance, ScanLine
 from bids_reid.risk.deidentification import contradiction
-from bids_reid.workflows.steps import CUT
+from bids_reid.risk.presence import assess
+from bids_reid.workflows.presence_steps import measured
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -128,11 +129,11 @@ def left_out(scans: Sequence[EnrolledScan], used: Collection[str]) -> dict[str, 
 
 def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
     entities = dict(part.partition('-')[::2] for part in files.stem.split('_'))
-    face_present = record.get('Face', {}).get('FacePresent')
+    found = assess(measured(record))
     claimed = record.get('Deidentification', {}).get('Claimed')
-    # a face that the field of view cuts off was not removed
-    seen = None if CUT in (record['Reason'] or '') else face_present
-    reasons = (record['Reason'], contradiction(claimed, seen))
+    # what could not be looked at contradicts nothing
+    seen = None if found.verdict == 'could not assess' else found.face_present
+    reasons = (found.reason, contradiction(claimed, seen))
     return ScanLine(
         participant=entities['sub'],
         session=entities.get('ses'),
@@ -140,8 +141,11 @@ def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
         condition=record['Condition'],
         source=record['Sources'][0].split(':', 2)[2],
         status=record['Status'],
-        face_present=face_present,
+        face_present=found.face_present,
+        face_score=found.face_score,
         n_views_with_face=record['ViewsWithFace'],
+        verdict=found.verdict,
+        brain_loss=found.brain_loss,
         reason='; '.join(filter(None, reasons)),
         deidentification='claimed' if claimed else 'none',
     )

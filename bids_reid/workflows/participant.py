@@ -89,11 +89,11 @@ def init_scan_wf(
     workflow.connect(
         [
             (skin, render, [('surface', 'surface'), ('record', 'record')]),
-            (skin, faces, [('record', 'record')]),
+            (skin, faces, [('surface', 'surface'), ('record', 'record')]),
             (render, faces, [('renders', 'renders')]),
             (skin, save, [('surface', 'surface'), ('record', 'record')]),
             (render, save, [('renders', 'renders'), ('renderer', 'renderer')]),
-            (faces, save, [('faces', 'faces')]),
+            (faces, save, [('faces', 'faces'), ('evidence', 'evidence')]),
             (templates, save, [('out', 'templates')]),
         ]
     )

@@ -23,13 +23,7 @@ if TYPE_CHECKING:
     from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Volume
 
-SKULL_STRIPPED = (
-    'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
-)
 NO_FACE = 'no face was found in any of the 81 views'
-CUT = 'eyes, nose and mouth lie outside the field of view'
-REMOVED = 'the face seems to be removed: no skin where eyes, nose and mouth should be'
-UNSURE = 'the surface is unlike a face: it may be damaged, or removed in part'
 
 
 def _camera(view: View) -> tuple[float, float]:
@@ -99,13 +93,11 @@ def skin_record(volume: Volume) -> tuple[Skin, FaceFrame, dict[str, Any]]:
 
 def renders(surface: Path, record: Path, target: Path) -> str:
     """Render a surface from all views; return the name of the renderer."""
-    from bids_reid.surface.frame import FaceFrame
     from bids_reid.surface.gifti import read_surface
     from bids_reid.views.render import render_views
+    from bids_reid.workflows.presence_steps import read_frame
 
-    placed = json.loads(record.read_text())['FaceFrame']
-    origin, forward, up = (np.array(placed[axis]) for axis in ('Origin', 'Forward', 'Up'))
-    frame = FaceFrame(origin, forward, up, placed['Scale'])
+    frame = read_frame(json.loads(record.read_text()))
     images, renderer = render_views(*read_surface(surface), frame, standard_views())
     np.save(target, images)
     return renderer
@@ -131,6 +123,13 @@ def faces(renders_file: Path, record: Path, target: Path) -> None:
         'found': [_camera(view) in found for view in views],
     }
     target.write_text(json.dumps(content))
+
+
+def evidence(surface: Path, record: Path, renders_file: Path, target: Path) -> None:
+    """Ask detectors and landmarks whether there is a face."""
+    from bids_reid.workflows.presence_steps import evidence_record
+
+    target.write_text(json.dumps(evidence_record(surface, record, renders_file)))
 
 
 def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
@@ -168,6 +167,7 @@ def save(
     renders_file: Path,
     renderer: str,
     faces_file: Path,
+    evidence: Path,
     templates: list[Path],
     keep_renders: bool,
 ) -> Path:
@@ -175,11 +175,10 @@ def save(
     from bids_reid.bids import derivatives
 
     faces = json.loads(faces_file.read_text())
-    content = json.loads(record.read_text())
+    content = json.loads(record.read_text()) | json.loads(evidence.read_text())
     n_faces = sum(faces['found'])
     reasons = _what_was_found(content, n_faces)
     status = {'Status': 'ok' if n_faces else 'no_face', 'Reason': '; '.join(reasons) or None}
-    del content['SkullStripped']
     return derivatives.save_scan(
         scan,
         dataset_dir,
@@ -199,18 +198,12 @@ def _what_was_found(content: dict[str, Any], n_faces: int) -> list[str]:
     What looks like no face is searched all the same wherever a detector sees one: so would
     somebody who attacks, and the search of defaced scans is what tells if defacing worked.
     """
-    from bids_reid.surface.frame import MIN_CORE_IN_VIEW
+    from bids_reid.risk.presence import assess
+    from bids_reid.workflows.presence_steps import measured
 
-    if content['SkullStripped']:
-        return [SKULL_STRIPPED]
-    found = []
-    if content['Face']['FacePresent'] == 'no':
-        found.append(
-            CUT if content['SurfaceQuality']['FaceCoreInView'] < MIN_CORE_IN_VIEW else REMOVED
-        )
-    elif content['Face']['FacePresent'] == 'unsure':
-        found.append(UNSURE)
-    return found if n_faces else [NO_FACE, *found]
+    found = assess(measured(content))
+    reasons = [] if found.face_present == 'yes' and found.brain_loss != 'yes' else [found.reason]
+    return reasons if n_faces or content['SkullStripped'] else [NO_FACE, *reasons]
 
 
 def _read_features(path: Path) -> tuple[dict[str, Any], Template | KeypointTemplate]:

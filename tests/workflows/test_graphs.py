@@ -83,6 +83,7 @@ def test_each_scan_runs_from_its_file_to_its_results(
             ('skin', 'surface', 'render', 'surface'),
             ('skin', 'record', 'render', 'record'),
             ('skin', 'record', 'faces', 'record'),
+            ('skin', 'surface', 'faces', 'surface'),
             ('render', 'renders', 'faces', 'renders'),
             ('render', 'renders', 'face_recognition', 'renders'),
             ('faces', 'faces', 'face_recognition', 'faces'),
@@ -95,6 +96,7 @@ def test_each_scan_runs_from_its_file_to_its_results(
             ('render', 'renders', 'save', 'renders'),
             ('render', 'renderer', 'save', 'renderer'),
             ('faces', 'faces', 'save', 'faces'),
+            ('faces', 'evidence', 'save', 'evidence'),
             ('templates', 'out', 'save', 'templates'),
         ]:
             expected.add((f'{branch}.{source}', out, f'{branch}.{target}', into))
@@ -123,7 +125,7 @@ def test_a_scan_that_is_not_there_does_not_stop_the_others(
     """A link that datalad left must fail alone, when it is read."""
     scans[0].path.unlink()
     scans[0].path.symlink_to('/nowhere')
-    assert len(edges(build(scans, tmp_path))) == 32
+    assert len(edges(build(scans, tmp_path))) == 36
 
 
 def test_names_of_branches_are_different_and_allowed(tmp_path: Path) -> None:

@@ -81,8 +81,11 @@ def test_render_views(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_find_faces(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call = step(monkeypatch, steps, 'faces')
-    outputs = FindFaces(renders=str(there / 'a'), record=str(there / 'b')).run().outputs
+    asked = step(monkeypatch, steps, 'evidence')
+    node = FindFaces(renders=str(there / 'a'), record=str(there / 'b'), surface=str(there / 'c'))
+    outputs = node.run().outputs
     assert call.given == (there / 'a', there / 'b', Path(outputs.faces))
+    assert asked.given == (there / 'c', there / 'b', there / 'a', Path(outputs.evidence))
 
 
 def test_extract_features(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +107,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         renders=str(there / 'c'),
         renderer='llvmpipe',
         faces=str(there / 'd'),
+        evidence=str(there / 'a'),
         templates=[str(there / 'e'), str(there / 'f')],
     )
     assert node.run().outputs.out_file == str(there / 'e')
@@ -114,6 +118,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         'renders_file': there / 'c',
         'renderer': 'llvmpipe',
         'faces_file': there / 'd',
+        'evidence': there / 'a',
         'templates': [there / 'e', there / 'f'],
         'keep_renders': False,
     }

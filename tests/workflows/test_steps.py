@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.volume import Pose, scan_volume
+from bids_reid.risk.presence import BRAIN, OUT_OF_VIEW, PRESENT, REMOVED, SKULL_STRIPPED
 from bids_reid.workflows import steps
 
 if TYPE_CHECKING:
@@ -42,24 +43,27 @@ def test_the_record_tells_how_much_of_a_face_there_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('stripped', 'present', 'core', 'n_faces', 'expected'),
+    ('changed', 'n_faces', 'expected'),
     [
-        (False, 'yes', 1.0, 81, []),
-        (False, 'yes', 1.0, 0, [steps.NO_FACE]),
-        (False, 'unsure', 1.0, 81, [steps.UNSURE]),
+        ({}, 81, []),
+        ({}, 0, [steps.NO_FACE]),
         # what a detector sees on a defaced scan is searched, and no face all the same
-        (False, 'no', 1.0, 81, [steps.REMOVED]),
-        (False, 'no', 0.05, 0, [steps.NO_FACE, steps.CUT]),
-        (True, 'no', 1.0, 0, [steps.SKULL_STRIPPED]),
+        ({'Face': {'FaceCovered': 0.1, 'FaceBehindMm': 20.0}}, 81, [REMOVED]),
+        ({'SurfaceQuality': {'FaceCoreInView': 0.05}}, 0, [steps.NO_FACE, OUT_OF_VIEW]),
+        ({'SkullStripped': True}, 0, [SKULL_STRIPPED]),
+        ({'BrainCut': {'CutCm2': 30.0, 'DeepCm2': 40.0}}, 81, [f'{PRESENT}; {BRAIN}']),
     ],
 )
 def test_what_was_found_instead_of_a_face_is_said(
-    stripped: bool, present: str, core: float, n_faces: int, expected: list[str]
+    changed: dict[str, Any], n_faces: int, expected: list[str]
 ) -> None:
     """A detector sees faces on defaced scans: without the reason they pass for whole ones."""
     content = {
-        'SkullStripped': stripped,
-        'Face': {'FacePresent': present},
-        'SurfaceQuality': {'FaceCoreInView': core},
-    }
+        'SkullStripped': False,
+        'Face': {'FaceCovered': 1.0, 'FaceBehindMm': 0.0, 'HeadLoss': 0.3},
+        'SurfaceQuality': {'FaceCoreInView': 1.0, 'RelativeNoise': 0.03, 'EdgeBlurMm': 0.8},
+        'FaceRelief': {'InView': 1.0, 'Correlation': 0.9, 'Gain': 1.0, 'Flat': 0.1, 'Steps': 0.0},
+        'FaceEvidence': {'NCameras': 0},
+        'BrainCut': {'CutCm2': 0.0, 'DeepCm2': 0.0},
+    } | changed
     assert steps._what_was_found(content, n_faces) == expected
