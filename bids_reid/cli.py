@@ -103,6 +103,7 @@ def settings_from(options: argparse.Namespace, *, command: str) -> Settings:
         'modalities': tuple(dict.fromkeys(options.modalities)),
         'extractors': tuple(dict.fromkeys(options.extractors)),
         'derivatives': tuple(options.derivatives),
+        'breakdown': None if options.breakdown is None else tuple(options.breakdown),
     }
     return Settings(**values, command=command)
 
@@ -216,6 +217,30 @@ def _add_analysis(parser: Parser) -> None:
         '--audit',
         metavar='NAME',
         help='which condition --max-risk is about (default: the last of -d, else raw)',
+    )
+    group.add_argument(
+        '--against',
+        type=absolute,
+        metavar='DIR',
+        help='group level: an earlier output of this program, of the same or another dataset '
+        'with the same participant labels; whose scans can be linked with those here?',
+    )
+    group.add_argument(
+        '--breakdown',
+        nargs='+',
+        metavar='COLUMN',
+        help='group level: columns of participants.tsv to break the rates down by (default: age '
+        'and sex)',
+    )
+    group.add_argument(
+        '--random-seed',
+        '--random_seed',
+        '--seed',
+        dest='seed',
+        type=whole,
+        default=0,
+        metavar='N',
+        help='of bootstraps, permutations and models (default: 0)',
     )
     group.add_argument(
         '--photos',
@@ -334,6 +359,14 @@ def fraction(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f'{text} is not from 0 to 1')
+    return value
+
+
+def whole(text: str) -> int:
+    """Parse a whole number from 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f'{text} is below 0')
     return value
 
 

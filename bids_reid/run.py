@@ -73,6 +73,7 @@ def _check_files(settings: Settings) -> None:
         settings.filter_file,
         settings.plugin_file,
         settings.models_dir,
+        settings.against,
     ):
         if path is not None and not path.exists():
             raise NoInputError(f'no such file or folder: {path}')

@@ -34,6 +34,9 @@ class Settings:
     derivatives: tuple[tuple[str, Path], ...] = ()
     max_risk: float | None = None
     audit: str | None = None
+    against: Path | None = None
+    breakdown: tuple[str, ...] | None = None
+    seed: int = 0
     filter_file: Path | None = None
     database_dir: Path | None = None
     skip_validation: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.inputs import dataset_participants
+from bids_reid.bids.inputs import dataset_participants, participant_variables
 from bids_reid.bids.outputs import prepare_output, read_json
 from bids_reid.bids.photos import find_photos
 from bids_reid.errors import Exit, NoInputError, NothingSelectedError, ReidError
@@ -151,6 +151,9 @@ def _choice(settings: Settings, found: set[str]) -> Choice:
         conditions=tuple(settings.datasets) if settings.derivatives else (),
         audited=settings.audited,
         max_risk=settings.max_risk,
+        against=settings.against,
+        variables=participant_variables(settings.bids_dir, settings.breakdown),
+        seed=settings.seed,
     )
 
 

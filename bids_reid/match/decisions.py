@@ -149,6 +149,12 @@ DECISIONS: dict[str, Callable[[Fit, NDArray[np.float32]], Decision]] = {
 }
 """Decisions for features that are vectors, the plain ones first."""
 
+ADAPTIVE = ('svm', 'adapted')
+"""Decisions that learn from the renders of the very scans that are attacked.
+
+Whoever goes to that length also looks where a face should be if no detector sees one there.
+"""
+
 MEAN_OF_PHOTOGRAPHS = ('svm', 'adapted')
 """Under which several photographs of a person count by the mean of their scores, not the highest.
 
@@ -164,9 +170,13 @@ def decisions_of(fitted: Fit) -> tuple[str, ...]:
 
 
 def search_all(
-    probes: NDArray[np.float32], gallery: Gallery, people: Sequence[str], fitted: Fit
-) -> tuple[FastScores, dict[str, NDArray[np.float32]]]:
-    """Score every probe against every scan under every decision, each template read once.
+    probes: NDArray[np.float32],
+    gallery: Gallery,
+    people: Sequence[str],
+    fitted: Fit,
+    adaptive: Gallery | None = None,
+) -> tuple[FastScores, dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
+    """Score every probe against every scan under every decision, each template read in order.
 
     Parameters
     ----------
@@ -176,11 +186,15 @@ def search_all(
         Templates, and whose each is.
     fitted
         What `fit` gave for the whole gallery, of which this may be a part.
+    adaptive
+        Templates of the same scans for the decisions that learn from renders (`ADAPTIVE`);
+        ``gallery`` itself if they are the same.
 
     Returns
     -------
     Scores of ``best`` with a bound on the error, and the exact ones of the others,
-    (p, n_scans) each; the column of a scan without features is NaN.
+    (p, n_scans) each; the column of a scan without features is NaN. Last, whether each scan has
+    features for the adaptive decisions, (n_scans,).
 
     Raises
     ------
@@ -193,13 +207,17 @@ def search_all(
             f'the probes have length {probes.shape[1]}, '
             f'templates that were fitted {len(fitted.gallery_mean)}'
         )
-    scored = _Scored(probes, gallery, people, fitted)
+    naive = [name for name in decisions_of(fitted) if name not in (*ADAPTIVE, 'best')]
+    learning = [name for name in decisions_of(fitted) if name in ADAPTIVE]
+    scored = _Scored(probes, gallery, people, fitted, naive)
     best = search(probes, scored, similarity=fitted.similarity)
-    return best, scored.scores
+    further = _Scored(probes, adaptive or gallery, people, fitted, learning)
+    enrolled = np.array([len(further[scan]) > 0 for scan in range(len(further))], dtype=bool)
+    return best, scored.scores | further.scores, enrolled
 
 
 class _Scored:
-    """A gallery whose templates are scored by all decisions but ``best`` as they are read."""
+    """A gallery whose templates are scored by some decisions as they are read."""
 
     def __init__(
         self,
@@ -207,14 +225,13 @@ class _Scored:
         gallery: Gallery,
         people: Sequence[str],
         fitted: Fit,
+        names: Sequence[str],
     ) -> None:
         self._probes, self._gallery, self._people = probes, gallery, people
-        names = [name for name in decisions_of(fitted) if name != 'best' and len(probes)]
-        self._decisions = {name: DECISIONS[name](fitted, probes) for name in names}
+        made = names if len(probes) else ()
+        self._decisions = {name: DECISIONS[name](fitted, probes) for name in made}
         self.scores = {
-            name: np.full((len(probes), len(gallery)), np.nan, np.float32)
-            for name in decisions_of(fitted)
-            if name != 'best'
+            name: np.full((len(probes), len(gallery)), np.nan, np.float32) for name in names
         }
 
     def __len__(self) -> int:
@@ -227,47 +244,6 @@ class _Scored:
             for name, decision in self._decisions.items():
                 self.scores[name][:, scan] = decision.scores(features, self._people[scan])
         return features
-
-
-def photo_scores(
-    photographs: NDArray[np.float32], fitted: Fit, *, decision: str
-) -> NDArray[np.float32]:
-    """Score photographs against each other: the positive control of a decision.
-
-    Each photograph takes the part of a scan with one render. Under ``adapted`` the photographs'
-    mean is taken from both sides; ``svm`` has nothing to learn from one picture, and is compared
-    as ``pooled``.
-
-    Parameters
-    ----------
-    photographs
-        Features of those with a face, (n, d).
-    fitted
-        As for the search of scans with them.
-    decision
-        A key of :data:`DECISIONS`.
-
-    Returns
-    -------
-    Shape (n, n), higher is more alike, symmetric; the diagonal is NaN.
-
-    Raises
-    ------
-    ValueError
-        If a shape or a value is not as described, or the decision unknown.
-    """
-    check_probes(photographs, fitted.similarity)
-    if decision not in DECISIONS:
-        raise ValueError(f'unknown decision {decision!r}; known: {", ".join(DECISIONS)}')
-    features, similarity = prepared(photographs, fitted.similarity), fitted.similarity
-    if decision == 'adapted':
-        features, similarity = features - fitted.probe_mean, 'cosine'
-    compared = _Compared(features, similarity)
-    scores = np.empty((len(features), len(features)), np.float32)
-    for number, row in enumerate(features):
-        scores[:, number] = compared.with_(row)
-    np.fill_diagonal(scores, np.nan)
-    return scores
 
 
 class _Compared:

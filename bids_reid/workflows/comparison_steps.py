@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bids_reid.bids.outputs import RAW
-from bids_reid.risk.gate import NO_FINDINGS, Verdict, presence_verdict, risk_verdict
+from bids_reid.risk.gate import Verdict, presence_verdict, risk_verdict
 from bids_reid.risk.pairing import ReductionRow, reduction_row, restrict
-from bids_reid.workflows.steps import CUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,7 +50,7 @@ def judge(
     """Say whether a condition is within the limit, from photographs if there are any."""
     audited = [scan for scan in scans if scan.condition == condition]
     if photos is None:
-        verdicts = [_scan_verdict(scan) for scan in audited]
+        verdicts = [scan.verdict for scan in audited]
         return presence_verdict(verdicts, condition=condition, max_risk=max_risk)
     seen = {photo.participant for photo in photos if photo.mated and photo.status == 'ok'}
     not_assessed = {}
@@ -60,9 +59,3 @@ def judge(
         processed = {scan.participant for scan in some if scan.status != 'failed'}
         not_assessed[modality] = len({scan.participant for scan in some} & seen - processed)
     return risk_verdict(rows, condition=condition, max_risk=max_risk, not_assessed=not_assessed)
-
-
-def _scan_verdict(scan: ScanLine) -> str | None:
-    """Only a scan that shows no face to anybody, where one could be seen, is without findings."""
-    clear = scan.face_present == 'no' and not scan.n_views_with_face and CUT not in scan.reason
-    return NO_FINDINGS if clear else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from bids_reid.bids.outputs import RAW, read_json, write_json, write_table, writ
 from bids_reid.errors import PhotoError
 from bids_reid.faces.extractors import extracted, load_extractor
 from bids_reid.records import Photo, Score
-from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine
+from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine, Statistics
 from bids_reid.report.summary import group_summary
 from bids_reid.risk.identification import (
     IdentificationRow,
@@ -23,8 +23,25 @@ from bids_reid.risk.identification import (
 )
 from bids_reid.risk.pairing import ReductionRow
 from bids_reid.workflows.comparison_steps import judge, reductions
-from bids_reid.workflows.library import left_out, provenance_of, read_scans
-from bids_reid.workflows.search_steps import galleries, merge_shards, read_encoded
+from bids_reid.workflows.library import (
+    left_out,
+    provenance_of,
+    read_scans,
+    searchable_extractors,
+)
+from bids_reid.workflows.linkage_steps import (
+    SURFACE,
+    linkage_rows,
+    linkage_tables,
+    linked_scans,
+)
+from bids_reid.workflows.search_steps import (
+    galleries,
+    merge_shards,
+    photograph_scores,
+    read_encoded,
+)
+from bids_reid.workflows.statistics_steps import Collected, write_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -33,7 +50,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.faces.detect import Box
+    from bids_reid.risk.linkage import LinkageRow
     from bids_reid.workflows.comparison_steps import Searched
+    from bids_reid.workflows.library import EnrolledScan
 
 IDENTIFICATION_TABLES = ('group_identification', 'group_ranks')
 REDUCTION_TABLE = 'group_reduction'
@@ -45,6 +64,9 @@ class Choice:
 
     ``dataset`` holds all participants of the dataset: a photograph of anybody else is a
     distractor, and only that. ``audited`` is the condition that has to be within ``max_risk``.
+    ``against`` is an earlier output that scans are linked with, ``variables`` the columns of
+    participants.tsv to break rates down by (name to participant to value), ``seed`` that of all
+    random draws.
     """
 
     dataset: tuple[str, ...]
@@ -54,6 +76,9 @@ class Choice:
     conditions: tuple[str, ...] = ()
     audited: str = RAW
     max_risk: float | None = None
+    against: Path | None = None
+    variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +161,7 @@ def write_group(
     )
     known = {scan.line.participant for scan in scans}
     results: list[Identification] = []
+    collected = Collected(seed=choice.seed, variables=choice.variables)
     compared: dict[Series, Searched] = {}
     several = len({scan.line.condition for scan in scans}) > 1
     lines: tuple[PhotoLine, ...] | None = None
@@ -143,15 +169,22 @@ def write_group(
     for extractor, files in encoded.items() if photos is not None else ():
         arrays, statuses = read_encoded(files)
         lines = tuple(_photo_lines(photos or (), statuses, set(choice.dataset), known))
+        seen = [number for number, line in enumerate(lines) if line.status == 'ok']
+        people = [lines[n].participant if lines[n].in_dataset else None for n in seen]
+        collected.add_photographs(photograph_scores(arrays, seen, extractor), people, extractor)
         for gallery in galleries(scans):
             for decision, searches in merge_shards(gallery, lines, arrays, extractor, shards):
                 series = Series(gallery.condition, gallery.modality, extractor, decision)
-                results.append(_count(searches, series))
+                results.append(_count(searches, series, choice.seed))
+                collected.add(searches, series, results[-1].by_participant)
                 if several:
                     compared[series] = (gallery, searches)
     changes = tuple(reductions(compared))
     _write_identification(output_dir, results if photos is not None else None)
     _write_reductions(output_dir, changes)
+    statistics = Statistics() if lines is None else collected.statistics(lines)
+    write_statistics(output_dir, None if lines is None else statistics)
+    linkage = _link(output_dir, scans, choice)
     scan_lines = [scan.line for scan in scans]
     write_table(output_dir / 'group_scans.tsv', 'group_scans', map(_scan_row, scan_lines))
     rows = tuple(row for result in results for row in result.rows)
@@ -167,6 +200,9 @@ def write_group(
         rows=rows,
         reductions=changes,
         verdict=verdict,
+        statistics=statistics,
+        linkage=linkage,
+        audited=choice.audited,
         curves=tuple(result.curve for result in results),
         not_run={} if photos is None else left_out(scans, list(encoded)),
     )
@@ -177,6 +213,21 @@ def write_group(
     page = output_dir / 'group.html'
     write_text(page, group_page(report))
     return page
+
+
+def _link(
+    output_dir: Path, scans: Sequence[EnrolledScan], choice: Choice
+) -> tuple[LinkageRow, ...]:
+    """Link scans with each other, and with those of an earlier output, and write the table."""
+    linked = linked_scans(scans, choice.against, choice.modalities)
+    extractors = [name for name in searchable_extractors(scans)[0] if _gives_vectors(name)]
+    found = tuple(linkage_tables(linked, [*extractors, SURFACE], seed=choice.seed))
+    write_table(output_dir / 'group_linkage.tsv', 'group_linkage', linkage_rows(found))
+    return found
+
+
+def _gives_vectors(extractor: str) -> bool:
+    return load_extractor(extractor).kind == 'vector'
 
 
 def read_rows(output_dir: Path) -> list[IdentificationRow]:
@@ -216,12 +267,15 @@ def _photo_lines(
         )
 
 
-def _count(searches: Searches, series: Series) -> Identification:
+def _count(searches: Searches, series: Series, seed: int) -> Identification:
     by_photo = mated_ranks(searches, 'photo')
     by_participant = mated_ranks(searches, 'participant')
     n_gallery = len(searches.gallery)
-    rows = identification_rows(by_photo, series, unit='photo', n_gallery=n_gallery)
-    rows += identification_rows(by_participant, series, unit='participant', n_gallery=n_gallery)
+    rows = [
+        row
+        for unit, results in (('photo', by_photo), ('participant', by_participant))
+        for row in identification_rows(results, series, unit=unit, n_gallery=n_gallery, seed=seed)
+    ]
     curve = Curve(series, tuple(float(rate) for rate in cmc(by_participant, n_gallery)))
     return Identification(series, rows, curve, by_photo, by_participant)
 

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-SEARCHED_KINDS = ('vector', 'keypoints')
-"""Kinds of extractors whose templates the group level can search."""
-
 
 @dataclass(frozen=True, slots=True)
 class EnrolledScan:
@@ -114,8 +111,6 @@ def _why_not_searched(name: str, n_templates: int, n_scans: int) -> str:
         return BY_NAME_ONLY.get(name, 'the participant level ran without it')
     if n_templates < n_scans:
         return f'{n_scans - n_templates} of {n_scans} scans have no template of it'
-    if load_extractor(name).kind not in SEARCHED_KINDS:
-        return 'its keypoints are not searched'
     return ''
 
 

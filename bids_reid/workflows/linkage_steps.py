@@ -10,6 +10,7 @@ import numpy as np
 from bids_reid.bids.derivatives import made_with, read_template
 from bids_reid.errors import ScanError
 from bids_reid.faces.extractors import load_extractor
+from bids_reid.records import Template
 from bids_reid.risk import linkage
 from bids_reid.risk.linkage import THIS, Comparison, LinkageRow, Member, ScanSet
 from bids_reid.workflows.library import read_scans
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bids_reid.records import Template
     from bids_reid.workflows.library import EnrolledScan
 
 SURFACE = 'surface'
@@ -163,10 +163,11 @@ def _template(scan: LinkedScan, extractor: str) -> Template | None:
     """Return the template of a scan; ``None`` if it has none that can be compared."""
     files = scan.scan.files
     try:
-        template = read_template(files, extractor)
+        # whoever links de-faced scans knows where their faces were
+        template = read_template(files, extractor, found_only=False)
     except ScanError:
         return None
-    if template is None or not len(template.features):
+    if not isinstance(template, Template) or not len(template.features):
         return None
     same = made_with(files, extractor, load_extractor(extractor).identity())
     return template if same else None

@@ -19,9 +19,9 @@ from bids_reid.bids.derivatives import made_with, read_features, read_keypoints
 from bids_reid.bids.outputs import ScanFiles
 from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces.extractors import bids_label, load_extractor
-from bids_reid.match.decisions import MEAN_OF_PHOTOGRAPHS, search_all
+from bids_reid.match.decisions import ADAPTIVE, MEAN_OF_PHOTOGRAPHS, search_all
 from bids_reid.match.fitting import Fit, fit
-from bids_reid.match.keypoint_search import search_keypoints
+from bids_reid.match.keypoint_search import keypoint_photo_scores, search_keypoints
 from bids_reid.match.scores import probe_scores
 from bids_reid.match.search import FastScores
 from bids_reid.records import Keypoints
@@ -142,11 +142,17 @@ class _Stored:
 
 
 class StoredGallery(_Stored):
-    """Templates of an extractor of vectors."""
+    """Templates of an extractor of vectors; all views, or those in which a face was found."""
+
+    def __init__(
+        self, sources: Sequence[TemplateSource], extractor: str, *, found_only: bool = True
+    ) -> None:
+        super().__init__(sources, extractor)
+        self._take = partial(read_features, found_only=found_only)
 
     def __getitem__(self, scan: int) -> NDArray[np.float32]:
         """Return the features of a scan (n, d), none for one that failed to enrol."""
-        features = self._read(scan, read_features)
+        features = self._read(scan, self._take)
         return np.empty((0, 0), np.float32) if features is None else features
 
 
@@ -205,7 +211,7 @@ def fit_gallery(
     learned: dict[str, NDArray[Any]] = {}
     if model.kind == 'vector':
         arrays, statuses = read_encoded(encoded)
-        gallery = StoredGallery(sources, extractor)
+        gallery = StoredGallery(sources, extractor, found_only=False)
         features = arrays['features'][_with_face(cohort, statuses)]
         learned = fit(features, gallery, gallery.people, similarity=model.similarity).arrays()
     np.savez(target, **learned)  # type: ignore[arg-type]
@@ -235,8 +241,8 @@ def search_shard(
     """
     arrays, statuses = read_encoded(encoded)
     mated, strangers = (_with_face(numbers, statuses) for numbers in (probes, distractors))
-    searched, slack = _search(arrays, mated + strangers, sources, extractor, fitted)
-    found = {'slack': slack}
+    searched, slack, adaptive = _search(arrays, mated + strangers, sources, extractor, fitted)
+    found = {'slack': slack, 'adaptive': adaptive}
     for decision, scores in searched.items():
         found[f'{decision}{_MATED}'] = scores[: len(mated)]
         found[f'{decision}{_STRANGERS}'] = scores[len(mated) :]
@@ -249,24 +255,27 @@ def _search(
     sources: Sequence[TemplateSource],
     extractor: str,
     fitted: Path,
-) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32]]:
-    """Score some photographs under every decision; also the slack of ``best``, NaN if no template.
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32], NDArray[np.bool_]]:
+    """Score some photographs under every decision; the scores of all but ``best`` are exact.
 
-    The scores of the other decisions are exact.
+    Also returns the slack of ``best``, NaN for a scan without a template, and whether each scan
+    has one for the adaptive decisions.
     """
     model = load_extractor(extractor)
     if model.kind == 'keypoints':
         photographs = Keypoints.of(arrays)
         templates = StoredKeypoints(sources, extractor)
-        return search_keypoints(
+        found, slack = search_keypoints(
             [photographs[number] for number in taken], templates, distance=model.distance
         )
+        return found, slack, ~np.isnan(slack)
     gallery = StoredGallery(sources, extractor)
+    all_views = StoredGallery(sources, extractor, found_only=False)
     with np.load(fitted) as learned:
-        best, others = search_all(
-            arrays['features'][taken], gallery, gallery.people, Fit.of(learned)
+        best, others, adaptive = search_all(
+            arrays['features'][taken], gallery, gallery.people, Fit.of(learned), all_views
         )
-    return {'best': best.scores, **others}, best.slack
+    return {'best': best.scores, **others}, best.slack, adaptive
 
 
 def _with_face(numbers: Sequence[int], statuses: NDArray[np.str_]) -> list[int]:
@@ -297,7 +306,8 @@ def merge_shards(
     strangers = [n for n, line in enumerate(lines) if not line.in_dataset and line.status == 'ok']
     acquired = np.array([lines[n].status == 'ok' for n in probes], dtype=bool)
     shards = list(islice(files, len(gallery.shards())))
-    slack = _merged_slack(shards, len(gallery.scans))
+    slack = _joined(shards, 'slack', len(gallery.scans))
+    enrolled = ~np.isnan(slack), _joined(shards, 'adaptive', len(gallery.scans))
     model = load_extractor(extractor)
     for decision in _decisions(shards[0]):
         searches = Searches(
@@ -306,7 +316,7 @@ def merge_shards(
             photo_participants=tuple(lines[n].participant or '' for n in probes),
             acquired=acquired,
             scan_participants=gallery.participants,
-            enrolled=~np.isnan(slack),
+            enrolled=enrolled[decision in ADAPTIVE],
             distractors=_merged(
                 shards, f'{decision}{_STRANGERS}', np.ones(len(strangers), dtype=bool), len(slack)
             ),
@@ -339,17 +349,39 @@ def _merged(
     return scores
 
 
-def _merged_slack(shards: Sequence[Path], n_scans: int) -> NDArray[np.float32]:
-    """Put the slack of all scans together: NaN for those without a template."""
+def _joined(shards: Sequence[Path], name: str, n_scans: int) -> NDArray[Any]:
+    """Put what shards say of their scans together, (n_scans,)."""
     parts = []
     for shard in shards:
         with np.load(shard) as content:
-            parts.append(content['slack'])
-    slack: NDArray[np.float32] = np.concatenate(parts)
-    if len(slack) != n_scans:
+            parts.append(content[name])
+    joined = np.concatenate(parts)
+    if len(joined) != n_scans:
         # the others would pass for scans that failed to enrol
-        raise ValueError(f'the shards hold scores of {len(slack)} scans, not of {n_scans}')
-    return slack
+        raise ValueError(f'the shards hold scores of {len(joined)} scans, not of {n_scans}')
+    return joined
+
+
+def photograph_scores(
+    arrays: Mapping[str, NDArray[Any]], taken: Sequence[int], extractor: str
+) -> NDArray[np.float32]:
+    """Score photographs with a face against each other, (n, n): for the positive control.
+
+    Parameters
+    ----------
+    arrays
+        As `read_encoded` returns it.
+    taken : sequence of n int
+        Numbers of the photographs.
+    """
+    model = load_extractor(extractor)
+    if model.kind == 'keypoints':
+        photographs = Keypoints.of(arrays)
+        some = [photographs[number] for number in taken]
+        return keypoint_photo_scores(some, distance=model.distance)
+    features = arrays['features'][list(taken)]
+    alone = [feature[None] for feature in features]
+    return probe_scores(features, alone, similarity=model.similarity)
 
 
 def _make_exact(

@@ -10,7 +10,6 @@ from bids_reid.match.decisions import (
     DECISIONS,
     SVM_C,
     decisions_of,
-    photo_scores,
     search_all,
 )
 from bids_reid.match.fitting import FIT_SCANS, PRIOR_PROBES, Fit, fit
@@ -37,7 +36,7 @@ def make(seed=3, sizes=(4, 1, 0, 7, 12, 3), n_probes=6, shift=2.0):
 def search(probes, gallery, people=PEOPLE, similarity='euclidean', fitted=None):
     """Scores under every decision, those of ``best`` exact as well."""
     fitted = fitted or fit(probes, gallery, people, similarity=similarity)
-    best, others = search_all(probes, gallery, people, fitted)
+    best, others, _ = search_all(probes, gallery, people, fitted)
     assert (np.isnan(best.scores) == np.isnan(best.slack)).all()
     return {'best': probe_scores(probes, gallery, similarity=similarity), **others}
 
@@ -241,25 +240,6 @@ def test_what_was_learned_survives_a_file(tmp_path):
         np.testing.assert_array_equal(found[name], scores)
 
 
-@pytest.mark.parametrize('similarity', SIMILARITIES)
-@pytest.mark.parametrize('decision', DECISIONS)
-def test_photographs_are_compared_as_scans_are(similarity, decision):
-    """Otherwise the positive control is of another attack than the rates."""
-    probes, gallery = make()
-    fitted = fit(probes, gallery, PEOPLE, similarity=similarity)
-    scores = photo_scores(probes, fitted, decision=decision)
-    assert scores.shape == (6, 6)
-    assert scores.dtype == np.float32
-    assert np.isnan(np.diag(scores)).all()
-    np.testing.assert_array_equal(scores, scores.T)
-    # photographs 0 and 1 are of the same person
-    assert scores[0, 1] == np.nanmax(scores[0])
-    if decision != 'adapted':
-        exact = probe_scores(probes, [probe[None] for probe in probes], similarity=similarity)
-        np.fill_diagonal(exact, np.nan)
-        np.testing.assert_allclose(scores, exact, rtol=1e-6)
-
-
 @pytest.mark.parametrize('place', ['probes', 'template'])
 def test_wrong_input_is_named(place):
     """Otherwise a mixed-up file gives a plausible wrong rate instead of an error."""
@@ -272,5 +252,17 @@ def test_wrong_input_is_named(place):
         search_all(bad['probes'], gallery, PEOPLE, fitted)
     with pytest.raises(ValueError, match='template'):
         fit(bad['probes'], gallery, PEOPLE, similarity='euclidean')
-    with pytest.raises(ValueError, match="'worst'; known: best, pooled, svm, adapted"):
-        photo_scores(probes, fitted, decision='worst')
+
+
+def test_adaptive_decisions_take_their_own_templates():
+    """Otherwise an attacker who looks where no detector sees a face is underestimated."""
+    probes, gallery = make()
+    blind = [np.empty((0, 0), np.float32), *gallery[1:]]
+    fitted = fit(probes, gallery, PEOPLE, similarity='cosine')
+    best, others, enrolled = search_all(probes, blind, PEOPLE, fitted, gallery)
+    _, all_seen, _ = search_all(probes, gallery, PEOPLE, fitted)
+    assert np.isnan(best.scores[:, 0]).all()
+    assert np.isnan(others['pooled'][:, 0]).all()
+    assert enrolled.all()
+    for name in ('svm', 'adapted'):
+        np.testing.assert_array_equal(others[name], all_seen[name])

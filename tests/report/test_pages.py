@@ -272,7 +272,8 @@ def test_many_excluded_scans_start_closed():
     many = tuple(replace(SCANS[1], participant=f'{i}') for i in range(300))
     page = group_page(make_report(make_results(2, 4), 4, scans=many))
     assert re.search(
-        r'<details>\s*<summary>Scans to look at, and scans without a template or without a whole face \(300\)',
+        r'<details>\s*<summary>Scans to look at, and scans without a template '
+        r'or without a whole face \(300\)',
         page,
     )
     assert 'details open' in group_page(make_report(make_results(2, 4), 4))
