@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -271,11 +272,8 @@ def _count(searches: Searches, series: Series, seed: int) -> Identification:
     by_photo = mated_ranks(searches, 'photo')
     by_participant = mated_ranks(searches, 'participant')
     n_gallery = len(searches.gallery)
-    rows = [
-        row
-        for unit, results in (('photo', by_photo), ('participant', by_participant))
-        for row in identification_rows(results, series, unit=unit, n_gallery=n_gallery, seed=seed)
-    ]
+    count = partial(identification_rows, series=series, n_gallery=n_gallery, seed=seed)
+    rows = count(by_photo, unit='photo') + count(by_participant, unit='participant')
     curve = Curve(series, tuple(float(rate) for rate in cmc(by_participant, n_gallery)))
     return Identification(series, rows, curve, by_photo, by_participant)
 

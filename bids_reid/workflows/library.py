@@ -12,7 +12,6 @@ from bids_reid.faces.extractors import (
     BY_NAME_ONLY,
     EXTRACTORS,
     bids_label,
-    load_extractor,
     why_unavailable,
 )
 from bids_reid.report.content import Model, Provenance, ScanLine
