@@ -396,7 +396,7 @@ def test_faces_are_shown_only_if_given_and_with_a_warning():
             'group_scans',
             [
                 *('participant_id', 'session_id', 'modality', 'condition', 'source', 'status'),
-                *('face_present', 'n_views_with_face', 'reason'),
+                *('face_present', 'deidentification', 'n_views_with_face', 'reason'),
             ],
         ),
     ],
