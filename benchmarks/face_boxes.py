@@ -40,7 +40,7 @@ def boxes_of(volume: Volume) -> dict[Camera, Box]:
 
 
 def main() -> None:
-    """Learn the boxes and print how far single heads are from them."""
+    """Print the boxes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--people', type=int, default=16)
     people = parser.parse_args().people

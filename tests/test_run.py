@@ -174,11 +174,12 @@ def test_templates_hold_what_the_contract_says(audit: Audit) -> None:
     """The template is what others reuse: features, their views, and where they come from."""
     stem = audit.out / 'sub-01' / 'anat' / 'sub-01_desc-facerecognition_T1w'
     with np.load(stem.with_suffix('.npz')) as template:
-        assert set(template.files) == {'features', 'view'}
+        assert set(template.files) == {'features', 'view', 'found'}
         assert template['features'].dtype == np.float32
         assert template['features'].shape == (len(template['view']), 128)
         assert set(template['view']) <= set(range(81))
-        assert len(template['view']) >= 45
+        assert len(template['view']) == 81
+        assert template['found'].sum() >= 45
     sidecar = json.loads(stem.with_suffix('.json').read_text())
     assert sidecar['Sources'] == ['bids:raw:sub-01/anat/sub-01_T1w.nii.gz']
     assert re.fullmatch(r'[0-9a-f]{64}', sidecar['WeightsSHA256'])
@@ -221,7 +222,10 @@ def test_keypoint_templates_hold_what_the_contract_says(audit: Audit) -> None:
     folder = audit.out / 'sub-01' / 'anat'
     for label, width in (('orb', 32), ('sift', 128)):
         with np.load(folder / f'sub-01_desc-{label}_T1w.npz') as template:
-            assert set(template.files) == {'descriptors', 'positions', 'offsets', 'view'}
+            assert set(template.files) == {
+                *('descriptors', 'positions', 'offsets'),
+                *('view', 'found'),
+            }
             k = template['offsets'][-1]
             assert template['descriptors'].shape == (k, width)
             assert template['positions'].shape == (k, 2)
