@@ -17,6 +17,7 @@ from bids_reid.workflows.interfaces import (
     ExtractFeatures,
     ExtractSkin,
     FindFaces,
+    FitGallery,
     RenderViews,
     SaveScan,
     SearchShard,
@@ -146,18 +147,35 @@ def test_encoding_follows_a_changed_photograph(there: Path) -> None:
     assert value() != before
 
 
+def test_fit_gallery(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = step(monkeypatch, search_steps, 'fit_gallery')
+    sources = [(str(there), 'sub-01', 'T1w', 'ok')]
+    node = FitGallery(
+        sources=sources,
+        cohort=[0, 2],
+        encoded=[str(there / 'a'), str(there / 'b')],
+        extractor='orb',
+    )
+    outputs = node.run().outputs
+    encoded = [there / 'a', there / 'b']
+    assert call.given == (sources, [0, 2], encoded, 'orb', Path(outputs.fitted))
+    assert Path(outputs.fitted).parent == there / 'node'
+
+
 def test_search_shard(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call = step(monkeypatch, search_steps, 'search_shard')
     sources = [(str(there), 'sub-01', 'T1w', 'ok')]
     node = SearchShard(
         sources=sources,
         probes=[0, 2],
+        distractors=[1],
         encoded=[str(there / 'a'), str(there / 'b')],
         extractor='orb',
+        fitted=str(there / 'c'),
     )
     outputs = node.run().outputs
     encoded = [there / 'a', there / 'b']
-    assert call.given == (sources, [0, 2], encoded, 'orb', Path(outputs.scores))
+    assert call.given == (sources, [0, 2], [1], encoded, 'orb', there / 'c', Path(outputs.scores))
     assert Path(outputs.scores).parent == there / 'node'
 
 
