@@ -3,7 +3,7 @@
 # README.md shows how to run it. tools/descriptor.py keeps VERSION.
 
 # What changes least comes first: a change of the program rebuilds the two last, small layers.
-FROM docker.io/library/debian:bookworm-slim AS build
+FROM debian:bookworm-slim AS build
 # Debian's point releases replace versions, so that pinned ones could not be built a month later
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -19,7 +19,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY bids_reid bids_reid/
 RUN PREFIX=/opt/program tools/image_install program
 
-FROM docker.io/library/debian:bookworm-slim
+FROM debian:bookworm-slim
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libegl1 libgl1-mesa-dri python3 \

@@ -40,7 +40,7 @@ def _refuse_network(event: str, arguments: tuple[object, ...]) -> None:
             raise PermissionError(f'a test opens no connection: {event} {address}')
 
 
-# Python tells such hooks what C does with its sockets, too; tests/test_offline.py looks at the rest
+# what Python does not see, and other processes, are looked at in tests/test_offline.py
 sys.addaudithook(_refuse_network)
 
 
