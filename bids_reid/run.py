@@ -115,8 +115,6 @@ def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) ->
 
     Numpy reads it when it is imported: OpenBLAS's threads, once there, are busy while they wait.
     """
-    # Nipype asks a server for its newest version unless told not to
-    os.environ |= {'NIPYPE_NO_ET': '1', 'NO_ET': '1'}
     # the server that workers come from would import from the current folder first
     os.environ['PYTHONSAFEPATH'] = '1'
     os.environ |= dict.fromkeys(THREADS, str(omp_threads))

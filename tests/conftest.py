@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,40 @@ from bids_reid.views.selftest import use_offscreen_window
 use_offscreen_window()
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
+Recipe = Callable[[str], str]
+
+
+_NETWORK = ('socket.connect', 'socket.sendto', 'socket.getaddrinfo', 'socket.gethostbyname')
+_attempts: list[str] = []
+
+
+def _is_here(address: object) -> bool:
+    """Tell whether an address is a file, or this machine."""
+    host = address[0] if isinstance(address, tuple) else address
+    if host is None or isinstance(host, bytes):
+        return True
+    return str(host).startswith(('/', '127.', '\0')) or host in {'', '::1', 'localhost'}
+
+
+def _refuse_network(event: str, arguments: tuple[object, ...]) -> None:
+    """Refuse to leave this machine, whatever library tries, and remember that it was tried."""
+    if event in _NETWORK:
+        address = arguments[1] if event in {'socket.connect', 'socket.sendto'} else arguments[0]
+        if not _is_here(address):
+            _attempts.append(f'{event} {address}')
+            raise PermissionError(f'a test opens no connection: {event} {address}')
+
+
+# what Python does not see, and other processes, are looked at in tests/test_offline.py
+sys.addaudithook(_refuse_network)
+
+
+@pytest.fixture(autouse=True)
+def network_attempts() -> Iterator[list[str]]:
+    """Fail a test in which anything tried to connect, even if it took the refusal quietly."""
+    _attempts.clear()
+    yield _attempts
+    assert not _attempts, f'something called home: {_attempts}'
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +72,19 @@ def no_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp('models')))
         yield
+
+
+@pytest.fixture(scope='session')
+def recipe(pytestconfig: pytest.Config) -> Recipe:
+    """Return the code block below ``<!-- name -->`` in the README: what people copy is tested."""
+
+    def block(name: str) -> str:
+        text = (pytestconfig.rootpath / 'README.md').read_text('utf-8')
+        found = re.search(rf'<!-- {re.escape(name)} -->\n+```\w*\n(.*?)\n```', text, re.DOTALL)
+        assert found, f'README.md has no block {name!r}'
+        return found[1]
+
+    return block
 
 
 @pytest.fixture(scope='session')

