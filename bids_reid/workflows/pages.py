@@ -63,7 +63,7 @@ def _scan_report(scan: EnrolledScan, extractors: Sequence[str], *, show_faces: b
 
 def _surface_lines(scan: EnrolledScan) -> tuple[tuple[str, str], ...]:
     record = scan.record
-    quality = record['SurfaceQuality']
+    quality, roughness = record['SurfaceQuality'], record['VaultRoughness']
     return (
         ('Voxel size', ' x '.join(f'{size:g}' for size in record['VoxelSize']) + ' mm'),
         ('Points of the surface', f'{record["Points"]:,}'),
@@ -71,7 +71,7 @@ def _surface_lines(scan: EnrolledScan) -> tuple[tuple[str, str], ...]:
         ('Noise', f'{quality["RelativeNoise"]:.1%} of the brightness of skin'),
         ('Blur of the edge of the skin', f'{quality["EdgeBlurMm"]:.2f} mm'),
         ('Face inside the field of view', f'{quality["FaceInView"]:.0%}'),
-        ('Roughness of the vault', f'{record["VaultRoughness"]:.1f}°'),
+        ('Roughness of the vault', 'too large for a brain' if roughness is None else f'{roughness:.1f}°'),
     )
 
 

@@ -36,23 +36,27 @@ def skin(scan_file: Path, surface: Path, record: Path) -> None:
     from bids_reid.surface.frame import FieldOfView, find_frame
     from bids_reid.surface.gifti import write_surface
     from bids_reid.surface.skin import extract_skin
-    from bids_reid.surface.vault import is_brain, vault_roughness
+    from bids_reid.surface.vault import BRAIN_LITRES, is_brain, vault_roughness
     from bids_reid.surface.volume import load_volume
 
     volume = load_volume(scan_file)
     found = extract_skin(volume)
     placed = find_frame(found.points, FieldOfView(volume.affine, volume.data.shape))
     frame, face = placed.frame, placed.face
-    roughness = vault_roughness(found.points, found.triangles)
+    roughness = None
+    if found.volume_litres < BRAIN_LITRES:
+        roughness = vault_roughness(found.points, found.triangles)
     write_surface(surface, found.points, found.triangles)
     content = {
         'VoxelSize': [round(size, 4) for size in volume.voxel_size],
         'Notes': list(volume.notes),
         'Points': len(found.points),
         'VolumeLitres': round(found.volume_litres, 3),
-        'VaultRoughness': round(roughness, 2),
+        'VaultRoughness': _rounded(roughness),
         # a face on a rough vault is a face
-        'SkullStripped': is_brain(roughness, found.volume_litres) and face.present != 'yes',
+        'SkullStripped': roughness is not None
+        and is_brain(roughness)
+        and face.present != 'yes',
         'SurfaceQuality': {
             'RelativeNoise': round(found.noise, 5),
             'EdgeBlurMm': round(found.edge_mm, 3),
