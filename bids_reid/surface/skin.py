@@ -137,7 +137,7 @@ def _skin_level(
     points = points[:: max(1, len(points) // POINTS)].astype(np.float64)
     normals = _outwards(coarse, head.cell, points)
     average = _Average(points, head)
-    contrast = average.contrast(head.brightness.ravel())
+    contrast = average.contrast(head.brightness[::2, ::2, ::2].ravel())
     for _ in range(STEPS):
         beyond = _sampled(smooth, head, points) - head.background - 0.5 * contrast
         slope = np.maximum(_slope(smooth, head, points, normals), 0.2 * contrast)
@@ -145,7 +145,7 @@ def _skin_level(
         skin = average.over(_sampled(smooth, head, points - depth * normals))
         contrast = average.contrast(skin)
     edge_mm = _blur(_slope(data, head, points, normals) / contrast)
-    return skin.reshape(coarse.shape), edge_mm
+    return average.on_cells(skin), edge_mm
 
 
 def _sampled(
@@ -191,13 +191,14 @@ def _blur(slope: NDArray[np.floating]) -> float:
 
 
 class _Average:
-    """Gaussian mean over the neighbours of points (n, 3), on the coarse grid."""
+    """Gaussian mean over the neighbours of points (n, 3), on a grid of double cells."""
 
     def __init__(self, points: NDArray[np.float64], head: CoarseHead) -> None:
-        self._shape = head.data.shape
+        self._cells_shape = head.data.shape
+        self._shape = tuple(-(-length // 2) for length in head.data.shape)
         self._background = head.background
-        self._sigma = LEVEL_SIGMA_MM / head.cell
-        nearest = np.round(points / head.cell).astype(np.intp)
+        self._sigma = LEVEL_SIGMA_MM / (2 * head.cell)
+        nearest = np.round(points / head.cell).astype(np.intp) // 2
         nearest = np.clip(nearest, 0, np.array(self._shape) - 1)
         self._cells = np.ravel_multi_index(tuple(nearest.T), self._shape)
         self._weight = self._spread(np.ones(len(points), np.float32))
@@ -211,6 +212,10 @@ class _Average:
     def contrast(self, level: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a level of the flat grid at the points, above the air."""
         return np.maximum(level[self._cells] - self._background, 1e-6)
+
+    def on_cells(self, level: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring a level of the flat grid to the cells of the coarse one."""
+        return enlarged(level.reshape(self._shape), np.full(3, 2), self._cells_shape)
 
     def _spread(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         sums = np.bincount(self._cells, values, int(np.prod(self._shape)))
