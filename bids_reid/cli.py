@@ -193,6 +193,12 @@ def _add_analysis(parser: Parser) -> None:
         help='feature extractors (default: face_recognition)',
     )
     group.add_argument(
+        '--complete-face',
+        action='store_true',
+        help='where the field of view cuts the nose or chin, complete them from an average head; '
+        'the records and the group tables then say so (default: leave the face cut)',
+    )
+    group.add_argument(
         '--keep',
         choices=('templates', 'renders'),
         default='templates',

@@ -32,7 +32,9 @@ def write_surface(path: Path, points: NDArray[np.float32], triangles: NDArray[np
     for array, values in zip(arrays, (points, triangles), strict=True):
         array.dims = list(values.shape)
     # digits of coordinates do not repeat, so looking for repetitions gains 2% and takes longer
-    content = iter([_packed(points, zlib.Z_HUFFMAN_ONLY), _packed(triangles, zlib.Z_DEFAULT_STRATEGY)])
+    content = iter(
+        [_packed(points, zlib.Z_HUFFMAN_ONLY), _packed(triangles, zlib.Z_DEFAULT_STRATEGY)]
+    )
     xml = GiftiImage(darrays=arrays).to_xml()
     path.write_bytes(re.sub(rb'(?<=<Data>)[^<]*', lambda _: next(content), xml))
 

@@ -47,7 +47,11 @@ def contour(
     grid = pv.ImageData(dimensions=padded.shape[::-1], origin=(-1, -1, -1))
     grid['inside'] = padded.ravel()
     mesh = grid.contour(
-        [0.5], scalars='inside', method='flying_edges', compute_normals=False, compute_scalars=False
+        [0.5],
+        scalars='inside',
+        method='flying_edges',
+        compute_normals=False,
+        compute_scalars=False,
     )
     if mesh.n_points == 0:
         raise ScanError('no head found: no closed surface')

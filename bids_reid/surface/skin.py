@@ -9,7 +9,7 @@ itself is then cut from the full volume, smoothed by as much as its noise asks f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -78,8 +78,55 @@ class Skin:
     volume_litres: float
 
 
+class SkinField(NamedTuple):
+    """What the skin is cut from: `Skin` without its mesh.
+
+    Attributes
+    ----------
+    inside : (i, j, k) float32
+        Relative brightness, 0 in air and 1 inside; one half at the skin.
+    affine : (4, 4) float64
+        Voxel indices to RAS millimetres.
+    noise, edge_mm, volume_litres : float
+        See `Skin`.
+    """
+
+    inside: NDArray[np.float32]
+    affine: NDArray[np.float64]
+    noise: float
+    edge_mm: float
+    volume_litres: float
+
+    @property
+    def spacing(self) -> NDArray[np.float64]:
+        """Millimetres of a voxel, (3,)."""
+        return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    def cut(self) -> Skin:
+        """Cut the skin from it.
+
+        Raises
+        ------
+        ScanError
+            There is no surface.
+        """
+        mesh = contour(self.inside, self.affine)
+        return Skin(mesh.points, mesh.triangles, self.noise, self.edge_mm, self.volume_litres)
+
+
 def extract_skin(volume: Volume) -> Skin:
     """Find the outer skin of the head in ``volume``.
+
+    Raises
+    ------
+    ScanError
+        Nothing of the size of a head stands out from the background.
+    """
+    return find_skin(volume).cut()
+
+
+def find_skin(volume: Volume) -> SkinField:
+    """Find the field that the outer skin of the head in ``volume`` is cut from.
 
     Raises
     ------
@@ -97,10 +144,9 @@ def extract_skin(volume: Volume) -> Skin:
     blur = np.sqrt(sigma**2 + np.prod(volume.spacing) ** (2 / 3) / 12)
     depth = max(SKIN_MM, SKIN_BLURS * blur)
     level, edge_mm = _skin_level(data, smooth, head, depth)
-    mesh = contour(_inside(smooth, head.factor, head, level), affine)
-    return Skin(
-        points=mesh.points,
-        triangles=mesh.triangles,
+    return SkinField(
+        inside=_inside(smooth, head.factor, head, level),
+        affine=affine,
         noise=noise / head.contrast(level),
         edge_mm=edge_mm,
         volume_litres=head.litres,

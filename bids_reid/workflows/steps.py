@@ -20,6 +20,7 @@ SKULL_STRIPPED = (
 NO_FACE = 'no face was found in any of the 81 views'
 CUT = 'eyes, nose and mouth lie outside the field of view'
 REMOVED = 'the face seems to be removed: no skin where eyes, nose and mouth should be'
+COMPLETED = "the field of view cuts the face: {share:.0%} of it ({parts}) is an average head's"
 UNSURE = 'the surface is unlike a face: it may be damaged, or removed in part'
 
 
@@ -31,32 +32,37 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 
-def skin(scan_file: Path, surface: Path, record: Path) -> None:
-    """Extract the skin of a scan and place its face frame."""
+def skin(scan_file: Path, surface: Path, record: Path, *, complete: bool = False) -> None:
+    """Extract the skin of a scan and place its face frame; complete a cut face if asked to.
+
+    Everything that is measured is measured on what was scanned.
+    """
+    from bids_reid.surface.complete import complete_face
     from bids_reid.surface.frame import FieldOfView, find_frame
     from bids_reid.surface.gifti import write_surface
-    from bids_reid.surface.skin import extract_skin
+    from bids_reid.surface.skin import find_skin
     from bids_reid.surface.vault import BRAIN_LITRES, is_brain, vault_roughness
     from bids_reid.surface.volume import load_volume
 
     volume = load_volume(scan_file)
-    found = extract_skin(volume)
+    field = find_skin(volume)
+    found = field.cut()
     placed = find_frame(found.points, FieldOfView(volume.affine, volume.data.shape))
     frame, face = placed.frame, placed.face
     roughness = None
     if found.volume_litres < BRAIN_LITRES:
         roughness = vault_roughness(found.points, found.triangles)
-    write_surface(surface, found.points, found.triangles)
+    completed = complete_face(field, found.points, placed) if complete else None
+    shown = completed[0].cut() if completed else found
+    write_surface(surface, shown.points, shown.triangles)
     content = {
         'VoxelSize': [round(size, 4) for size in volume.voxel_size],
         'Notes': list(volume.notes),
-        'Points': len(found.points),
+        'Points': len(shown.points),
         'VolumeLitres': round(found.volume_litres, 3),
         'VaultRoughness': _rounded(roughness),
         # a face on a rough vault is a face
-        'SkullStripped': roughness is not None
-        and is_brain(roughness)
-        and face.present != 'yes',
+        'SkullStripped': roughness is not None and is_brain(roughness) and face.present != 'yes',
         'SurfaceQuality': {
             'RelativeNoise': round(found.noise, 5),
             'EdgeBlurMm': round(found.edge_mm, 3),
@@ -77,6 +83,9 @@ def skin(scan_file: Path, surface: Path, record: Path) -> None:
             'FaceBehindMm': _rounded(face.behind_mm),
             'HeadLoss': round(face.head_loss, 3),
         },
+        'CompleteFace': complete,
+        'FaceCompleted': completed
+        and {'Share': round(completed[1].share, 3), 'Parts': list(completed[1].parts)},
     }
     record.write_text(json.dumps(content))
 
@@ -179,7 +188,15 @@ def _what_was_found(content: dict[str, Any], n_faces: int) -> list[str]:
         )
     elif content['Face']['FacePresent'] == 'unsure':
         found.append(UNSURE)
+    if content['FaceCompleted']:
+        found.append(_completed_line(content['FaceCompleted']))
     return found if n_faces else [NO_FACE, *found]
+
+
+def _completed_line(completed: dict[str, Any]) -> str:
+    """Say how much of a face comes from an average head, and which parts."""
+    parts = ', '.join(completed['Parts']) or 'its edge'
+    return COMPLETED.format(share=completed['Share'], parts=parts)
 
 
 def _read_features(path: Path) -> tuple[dict[str, Any], Template]:
