@@ -9,7 +9,7 @@ millimetres is touched: a face that was removed stays removed.
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -41,7 +41,7 @@ NEAR_MM = (2.0, 15.0)
 FARTHEST_MM = 14.0
 """Skin farther from the average's is hair or a cushion; a real nose was 9 mm off, 13 at most."""
 SHIFT_SIGMAS_MM = (4.0, 8.0, 16.0, 32.0)
-"""Near the cut the average follows the scan closely, further on it follows the mean of a region."""
+"""Near the cut the average follows the scan closely, further on the mean of a region."""
 SHIFT_CELL_MM = 3.0
 SMOOTHING_CELLS = 0.5
 """The average is stored on a coarse grid of coarse numbers, which show as ripples."""
@@ -85,7 +85,7 @@ def complete_face(
     average = average_head()
     face = _indices(placed.fit.to_scan(average.face)[0], field.affine)
     last = np.array(field.inside.shape) - 1
-    missing = ((face < -0.5) | (face > last + 0.5)).any(axis=1)
+    missing = np.asarray(((face < -0.5) | (face > last + 0.5)).any(axis=1))
     if missing.mean() < MIN_SHARE:
         return None
     sides = _Sides.around(face, field)
@@ -100,28 +100,31 @@ def complete_face(
 
 
 class _Sides(NamedTuple):
-    """Voxels to add before the first and behind the last layer of each axis, (3,) int each."""
+    """What the first and last layer of each axis (rows: first, last) are continued by.
 
-    before: NDArray[np.intp]
-    behind: NDArray[np.intp]
+    ``cut`` (2, 3) tells which of them cut the face, ``added`` (2, 3) how many voxels are added;
+    some at the other sides too, since a shifted nose may reach beyond them.
+    """
+
+    cut: NDArray[np.bool_]
+    added: NDArray[np.intp]
 
     @classmethod
     def around(cls, face: NDArray[np.floating], field: SkinField) -> _Sides:
         """Make room for the average face's points (n, 3), voxel indices."""
-        margin = AROUND_MM / field.spacing
         low, high = -0.5 - face.min(axis=0), face.max(axis=0) - np.array(field.inside.shape) + 0.5
-        before, behind = (
-            np.where(beyond > 0, np.ceil(beyond + margin), 0).astype(np.intp)
-            for beyond in (low, high)
-        )
-        return cls(before, behind)
+        beyond = np.stack([low, high])
+        added = np.ceil(np.maximum(beyond, 0) + AROUND_MM / field.spacing)
+        return cls(beyond > 0, added.astype(np.intp))
 
-    def depth(self, index: NDArray[np.floating], field: SkinField) -> NDArray[np.floating]:
-        """Millimetres inside the nearest of these sides, negative beyond; indices (..., 3)."""
-        shape = np.array(field.inside.shape)
-        to_low = np.where(self.before > 0, (index + 0.5) * field.spacing, np.inf)
-        to_high = np.where(self.behind > 0, (shape - 0.5 - index) * field.spacing, np.inf)
-        return np.minimum(to_low, to_high).min(axis=-1)
+    def depth(self, index: NDArray[Any], field: SkinField) -> NDArray[np.floating]:
+        """Millimetres inside the nearest cut, negative beyond it; voxel indices (..., 3)."""
+        to_low = (index + 0.5) * field.spacing
+        to_high = (np.array(field.inside.shape) - 0.5 - index) * field.spacing
+        inside = np.minimum(
+            np.where(self.cut[0], to_low, np.inf), np.where(self.cut[1], to_high, np.inf)
+        )
+        return np.asarray(inside.min(axis=-1))
 
 
 class _Shift:
@@ -131,14 +134,14 @@ class _Shift:
     """
 
     def __init__(self, field: SkinField, points: Points, fit: Similarity, sides: _Sides) -> None:
-        self._shape = field.inside.shape + sides.before + sides.behind
+        self._shape = field.inside.shape + sides.added.sum(axis=0)
         self._factor = np.maximum(np.round(SHIFT_CELL_MM / field.spacing), 1).astype(np.intp)
         index = _indices(points, field.affine)
         depth = sides.depth(index, field)
         near = (depth > NEAR_MM[0]) & (depth < NEAR_MM[1])
         distance = _distance(fit, points[near])
         kept = np.abs(distance) < FARTHEST_MM
-        cells = ((index[near][kept] + sides.before + 0.5) // self._factor).astype(np.intp)
+        cells = ((index[near][kept] + sides.added[0] + 0.5) // self._factor).astype(np.intp)
         self._values = self._mean(cells, distance[kept], field.spacing)
 
     def layers(self, which: slice) -> NDArray[np.float32]:
@@ -163,21 +166,21 @@ class _Shift:
         )
         # beyond the widest of them, the mean of all
         few = np.float32(1e-6)
-        mean = (sums + few * np.float32(values.mean())) / (weight + few)
-        return enlarged(mean, self._factor, tuple(self._shape))
+        mean = (sums + few * values.mean()) / (weight + few)
+        return enlarged(np.asarray(mean, np.float32), self._factor, tuple(self._shape))
 
 
 def _continued(field: SkinField, fit: Similarity, sides: _Sides, off: _Shift) -> SkinField:
     """Mix the field of the scan with that of the average, beyond and near the sides."""
-    inside = np.pad(field.inside, list(zip(sides.before, sides.behind, strict=True)))
+    inside = np.pad(field.inside, sides.added.T.tolist())
     affine = field.affine.copy()
-    affine[:3, 3] -= affine[:3, :3] @ sides.before
+    affine[:3, 3] -= affine[:3, :3] @ sides.added[0]
     depths = np.empty_like(inside)
     for start in range(0, len(inside), SLAB):
         layers = slice(start, min(start + SLAB, len(inside)))
         grid = [np.arange(layers.start, layers.stop), *map(np.arange, inside.shape[1:])]
         index = np.stack(np.meshgrid(*grid, indexing='ij'), axis=-1)
-        depths[layers] = depth = sides.depth(index - sides.before, field)
+        depths[layers] = depth = sides.depth(index - sides.added[0], field)
         asked = depth < BLEND_MM
         where = index[asked] @ affine[:3, :3].T + affine[:3, 3]
         beyond = _distance(fit, where.astype(np.float32)) - off.layers(layers)[asked]

@@ -125,7 +125,7 @@ def filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def opened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Remove what is thinner than three voxels along an axis; beyond the grid there is nothing.
 
-    The opening of `scipy.ndimage.binary_opening` with its cross of seven voxels, of a mask (i, j, k).
+    The same as `scipy.ndimage.binary_opening` of a mask (i, j, k), with its cross of seven voxels.
     """
     padded = np.pad(mask, 2)
     eroded = padded[1:-1, 1:-1, 1:-1].copy()

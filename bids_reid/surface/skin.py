@@ -179,8 +179,8 @@ def _skin_level(
         Standard deviation of the blur of ``data``, millimetres.
     """
     coarse = _inside(head.data, np.ones(3, np.intp), head, head.brightness)
-    points = contour(coarse, np.diag([*head.cell, 1.0]), smooth=False).points
-    points = points[:: max(1, len(points) // POINTS)].astype(np.float64)
+    dense = contour(coarse, np.diag([*head.cell, 1.0]), smooth=False).points
+    points = dense[:: max(1, len(dense) // POINTS)].astype(np.float64)
     normals = _outwards(coarse, head.cell, points)
     average = _Average(points, head)
     contrast = average.contrast(head.brightness[::2, ::2, ::2].ravel())
