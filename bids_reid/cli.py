@@ -265,6 +265,12 @@ def _add_analysis(parser: Parser) -> None:
         'BIDS_REID_MODELS, or bids_reid/models in your data folder)',
     )
     group.add_argument(
+        '--complete-face',
+        action='store_true',
+        help='where the field of view cuts the nose or chin, complete them from an average head; '
+        'the records and the group tables then say so (default: leave the face cut)',
+    )
+    group.add_argument(
         '--keep',
         choices=('templates', 'renders'),
         default='templates',

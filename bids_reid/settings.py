@@ -49,6 +49,7 @@ class Settings:
     reports_only: bool = False
     keep: Keep = 'templates'
     report_faces: bool = False
+    complete_face: bool = False
     verbosity: int = 0
     command: str = ''
 

@@ -76,7 +76,8 @@ def save_scan(
     files = ScanFiles.of(scan, output_dir)
     origin = _origin(scan, dataset_dir)
     old = read_json(files.record)
-    if any(old.get(key) != origin[key] for key in ('SourceSHA256', 'SoftwareVersions')):
+    same = all(old.get(key) == origin[key] for key in ('SourceSHA256', 'SoftwareVersions'))
+    if not same or _completes(old) != _completes(measured):
         # no template or render of another version of the scan stays beside the new ones
         _remove_results(files)
         old = {}
@@ -138,6 +139,7 @@ def is_up_to_date(
     *,
     models: Mapping[str, Mapping[str, str]],
     keep_renders: bool,
+    complete_face: bool = False,
 ) -> bool:
     """Whether the files of a scan were made from this file by this version, and are all there.
 
@@ -147,10 +149,12 @@ def is_up_to_date(
         Name of each extractor to its identity.
     keep_renders : bool
         Whether the pictures have to be there.
+    complete_face : bool
+        Whether faces that the field of view cuts have to be completed, or must not be.
     """
     files = ScanFiles.of(scan, output_dir)
     record = read_json(files.record)
-    if record.get('Status') not in ('ok', 'no_face'):
+    if record.get('Status') not in ('ok', 'no_face') or _completes(record) != complete_face:
         return False
     needed = [files.skin, files.views]
     needed += [files.template(bids_label(name)) for name in models]
@@ -165,6 +169,11 @@ def is_up_to_date(
         return False
     # content that is no longer here (a link that leads nowhere) cannot have given anything newer
     return not scan.path.is_file() or record.get('SourceSHA256') == file_sha256(scan.path)
+
+
+def _completes(record: Mapping[str, Any]) -> bool:
+    """Whether faces that were cut had to be completed when a record was written."""
+    return bool(record.get('CompleteFace', False))
 
 
 def made_with(files: ScanFiles, extractor: str, model: Mapping[str, str]) -> bool:

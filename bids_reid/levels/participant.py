@@ -114,7 +114,13 @@ def _to_do(scans: Sequence[Scan], settings: Settings) -> list[Scan]:
     return [
         scan
         for scan in scans
-        if not is_up_to_date(scan, settings.output_dir, models=models, keep_renders=keep)
+        if not is_up_to_date(
+            scan,
+            settings.output_dir,
+            models=models,
+            keep_renders=keep,
+            complete_face=settings.complete_face,
+        )
     ]
 
 
@@ -149,6 +155,7 @@ def _run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
         output_dir=settings.output_dir,
         extractors=settings.extractors,
         keep_renders=_keep_renders(settings),
+        complete_face=settings.complete_face,
     )
     failed: set[str] = set()
     started, done = time.monotonic(), 0

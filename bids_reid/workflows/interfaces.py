@@ -24,6 +24,7 @@ def _new_file(runtime: Any, name: str) -> Path:
 class _ExtractSkinInput(BaseInterfaceInputSpec):
     # a scan that is not there fails alone, when it is read
     in_file = File(mandatory=True, desc='head scan, NIfTI')
+    complete_face = traits.Bool(False, usedefault=True, desc='add what the field of view cut off')
 
 
 class _ExtractSkinOutput(TraitedSpec):
@@ -39,7 +40,7 @@ class ExtractSkin(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         surface, record = _new_file(runtime, 'skin.surf.gii'), _new_file(runtime, 'skin.json')
-        steps.skin(Path(self.inputs.in_file), surface, record)
+        steps.skin(Path(self.inputs.in_file), surface, record, complete=self.inputs.complete_face)
         self._results |= {'surface': str(surface), 'record': str(record)}
         return runtime
 

@@ -18,6 +18,7 @@ from bids_reid.report.content import Model, Provenance, ScanLine
 from bids_reid.risk.deidentification import contradiction
 from bids_reid.risk.presence import assess
 from bids_reid.workflows.presence_steps import measured
+from bids_reid.workflows.steps import completed_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -127,7 +128,7 @@ def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
     claimed = record.get('Deidentification', {}).get('Claimed')
     # what could not be looked at contradicts nothing
     seen = None if found.verdict == 'could not assess' else found.face_present
-    reasons = (found.reason, contradiction(claimed, seen))
+    reasons = (found.reason, completed_line(record), contradiction(claimed, seen))
     return ScanLine(
         participant=entities['sub'],
         session=entities.get('ses'),

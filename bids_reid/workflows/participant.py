@@ -40,6 +40,7 @@ def init_participant_wf(
     output_dir: Path,
     extractors: Sequence[str],
     keep_renders: bool,
+    complete_face: bool = False,
     name: str = 'participant_wf',
 ) -> pe.Workflow:
     """Wire one branch per scan; branches know nothing of each other.
@@ -55,6 +56,7 @@ def init_participant_wf(
                 output_dir=output_dir,
                 extractors=extractors,
                 keep_renders=keep_renders,
+                complete_face=complete_face,
             )
             for scan in scans
         ]
@@ -69,10 +71,13 @@ def init_scan_wf(
     output_dir: Path,
     extractors: Sequence[str],
     keep_renders: bool,
+    complete_face: bool = False,
 ) -> pe.Workflow:
     """Scan to skin, renders, faces, templates, files."""
     workflow = pe.Workflow(name=scan_node_name(scan))
-    skin = pe.Node(ExtractSkin(in_file=str(scan.path)), name='skin', mem_gb=1.5)
+    skin = pe.Node(
+        ExtractSkin(in_file=str(scan.path), complete_face=complete_face), name='skin', mem_gb=1.5
+    )
     render = pe.Node(RenderViews(), name='render', mem_gb=0.6)
     faces = pe.Node(FindFaces(), name='faces', mem_gb=0.4)
     templates = pe.Node(niu.Merge(len(extractors)), name='templates', run_without_submitting=True)

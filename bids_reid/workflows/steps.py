@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     from bids_reid.faces.detect import Box
     from bids_reid.records import KeypointTemplate, Template
-    from bids_reid.surface.frame import FaceFrame
+    from bids_reid.surface.frame import FaceFrame, FoundFrame
     from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Volume
 
 NO_FACE = 'no face was found in any of the 81 views'
+COMPLETED = "the field of view cuts the face: {share:.0%} of it ({parts}) is an average head's"
 
 
 def _camera(view: View) -> tuple[float, float]:
@@ -34,61 +35,80 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 
-def skin(scan_file: Path, surface: Path, record: Path) -> None:
-    """Extract the skin of a scan and place its face frame."""
+def skin(scan_file: Path, surface: Path, record: Path, *, complete: bool = False) -> None:
+    """Extract the skin of a scan and place its face frame; complete a cut face if asked to."""
     from bids_reid.surface.gifti import write_surface
     from bids_reid.surface.volume import load_volume
 
-    found, _, content = skin_record(load_volume(scan_file))
-    write_surface(surface, found.points, found.triangles)
+    shown, _, content = skin_record(load_volume(scan_file), complete=complete)
+    write_surface(surface, shown.points, shown.triangles)
     record.write_text(json.dumps(content))
 
 
-def skin_record(volume: Volume) -> tuple[Skin, FaceFrame, dict[str, Any]]:
-    """Return the skin of a volume, its face frame, and the entries of its record."""
+def skin_record(
+    volume: Volume, *, complete: bool = False
+) -> tuple[Skin, FaceFrame, dict[str, Any]]:
+    """Return the skin of a volume, its face frame, and the entries of its record.
+
+    Everything that is measured is measured on what was scanned.
+    """
+    from bids_reid.surface.complete import complete_face
     from bids_reid.surface.frame import FieldOfView, find_frame
-    from bids_reid.surface.skin import extract_skin
-    from bids_reid.surface.vault import is_brain, vault_roughness
+    from bids_reid.surface.skin import find_skin
     from bids_reid.workflows.presence_steps import shape_record
 
-    found = extract_skin(volume)
+    field = find_skin(volume)
+    found = field.cut()
     placed = find_frame(found.points, FieldOfView(volume.affine, volume.data.shape))
+    completed = complete_face(field, found.points, placed) if complete else None
+    shown = completed[0].cut() if completed else found
+    content = {
+        'VoxelSize': [round(size, 4) for size in volume.voxel_size],
+        'Notes': list(volume.notes),
+        'Points': len(shown.points),
+        **_measured_on(found, placed),
+        **shape_record(volume, found, placed.frame),
+        'CompleteFace': complete,
+        'FaceCompleted': completed
+        and {'Share': round(completed[1].share, 3), 'Parts': list(completed[1].parts)},
+    }
+    return shown, placed.frame, content
+
+
+def _measured_on(found: Skin, placed: FoundFrame) -> dict[str, Any]:
+    """Return the entries of the record about a skin and where its face is."""
+    from bids_reid.surface.vault import BRAIN_LITRES, is_brain, vault_roughness
+
     frame, face = placed.frame, placed.face
-    roughness = vault_roughness(found.points, found.triangles)
-    return (
-        found,
-        frame,
-        {
-            'VoxelSize': [round(size, 4) for size in volume.voxel_size],
-            'Notes': list(volume.notes),
-            'Points': len(found.points),
-            'VolumeLitres': round(found.volume_litres, 3),
-            'VaultRoughness': round(roughness, 2),
-            # a face on a rough vault is a face
-            'SkullStripped': is_brain(roughness, found.volume_litres) and face.present != 'yes',
-            'SurfaceQuality': {
-                'RelativeNoise': round(found.noise, 5),
-                'EdgeBlurMm': round(found.edge_mm, 3),
-                'FaceInView': round(face.in_view, 3),
-                'FaceCoreInView': round(face.core_in_view, 3),
-                'FaceFitMm': _rounded(face.fit_mm),
-            },
-            'FaceFrame': {
-                'Origin': [round(float(value), 3) for value in frame.origin],
-                'Forward': [float(value) for value in frame.forward],
-                'Up': [float(value) for value in frame.up],
-                'Scale': round(frame.scale, 4),
-                'Source': placed.source,
-            },
-            'Face': {
-                'FacePresent': face.present,
-                'FaceCovered': round(face.covered, 3),
-                'FaceBehindMm': _rounded(face.behind_mm),
-                'HeadLoss': round(face.head_loss, 3),
-            },
-            **shape_record(volume, found, frame),
+    roughness = None
+    if found.volume_litres < BRAIN_LITRES:
+        roughness = vault_roughness(found.points, found.triangles)
+    return {
+        'VolumeLitres': round(found.volume_litres, 3),
+        'VaultRoughness': _rounded(roughness),
+        # a face on a rough vault is a face
+        'SkullStripped': roughness is not None and is_brain(roughness) and face.present != 'yes',
+        'SurfaceQuality': {
+            'RelativeNoise': round(found.noise, 5),
+            'EdgeBlurMm': round(found.edge_mm, 3),
+            'FaceInView': round(face.in_view, 3),
+            'FaceCoreInView': round(face.core_in_view, 3),
+            'FaceFitMm': _rounded(face.fit_mm),
         },
-    )
+        'FaceFrame': {
+            'Origin': [round(float(value), 3) for value in frame.origin],
+            'Forward': [float(value) for value in frame.forward],
+            'Up': [float(value) for value in frame.up],
+            'Scale': round(frame.scale, 4),
+            'Source': placed.source,
+        },
+        'Face': {
+            'FacePresent': face.present,
+            'FaceCovered': round(face.covered, 3),
+            'FaceBehindMm': _rounded(face.behind_mm),
+            'HeadLoss': round(face.head_loss, 3),
+        },
+    }
 
 
 def renders(surface: Path, record: Path, target: Path) -> str:
@@ -203,7 +223,19 @@ def _what_was_found(content: dict[str, Any], n_faces: int) -> list[str]:
 
     found = assess(measured(content))
     reasons = [] if found.face_present == 'yes' and found.brain_loss != 'yes' else [found.reason]
+    completed = completed_line(content)
+    if completed:
+        reasons.append(completed)
     return reasons if n_faces or content['SkullStripped'] else [NO_FACE, *reasons]
+
+
+def completed_line(content: Mapping[str, Any]) -> str | None:
+    """Say how much of a face comes from an average head, and which parts; ``None`` if nothing."""
+    completed = content.get('FaceCompleted')
+    if not completed:
+        return None
+    parts = ', '.join(completed['Parts']) or 'its edge'
+    return COMPLETED.format(share=completed['Share'], parts=parts)
 
 
 def _read_features(path: Path) -> tuple[dict[str, Any], Template | KeypointTemplate]:

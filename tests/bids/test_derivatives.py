@@ -45,14 +45,19 @@ class Bench:
         self.files = ScanFiles.of(self.scan, self.out)
 
     def save(
-        self, *extractors: str, renders: bool = False, status: str = 'ok', mark: float = 0
+        self,
+        *extractors: str,
+        renders: bool = False,
+        status: str = 'ok',
+        mark: float = 0,
+        completes: bool = False,
     ) -> Path:
         return save_scan(
             self.scan,
             self.raw,
             self.out,
             surface=self.surface,
-            measured={'Status': status, 'Reason': None},
+            measured={'Status': status, 'Reason': None, 'CompleteFace': completes},
             boxes=BOXES,
             templates=[
                 ({'Extractor': name, 'Model': 'm'}, Template(FEATURES + mark, VIEWS))
@@ -61,12 +66,19 @@ class Bench:
             renders=np.full((81, 4, 4), int(mark), np.uint8) if renders else None,
         )
 
-    def done(self, *extractors: str, keep_renders: bool = False, model: str = 'm') -> bool:
+    def done(
+        self,
+        *extractors: str,
+        keep_renders: bool = False,
+        model: str = 'm',
+        completes: bool = False,
+    ) -> bool:
         return is_up_to_date(
             self.scan,
             self.out,
             models={name: {'Model': model} for name in extractors or ('face_recognition',)},
             keep_renders=keep_renders,
+            complete_face=completes,
         )
 
 
@@ -80,6 +92,17 @@ def test_templates_of_another_model_are_made_again(bench: Bench) -> None:
     bench.save()
     assert bench.done()
     assert not bench.done(model='n')
+
+
+def test_completed_faces_and_cut_ones_are_not_confused(bench: Bench) -> None:
+    """A rate of faces that were completed would pass for one of faces as they were scanned."""
+    bench.save('face_recognition', 'orb')
+    assert not bench.done(completes=True)
+    bench.save('face_recognition', completes=True)
+    assert bench.done(completes=True)
+    assert not bench.done()
+    # what the other extractor made of the cut face is gone
+    assert read_template(bench.files, 'orb') is None
 
 
 def test_a_damaged_template_is_named(bench: Bench) -> None:

@@ -65,5 +65,29 @@ def test_what_was_found_instead_of_a_face_is_said(
         'FaceRelief': {'InView': 1.0, 'Correlation': 0.9, 'Gain': 1.0, 'Flat': 0.1, 'Steps': 0.0},
         'FaceEvidence': {'NCameras': 0},
         'BrainCut': {'CutCm2': 0.0, 'DeepCm2': 0.0},
+        'FaceCompleted': None,
     } | changed
     assert steps._what_was_found(content, n_faces) == expected
+
+
+@pytest.mark.parametrize('asked', [True, False])
+def test_a_completed_face_is_marked(asked: bool, tmp_path: Path) -> None:
+    """Parts of an average head that pass for somebody's own make the risk a guess."""
+    (person,) = draw_people(1, seed=5)
+    data, affine = scan_volume(person, seed=1, spacing=3.0, pose=Pose())
+    affine[2, 3] += 3.0 * 28
+    scan, surface, record = (tmp_path / name for name in ('t1.nii', 'skin.surf.gii', 'record'))
+    nib.Nifti1Image(data[:, :, 28:], affine).to_filename(scan)
+    steps.skin(scan, surface, record, complete=asked)
+    content = json.loads(record.read_text())
+    assert content['CompleteFace'] == asked
+    assert content['SurfaceQuality']['FaceInView'] < 0.9, 'measured on what was scanned'
+    reasons = steps._what_was_found(content, n_faces=81)
+    if asked:
+        assert 'chin' in content['FaceCompleted']['Parts']
+        assert 0 < content['FaceCompleted']['Share'] < 0.6
+        assert 'average head' in reasons[-1]
+        assert 'chin' in reasons[-1]
+    else:
+        assert content['FaceCompleted'] is None
+        assert reasons == []
