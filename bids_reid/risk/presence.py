@@ -5,8 +5,8 @@ What is measured (geometry, detectors, landmarks; :mod:`bids_reid.surface.relief
 
 Each measure counts from 0 (as on scans without a face) to 1 (as on whole faces), linearly between
 two limits. The score is the weighted mean of geometry and detectors; ``yes`` and ``no`` ask for
-both: one alone that says the contrary makes it ``unsure``. The limits were chosen on half of the
-synthetic people of ``benchmarks/presence.py``, and reported on the others.
+both: one alone that says the contrary makes it ``unsure``. The limits were chosen on some of
+the synthetic people of ``benchmarks/presence.py``, and are reported on the others.
 """
 
 from __future__ import annotations

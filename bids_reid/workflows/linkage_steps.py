@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bids_reid.bids.derivatives import made_with, read_template
+from bids_reid.bids.outputs import ScanFiles, read_json
 from bids_reid.errors import ScanError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.records import Template
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
     from bids_reid.workflows.library import EnrolledScan
 
+MAX_SIGNATURES = 4096
+"""Shapes of heads kept in memory, 14 kB each."""
 SURFACE = 'surface'
 """Not an extractor: the skin itself is compared."""
 
@@ -175,11 +179,19 @@ def _template(scan: LinkedScan, extractor: str) -> Template | None:
 
 def _signature(scan: LinkedScan) -> NDArray[np.float32]:
     """Return the shape of a scan's head; all NaN if it has no surface, or is a brain."""
-    from bids_reid.surface.gifti import read_surface
-    from bids_reid.surface.signature import directions, head_signature
+    from bids_reid.surface.signature import directions
 
     files, record = scan.scan.files, scan.scan.record
     if not files.skin.exists() or 'FaceFrame' not in record or record.get('SkullStripped'):
         return np.full(len(directions()), np.nan, np.float32)
+    return _read_signature(files)
+
+
+@lru_cache(maxsize=MAX_SIGNATURES)
+def _read_signature(files: ScanFiles) -> NDArray[np.float32]:
+    """Read a surface, which takes longer than all else: every set is compared with many."""
+    from bids_reid.surface.gifti import read_surface
+    from bids_reid.surface.signature import head_signature
+
     points, _ = read_surface(files.skin)
-    return head_signature(points, read_frame(record))
+    return head_signature(points, read_frame(read_json(files.record)))

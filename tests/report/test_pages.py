@@ -426,8 +426,8 @@ def test_faces_are_shown_only_if_given_and_with_a_warning():
             'group_scans',
             [
                 *('participant_id', 'session_id', 'modality', 'condition', 'source', 'status'),
-                    *('face_present', 'face_score', 'deidentification', 'n_views_with_face'),
-                    *('verdict', 'brain_loss', 'reason'),
+                *('face_present', 'face_score', 'deidentification', 'n_views_with_face'),
+                *('verdict', 'brain_loss', 'reason'),
             ],
         ),
     ],
