@@ -82,3 +82,11 @@ def _largest_piece(mesh: pv.PolyData) -> pv.PolyData:
     return pv.PolyData.from_regular_faces(
         mesh.points[kept], number[triangles[kept[triangles[:, 0]]]]
     )
+
+
+def vertex_normals(mesh: Mesh) -> NDArray[np.float64]:
+    """Unit normals of the points, outwards, (n, 3)."""
+    surface = pv.PolyData.from_regular_faces(mesh.points, mesh.triangles).compute_normals(
+        cell_normals=False, split_vertices=False, consistent_normals=False
+    )
+    return np.asarray(surface.point_data['Normals'], np.float64)
