@@ -13,7 +13,7 @@ from bids_reid.views.render import render_views
 def test_points_project_to_where_they_are_rendered() -> None:
     """Otherwise landmarks of different cameras never agree and no face is believed."""
     frame = FaceFrame(np.array([5.0, -3.0, 7.0]), np.array([0.0, 1.0, 0.0]), np.array([0.0, 0, 1]))
-    middle = frame.origin + [30.0, 40.0, -20.0]
+    middle = frame.origin + np.array([30.0, 40.0, -20.0])
     corners = np.array([[0, 3, 0], [3, 0, 0], [-3, 0, 0], [0, 0, 3], [0, 0, -3.0]]) + middle
     triangles = np.array([[0, 3, 1], [0, 1, 4], [0, 4, 2], [0, 2, 3]], np.int32)
     for yaw, pitch in ((0.0, 0.0), (20.0, 0.0), (-20.0, 15.0)):
