@@ -63,10 +63,16 @@ class Exposed:
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """How many controls turned out as they must, those that did not, and those not done."""
+    """How many controls turned out as they must, and those that did not.
+
+    ``failed`` put all rates in doubt. ``blind`` are positive controls of extractors that do not
+    even recognise these people between photographs, while another one does: their own rates say
+    nothing.
+    """
 
     n_ok: int
     failed: tuple[ControlRow, ...]
+    blind: tuple[ControlRow, ...]
     not_done: tuple[ControlRow, ...]
 
 
@@ -173,9 +179,13 @@ def _growth_sentence(rows: Sequence[GrowthRow]) -> str:
 
 def controls(rows: Sequence[ControlRow]) -> Controls:
     """Sort the controls by how they turned out."""
+    wrong = [row for row in rows if row.verdict not in ('ok', None)]
+    sighted = any(row.control == 'positive' and row.verdict == 'ok' for row in rows)
+    blind = tuple(row for row in wrong if sighted and row.control == 'positive')
     return Controls(
         n_ok=sum(row.verdict == 'ok' for row in rows),
-        failed=tuple(row for row in rows if row.verdict not in ('ok', None)),
+        failed=tuple(row for row in wrong if row not in blind),
+        blind=blind,
         not_done=tuple(row for row in rows if row.verdict is None),
     )
 

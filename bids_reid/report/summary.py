@@ -38,6 +38,7 @@ def group_summary(content: GroupReport) -> dict[str, Any]:
         'Controls': {
             'ok': controls.n_ok,
             'not_ok': len(controls.failed),
+            'blind_extractors': [row.extractor for row in controls.blind],
             'not_done': len(controls.not_done),
         },
         'Linkage': [asdict(row) for row in content.linkage],

@@ -247,8 +247,16 @@ def link(
     n_correct = sum(result.rank == 1 for result in results)
     low, high = wilson_interval(n_correct, n_probes) if n_probes else (None, None)
     permuted, p_value = _control(table, n_correct, n_probes, seed)
+    probe, side = comparison.probe, comparison.gallery
     return LinkageRow(
-        **_columns(comparison),
+        probe_dataset=probe.dataset,
+        probe_condition=probe.condition,
+        probe_session=probe.session,
+        probe_modality=probe.modality,
+        gallery_dataset=side.dataset,
+        gallery_condition=side.condition,
+        gallery_session=side.session,
+        gallery_modality=side.modality,
         extractor=extractor,
         decision=decision,
         n_probes=n_probes,
@@ -264,15 +272,6 @@ def link(
         permuted_rate=permuted,
         p_value=p_value,
     )
-
-
-def _columns(comparison: Comparison) -> dict[str, str | None]:
-    sides = (('probe', comparison.probe), ('gallery', comparison.gallery))
-    return {
-        f'{side}_{field}': getattr(scan_set, field)
-        for side, scan_set in sides
-        for field in ('dataset', 'condition', 'session', 'modality')
-    }
 
 
 def _participants(

@@ -26,7 +26,7 @@ Limits = tuple[float, float]
 COVERED: Limits = (0.4, 0.75)
 """Share of eyes, nose and mouth that have skin near the average's."""
 BEHIND_MM: Limits = (12.0, 5.0)
-CORRELATION: Limits = (0.3, 0.6)
+CORRELATION: Limits = (0.3, 0.5)
 FLAT: Limits = (0.6, 0.35)
 STEPS: Limits = (0.04, 0.02)
 GAIN: Limits = (0.2, 0.7)
@@ -127,7 +127,7 @@ def assess(scan: Measured) -> Presence:
     brain = _brain_loss(scan.brain)
     if scan.covered is None:
         return Presence(None, None, 'could not assess', brain, NOT_MEASURED)
-    in_view = 1.0 if scan.core_in_view is None else scan.core_in_view
+    in_view = _in_view(scan)
     if in_view < MIN_CORE_IN_VIEW:
         return Presence('no', 0.0, 'could not assess', brain, OUT_OF_VIEW)
     geometry, detectors = _geometry(scan), _detectors(scan.evidence)
@@ -144,6 +144,13 @@ def assess(scan: Measured) -> Presence:
     if brain == 'yes':
         verdict, reason = 'review', f'{reason}; {BRAIN}'
     return Presence(answer, round(score, 3), verdict, brain, reason)
+
+
+def _in_view(scan: Measured) -> float:
+    """Share of eyes, nose and mouth in view, by the frame that was used: a fit may be rejected."""
+    if not scan.framed and scan.relief is not None:
+        return scan.relief.in_view
+    return 1.0 if scan.core_in_view is None else scan.core_in_view
 
 
 def _answer(score: float, geometry: float, detectors: float | None, part: float) -> Answer:

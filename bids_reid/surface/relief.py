@@ -134,14 +134,16 @@ def face_relief(
     if core.sum() < MIN_SQUARES:
         return FaceRelief(in_view)
     depth = _depth_map(points, triangles, frame)
-    shares = [_near(depth, average, core & (average.part == number)) for number in CORE]
+    eyes, nose, mouth = [_near(depth, average, core & (average.part == number)) for number in CORE]
     around = seen & ndimage.binary_dilation(average.core, iterations=4) & (average.part >= 0)
     relief = _relief(depth, seen, BAND_MM)
     correlation, _ = _best_match(relief, _relief(average.depth, seen, BAND_MM), around)
     fine, fine_average = (_relief(a, seen, FINE_MM) for a in (depth, average.depth))
     return FaceRelief(
         in_view,
-        *shares,
+        eyes=eyes,
+        nose=nose,
+        mouth=mouth,
         correlation=correlation,
         gain=_spread(fine, core) / max(_spread(fine_average, core), 1e-6),
         symmetry=_correlation(relief, relief[::-1], around & around[::-1]),

@@ -121,6 +121,19 @@ def test_failed_controls_stand_at_the_top(full_report):
     assert 'why it is so' in text
 
 
+def test_an_extractor_that_sees_nothing_is_named(full_report):
+    """Otherwise the low rates of a weak extractor pass for safety, or spoil those of a good one."""
+    positive = full_report.statistics.controls[-1]
+    weak = replace(positive, extractor='orb', verdict='not_ok')
+    statistics = replace(full_report.statistics, controls=(positive, weak))
+    text = text_of(group_page(replace(full_report, statistics=statistics)))
+    assert 'orb does not even recognise the same person' in text
+    assert 'did not turn out' not in text
+    statistics = replace(full_report.statistics, controls=(weak,))
+    text = text_of(group_page(replace(full_report, statistics=statistics)))
+    assert '1 control did not turn out as it must' in text
+
+
 def test_page_without_photographs_leads_with_faces_and_links(full_report):
     """Otherwise most labs, which have no photographs, find nothing on the page."""
     report = GroupReport('demo', full_report.scans, PROVENANCE, linkage=full_report.linkage)
@@ -140,7 +153,12 @@ def test_machines_read_the_same(full_report):
     """Otherwise a pipeline acts on other numbers than people do."""
     summary = group_summary(full_report)
     assert summary['Verdict']['passed'] is False
-    assert summary['Controls'] == {'ok': 5, 'not_ok': 0, 'not_done': 0}
+    assert summary['Controls'] == {
+        'ok': 5,
+        'not_ok': 0,
+        'blind_extractors': [],
+        'not_done': 0,
+    }
     assert summary['Linkage'][0]['n_correct'] == 8
     assert set(summary['Verdicts']['raw']) == set(VERDICTS)
     assert summary['StrongestAttack']['condition'] == 'defaced'

@@ -60,6 +60,7 @@ def test_what_was_found_instead_of_a_face_is_said(
     """A detector sees faces on defaced scans: without the reason they pass for whole ones."""
     content = {
         'SkullStripped': False,
+        'FaceFrame': {'Source': 'face'},
         'Face': {'FaceCovered': 1.0, 'FaceBehindMm': 0.0, 'HeadLoss': 0.3},
         'SurfaceQuality': {'FaceCoreInView': 1.0, 'RelativeNoise': 0.03, 'EdgeBlurMm': 0.8},
         'FaceRelief': {'InView': 1.0, 'Correlation': 0.9, 'Gain': 1.0, 'Flat': 0.1, 'Steps': 0.0},
