@@ -122,7 +122,7 @@ def test_failed_controls_stand_at_the_top(full_report):
 
 
 def test_an_extractor_that_sees_nothing_is_named(full_report):
-    """Otherwise the low rates of a weak extractor pass for safety, or spoil those of a good one."""
+    """Otherwise the low rates of a weak extractor pass for safety, or spoil the others."""
     positive = full_report.statistics.controls[-1]
     weak = replace(positive, extractor='orb', verdict='not_ok')
     statistics = replace(full_report.statistics, controls=(positive, weak))
