@@ -1,0 +1,149 @@
+"""Each test names what a user loses if it fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bids_reid.match import words
+from bids_reid.match.words import Vocabulary, fit_words, learn_words, search_words
+from bids_reid.records import Keypoints
+
+PEOPLE = ('ann', 'ann', 'ben', 'cat', 'dan', 'eve')
+
+
+def image(rng, descriptors):
+    """Keypoints of one image, anywhere."""
+    n = len(descriptors)
+    return Keypoints(descriptors, rng.random((n, 2)).astype(np.float32), np.array([0, n]))
+
+
+def joined(images):
+    offsets = np.cumsum([0, *(len(one.descriptors) for one in images)])
+    return Keypoints(
+        np.concatenate([one.descriptors for one in images]),
+        np.concatenate([one.positions for one in images]),
+        offsets.astype(np.int64),
+    )
+
+
+@pytest.fixture(params=['hamming', 'euclidean'])
+def study(request):
+    """Distance, photographs of five people and six scans: each has some of 40 patterns."""
+    rng = np.random.default_rng(8)
+    patterns = rng.integers(0, 256, (40, 16), dtype=np.uint8)
+    has = {person: rng.permutation(40)[:12] for person in PEOPLE}
+
+    def seen(person):
+        found = patterns[rng.choice(has[person], 20)]
+        spoilt = rng.random(found.shape) < 0.1
+        return image(rng, np.where(spoilt, found ^ 1, found).astype(np.uint8))
+
+    gallery = [joined([seen(person) for _ in range(6)]) for person in PEOPLE]
+    return request.param, [seen(person) for person in PEOPLE[1:]], gallery
+
+
+def scores_of(probes, gallery, people, distance):
+    learned = fit_words(gallery, people, distance=distance)
+    found, enrolled = search_words(probes, gallery, people, learned)
+    assert list(found) == ['svm']
+    return found['svm'], enrolled
+
+
+def test_a_vector_says_how_often_each_word_is_there():
+    """Otherwise the machine learns from something else than what is on the picture."""
+    rng = np.random.default_rng(1)
+    vocabulary = Vocabulary(np.array([[0, 0], [0, 9], [9, 9]], np.float32), 'euclidean')
+    rows = np.array([[1, 0], [0, 8], [0, 1], [2, 1], [9, 7]], np.uint8)
+    empty = image(rng, rows[:0])
+    found = vocabulary.vectors(joined([image(rng, rows[:4]), empty, image(rng, rows[4:])]))
+    np.testing.assert_allclose(found**2, [[0.75, 0.25, 0], [0, 0, 0], [0, 0, 1]], atol=1e-6)
+    bits = Vocabulary(np.eye(8, dtype=np.float32), 'hamming')
+    one_bit = image(rng, np.array([[128], [1], [1], [1]], np.uint8))
+    np.testing.assert_allclose(bits.vectors(one_bit)[0] ** 2, [0.25, *[0] * 6, 0.75])
+
+
+def test_a_face_is_told_from_others(study):
+    """Otherwise the table has a method that cannot recognise anybody."""
+    distance, probes, gallery = study
+    scores, enrolled = scores_of(probes, gallery, PEOPLE, distance)
+    assert enrolled.all()
+    found = [PEOPLE[scan] for scan in scores.argmax(axis=1)]
+    assert found == list(PEOPLE[1:])
+
+
+def test_the_order_of_scans_changes_no_bit(study):
+    """Otherwise a rate depends on how files are listed."""
+    distance, probes, gallery = study
+    expected, _ = scores_of(probes, gallery, PEOPLE, distance)
+    again, _ = scores_of(probes, gallery, PEOPLE, distance)
+    np.testing.assert_array_equal(again, expected)
+    order = [4, 1, 5, 0, 3, 2]
+    turned, _ = scores_of(
+        probes, [gallery[n] for n in order], [PEOPLE[n] for n in order], distance
+    )
+    np.testing.assert_array_equal(turned, expected[:, order])
+
+
+def test_probes_do_not_depend_on_each_other_nor_scans_on_their_part(study):
+    """Otherwise who else was photographed, or the size of a part, changes a rate."""
+    distance, probes, gallery = study
+    learned = fit_words(gallery, PEOPLE, distance=distance)
+    whole, _ = search_words(probes, gallery, PEOPLE, learned)
+    part, _ = search_words(probes[2:3], gallery[3:5], PEOPLE[3:5], learned)
+    np.testing.assert_array_equal(part['svm'], whole['svm'][2:3, 3:5])
+
+
+def test_scans_without_a_template_and_pictures_without_keypoints(study):
+    """Otherwise a failure stops the run, or passes for a score."""
+    distance, probes, gallery = study
+    rng = np.random.default_rng(3)
+    nothing = image(rng, np.empty((0, 16), np.uint8))
+    no_views = Keypoints(nothing.descriptors, nothing.positions, np.zeros(1, np.int64))
+    gallery[1:5] = [None, no_views, joined([nothing, nothing]), joined([gallery[4][0], nothing])]
+    scores, enrolled = scores_of([*probes, nothing], gallery, PEOPLE, distance)
+    assert enrolled.tolist() == [True, False, False, True, True, True]
+    np.testing.assert_array_equal(np.isnan(scores).all(axis=0), ~enrolled)
+    assert np.isfinite(scores[:, enrolled]).all()
+    none, _ = search_words([], gallery, PEOPLE, fit_words(gallery, PEOPLE, distance=distance))
+    assert none['svm'].shape == (0, 6)
+
+
+def test_galleries_without_an_svm(study, monkeypatch):
+    """Otherwise one person is told from nobody, or a run takes days."""
+    distance, _, gallery = study
+    assert fit_words(gallery[:2], PEOPLE[:2], distance=distance) is None
+    assert fit_words([gallery[0], None], ('ann', 'ben'), distance=distance) is None
+    assert fit_words([None, None], ('ann', 'ben'), distance=distance) is None
+    monkeypatch.setattr(words, 'SVM_SCANS', 5)
+    assert fit_words(gallery, PEOPLE, distance=distance) is None
+
+
+def test_words_are_learned_from_a_part_of_many_people(monkeypatch):
+    """Otherwise all templates of a large gallery have to be in memory."""
+    rng = np.random.default_rng(6)
+    monkeypatch.setattr(words, 'WORDS_PEOPLE', 3)
+    monkeypatch.setattr(words, 'WORDS_SAMPLE', 50)
+    scans = [joined([image(rng, rng.integers(0, 256, (30, 8), np.uint8))] * 2) for _ in range(9)]
+    read = []
+
+    class Counted(list):
+        def __getitem__(self, scan):
+            read.append(scan)
+            return scans[scan]
+
+    people = [f'{number:02}' for number in range(9)]
+    vocabulary = learn_words(Counted(scans), people, distance='euclidean')
+    assert read == [0, 4, 8]
+    # no more words than descriptors to learn them from
+    assert vocabulary.words.shape == (50, 8)
+    assert words.WORDS == 128
+
+
+def test_products_with_words_are_exact(study):
+    """Otherwise a keypoint's word depends on what else is multiplied, and on the processor."""
+    distance, _, gallery = study
+    vocabulary = learn_words(gallery, PEOPLE, distance=distance)
+    steps = vocabulary.words * (256 if distance == 'hamming' else 1)
+    np.testing.assert_array_equal(steps, np.round(steps))
+    assert steps.max() <= 256
