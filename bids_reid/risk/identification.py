@@ -447,25 +447,3 @@ def cmc(results: Sequence[Score], n_gallery: int) -> NDArray[np.float64]:
     ranks = [result.rank for result in results if result.rank is not None]
     counts = np.bincount(ranks, minlength=n_gallery + 1)[1:]
     return np.cumsum(counts, dtype=np.float64) / len(results)
-
-
-def cmc_band(
-    results: Sequence[Score], n_gallery: int, seed: int = 0
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """95% intervals of :func:`cmc`, rank by rank (pointwise), made as those of the table.
-
-    Returns
-    -------
-    Lower and upper ends, each (n_gallery,); NaN without probes.
-    """
-    if not results or not n_gallery:
-        return np.full(n_gallery, np.nan), np.full(n_gallery, np.nan)
-    # the curve changes only at ranks that were reached: a gallery may hold 100,000 people
-    reached = {result.rank for result in results if result.rank is not None}
-    steps = np.array(sorted(reached | {1}))
-    low, high = rate_intervals(
-        found_at(results, steps.tolist()), [result.participant for result in results], seed
-    )
-    place = np.searchsorted(steps, np.arange(1, n_gallery + 1), side='right') - 1
-    # a larger rank cannot be less certain to be reached
-    return np.maximum.accumulate(low)[place], np.maximum.accumulate(high)[place]

@@ -89,9 +89,11 @@ def select_scans(
 def searchable_extractors(scans: Sequence[EnrolledScan]) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the extractors that have a template of every scan, and why each other is left out.
 
-    Scans that failed or show no face have no template of any.
+    Scans that failed have no template of any; those in which no detector saw a face have one.
     """
-    enrolled = [scan.record.get('Extractors', ()) for scan in scans if scan.line.status == 'ok']
+    enrolled = [
+        scan.record.get('Extractors', ()) for scan in scans if scan.line.status != 'failed'
+    ]
     reasons = {
         name: _why_not_searched(name, sum(name in names for names in enrolled), len(enrolled))
         for name in EXTRACTORS

@@ -137,7 +137,8 @@ class _Stored:
                     f'{extractor} than is installed: run the participant level again'
                 )
             return found
-        if status == 'ok':
+        # where no detector saw a face there is a template of no views, or of those expected
+        if status != 'failed':
             raise NoInputError(
                 f'{files.template(bids_label(extractor))} is missing: '
                 f'run the participant level with --extractors {extractor}'

@@ -9,8 +9,6 @@ from scipy import stats
 from bids_reid.records import Score
 from bids_reid.risk.identification import (
     Series,
-    cmc,
-    cmc_band,
     identification_rows,
     rate_intervals,
 )
@@ -81,24 +79,6 @@ def test_one_person_with_many_photographs():
     row = row_of([True] * 10, ['a'] * 10)
     assert row.ci_low < 0.3
     assert row.ci_high == 1
-
-
-def test_band_holds_the_curve_and_fits_the_table():
-    """Otherwise figure and table contradict each other."""
-    rng = np.random.default_rng(0)
-    ranks = rng.integers(1, 40, 30)
-    scores = [Score(f'{n % 12}', f'{n}', 'ok', rank=int(rank)) for n, rank in enumerate(ranks)]
-    scores.append(Score('0', 'lost', 'no_face'))
-    low, high = cmc_band(scores, 50, seed=2)
-    curve = cmc(scores, 50)
-    assert ((low <= curve) & (curve <= high)).all()
-    assert (np.diff(low) >= 0).all()
-    assert (np.diff(high) >= 0).all()
-    table = identification_rows(scores, SERIES, unit='photo', n_gallery=50, seed=2)
-    for row in table:
-        assert row.ci_high == pytest.approx(high[row.k - 1], abs=0.03)
-    assert np.isnan(cmc_band([], 3)[0]).all()
-    assert cmc_band(scores, 0)[0].shape == (0,)
 
 
 def test_without_probes():

@@ -38,7 +38,14 @@ def test_what_was_named_at_the_participant_level_is_searched() -> None:
 
 def test_nobody_enrolled_is_a_result() -> None:
     """Failures stay in the denominator even when there is nothing else."""
-    assert 'face_recognition' in searchable_extractors([scan(status='no_face')])[0]
+    scans = [scan('face_recognition', status='no_face')]
+    assert searchable_extractors(scans)[0] == ('face_recognition',)
+
+
+def test_an_extractor_that_never_ran_is_not_searched_where_no_face_was_seen() -> None:
+    """Otherwise de-faced scans pass for failures to enrol with it, and the risk for gone."""
+    scans = [scan('face_recognition'), scan(status='no_face')]
+    assert 'face_recognition' not in searchable_extractors(scans)[0]
 
 
 def test_what_nobody_asked_for_is_said() -> None:
