@@ -45,7 +45,7 @@ def bar_figure(found: Sequence[Method], title: str) -> str:
         figure.legend(
             handles=[
                 Line2D([], [], color='black', label='95% interval (Wilson)'),
-                Patch(color='black', alpha=0.15, label='published'),
+                Patch(color='black', alpha=0.15, label='published, with its interval'),
                 Line2D([], [], color='black', linestyle=(0, (1, 2)), label='chance'),
             ],
             loc='outside lower center',
