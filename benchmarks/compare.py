@@ -80,7 +80,8 @@ def one_round(runs: Runs, data: Path, scan: Path) -> None:
 
         def level(row: str, dataset: str, output: str, *options: str | Path) -> None:
             program = (BIDS_REID, data / dataset, out / output, 'participant')
-            runs.run(row, *program, *options)
+            # what the plain script does; the other extractors come on top
+            runs.run(row, *program, '--extractors', 'face_recognition', *options)
 
         runs.run('plain script', sys.executable, PLAIN_SCRIPT, scan, out / 'plain')
         level('1 scan', 'one', 'one', '--nprocs', '1')

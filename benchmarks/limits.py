@@ -57,12 +57,13 @@ def surface(scan: Path) -> tuple[Any, Any]:
     from bids_reid.surface.frame import FieldOfView, find_frame
     from bids_reid.surface.gifti import write_surface
     from bids_reid.surface.skin import extract_skin
-    from bids_reid.surface.vault import vault_roughness
+    from bids_reid.surface.vault import BRAIN_LITRES, vault_roughness
     from bids_reid.surface.volume import load_volume
 
     volume = load_volume(scan)
     skin = extract_skin(volume)
-    vault_roughness(skin.points, skin.triangles)
+    if skin.volume_litres < BRAIN_LITRES:
+        vault_roughness(skin.points, skin.triangles)
     with TemporaryDirectory() as folder:
         write_surface(Path(folder, 'skin.surf.gii'), skin.points, skin.triangles)
     return skin, find_frame(skin.points, FieldOfView(volume.affine, volume.data.shape)).frame
@@ -82,8 +83,11 @@ def one_pass(scan: Path, skin: Any) -> None:
     grid['intensity'] = data.ravel(order='F')
     grid.contour([float(data.mean())], scalars='intensity', method='flying_edges')
     pv.PolyData.from_regular_faces(skin.points, skin.triangles).smooth_taubin(n_iter=20)
-    for array in (skin.points, skin.triangles):
-        zlib.compress(array.tobytes(), level=1)
+    for array, strategy in (
+        (skin.points, zlib.Z_HUFFMAN_ONLY),
+        (skin.triangles, zlib.Z_DEFAULT_STRATEGY),
+    ):
+        zlib.compressobj(level=1, strategy=strategy).compress(array.tobytes())
 
 
 def rasteriser(skin: Any, frame: Any, pixels: int) -> Callable[[], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from bids_reid import __version__
 from bids_reid.errors import Exit, ReidError
 from bids_reid.settings import LEVELS, Settings
 
+_NAMED = re.compile(r'([A-Za-z0-9]+)=(.+)')
 _Number = TypeVar('_Number', int, float)
 
 DESCRIPTION = """\
@@ -22,8 +24,9 @@ them; the group level searches them with photographs of the participants. Nothin
 machine, and no photograph without a participant label is ever given a name.
 """
 EPILOG = """\
-exit codes: 0 done; 1 some scans failed; 16 not BIDS; 17 unknown level; 18 the filters select
-nothing; 64 wrong usage; 66 no such input; 73 cannot write the output
+exit codes: 0 done; 1 some scans failed; 3 done, but not within --max-risk; 16 not BIDS;
+17 unknown level; 18 the filters select nothing; 64 wrong usage; 66 no such input;
+73 cannot write the output
 """
 
 
@@ -56,7 +59,11 @@ def guarded(program: str, run: Callable[[], Exit]) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid``; return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    names = [name.lower() for name, _ in options.derivatives]
+    if len(set(names)) < len(names):
+        parser.error('argument -d/--derivatives: a name is given twice')
     unknown = [level for level in options.levels if level not in LEVELS]
     if unknown:
         print(
@@ -77,7 +84,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def shown(program: str, arguments: Sequence[str]) -> str:
     """Write the command for the reports: where people keep their data is nobody's business."""
-    return ' '.join([program, *(Path(word).name if '/' in word else word for word in arguments)])
+    return ' '.join([program, *map(_without_folders, arguments)])
+
+
+def _without_folders(word: str) -> str:
+    named = _NAMED.match(word)
+    if named:
+        return f'{named[1]}={_without_folders(named[2])}'
+    return Path(word).name if '/' in word else word
 
 
 def settings_from(options: argparse.Namespace, *, command: str) -> Settings:
@@ -88,6 +102,8 @@ def settings_from(options: argparse.Namespace, *, command: str) -> Settings:
         'sessions': _labels(options.sessions, 'ses-'),
         'modalities': tuple(dict.fromkeys(options.modalities)),
         'extractors': tuple(dict.fromkeys(options.extractors)),
+        'derivatives': tuple(options.derivatives),
+        'breakdown': None if options.breakdown is None else tuple(options.breakdown),
     }
     return Settings(**values, command=command)
 
@@ -179,6 +195,54 @@ def _add_selection(parser: Parser) -> None:
 def _add_analysis(parser: Parser) -> None:
     group = parser.add_argument_group('what to measure')
     group.add_argument(
+        '-d',
+        '--derivatives',
+        nargs='+',
+        action='extend',
+        type=named_folder,
+        default=[],
+        metavar='NAME=DIR',
+        help='further versions of the same scans, such as defaced=DIR: de-faced or re-faced, '
+        'named as BIDS or the tool has it; only read (group level: which of those there are)',
+    )
+    group.add_argument(
+        '--max-risk',
+        type=fraction,
+        metavar='FRACTION',
+        help='group level: end with 3 unless the rank-1 rate of the strongest attack is below '
+        'this with 95%% confidence; without photographs, unless at most this share of the scans '
+        'may show a face',
+    )
+    group.add_argument(
+        '--audit',
+        metavar='NAME',
+        help='which condition --max-risk is about (default: the last of -d, else raw)',
+    )
+    group.add_argument(
+        '--against',
+        type=absolute,
+        metavar='DIR',
+        help='group level: an earlier output of this program, of the same or another dataset '
+        'with the same participant labels; whose scans can be linked with those here?',
+    )
+    group.add_argument(
+        '--breakdown',
+        nargs='+',
+        metavar='COLUMN',
+        help='group level: columns of participants.tsv to break the rates down by (default: age '
+        'and sex)',
+    )
+    group.add_argument(
+        '--random-seed',
+        '--random_seed',
+        '--seed',
+        dest='seed',
+        type=whole,
+        default=0,
+        metavar='N',
+        help='of bootstraps, permutations and models (default: 0)',
+    )
+    group.add_argument(
         '--photos',
         type=absolute,
         metavar='DIR_OR_TSV',
@@ -188,9 +252,23 @@ def _add_analysis(parser: Parser) -> None:
     group.add_argument(
         '--extractors',
         nargs='+',
-        default=('face_recognition',),
+        default=(),
         metavar='NAME',
-        help='feature extractors (default: face_recognition)',
+        help='orb, sift, face_recognition, deepface-ArcFace, ... (default: all that can run; at '
+        'group level all that every scan has a template of)',
+    )
+    group.add_argument(
+        '--models-dir',
+        type=absolute,
+        metavar='DIR',
+        help='weights of the deepface-... extractors, see bids-reid-models (default: '
+        'BIDS_REID_MODELS, or bids_reid/models in your data folder)',
+    )
+    group.add_argument(
+        '--complete-face',
+        action='store_true',
+        help='where the field of view cuts the nose or chin, complete them from an average head; '
+        'the records and the group tables then say so (default: leave the face cut)',
     )
     group.add_argument(
         '--keep',
@@ -268,6 +346,34 @@ def absolute(text: str) -> Path:
         # a variable of the shell that is not set; the current folder is not meant
         raise argparse.ArgumentTypeError('an empty path')
     return Path(text).expanduser().absolute()
+
+
+def named_folder(text: str) -> tuple[str, Path]:
+    """Parse ``NAME=DIR``; the name becomes part of a BIDS label: letters and digits."""
+    named = _NAMED.fullmatch(text)
+    if named is None:
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is not NAME=DIR with a name of letters and digits'
+        )
+    if named[1].lower() == 'raw':
+        raise argparse.ArgumentTypeError('raw is what the scans in bids_dir are called')
+    return named[1], absolute(named[2])
+
+
+def fraction(text: str) -> float:
+    """Parse a number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'{text} is not from 0 to 1')
+    return value
+
+
+def whole(text: str) -> int:
+    """Parse a whole number from 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f'{text} is below 0')
+    return value
 
 
 def positive(kind: type[_Number]) -> Callable[[str], _Number]:

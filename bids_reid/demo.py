@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_reid import __version__
-from bids_reid.cli import Parser, absolute, guarded, positive, shown
+from bids_reid.cli import Parser, absolute, guarded, positive, shown, whole
 from bids_reid.errors import CannotWriteError, Exit
 from bids_reid.settings import LEVELS, Settings
 
@@ -111,7 +111,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument(
         '--distractors',
-        type=_count,
+        type=whole,
         default=4,
         metavar='N',
         help='people with a photograph and no scan (default: 4)',
@@ -136,16 +136,6 @@ def build_parser() -> Parser:
         help='processes at a time (default: all processors)',
     )
     return parser
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError(f'{text} is below 0')
-    return value
-
-
-_count.__name__ = 'whole number from 0'
 
 
 def likeness(text: str) -> float:

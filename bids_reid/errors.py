@@ -10,6 +10,7 @@ class Exit(IntEnum):
 
     OK = 0
     SOME_FAILED = 1
+    RISK = 3
     NOT_BIDS = 16
     UNKNOWN_LEVEL = 17
     NOTHING_SELECTED = 18

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
@@ -54,10 +55,106 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """All features of one scan: ``features`` (n, d) float32, ``views`` (n,) int32 view numbers."""
+    """All features of one scan: ``features`` (n, d) float32, ``views`` (n,) int32 view numbers.
+
+    ``found`` (n,) bool says in which views a detector found the face; in the others it was taken
+    to be where the face frame has it. ``None`` means all.
+    """
 
     features: NDArray[np.float32]
     views: NDArray[np.int32]
+    found: NDArray[np.bool_] | None = None
+
+    def where_found(self) -> Template:
+        """Return the part that needs no knowledge of the face frame."""
+        if self.found is None:
+            return self
+        return Template(self.features[self.found], self.views[self.found])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many vectors there are, and their length."""
+        n, d = self.features.shape
+        return n, d
+
+
+@dataclass(frozen=True, slots=True)
+class Keypoints:
+    """Keypoints of n images, one image after the other.
+
+    Attributes
+    ----------
+    descriptors : (k, d) uint8
+        Of all images: bits (ORB) or numbers (SIFT).
+    positions : (k, 2) float32
+        x to the right and y down, from the middle of the face box, in sizes of it.
+    offsets : (n + 1,) int64
+        Those of image i are ``offsets[i]`` to ``offsets[i + 1]``.
+    """
+
+    descriptors: NDArray[np.uint8]
+    positions: NDArray[np.float32]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Keypoints:
+        """Take them from the arrays of a file, which have the names of the attributes.
+
+        Raises
+        ------
+        KeyError
+            One of them is missing.
+        """
+        return cls(arrays['descriptors'], arrays['positions'], arrays['offsets'])
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what a file holds of them."""
+        return {
+            'descriptors': self.descriptors,
+            'positions': self.positions,
+            'offsets': self.offsets,
+        }
+
+    def __getitem__(self, image: int) -> Keypoints:
+        """Return the keypoints of one image."""
+        first, end = self.offsets[image], self.offsets[image + 1]
+        offsets = self.offsets[image : image + 2] - first
+        return Keypoints(self.descriptors[first:end], self.positions[first:end], offsets)
+
+    def select(self, images: NDArray[np.bool_]) -> Keypoints:
+        """Return the keypoints of some images, (n,) bool, in order."""
+        counts = self.offsets[1:] - self.offsets[:-1]
+        kept = images.repeat(counts)
+        offsets = self.offsets[: int(images.sum()) + 1].copy()
+        offsets[1:] = counts[images].cumsum()
+        return Keypoints(self.descriptors[kept], self.positions[kept], offsets)
+
+
+@dataclass(frozen=True, slots=True)
+class KeypointTemplate:
+    """All keypoints of one scan, an image per view: ``views`` (n,) int32 view numbers.
+
+    ``found`` as for `Template`.
+    """
+
+    keypoints: Keypoints
+    views: NDArray[np.int32]
+    found: NDArray[np.bool_] | None = None
+
+    def where_found(self) -> KeypointTemplate:
+        """Return the part that needs no knowledge of the face frame."""
+        if self.found is None:
+            return self
+        return KeypointTemplate(self.keypoints.select(self.found), self.views[self.found])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many descriptors there are, and the bytes of each."""
+        k, d = self.keypoints.descriptors.shape
+        return k, d
 
 
 @dataclass(frozen=True, slots=True)

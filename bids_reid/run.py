@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 from multiprocessing import forkserver
+from pathlib import Path
 
 from bids_reid.errors import Exit, NoInputError, UsageError
 from bids_reid.settings import Settings
@@ -23,7 +24,7 @@ def run_levels(settings: Settings) -> Exit:
         Nothing could be done, for a reason that the user can mend.
     """
     _check_files(settings)
-    prepare_environment(settings.omp_threads)
+    prepare_environment(settings.omp_threads, settings.models_dir)
     _start_server_early(settings)
     # what is imported is no garbage, and looking for some takes a tenth of the time
     gc.disable()
@@ -67,9 +68,19 @@ def _check_files(settings: Settings) -> None:
     NoInputError
         A file or folder that was named is not there.
     """
-    for path in (settings.photos, settings.filter_file, settings.plugin_file):
+    for path in (
+        settings.photos,
+        settings.filter_file,
+        settings.plugin_file,
+        settings.models_dir,
+        settings.against,
+    ):
         if path is not None and not path.exists():
             raise NoInputError(f'no such file or folder: {path}')
+    for name, folder in settings.derivatives:
+        # the group level reads results only
+        if 'participant' in settings.levels and not folder.is_dir():
+            raise NoInputError(f'no such folder of {name}: {folder}')
 
 
 def _check_options(settings: Settings) -> None:
@@ -78,33 +89,39 @@ def _check_options(settings: Settings) -> None:
     Raises
     ------
     ReidError
-        An extractor or a plugin is unknown, or options exclude each other.
+        An extractor or a plugin is unknown or cannot run, or options exclude each other.
     """
-    from bids_reid.faces.extractors import load_extractor
+    from bids_reid.faces.extractors import check_extractor
     from bids_reid.workflows.execute import read_plugin
 
     for name in settings.extractors:
-        load_extractor(name)
+        check_extractor(name)
     if settings.plugin_file is not None:
         read_plugin(settings.plugin_file)
     if 'participant' not in settings.levels and settings.filter_file is not None:
         raise UsageError('--bids-filter-file chooses scans at the participant level')
+    if 'group' not in settings.levels and settings.max_risk is not None:
+        raise UsageError('--max-risk is judged at the group level')
+    if settings.audit is not None and settings.max_risk is None:
+        raise UsageError('--audit says what --max-risk is about, which is missing')
     if 'group' in settings.levels and settings.reports_only:
         raise UsageError(
             '--reports-only writes the pages of participants; group always writes its own page'
         )
 
 
-def prepare_environment(omp_threads: int = 1) -> None:
+def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) -> None:
     """Set what libraries read from the environment, for this process and its workers.
 
     Numpy reads it when it is imported: OpenBLAS's threads, once there, are busy while they wait.
     """
-    # Nipype asks a server for its newest version unless told not to
-    os.environ |= {'NIPYPE_NO_ET': '1', 'NO_ET': '1'}
     # the server that workers come from would import from the current folder first
     os.environ['PYTHONSAFEPATH'] = '1'
     os.environ |= dict.fromkeys(THREADS, str(omp_threads))
+    if models_dir is not None:
+        from bids_reid.faces.weights import FOLDER_VARIABLE
+
+        os.environ[FOLDER_VARIABLE] = str(models_dir)
     from bids_reid.bids.outputs import PRIVATE_UMASK
     from bids_reid.views.selftest import use_offscreen_window
 

@@ -17,8 +17,8 @@ DEFAULT_MODALITIES = ('T1w', 'FLAIR')
 class Settings:
     """A run of the program.
 
-    Empty tuples of labels mean "all". ``command`` is the command line as it was typed, for the
-    reports.
+    Empty tuples mean "all": of the extractors those that can run. ``command`` is the command line
+    as it was typed, for the reports.
     """
 
     bids_dir: Path
@@ -28,8 +28,15 @@ class Settings:
     participants: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
-    extractors: tuple[str, ...] = ('face_recognition',)
+    extractors: tuple[str, ...] = ()
+    models_dir: Path | None = None
     photos: Path | None = None
+    derivatives: tuple[tuple[str, Path], ...] = ()
+    max_risk: float | None = None
+    audit: str | None = None
+    against: Path | None = None
+    breakdown: tuple[str, ...] | None = None
+    seed: int = 0
     filter_file: Path | None = None
     database_dir: Path | None = None
     skip_validation: bool = False
@@ -42,8 +49,19 @@ class Settings:
     reports_only: bool = False
     keep: Keep = 'templates'
     report_faces: bool = False
+    complete_face: bool = False
     verbosity: int = 0
     command: str = ''
+
+    @property
+    def datasets(self) -> dict[str, Path]:
+        """Where the scans of each condition are."""
+        return {'raw': self.bids_dir, **dict(self.derivatives)}
+
+    @property
+    def audited(self) -> str:
+        """The condition that --max-risk is about: what was given last is what is to be shared."""
+        return self.audit or (self.derivatives[-1][0] if self.derivatives else 'raw')
 
     @property
     def work(self) -> Path:

@@ -2,19 +2,57 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bids_reid.faces.weights import FOLDER_VARIABLE, LOCK, ModelFile, file_sha256
 from bids_reid.views.selftest import use_offscreen_window
 
 # before anything imports VTK
 use_offscreen_window()
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
+Recipe = Callable[[str], str]
+
+
+_NETWORK = ('socket.connect', 'socket.sendto', 'socket.getaddrinfo', 'socket.gethostbyname')
+_attempts: list[str] = []
+
+
+def _is_here(address: object) -> bool:
+    """Tell whether an address is a file, or this machine."""
+    host = address[0] if isinstance(address, tuple) else address
+    if host is None or isinstance(host, bytes):
+        return True
+    return str(host).startswith(('/', '127.', '\0')) or host in {'', '::1', 'localhost'}
+
+
+def _refuse_network(event: str, arguments: tuple[object, ...]) -> None:
+    """Refuse to leave this machine, whatever library tries, and remember that it was tried."""
+    if event in _NETWORK:
+        address = arguments[1] if event in {'socket.connect', 'socket.sendto'} else arguments[0]
+        if not _is_here(address):
+            _attempts.append(f'{event} {address}')
+            raise PermissionError(f'a test opens no connection: {event} {address}')
+
+
+# what Python does not see, and other processes, are looked at in tests/test_offline.py
+sys.addaudithook(_refuse_network)
+
+
+@pytest.fixture(autouse=True)
+def network_attempts() -> Iterator[list[str]]:
+    """Fail a test in which anything tried to connect, even if it took the refusal quietly."""
+    _attempts.clear()
+    yield _attempts
+    assert not _attempts, f'something called home: {_attempts}'
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +66,27 @@ def importable_in_workers(pytestconfig: pytest.Config) -> Iterator[None]:
     sys.path.remove(str(pytestconfig.rootpath))
 
 
+@pytest.fixture(scope='session', autouse=True)
+def no_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What runs by default must not depend on the weights that somebody has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(FOLDER_VARIABLE, str(tmp_path_factory.mktemp('models')))
+        yield
+
+
+@pytest.fixture(scope='session')
+def recipe(pytestconfig: pytest.Config) -> Recipe:
+    """Return the code block below ``<!-- name -->`` in the README: what people copy is tested."""
+
+    def block(name: str) -> str:
+        text = (pytestconfig.rootpath / 'README.md').read_text('utf-8')
+        found = re.search(rf'<!-- {re.escape(name)} -->\n+```\w*\n(.*?)\n```', text, re.DOTALL)
+        assert found, f'README.md has no block {name!r}'
+        return found[1]
+
+    return block
+
+
 @pytest.fixture(scope='session')
 def call() -> Call:
     """Call a console script as a user does: ``call('bids-reid', bids_dir, ...)``."""
@@ -37,3 +96,63 @@ def call() -> Call:
         return subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
 
     return run
+
+
+WriteWeights = Callable[..., Path]
+
+
+@pytest.fixture(scope='session')
+def write_weights() -> WriteWeights:
+    """Write a small network for a model that cannot be downloaded here, to its place.
+
+    It has the model's inputs and outputs, and is noted in the lock: ``write(entry, folder)``.
+    """
+
+    def write(entry: ModelFile, folder: Path, *, dimension: int | None = None) -> Path:
+        path = entry.path(folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(_network(entry, dimension or entry.dimension))
+        lock = folder / LOCK
+        content = json.loads(lock.read_text()) if lock.exists() else {}
+        content[entry.file] = {'sha256': file_sha256(path)}
+        lock.write_text(json.dumps(content))
+        return path
+
+    return write
+
+
+def _network(entry: ModelFile, dimension: int) -> bytes:
+    """Project the mean brightness of four by four parts of a face to ``dimension`` numbers.
+
+    DeepFace's exports take (n, height, width, 3), SFace's and InsightFace's (1, 3, height, width).
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    width, height = entry.input
+    single = entry.model in ('SFace', 'Buffalo_L')
+    shape = [1, 3, height, width] if single else ['n', height, width, 3]
+    weights = np.random.default_rng(len(entry.file)).normal(size=(16, dimension))
+    part = [height // 4, width // 4]
+    order = [0, 1, 2, 3] if single else [0, 3, 1, 2]
+    nodes = [
+        helper.make_node('Transpose', ['input'], ['planes'], perm=order),
+        helper.make_node('AveragePool', ['planes'], ['parts'], kernel_shape=part, strides=part),
+        helper.make_node('ReduceMean', ['parts'], ['grey'], axes=[1], keepdims=0),
+        helper.make_node('Flatten', ['grey'], ['flat'], axis=1),
+        # 47 pixels are five parts of 11
+        helper.make_node('Slice', ['flat', 'first', 'end', 'axis'], ['sixteen']),
+        helper.make_node('MatMul', ['sixteen', 'weights'], ['output']),
+    ]
+    constants = {'first': np.array([0]), 'end': np.array([16]), 'axis': np.array([1])}
+    graph = helper.make_graph(
+        nodes,
+        'stand_in',
+        [helper.make_tensor_value_info('input', TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info('output', TensorProto.FLOAT, [shape[0], dimension])],
+        [
+            numpy_helper.from_array(weights.astype(np.float32), 'weights'),
+            *(numpy_helper.from_array(value, name) for name, value in constants.items()),
+        ],
+    )
+    opset = helper.make_opsetid('', 17)
+    return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString())

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bids_reid import __version__
-from bids_reid.cli import build_parser, main, settings_from
+from bids_reid.cli import build_parser, main, settings_from, shown
 from bids_reid.settings import Settings
 
 HEAVY = ('numpy', 'nipype', 'pyvista', 'vtkmodules', 'bids', 'cv2', 'dlib', 'scipy', 'nibabel')
@@ -91,6 +91,15 @@ ALIASES = [
     ('modalities', ('--modalities',), ('T2w', 'UNIT1'), ('T2w', 'UNIT1')),
     ('extractors', ('--extractors',), ('a', 'b'), ('a', 'b')),
     ('photos', ('--photos',), ('/p',), Path('/p')),
+    (
+        'derivatives',
+        ('-d', '--derivatives'),
+        ('defaced=/d', 'b2=/e=f'),
+        (('defaced', Path('/d')), ('b2', Path('/e=f'))),
+    ),
+    ('max_risk', ('--max-risk',), ('0.05',), 0.05),
+    ('audit', ('--audit',), ('defaced',), 'defaced'),
+    ('models_dir', ('--models-dir',), ('/m',), Path('/m')),
     ('keep', ('--keep',), ('renders',), 'renders'),
     ('report_faces', ('--report-faces',), (), True),
     ('verbosity', ('-v',), (), 1),
@@ -163,6 +172,21 @@ def test_paths_are_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert replace(settings, work_dir=None).work == Path('/home/me/out/work')
 
 
+def test_the_condition_audited_is_what_will_be_shared() -> None:
+    """Otherwise the gate judges the raw scans, or the wrong version."""
+    versions = ('-d', 'defaced=/d', 'refaced=/r')
+    assert parse().audited == 'raw'
+    assert parse(*versions).audited == 'refaced'
+    assert parse(*versions, '-d', 'x=/x').audited == 'x'
+    assert parse(*versions, '--audit', 'defaced').audited == 'defaced'
+
+
+def test_reports_do_not_tell_where_versions_are_kept() -> None:
+    """The name of a condition has to be there, the folders of a disk not."""
+    said = shown('bids-reid', ['/a/data', '-d', 'defaced=/home/me/defaced', 'x=/y/z'])
+    assert said == 'bids-reid data -d defaced=defaced x=z'
+
+
 @pytest.mark.parametrize(
     'options',
     [
@@ -180,6 +204,13 @@ def test_paths_are_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         ['', '/out', 'participant'],
         ['/data', '', 'participant'],
         ['/data', '/out', 'participant', '--photos', ''],
+        ['/data', '/out', 'participant', '-d', '/defaced'],
+        ['/data', '/out', 'participant', '-d', 'de-faced=/defaced'],
+        ['/data', '/out', 'participant', '-d', 'raw=/defaced'],
+        ['/data', '/out', 'participant', '-d', 'defaced='],
+        ['/data', '/out', 'participant', '-d', 'a=/b', '--derivatives', 'A=/c'],
+        ['/data', '/out', 'group', '--max-risk', '5'],
+        ['/data', '/out', 'group', '--max-risk', 'nan'],
     ],
 )
 def test_wrong_usage_ends_with_64(capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
@@ -205,12 +236,24 @@ class TestRefusals:
         assert code == 64
         assert 'face_recognition' in said
 
+    def test_missing_weights(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
+    ) -> None:
+        """Found before the rendering, and nothing is downloaded."""
+        asked = ('--extractors', 'deepface-ArcFace', '--models-dir', tmp_path)
+        code, said = refused(capsys, dataset, 'out', 'participant', *asked)
+        assert code == 66
+        assert 'deepface-ArcFace' in said
+        assert 'bids-reid-models fetch' in said
+
     def test_missing_dataset(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         code, said = refused(capsys, tmp_path / 'gone', 'out', 'participant')
         assert code == 66
         assert str(tmp_path / 'gone') in said
 
-    @pytest.mark.parametrize('option', ['--photos', '--bids-filter-file', '--use-plugin'])
+    @pytest.mark.parametrize(
+        'option', ['--photos', '--bids-filter-file', '--use-plugin', '--models-dir']
+    )
     def test_missing_file_before_any_work(
         self, capsys: pytest.CaptureFixture[str], dataset: Path, option: str
     ) -> None:
@@ -219,6 +262,34 @@ class TestRefusals:
         assert code == 66
         assert '/gone' in said
         assert not Path('out').exists()
+
+    def test_missing_versions(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
+    ) -> None:
+        """Otherwise only raw scans are audited, and nobody notices."""
+        gone = f'defaced={tmp_path / "gone"}'
+        code, said = refused(capsys, dataset, tmp_path / 'o', 'participant', '-d', gone)
+        assert code == 66
+        assert 'defaced' in said
+
+    def test_versions_in_the_output(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
+    ) -> None:
+        out = tmp_path / 'out'
+        out.mkdir()
+        code, said = refused(capsys, dataset, out, 'participant', '-d', f'defaced={out}')
+        assert code == 73
+        assert 'only read' in said
+
+    @pytest.mark.parametrize(
+        'options', [('participant', '--max-risk', '0.1'), ('group', '--audit', 'raw')]
+    )
+    def test_a_gate_that_would_do_nothing(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path, options: tuple
+    ) -> None:
+        """A script that relies on exit code 3 must not read 0 as a pass."""
+        code, _ = refused(capsys, dataset, tmp_path / 'o', *options)
+        assert code == 64
 
     @pytest.mark.parametrize('description', [None, '{"Name": "x"}', '{', '[]', '5', ''])
     def test_not_bids(
@@ -377,11 +448,11 @@ def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
         assert code in said
 
 
-def test_both_programs_are_installed() -> None:
+def test_all_programs_are_installed() -> None:
     """Otherwise the commands of the README do not exist."""
     project = tomllib.loads((Path(__file__).parents[1] / 'pyproject.toml').read_text())
     named = project['project']['scripts']
-    assert set(named) == {'bids-reid', 'bids-reid-demo'}
+    assert set(named) == {'bids-reid', 'bids-reid-demo', 'bids-reid-models'}
     installed = {entry.name: entry for entry in entry_points(group='console_scripts')}
     for name, target in named.items():
         assert installed[name].value == target

@@ -148,9 +148,13 @@ def test_an_unreadable_photograph_is_listed(audit: Audit) -> None:
 def test_the_files_that_are_promised_are_there(audit: Audit) -> None:
     """Other people's scripts read these names."""
     names = {name for name in contents(audit.out) if not name.startswith('logs/')}
+    templates = ('facerecognition', 'orb', 'sift')
     scan = [
-        'sub-01/anat/sub-01_desc-facerecognition_T1w.json',
-        'sub-01/anat/sub-01_desc-facerecognition_T1w.npz',
+        f'sub-01/anat/sub-01_desc-{label}_T1w.{suffix}'
+        for label in templates
+        for suffix in ('json', 'npz')
+    ]
+    scan += [
         'sub-01/anat/sub-01_desc-skin_T1w.json',
         'sub-01/anat/sub-01_desc-skin_T1w.surf.gii',
         'sub-01/anat/sub-01_desc-views_T1w.json',
@@ -170,11 +174,12 @@ def test_templates_hold_what_the_contract_says(audit: Audit) -> None:
     """The template is what others reuse: features, their views, and where they come from."""
     stem = audit.out / 'sub-01' / 'anat' / 'sub-01_desc-facerecognition_T1w'
     with np.load(stem.with_suffix('.npz')) as template:
-        assert set(template.files) == {'features', 'view'}
+        assert set(template.files) == {'features', 'view', 'found'}
         assert template['features'].dtype == np.float32
         assert template['features'].shape == (len(template['view']), 128)
         assert set(template['view']) <= set(range(81))
-        assert len(template['view']) >= 45
+        assert len(template['view']) == 81
+        assert template['found'].sum() >= 45
     sidecar = json.loads(stem.with_suffix('.json').read_text())
     assert sidecar['Sources'] == ['bids:raw:sub-01/anat/sub-01_T1w.nii.gz']
     assert re.fullmatch(r'[0-9a-f]{64}', sidecar['WeightsSHA256'])
@@ -210,6 +215,35 @@ def test_the_output_is_valid_bids(audit: Audit) -> None:
     errors = [issue for issue in report['issues']['issues'] if issue.get('severity') == 'error']
     assert done.returncode == 0
     assert errors == []
+
+
+def test_keypoint_templates_hold_what_the_contract_says(audit: Audit) -> None:
+    """Descriptors of which nobody knows the render, or the place, cannot be searched."""
+    folder = audit.out / 'sub-01' / 'anat'
+    for label, width in (('orb', 32), ('sift', 128)):
+        with np.load(folder / f'sub-01_desc-{label}_T1w.npz') as template:
+            assert set(template.files) == {
+                *('descriptors', 'positions', 'offsets'),
+                *('view', 'found'),
+            }
+            k = template['offsets'][-1]
+            assert template['descriptors'].shape == (k, width)
+            assert template['positions'].shape == (k, 2)
+            assert len(template['offsets']) == len(template['view']) + 1
+            # at least some on each face
+            assert np.diff(template['offsets']).min() > 5
+
+
+def test_what_did_not_run_is_told(audit: Audit) -> None:
+    """A rate of weak attacks alone looks like safety."""
+    assert 'extractors: orb, sift, face_recognition\n' in audit.stdout
+    told = [line for line in audit.stdout.splitlines() if line.startswith('not run: ')]
+    assert any('deepface-ArcFace' in line and 'bids-reid-models fetch' in line for line in told)
+    summary = json.loads((audit.out / 'group_summary.json').read_text())
+    assert 'bids-reid-models fetch' in summary['ExtractorsNotRun']['deepface-ArcFace']
+    page = (audit.out / 'group.html').read_text()
+    assert 'Extractors that were not run, and why' in page
+    assert 'deepface-GhostFaceNet' in page
 
 
 def test_a_second_run_does_only_what_is_missing(audit: Audit, call: Call) -> None:

@@ -11,6 +11,12 @@ from pathlib import Path
 import pytest
 
 from bids_reid.bids.outputs import read_table
+from bids_reid.faces.detect import find_faces_by_camera
+from bids_reid.surface.frame import FieldOfView, find_frame
+from bids_reid.surface.skin import extract_skin
+from bids_reid.surface.volume import load_volume
+from bids_reid.views.cameras import standard_views
+from bids_reid.views.render import render_views
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 
@@ -52,6 +58,40 @@ def test_real_heads_give_faces_and_a_brain_does_not(call: Call, tmp_path: Path) 
     assert rows['sub-brain']['status'] == 'no_face'
     assert rows['sub-brain']['face_present'] == 'no'
     assert 'skull-stripped' in rows['sub-brain']['reason']
+
+
+@pytest.mark.parametrize(
+    ('name', 'present'),
+    [
+        ('t1_face_cut_below_lip', 'yes'),
+        ('t1_face_cut_below_nose', 'yes'),
+        ('t1_defaced', 'no'),
+        ('t1_brain_only', 'no'),
+    ],
+)
+def test_a_real_face_is_told_from_a_removed_one(name: str, present: str) -> None:
+    """A detector sees a face on the really de-faced scan: the shape must tell."""
+    volume = load_volume(SHARED / 'real' / f'{name}.nii.gz')
+    skin = extract_skin(volume)
+    view = FieldOfView(volume.affine, volume.data.shape)
+    assert find_frame(skin.points, view).face.present == present
+
+
+def test_the_detector_sees_the_faces_of_all_heads_from_the_front() -> None:
+    """A face that is not seen is not searched: the risk looks smaller than it is."""
+    scans = sorted((SHARED / 'heads24' / 'bids').rglob('*_T1w.nii.gz'))
+    scans += [SHARED / 'real' / f'{REAL[name]}.nii.gz' for name in ('lip', 'nose')]
+    assert len(scans) > 20
+    # the face box of a camera holds for all of its lights
+    ahead = [view for view in standard_views() if view.camera_yaw == view.camera_pitch == 0]
+    seen = 0
+    for scan in scans:
+        volume = load_volume(scan)
+        skin = extract_skin(volume)
+        frame = find_frame(skin.points, FieldOfView(volume.affine, volume.data.shape)).frame
+        images = render_views(skin.points, skin.triangles, frame, ahead).images
+        seen += len(find_faces_by_camera(images, ahead))
+    assert seen >= 0.95 * len(scans)
 
 
 def test_look_alikes_are_recognised_above_chance(call: Call, tmp_path: Path) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
 from PIL import Image
 
 from bids_reid import __version__
+from bids_reid.bids.deidentification import read_claim
 from bids_reid.bids.outputs import (
     ScanFiles,
     atomically,
@@ -23,56 +24,71 @@ from bids_reid.bids.outputs import (
     write_table,
 )
 from bids_reid.errors import ScanError
-from bids_reid.faces.extractors import bids_label
-from bids_reid.records import Scan, Template
+from bids_reid.faces.extractors import EXTRACTORS, bids_label
+from bids_reid.records import Keypoints, KeypointTemplate, Scan, Template
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+_T = TypeVar('_T')
+
 FAILED = 'failed'
+FOUND = 'found'
+"""Array of a template: whether a detector found the face in the view."""
+CLAIM = 'Deidentification'
+"""What a record calls what the sidecar of its scan says."""
 
 
 def save_scan(
     scan: Scan,
-    bids_dir: Path,
+    dataset_dir: Path,
     output_dir: Path,
     *,
     surface: Path,
     measured: dict[str, Any],
     boxes: Sequence[Sequence[Any] | None],
-    templates: Sequence[tuple[dict[str, Any], Template]],
+    templates: Sequence[tuple[dict[str, Any], Template | KeypointTemplate]],
     renders: NDArray[np.uint8] | None,
+    found: Sequence[bool] | None = None,
 ) -> Path:
     """Write all files of a scan, its record last; return the record's path.
 
     Parameters
     ----------
+    dataset_dir : Path
+        Dataset of the scan's condition.
     measured : dict
         What the record says beside where the scan came from; holds ``Status`` and ``Reason``.
     boxes : sequence of 81
-        Face box of each view with the view it was found in, or ``None``.
-    templates : sequence of (provenance, Template)
+        Face box of each view, or ``None``.
+    found : sequence of 81 bool, optional
+        Whether a detector found the box; otherwise the face frame gave it. All that there are,
+        if not given.
+    templates : sequence of (provenance, template)
         One per extractor; the provenance names it as ``Extractor``.
     renders : (81, h, w) uint8, optional
         Pictures to keep.
     """
     files = ScanFiles.of(scan, output_dir)
-    origin = _origin(scan, bids_dir)
+    origin = _origin(scan, dataset_dir)
     old = read_json(files.record)
-    if any(old.get(key) != origin[key] for key in ('SourceSHA256', 'SoftwareVersions')):
+    same = all(old.get(key) == origin[key] for key in ('SourceSHA256', 'SoftwareVersions'))
+    if not same or _completes(old) != _completes(measured):
         # no template or render of another version of the scan stays beside the new ones
         _remove_results(files)
         old = {}
     copy_file(surface, files.skin)
-    write_table(files.views, 'views', _view_rows(boxes))
+    write_table(
+        files.views, 'views', _view_rows(boxes, found or [box is not None for box in boxes])
+    )
     for provenance, template in templates:
         target = files.template(bids_label(provenance['Extractor']))
         with atomically(target) as temporary, temporary.open('wb') as file:
-            np.savez(file, features=template.features, view=template.views)
+            np.savez(file, **_arrays(template))  # type: ignore[arg-type]
         write_json(
             target.with_suffix('.json'),
             {'Description': 'Face features of the renders', **provenance, **origin},
@@ -82,6 +98,7 @@ def save_scan(
     content = {
         'Description': 'Skin surface of the head, scanner RAS millimetres',
         **measured,
+        CLAIM: read_claim(scan.path, dataset_dir),
         'Extractors': sorted(
             {*old.get('Extractors', ()), *(provenance['Extractor'] for provenance, _ in templates)}
         ),
@@ -91,7 +108,7 @@ def save_scan(
     return files.record
 
 
-def save_failure(scan: Scan, bids_dir: Path, output_dir: Path, reason: str) -> None:
+def save_failure(scan: Scan, dataset_dir: Path, output_dir: Path, reason: str) -> None:
     """Write the record of a scan that could not be processed, and take away older results."""
     files = ScanFiles.of(scan, output_dir)
     _remove_results(files)
@@ -102,9 +119,18 @@ def save_failure(scan: Scan, bids_dir: Path, output_dir: Path, reason: str) -> N
             'Status': FAILED,
             'Reason': reason,
             'ViewsWithFace': None,
-            **_origin(scan, bids_dir),
+            CLAIM: read_claim(scan.path, dataset_dir),
+            **_origin(scan, dataset_dir),
         },
     )
+
+
+def renew_claim(scan: Scan, dataset_dir: Path, output_dir: Path) -> None:
+    """Put into a record what the sidecar says now: it may change while the image does not."""
+    path = ScanFiles.of(scan, output_dir).record
+    record, claim = read_json(path), read_claim(scan.path, dataset_dir)
+    if record and record.get(CLAIM) != claim:
+        write_json(path, {**record, CLAIM: claim})
 
 
 def is_up_to_date(
@@ -113,6 +139,7 @@ def is_up_to_date(
     *,
     models: Mapping[str, Mapping[str, str]],
     keep_renders: bool,
+    complete_face: bool = False,
 ) -> bool:
     """Whether the files of a scan were made from this file by this version, and are all there.
 
@@ -122,10 +149,12 @@ def is_up_to_date(
         Name of each extractor to its identity.
     keep_renders : bool
         Whether the pictures have to be there.
+    complete_face : bool
+        Whether faces that the field of view cuts have to be completed, or must not be.
     """
     files = ScanFiles.of(scan, output_dir)
     record = read_json(files.record)
-    if record.get('Status') not in ('ok', 'no_face'):
+    if record.get('Status') not in ('ok', 'no_face') or _completes(record) != complete_face:
         return False
     needed = [files.skin, files.views]
     needed += [files.template(bids_label(name)) for name in models]
@@ -142,6 +171,11 @@ def is_up_to_date(
     return not scan.path.is_file() or record.get('SourceSHA256') == file_sha256(scan.path)
 
 
+def _completes(record: Mapping[str, Any]) -> bool:
+    """Whether faces that were cut had to be completed when a record was written."""
+    return bool(record.get('CompleteFace', False))
+
+
 def made_with(files: ScanFiles, extractor: str, model: Mapping[str, str]) -> bool:
     """Whether a template was made with ``model``: features of two models cannot be compared."""
     sidecar = read_json(files.template(bids_label(extractor)).with_suffix('.json'))
@@ -149,56 +183,123 @@ def made_with(files: ScanFiles, extractor: str, model: Mapping[str, str]) -> boo
 
 
 def _remove_results(files: ScanFiles) -> None:
-    for path in files.folder.glob(f'{files.stem}_desc-*_{files.modality}*'):
+    """Remove what was made from one version of a scan; other conditions keep their files."""
+    known = {*EXTRACTORS, *read_json(files.record).get('Extractors', ())}
+    mine = [files.record, files.skin, files.views, files.renders]
+    mine += [files.template(bids_label(name)) for name in sorted(known)]
+    for path in (*mine, *(path.with_suffix('.json') for path in mine[2:])):
         if path.is_dir():
             shutil.rmtree(path)
         else:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
 
-def read_template(files: ScanFiles, extractor: str) -> Template | None:
+def _arrays(template: Template | KeypointTemplate) -> dict[str, NDArray[Any]]:
+    """Return what the file of a template holds."""
+    found = template.found
+    if found is None:
+        found = np.ones(len(template.views), dtype=bool)
+    shared = {'view': template.views, FOUND: found}
+    if isinstance(template, KeypointTemplate):
+        return {**template.keypoints.arrays(), **shared}
+    return {'features': template.features, **shared}
+
+
+def template_of(arrays: Mapping[str, NDArray[Any]]) -> Template | KeypointTemplate:
+    """Make a template of the arrays of a file, of vectors or of keypoints.
+
+    Raises
+    ------
+    KeyError
+        One of them is missing.
+    """
+    found = arrays.get(FOUND)
+    if 'descriptors' in arrays:
+        return KeypointTemplate(Keypoints.of(arrays), arrays['view'], found)
+    return Template(arrays['features'], arrays['view'], found)
+
+
+def read_template(
+    files: ScanFiles, extractor: str, *, found_only: bool = True
+) -> Template | KeypointTemplate | None:
     """Read the template of an extractor; ``None`` if the scan has none.
 
+    Parameters
+    ----------
+    found_only : bool
+        Only of views in which a detector found the face, which is what a naive attacker has;
+        otherwise also of those where the face frame says where it should be.
+
     Raises
     ------
     ScanError
         The file is damaged.
     """
-    arrays = _read_arrays(files, extractor, 'features', 'view')
-    return None if arrays is None else Template(*arrays)
+    template = _read(files, extractor, template_of)
+    return template.where_found() if template and found_only else template
 
 
-def read_features(files: ScanFiles, extractor: str) -> NDArray[np.float32] | None:
+def read_keypoints(
+    files: ScanFiles, extractor: str, *, found_only: bool = True
+) -> Keypoints | None:
+    """Read no more of a template than its keypoints; ``None`` if the scan has none.
+
+    ``found_only`` as for `read_template`.
+
+    Raises
+    ------
+    ScanError
+        The file is damaged, or not of keypoints.
+    """
+
+    def take(arrays: Mapping[str, NDArray[Any]]) -> Keypoints:
+        keypoints = Keypoints.of(arrays)
+        return keypoints.select(arrays[FOUND]) if found_only and FOUND in arrays else keypoints
+
+    return _read(files, extractor, take)
+
+
+def read_features(
+    files: ScanFiles, extractor: str, *, found_only: bool = True
+) -> NDArray[np.float32] | None:
     """Read no more of a template than its features (n, d), as a search of very many does.
 
+    ``found_only`` as for `read_template`.
+
     Raises
     ------
     ScanError
         The file is damaged.
     """
-    arrays = _read_arrays(files, extractor, 'features')
-    return None if arrays is None else arrays[0]
+
+    def take(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        features: NDArray[np.float32] = arrays['features']
+        return features[arrays[FOUND]] if found_only and FOUND in arrays else features
+
+    return _read(files, extractor, take)
 
 
-def _read_arrays(files: ScanFiles, extractor: str, *names: str) -> list[NDArray[Any]] | None:
+def _read(
+    files: ScanFiles, extractor: str, take: Callable[[Mapping[str, NDArray[Any]]], _T]
+) -> _T | None:
     path = files.template(bids_label(extractor))
     if not path.exists():
         return None
     try:
         with path.open('rb') as file, np.load(file) as content:
-            return [content[name] for name in names]
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+            return take(content)
+    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
         raise ScanError(
             f'{path} is damaged: delete it and run the participant level again'
         ) from error
 
 
-def _origin(scan: Scan, bids_dir: Path) -> dict[str, Any]:
+def _origin(scan: Scan, dataset_dir: Path) -> dict[str, Any]:
     """Say what the files of a scan were made from and with."""
     packages = ('vtk', 'pyvista', 'nibabel', 'numpy', 'scipy', 'nipype')
     return {
         'Condition': scan.condition,
-        'Sources': [bids_uri(scan.path, bids_dir)],
+        'Sources': [bids_uri(scan.path, dataset_dir, scan.condition)],
         'SourceSHA256': file_sha256(scan.path) if scan.path.is_file() else None,
         'SoftwareVersions': {
             'bids_reid': __version__,
@@ -207,16 +308,19 @@ def _origin(scan: Scan, bids_dir: Path) -> dict[str, Any]:
     }
 
 
-def _view_rows(boxes: Sequence[Sequence[Any] | None]) -> list[dict[str, object]]:
+def _view_rows(
+    boxes: Sequence[Sequence[Any] | None], found: Sequence[bool]
+) -> list[dict[str, object]]:
     rows = []
-    for view, box in zip(standard_views(), boxes, strict=True):
+    for view, box, seen in zip(standard_views(), boxes, found, strict=True):
         columns = asdict(view)
         rows.append(
             {
                 'view': columns.pop('index'),
                 **columns,
-                'face_found': 'yes' if box else 'no',
+                'face_found': 'yes' if seen else 'no',
                 'box': ','.join(str(side) for side in box) if box else None,
+                'box_source': ('detector' if seen else 'frame') if box else None,
             }
         )
     return rows

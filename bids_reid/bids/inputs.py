@@ -33,6 +33,8 @@ _HEAD_IMAGE = re.compile(
 STAMP = 'bids_reid_state.txt'
 """Beside a kept index: the state of the folders that it was made from."""
 UNFINISHED = 'unfinished'
+USUAL_VARIABLES = ('age', 'sex')
+"""Columns of participants.tsv that rates are broken down by unless others are named."""
 
 
 def check_dataset(bids_dir: Path, *, validate: bool) -> None:
@@ -66,6 +68,51 @@ def check_dataset(bids_dir: Path, *, validate: bool) -> None:
 def dataset_participants(bids_dir: Path) -> frozenset[str]:
     """Labels of all participants that have a folder, without reading any image."""
     return frozenset(folder.name[4:] for folder in bids_dir.glob('sub-*') if folder.is_dir())
+
+
+def participant_variables(
+    bids_dir: Path, names: Sequence[str] | None
+) -> dict[str, dict[str, str]]:
+    """Read columns of ``participants.tsv``.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        Raw BIDS dataset.
+    names : sequence of str or None
+        Which columns; ``None`` for age and sex, as far as there are such.
+
+    Returns
+    -------
+    dict
+        Column to value of each participant, whose label has no prefix; nothing without a table.
+
+    Raises
+    ------
+    UsageError
+        A column named is not there.
+    """
+    try:
+        text = (bids_dir / 'participants.tsv').read_text(encoding='utf-8-sig')
+    except (OSError, UnicodeDecodeError):
+        text = ''
+    rows = [line.split('\t') for line in text.splitlines() if line.strip()]
+    header = [name.strip() for name in rows[0]] if rows else []
+    missing = [name for name in names or () if name not in header]
+    if missing or (names and 'participant_id' not in header):
+        raise UsageError(
+            f'{bids_dir}/participants.tsv has no column {", ".join(missing or ["participant_id"])}'
+        )
+    if 'participant_id' not in header:
+        return {}
+    wanted = [name for name in names or USUAL_VARIABLES if name in header]
+    table = [dict(zip(header, row, strict=False)) for row in rows[1:]]
+    return {
+        name: {
+            row['participant_id'].strip().removeprefix('sub-'): row.get(name, '') for row in table
+        }
+        for name in wanted
+    }
 
 
 def find_scans(

@@ -37,13 +37,23 @@ BIDSIGNORE = ('*.html', 'group_*', 'logs/', 'work/', '*_desc-*')
 """BIDS has no names yet for features, views and renders, nor for a skin surface."""
 
 
+RAW = 'raw'
+"""The condition of the scans in ``bids_dir``, as they were given."""
+_RECORD = re.compile(r'(?P<stem>.+)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)')
+
+
 @dataclass(frozen=True, slots=True)
 class ScanFiles:
-    """Where the outputs of one scan are."""
+    """Where the outputs of one scan are.
+
+    The name of a condition other than raw stands at the beginning of ``desc``:
+    ``sub-01_desc-defacedskin_T1w.surf.gii`` beside ``sub-01_desc-skin_T1w.surf.gii``.
+    """
 
     folder: Path
     stem: str
     modality: str
+    condition: str = RAW
 
     @classmethod
     def of(cls, scan: Scan, output_dir: Path) -> ScanFiles:
@@ -51,10 +61,11 @@ class ScanFiles:
         folder = output_dir / f'sub-{scan.participant}'
         if scan.session is not None:
             folder /= f'ses-{scan.session}'
-        return cls(folder / 'anat', scan.source_name, scan.modality)
+        return cls(folder / 'anat', scan.source_name, scan.modality, scan.condition)
 
     def _named(self, desc: str, ending: str) -> Path:
-        return self.folder / f'{self.stem}_desc-{desc}_{self.modality}{ending}'
+        condition = '' if self.condition == RAW else self.condition
+        return self.folder / f'{self.stem}_desc-{condition}{desc}_{self.modality}{ending}'
 
     @property
     def record(self) -> Path:
@@ -178,23 +189,32 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(content, 'sha256').hexdigest()
 
 
-def bids_uri(path: Path, bids_dir: Path) -> str:
-    """BIDS URI of a raw file; the dataset is ``raw`` in DatasetLinks."""
-    return f'bids:raw:{path.relative_to(bids_dir).as_posix()}'
+def bids_uri(path: Path, dataset_dir: Path, dataset: str = RAW) -> str:
+    """BIDS URI of a file; ``dataset`` is what DatasetLinks calls the dataset: its condition."""
+    return f'bids:{dataset}:{path.relative_to(dataset_dir).as_posix()}'
 
 
-def prepare_output(output_dir: Path, bids_dir: Path) -> None:
+def prepare_output(
+    output_dir: Path, bids_dir: Path, derivatives: Iterable[tuple[str, Path]] = ()
+) -> None:
     """Make the folder a BIDS derivative.
+
+    ``derivatives`` are the names of conditions and where they are; links to others, which an
+    earlier run wrote, are kept.
 
     The same files come out whoever writes them, so that parallel runs do not disturb each other.
 
     Raises
     ------
     CannotWriteError
-        The folder cannot be made or written, or it is the dataset itself.
+        The folder cannot be made or written, or it is a dataset that is only read.
     """
     if output_dir.resolve() == bids_dir.resolve():
         raise CannotWriteError('output_dir is bids_dir, which is never written to')
+    derivatives = tuple(derivatives)
+    for name, folder in derivatives:
+        if output_dir.resolve() == folder.resolve():
+            raise CannotWriteError(f'output_dir holds the scans of {name}, which are only read')
     description = output_dir / 'dataset_description.json'
     before = read_json(description)
     if not _is_ours(before):
@@ -204,7 +224,9 @@ def prepare_output(output_dir: Path, bids_dir: Path) -> None:
     except OSError as error:
         raise CannotWriteError(f'cannot write {output_dir}: {error.strerror}') from error
     raw = read_json(bids_dir / 'dataset_description.json')
-    where = Path(os.path.relpath(bids_dir.resolve(), output_dir.resolve())).as_posix()
+    links = {**before.get('DatasetLinks', {}), RAW: _relative(bids_dir, output_dir)}
+    links |= {name: _relative(folder, output_dir) for name, folder in derivatives}
+    links = {name: links[name] for name in sorted(links, key=lambda name: (name != RAW, name))}
     write_json(
         description,
         {
@@ -212,9 +234,8 @@ def prepare_output(output_dir: Path, bids_dir: Path) -> None:
             'BIDSVersion': BIDS_VERSION,
             'DatasetType': 'derivative',
             'GeneratedBy': [{'Name': 'bids_reid', 'Version': __version__}],
-            # relative, since where people keep their data is nobody else's business
-            'SourceDatasets': [{'URL': where}],
-            'DatasetLinks': {'raw': where},
+            'SourceDatasets': [{'URL': where} for where in dict.fromkeys(links.values())],
+            'DatasetLinks': links,
         },
     )
     readme = output_dir / 'README.md'
@@ -222,6 +243,11 @@ def prepare_output(output_dir: Path, bids_dir: Path) -> None:
     if before or not readme.exists():
         write_text(readme, _packaged('output_README.md'))
     write_text(output_dir / '.bidsignore', '\n'.join(BIDSIGNORE) + '\n')
+
+
+def _relative(folder: Path, start: Path) -> str:
+    """Where a folder is from here: where people keep their data is nobody else's business."""
+    return Path(os.path.relpath(folder.resolve(), start.resolve())).as_posix()
 
 
 def _is_ours(description: Mapping[str, Any]) -> bool:
@@ -234,17 +260,30 @@ def _is_ours(description: Mapping[str, Any]) -> bool:
 def scan_records(
     output_dir: Path, participants: Iterable[str] = ()
 ) -> Iterator[tuple[ScanFiles, dict[str, Any]]]:
-    """Records of the scans that the participant level has written, sorted.
+    """Records of the scans that the participant level has written, sorted: raw, then conditions.
 
     Only the folders of ``participants`` are looked into; without any, those of all.
     """
     folders = [output_dir / f'sub-{label}' for label in participants] or output_dir.glob('sub-*')
-    found: list[Path] = []
+    found: list[ScanFiles] = []
     for folder in folders:
-        found += folder.glob('anat/*_desc-skin_*.json')
-        found += folder.glob('ses-*/anat/*_desc-skin_*.json')
-    for path in sorted(found):
-        stem, modality = path.stem.split('_desc-skin_')
-        record = read_json(path)
+        for pattern in ('anat/*_desc-*skin_*.json', 'ses-*/anat/*_desc-*skin_*.json'):
+            named = ((path, _RECORD.fullmatch(path.stem)) for path in folder.glob(pattern))
+            found += [
+                ScanFiles(path.parent, match['stem'], match['modality'], match['condition'] or RAW)
+                for path, match in named
+                if match
+            ]
+
+    def order(files: ScanFiles) -> tuple[Path, str, bool, str]:
+        return (
+            files.folder,
+            f'{files.stem}_{files.modality}',
+            files.condition != RAW,
+            files.condition,
+        )
+
+    for files in sorted(found, key=order):
+        record = read_json(files.record)
         if 'Status' in record:
-            yield ScanFiles(path.parent, stem, modality), record
+            yield files, record

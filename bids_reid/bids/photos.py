@@ -6,13 +6,10 @@ import csv
 import io
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from bids_reid.bids.walk import files_below
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.records import Photo
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SUFFIXES = (
     *('.jpg', '.jpeg', '.jfif', '.png', '.tif', '.tiff', '.webp', '.heic', '.heif'),
@@ -56,7 +53,7 @@ def find_photos(source: Path) -> tuple[Photo, ...]:
 
 def _from_folder(folder: Path) -> tuple[Photo, ...]:
     photos = []
-    for path in _files(folder):
+    for path in files_below(folder):
         relative = path.relative_to(folder)
         suffix = path.suffix.lower()
         labelled = _LABEL.match(path.name) and suffix not in NOTES
@@ -67,27 +64,6 @@ def _from_folder(folder: Path) -> tuple[Photo, ...]:
         label = next((match[1] for match in labels if match), None)
         photos.append(Photo(relative.as_posix(), label, path))
     return tuple(photos)
-
-
-def _files(folder: Path, above: frozenset[Path] = frozenset()) -> Iterator[Path]:
-    """Files below ``folder`` in order but hidden ones; a link that leads back is not followed.
-
-    ``above`` holds the real paths of the folders that led here.
-    """
-    real = folder.resolve()
-    if real in above:
-        return
-    try:
-        paths = sorted(folder.iterdir())
-    except OSError as error:
-        raise NoInputError(f'cannot list {folder}: {error.strerror}') from error
-    for path in paths:
-        if path.name.startswith('.'):
-            continue
-        if path.is_dir():
-            yield from _files(path, above | {real})
-        else:
-            yield path
 
 
 def _from_table(table: Path) -> tuple[Photo, ...]:

@@ -8,7 +8,6 @@ time it is loaded, and takes its place where that check fails.
 from __future__ import annotations
 
 import hashlib
-import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import dlib
@@ -16,6 +15,7 @@ import numpy as np
 
 from bids_reid.faces.dlib_onnx import grey_model
 from bids_reid.faces.dlib_weights import read_network
+from bids_reid.faces.sessions import engine_name, open_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,25 +100,14 @@ class DlibEngine:
 
 
 class OnnxEngine:
-    """The same network on ONNX Runtime; as many threads as ``OMP_NUM_THREADS`` says, or one.
+    """The same network on ONNX Runtime.
 
     What it gives for a chip depends neither on the other chips of a call nor on their number.
     """
 
     def __init__(self, content: bytes) -> None:
-        import onnxruntime
-
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = _threads()
-        options.inter_op_num_threads = 1
-        options.use_deterministic_compute = True
-        # a thread that waits takes no processor time from other scans
-        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
-        self.name = f'onnxruntime {onnxruntime.__version__}'
-        self._session = onnxruntime.InferenceSession(
-            grey_model(read_network(content)), options, providers=['CPUExecutionProvider']
-        )
+        self.name = engine_name()
+        self._session = open_session(grey_model(read_network(content)))
 
     def embed(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (n, 128) features of n grey aligned faces (n, 150, 150)."""
@@ -127,9 +116,3 @@ class OnnxEngine:
             part = slice(start, start + BATCH)
             (features[part],) = self._session.run(None, {'chips': chips[part]})
         return features
-
-
-def _threads() -> int:
-    """Number of threads that OpenMP would take for its outermost loops."""
-    asked = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0].strip()
-    return max(int(asked), 1) if asked.isdecimal() else 1

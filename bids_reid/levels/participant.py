@@ -7,12 +7,13 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bids_reid.bids.derivatives import is_up_to_date, save_failure
-from bids_reid.bids.inputs import find_scans
-from bids_reid.bids.outputs import prepare_output
+from bids_reid.bids.conditions import find_versions
+from bids_reid.bids.derivatives import is_up_to_date, renew_claim, save_failure
+from bids_reid.bids.inputs import dataset_participants, find_scans
+from bids_reid.bids.outputs import RAW, ScanFiles, prepare_output
 from bids_reid.errors import Exit
-from bids_reid.faces.extractors import load_extractor
-from bids_reid.levels.common import dataset_name, forget, run, say
+from bids_reid.faces.extractors import available_extractors, load_extractor
+from bids_reid.levels.common import dataset_name, forget, run, say, say_left_out
 from bids_reid.settings import DEFAULT_MODALITIES
 from bids_reid.views.selftest import check_rendering
 from bids_reid.workflows.library import read_scans
@@ -21,7 +22,7 @@ from bids_reid.workflows.participant import init_participant_wf, scan_node_name
 from bids_reid.workflows.plugin import KILLED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from bids_reid.records import Scan
     from bids_reid.settings import Settings
@@ -29,15 +30,12 @@ if TYPE_CHECKING:
 
 def participant_level(settings: Settings) -> Exit:
     """Process the scans that need it and write the pages of all that were chosen."""
-    scans = find_scans(
-        settings.bids_dir,
-        participants=settings.participants,
-        sessions=settings.sessions,
-        modalities=settings.modalities or DEFAULT_MODALITIES,
-        filter_file=settings.filter_file,
-        database_dir=settings.database_dir,
-        note=say,
-    )
+    if not settings.extractors:
+        names, left_out = available_extractors()
+        say(f'extractors: {", ".join(names)}')
+        say_left_out(left_out)
+        settings = replace(settings, extractors=names)
+    scans, refused = _choose(settings)
     stale = _to_do(scans, settings)
     people = {scan.participant for scan in scans}
     say(f'{len(scans)} scans of {len(people)} participants, {len(stale)} to do')
@@ -45,11 +43,68 @@ def participant_level(settings: Settings) -> Exit:
         for scan in stale:
             say(f'  {scan.path}')
         return Exit.OK
-    prepare_output(settings.output_dir, settings.bids_dir)
+    prepare_output(settings.output_dir, settings.bids_dir, settings.derivatives)
+    for scan, reason in refused:
+        _save_failure(scan, settings, reason)
+    for scan in scans:
+        renew_claim(scan, settings.datasets[scan.condition], settings.output_dir)
     if stale and not settings.reports_only:
         say(f'rendering with {check_rendering()}')
         _process(stale, settings)
-    return _report(scans, settings)
+    return _report([*scans, *(scan for scan, _ in refused)], settings)
+
+
+def _choose(settings: Settings) -> tuple[list[Scan], list[tuple[Scan, str]]]:
+    """Find the scans of all conditions, and those that are not clear, with the reason."""
+    modalities = settings.modalities or DEFAULT_MODALITIES
+    raw: Sequence[Scan] = find_scans(
+        settings.bids_dir,
+        participants=settings.participants,
+        sessions=settings.sessions,
+        modalities=modalities,
+        filter_file=settings.filter_file,
+        database_dir=settings.database_dir,
+        note=say,
+    )
+    if not settings.derivatives:
+        return list(raw), []
+    originals = raw
+    if settings.sessions or settings.filter_file:
+        # what the filters leave out is an original all the same
+        originals = find_scans(
+            settings.bids_dir,
+            participants=settings.participants,
+            modalities=modalities,
+            database_dir=settings.database_dir,
+        )
+    dataset = dataset_participants(settings.bids_dir)
+    unwanted = {(scan.source_name, scan.modality) for scan in set(originals) - set(raw)}
+    versions: list[Scan] = []
+    refused: list[tuple[Scan, str]] = []
+    for name, folder in settings.derivatives:
+        found = find_versions(
+            name,
+            folder,
+            originals,
+            participants=settings.participants or dataset,
+            dataset=dataset,
+            modalities=modalities,
+            note=say,
+        )
+        raw = [scan for scan in raw if scan.path.resolve() not in found.taken]
+        versions += [scan for scan in found.scans if _wanted(scan, unwanted, settings)]
+        refused += [entry for entry in found.refused if _wanted(entry[0], unwanted, settings)]
+    return [*raw, *versions], refused
+
+
+def _wanted(scan: Scan, unwanted: Collection[tuple[str, str]], settings: Settings) -> bool:
+    """Whether the filters choose a version: those of its original decide."""
+    in_session = not settings.sessions or scan.session in settings.sessions
+    return in_session and (scan.source_name, scan.modality) not in unwanted
+
+
+def _save_failure(scan: Scan, settings: Settings, reason: str) -> None:
+    save_failure(scan, settings.datasets[scan.condition], settings.output_dir, reason)
 
 
 def _to_do(scans: Sequence[Scan], settings: Settings) -> list[Scan]:
@@ -59,7 +114,13 @@ def _to_do(scans: Sequence[Scan], settings: Settings) -> list[Scan]:
     return [
         scan
         for scan in scans
-        if not is_up_to_date(scan, settings.output_dir, models=models, keep_renders=keep)
+        if not is_up_to_date(
+            scan,
+            settings.output_dir,
+            models=models,
+            keep_renders=keep,
+            complete_face=settings.complete_face,
+        )
     ]
 
 
@@ -82,7 +143,7 @@ def _process(scans: Sequence[Scan], settings: Settings) -> None:
         )
     for scan, reason in failures.items():
         say(f'FAILED {scan.path.name}: {reason}')
-        save_failure(scan, settings.bids_dir, settings.output_dir, reason)
+        _save_failure(scan, settings, reason)
 
 
 def _run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
@@ -90,10 +151,11 @@ def _run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
     by_name = {scan_node_name(scan): scan for scan in scans}
     workflow = init_participant_wf(
         scans=scans,
-        bids_dir=settings.bids_dir,
+        datasets=settings.datasets,
         output_dir=settings.output_dir,
         extractors=settings.extractors,
         keep_renders=_keep_renders(settings),
+        complete_face=settings.complete_face,
     )
     failed: set[str] = set()
     started, done = time.monotonic(), 0
@@ -114,14 +176,17 @@ def _run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
     reasons = run(workflow, settings, on_status)
     for name in by_name:
         forget(settings, workflow.name, name)
+    if settings.plugin_file is not None:
+        # scripts and pickled steps that were handed to the scheduler
+        forget(settings, workflow.name, 'batch')
     return {by_name[node.split('.')[1]]: reason for node, reason in reasons.items()}
 
 
 def _report(scans: Sequence[Scan], settings: Settings) -> Exit:
     """Write the pages, with faces or without as asked now; tell which scans gave no template."""
-    sources = {scan.path.relative_to(settings.bids_dir).as_posix() for scan in scans}
+    chosen = {ScanFiles.of(scan, settings.output_dir) for scan in scans}
     found = read_scans(settings.output_dir, {scan.participant for scan in scans})
-    lines = [scan.line for scan in found if scan.line.source in sources]
+    lines = [scan.line for scan in found if scan.files in chosen]
     dataset = dataset_name(settings)
     for participant in sorted({line.participant for line in lines}):
         write_participant_page(
@@ -138,5 +203,6 @@ def _report(scans: Sequence[Scan], settings: Settings) -> Exit:
     )
     for line in lines:
         if line.status == 'no_face':
-            say(f'  no face: {line.source}: {line.reason}')
+            condition = '' if line.condition == RAW else f'{line.condition}: '
+            say(f'  no face: {condition}{line.source}: {line.reason}')
     return Exit.SOME_FAILED if counts['failed'] else Exit.OK

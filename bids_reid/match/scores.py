@@ -5,8 +5,8 @@ The score matrix made here, one row per probe and one column per scan, is all th
 may fill such a matrix in its own way. :mod:`bids_reid.match.search` fills it many times faster,
 with bounds on what each entry lacks; whatever a result depends on is then computed here.
 
-A *decision* turns the many renders of a scan into one score. To add one, write a function with
-the signature of :data:`Decision` and add a line to :data:`DECISIONS`.
+What is compared with a probe are the renders of a scan, and its score is that of the render most
+alike; :mod:`bids_reid.match.decisions` has other ways to make one score of many renders.
 """
 
 from __future__ import annotations
@@ -18,11 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Similarity = Literal['euclidean', 'cosine']
-Decision = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Features of a scan's renders (n, d) to what is compared with a probe (m, d), m > 0.
-
-The scan's score is that of the row most alike. No template is empty.
-"""
 
 BLOCK_BYTES = 2**20
 """Bound on the working array while scores are computed: what a processor's cache holds."""
@@ -45,7 +40,6 @@ def probe_scores(
     gallery: Gallery,
     *,
     similarity: Similarity,
-    decision: str = 'best',
     block_bytes: int = BLOCK_BYTES,
 ) -> NDArray[np.float32]:
     """Score every probe against every scan; a higher score means more alike.
@@ -63,8 +57,6 @@ def probe_scores(
     similarity
         ``euclidean``: minus the distance, so 0 is identical. ``cosine``: from -1 to 1; a vector
         of zeros has no direction and scores 0 against everything.
-    decision
-        A key of :data:`DECISIONS`.
     block_bytes
         Bound on the working array. Changes memory and speed, not the scores.
 
@@ -75,33 +67,23 @@ def probe_scores(
     Raises
     ------
     ValueError
-        If a shape, a value, the similarity or the decision is not as described.
+        If a shape, a value or the similarity is not as described.
     """
-    check_probes(probes, similarity, decision)
+    check_probes(probes, similarity)
     if block_bytes < 1:
         raise ValueError(f'block_bytes must be positive, not {block_bytes}')
-    compare, rows_of = _SIMILARITIES[similarity], DECISIONS[decision]
+    compare = _SIMILARITIES[similarity]
     scores = np.full((len(probes), len(gallery)), np.nan, dtype=np.float32)
     for scan in range(len(gallery)):
         features = checked_template(gallery, scan, probes)
         if len(features) and len(probes):
             check_finite(features, scan)
-            rows = rows_of(features).astype(np.float64)
+            rows = features.astype(np.float64)
             n_probes = max(1, block_bytes // rows.nbytes)
             for first in range(0, len(probes), n_probes):
                 block = slice(first, first + n_probes)
                 scores[block, scan] = compare(probes[block].astype(np.float64), rows).max(axis=1)
     return scores
-
-
-def best(features: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Score each scan by its render that is most like the probe: compare all of them."""
-    return features
-
-
-DECISIONS: dict[str, Decision] = {
-    'best': best,
-}
 
 
 def _minus_distance(probes: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -131,10 +113,8 @@ _SIMILARITIES: dict[
 }
 
 
-def check_probes(probes: NDArray[np.float32], similarity: str, decision: str) -> None:
-    """Raise ValueError unless the probes are finite rows, and similarity and decision known."""
-    if decision not in DECISIONS:
-        raise ValueError(f'unknown decision {decision!r}; known: {", ".join(DECISIONS)}')
+def check_probes(probes: NDArray[np.float32], similarity: str) -> None:
+    """Raise ValueError unless the probes are finite rows and the similarity is known."""
     if similarity not in get_args(Similarity):
         raise ValueError(
             f'unknown similarity {similarity!r}; known: {", ".join(get_args(Similarity))}'

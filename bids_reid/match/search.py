@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_reid.match.scores import (
-    DECISIONS,
     Gallery,
     Similarity,
     check_finite,
@@ -81,7 +80,6 @@ def search(
     gallery: Gallery,
     *,
     similarity: Similarity,
-    decision: str = 'best',
     tile_rows: int = TILE_ROWS,
     tile_probes: int = TILE_PROBES,
 ) -> FastScores:
@@ -89,7 +87,7 @@ def search(
 
     Parameters
     ----------
-    probes, gallery, similarity, decision
+    probes, gallery, similarity
         As for :func:`bids_reid.match.scores.probe_scores`.
     tile_rows, tile_probes
         Size of one product. Changes memory, speed and rounding, which stays within the bound.
@@ -97,9 +95,9 @@ def search(
     Raises
     ------
     ValueError
-        If a shape, a value, the similarity or the decision is not as described.
+        If a shape, a value or the similarity is not as described.
     """
-    check_probes(probes, similarity, decision)
+    check_probes(probes, similarity)
     # transposed, so that what a tile gives lies together
     scores = np.full((len(gallery), len(probes)), np.nan, np.float32)
     slack = np.full(len(gallery), np.nan, np.float32)
@@ -112,7 +110,7 @@ def search(
     with np.errstate(over='ignore', invalid='ignore'):
         comparison = _COMPARISONS[similarity](probes)
         columns = [np.ascontiguousarray(comparison.columns[:, block]) for block in blocks]
-        for scans, rows, starts in _tiles(gallery, probes, decision, tile_rows):
+        for scans, rows, starts in _tiles(gallery, probes, tile_rows):
             rows, row_slack = comparison.prepare(rows)  # noqa: PLW2901
             if not np.isfinite(row_slack).all():
                 for scan in scans:
@@ -132,9 +130,9 @@ def search(
 
 
 def _tiles(
-    gallery: Gallery, probes: NDArray[np.float32], decision: str, n_rows: int
+    gallery: Gallery, probes: NDArray[np.float32], n_rows: int
 ) -> Iterator[tuple[list[int], NDArray[np.float32], list[int]]]:
-    """Yield a few enrolled scans, what is compared of them below each other, where each starts.
+    """Yield a few enrolled scans, their renders below each other, where each starts.
 
     The rows have one more column, to be filled, and are overwritten by the next ones.
     """
@@ -143,10 +141,9 @@ def _tiles(
     starts: list[int] = []
     end = 0
     for scan in range(len(gallery)):
-        features = checked_template(gallery, scan, probes)
-        if not len(features):
+        part = checked_template(gallery, scan, probes)
+        if not len(part):
             continue
-        part = DECISIONS[decision](features)
         if scans and end + len(part) > n_rows:
             yield scans, rows[:end], starts
             scans, starts, end = [], [], 0

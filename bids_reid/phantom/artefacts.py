@@ -40,7 +40,7 @@ _INSIDE = np.array([0.0, -60.0, 10.0])  # a point in the head that sees all of t
 def dim_front(scan: Scan, share: float = 1 / 3) -> Scan:
     """Receive coil at the back of the head: the nose has ``share`` of the signal there."""
     a = anatomy(scan.who, ASLEEP)
-    _, y, _ = _coordinates(scan)
+    _, y, _ = coordinates(scan)
     back = 17.0 - scan.who.cranium_depth
     field = np.float32(share) ** ((y - back) * np.float32(1 / (a.tip_y - back)))
     field /= field[scan.distance < 0].mean()
@@ -79,7 +79,7 @@ def bright_rim(scan: Scan, layers: int = 2) -> Scan:
     """Outermost voxels as bright as tissue on all sides, as gradient unwarping leaves them."""
     rim = np.ones(scan.data.shape, np.bool_)
     rim[(slice(layers, -layers),) * 3] = False
-    return replace(scan, data=_cast(np.where(rim, scan.contrast.white, scan.data), scan))
+    return replace(scan, data=cast(np.where(rim, scan.contrast.white, scan.data), scan))
 
 
 def ring(scan: Scan, width: float = 2.0) -> Scan:
@@ -107,14 +107,14 @@ def randomise_air(scan: Scan, seed: int | Sequence[int] = 0) -> Scan:
 
 def offset(scan: Scan, by: int = 1024) -> Scan:
     """CT stored without negative values."""
-    return replace(scan, data=_cast(scan.data.astype(np.float32) + by, scan))
+    return replace(scan, data=cast(scan.data.astype(np.float32) + by, scan))
 
 
 def blur(scan: Scan, width: float = 5.0) -> Scan:
     """Resolution of ``width`` (full width at half maximum), nothing negative: PET."""
     sigma = width / 2.355 / np.linalg.norm(scan.affine[:3, :3], axis=0)
     smooth = ndimage.gaussian_filter(scan.data.astype(np.float32), sigma)
-    return replace(scan, data=_cast(np.maximum(smooth, 0.0), scan))
+    return replace(scan, data=cast(np.maximum(smooth, 0.0), scan))
 
 
 # --- things beside the head
@@ -124,7 +124,7 @@ def add_markers(scan: Scan, seed: int | Sequence[int] = 0, diameter: float = 10.
     """Bright balls on the forehead, both temples and a cheek, touching the skin."""
     rng = np.random.default_rng(seed)
     radius = 0.5 * diameter / scan.scale
-    x, y, z = _coordinates(scan)
+    x, y, z = coordinates(scan)
     distance = np.full(scan.data.shape, np.inf, np.float32)
     for direction in _MARKED:
         centre = _stuck_on(scan.who, np.array(direction) + rng.normal(0.0, 0.06, 3), radius)
@@ -138,7 +138,7 @@ def add_cushions(scan: Scan, strength: float = 1.0) -> Scan:
 
     ``strength`` multiplies that signal.
     """
-    x, y, z = _coordinates(scan)
+    x, y, z = coordinates(scan)
     side = np.abs(x)
     behind = np.maximum(y + 120.0, side - 85.0)
     # wedges, thinner towards the face
@@ -149,7 +149,7 @@ def add_cushions(scan: Scan, strength: float = 1.0) -> Scan:
 
 def add_headphones(scan: Scan) -> Scan:
     """Dim pads over the ears, with a brighter shell."""
-    x, y, z = _coordinates(scan)
+    x, y, z = coordinates(scan)
     pad = ellipsoid(np.abs(x), y, z, (82.0, -78.0, -12.0), (17.0, 40.0, 44.0))
     scan = _put(scan, pad, _foam(scan, x, y, z))
     return _put(scan, np.abs(pad) - 1.0, _faint(scan, 0.25))
@@ -158,7 +158,7 @@ def add_headphones(scan: Scan) -> Scan:
 def add_tube(scan: Scan) -> Scan:
     """A tube out of the mouth and down the cheek, 10 mm wide, with dim walls."""
     a = anatomy(scan.who, ASLEEP)
-    x, y, z = _coordinates(scan)
+    x, y, z = coordinates(scan)
     lips, bend = (8.0, a.mouth_y - 4.0, a.mouth_z), (16.0, a.mouth_y + 12.0, a.mouth_z - 12.0)
     first = capsule(x, y, z, lips, bend, (5.0, 5.0))
     second = capsule(x, y, z, bend, (52.0, -10.0, -160.0), (5.0, 5.0))
@@ -167,7 +167,7 @@ def add_tube(scan: Scan) -> Scan:
 
 def add_table(scan: Scan) -> Scan:
     """What a head lies on in a CT scanner: a curved shell filled with foam, and a table below."""
-    x, y, z = _coordinates(scan)
+    x, y, z = coordinates(scan)
     back = 17.0 - scan.who.cranium_depth
     cradle = ellipsoid(x, y, 0.0 * z, (0.0, -70.0, 0.0), (108.0, -back - 62.0, 1e4))
     rest = np.maximum(np.abs(cradle) - 1.5, y + 75.0)
@@ -180,7 +180,7 @@ def add_table(scan: Scan) -> Scan:
 def add_mask(scan: Scan, thickness: float = 2.5) -> Scan:
     """Plastic sheet on forehead and face, as in radiotherapy; holes at eyes, nose and mouth."""
     a = anatomy(scan.who, ASLEEP)
-    x, y, z = _coordinates(scan)
+    x, y, z = coordinates(scan)
     sheet = scan.distance - thickness
     sheet = np.maximum(sheet, -70.0 - y)
     hole = ellipsoid(x, y, z, (0.0, a.front, 0.5 * (a.tip_z + a.mouth_z)), (24.0, 60.0, 32.0))
@@ -195,7 +195,7 @@ def add_mask(scan: Scan, thickness: float = 2.5) -> Scan:
 def add_metal(scan: Scan, radius: float = 15.0) -> Scan:
     """Dental metal: no signal around the upper front teeth, as far as the lip; a bright rim."""
     a = anatomy(scan.who, ASLEEP)
-    x, y, z = _coordinates(scan)
+    x, y, z = coordinates(scan)
     radius /= scan.scale
     centre = (4.0, a.front - 4.0, a.mouth_z + 8.0)
     ball = ellipsoid(x, y, z, centre, (1.1 * radius, radius, radius))
@@ -206,12 +206,12 @@ def add_metal(scan: Scan, radius: float = 15.0) -> Scan:
 
 def zero_background(scan: Scan, reach: float = 3.0) -> Scan:
     """Set what is more than ``reach`` outside the head to 0, as scanners' masks do."""
-    return _zeroed(scan, scan.distance > reach)
+    return zeroed(scan, scan.distance > reach)
 
 
 def threshold_background(scan: Scan, share: float = 0.12) -> Scan:
     """Set what is darker than a share of the white matter to 0, in air, bone and dim skin."""
-    return _zeroed(scan, scan.data < share * scan.contrast.white)
+    return zeroed(scan, scan.data < share * scan.contrast.white)
 
 
 def pad_zeros(scan: Scan, width: float = 25.0) -> Scan:
@@ -222,23 +222,23 @@ def pad_zeros(scan: Scan, width: float = 25.0) -> Scan:
     affine[:3, 3] -= affine[:3, :3] @ n
     # there is nothing to see of the skin there
     distance = np.pad(scan.distance, around, constant_values=100.0)
-    data = _cast(np.pad(scan.data.astype(np.float32), around), scan)
+    data = cast(np.pad(scan.data.astype(np.float32), around), scan)
     return replace(scan, data=data, distance=distance, affine=affine)
 
 
 def keep_brick(scan: Scan, low: Vector, high: Vector) -> Scan:
     """Zero outside a box held straight in head coordinates: a scan resampled to another grid."""
     outside = np.zeros(scan.data.shape, np.bool_)
-    for axis, start, stop in zip(_coordinates(scan), low, high, strict=True):
+    for axis, start, stop in zip(coordinates(scan), low, high, strict=True):
         outside |= (axis < start) | (axis > stop)
-    return _zeroed(scan, outside)
+    return zeroed(scan, outside)
 
 
 def pad_circle(scan: Scan, value: float = -3024.0) -> Scan:
     """CT: a value of no tissue outside the circle of reconstruction, in every axial slice."""
     u, v = np.meshgrid(*(np.linspace(-1, 1, n) for n in scan.data.shape[:2]), indexing='ij')
     outside = (u * u + v * v > 1.0)[:, :, None]
-    return replace(scan, data=_cast(np.where(outside, value, scan.data), scan))
+    return replace(scan, data=cast(np.where(outside, value, scan.data), scan))
 
 
 def crop(scan: Scan, low: Vector | None = None, high: Vector | None = None) -> Scan:
@@ -254,14 +254,14 @@ def crop(scan: Scan, low: Vector | None = None, high: Vector | None = None) -> S
 
 def deface(scan: Scan) -> Scan:
     """Everything in front of a plane and below the brow set to 0."""
-    return _zeroed(scan, _before_face_plane(scan) > 0)
+    return zeroed(scan, before_face_plane(scan) > 0)
 
 
 def strip_skull(scan: Scan) -> Scan:
     """Only the brain is kept."""
-    points = np.stack([axis.ravel() for axis in _coordinates(scan)], axis=1)
+    points = np.stack([axis.ravel() for axis in coordinates(scan)], axis=1)
     outside = brain_distance(points, anatomy(scan.who, ASLEEP)).reshape(scan.data.shape) > 0
-    return _zeroed(scan, outside)
+    return zeroed(scan, outside)
 
 
 def reface(scan: Scan, other: Identity) -> Scan:
@@ -269,7 +269,7 @@ def reface(scan: Scan, other: Identity) -> Scan:
     to_head = scan.to_head @ scan.affine
     i, j, k = scan.data.shape
     theirs, _ = grid_signal(other, ASLEEP, scan.contrast, (i, j, k), to_head, voxel=_voxel(scan))
-    share = step(_before_face_plane(scan), -10.0, 0.0)
+    share = step(before_face_plane(scan), -10.0, 0.0)
     return replace(scan, data=scan.data + share * (theirs - scan.data))
 
 
@@ -298,7 +298,7 @@ def turn_grid(scan: Scan, motion: NDArray[np.floating]) -> Scan:
 # --- helpers
 
 
-def _coordinates(scan: Scan) -> tuple[Array, Array, Array]:
+def coordinates(scan: Scan) -> tuple[Array, Array, Array]:
     """Head coordinates of all voxels."""
     matrix = (scan.to_head @ scan.affine).astype(np.float32)
     i, j, k = np.meshgrid(
@@ -367,22 +367,23 @@ def _plane(
     return round(float(move(whole[None], to_voxels)[0, axis]))
 
 
-def _before_face_plane(scan: Scan) -> Array:
+def before_face_plane(scan: Scan) -> Array:
     """Distance in front of a plane through brow and ears, below the brow; positive in the face."""
     (_, top_y, top_z), (_, low_y, low_z) = _FACE_PLANE
     length = float(np.hypot(top_y - low_y, top_z - low_z))
-    _, y, z = _coordinates(scan)
+    _, y, z = coordinates(scan)
     ahead = ((y - top_y) * (top_z - low_z) - (z - top_z) * (top_y - low_y)) * (1 / length)
     return -intersection(-ahead, z - top_z, 1.0)
 
 
-def _zeroed(scan: Scan, where: NDArray[np.bool_]) -> Scan:
+def zeroed(scan: Scan, where: NDArray[np.bool_]) -> Scan:
+    """Set to what tools write: 0, which is no air in CT."""
     data = scan.data.copy()
     data[where] = 0
     return replace(scan, data=data)
 
 
-def _cast(data: NDArray[np.floating], scan: Scan) -> Array | NDArray[np.int16]:
+def cast(data: NDArray[np.floating], scan: Scan) -> Array | NDArray[np.int16]:
     """Values as the scan stores them."""
     if scan.data.dtype == np.int16:
         return np.rint(data).astype(np.int16)

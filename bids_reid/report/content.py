@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from bids_reid.records import Score, View
+from bids_reid.records import View
+from bids_reid.risk.attacks import ParticipantRow, StrongestRow
+from bids_reid.risk.breakdown import BreakdownRow
+from bids_reid.risk.comparisons import ComparisonRow
+from bids_reid.risk.controls import ControlRow
+from bids_reid.risk.gate import Verdict
+from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.identification import IdentificationRow, Series
+from bids_reid.risk.linkage import LinkageRow
+from bids_reid.risk.openset import OpenSetRow
+from bids_reid.risk.pairing import ReductionRow
+from bids_reid.risk.verification import VerificationRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +47,10 @@ class Provenance:
 class ScanLine:
     """One scan: the columns of ``group_scans.tsv``.
 
-    ``status`` is ok, no_face or failed; ``face_present``, by the shape of the surface, is yes, no
-    or unsure, and ``None`` if the scan failed.
+    ``status`` is ok, no_face or failed. ``face_present`` (yes, no or unsure), ``face_score``,
+    ``verdict``, ``brain_loss`` and ``reason`` are those of `bids_reid.risk.presence.Presence`.
+    ``deidentification`` is claimed if the scan's sidecar says that its face was removed or
+    replaced, otherwise none.
     """
 
     participant: str
@@ -47,8 +60,12 @@ class ScanLine:
     source: str
     status: str
     face_present: str | None = None
+    face_score: float | None = None
     n_views_with_face: int | None = None
+    verdict: str | None = None
+    brain_loss: str | None = None
     reason: str = ''
+    deidentification: str = 'none'
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,23 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Statistics:
+    """What stands beside the identification rates: the rows of a table each.
+
+    The name of a field is that of its table after ``group_``.
+    """
+
+    strongest: tuple[StrongestRow, ...] = ()
+    participants: tuple[ParticipantRow, ...] = ()
+    comparisons: tuple[ComparisonRow, ...] = ()
+    controls: tuple[ControlRow, ...] = ()
+    growth: tuple[GrowthRow, ...] = ()
+    verification: tuple[VerificationRow, ...] = ()
+    openset: tuple[OpenSetRow, ...] = ()
+    breakdown: tuple[BreakdownRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GroupReport:
     """The input of the group page.
 
@@ -109,10 +143,20 @@ class GroupReport:
         Rows of ``group_identification.tsv``.
     curves
         One CMC per series.
-    ranks
-        Results of each series in the participant unit.
     unprocessed
         Labels of the participants of the dataset without any result at this group call.
+    reductions
+        How rates changed from raw to each other condition, the same people searched alike.
+    verdict
+        Whether the risk is within the limit that was given; ``None`` without a limit.
+    not_run
+        Each extractor that was not used, and why.
+    statistics
+        What stands beside the rates; empty without photographs.
+    linkage
+        Rows of ``group_linkage.tsv``.
+    audited
+        The condition that the page is about first.
     """
 
     dataset: str
@@ -121,8 +165,13 @@ class GroupReport:
     photos: tuple[PhotoLine, ...] | None = None
     rows: tuple[IdentificationRow, ...] = ()
     curves: tuple[Curve, ...] = ()
-    ranks: tuple[tuple[Series, tuple[Score, ...]], ...] = ()
     unprocessed: tuple[str, ...] = ()
+    reductions: tuple[ReductionRow, ...] = ()
+    verdict: Verdict | None = None
+    not_run: Mapping[str, str] = field(default_factory=dict)
+    statistics: Statistics = Statistics()
+    linkage: tuple[LinkageRow, ...] = ()
+    audited: str = 'raw'
 
 
 @dataclass(frozen=True, slots=True)

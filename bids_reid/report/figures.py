@@ -18,6 +18,7 @@ from matplotlib.ticker import NullLocator, PercentFormatter, ScalarFormatter
 
 from bids_reid.report import words
 from bids_reid.report.content import Curve
+from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.identification import IdentificationRow
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ DASHES = ('solid', 'dashed', 'dashdot', 'dotted')
 LONG_GALLERY = 30
 FEW_RANKS = 10
 MOST_BARS = 4
+SIZES = {
+    **{10**power: f'{10**power:,}' for power in range(6)},
+    10**6: '1 million',
+    10**7: '10 million',
+}
 _STYLE: Any = {
     'svg.fonttype': 'none',
     'svg.hashsalt': 'bids_reid',
@@ -104,11 +110,65 @@ def cmc_figure(
         )
         _dress(axes, n_gallery)
         figure.legend(loc='outside lower center', frameon=False, ncols=1)
-        buffer = StringIO()
-        nothing = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
-        figure.savefig(buffer, format='svg', transparent=True, metadata=nothing)
-    title = f'Identification rate at each rank: {name}'
-    return _inline(buffer.getvalue(), title, _describe(curves))
+        drawing = _svg(figure)
+    return _inline(drawing, f'Identification rate at each rank: {name}', _describe(curves))
+
+
+def growth_figure(name: str, rows: Sequence[GrowthRow]) -> str:
+    """Draw the rank-1 rate against the size of the gallery as an SVG element.
+
+    Parameters
+    ----------
+    name
+        What the figure shows, for its title; also keeps its ids apart from those of others.
+    rows
+        Of one series, by size, each with a rate; those that are measured first.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4.8, 3.6), layout='constrained')
+        axes = figure.add_subplot()
+        measured = [row for row in rows if row.measured == 'yes']
+        for part, dash, label in (
+            (measured, 'solid', 'measured'),
+            ([*measured[-1:], *(row for row in rows if row.measured == 'no')], 'dashed', 'model'),
+        ):
+            sizes = [row.n_gallery for row in part]
+            low, rate, high = (
+                [float(getattr(row, key) or 0) for row in part]
+                for key in ('ci_low', 'rate', 'ci_high')
+            )
+            axes.fill_between(sizes, low, high, color=COLOURS[0], alpha=0.2, linewidth=0)
+            axes.plot(sizes, rate, color=COLOURS[0], linestyle=dash, linewidth=2, label=label)
+        axes.plot(
+            [row.n_gallery for row in rows],
+            [row.chance for row in rows],
+            color='black',
+            alpha=0.6,
+            linestyle=(0, (1, 2)),
+            linewidth=1.5,
+            label='guessing',
+        )
+        axes.set_xscale('log')
+        powers = [10**power for power in range(8) if 10**power <= rows[-1].n_gallery]
+        axes.set_xticks(powers, [SIZES[power] for power in powers])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel('people in the gallery')
+        _dress_rates(axes, 'participants found at rank 1')
+        figure.legend(loc='outside lower center', frameon=False, ncols=3)
+        drawing = _svg(figure)
+    said = ' '.join(
+        f'{words.percent(row.rate)} among {row.n_gallery:,}{"" if row.measured == "yes" else "?"}.'
+        for row in rows
+    )
+    return _inline(drawing, f'Identification rate and size of the gallery: {name}', said)
+
+
+def _svg(figure: Figure) -> str:
+    """Save a figure as SVG text without a date: the same figure is the same text."""
+    buffer = StringIO()
+    nothing = dict.fromkeys(('Date', 'Creator', 'Format', 'Type'))
+    figure.savefig(buffer, format='svg', transparent=True, metadata=nothing)
+    return buffer.getvalue()
 
 
 def _draw_intervals(
@@ -130,11 +190,8 @@ def _draw_intervals(
 
 def _dress(axes: Axes, n_gallery: int) -> None:
     """Label the axes; the ranks of a long gallery are spread on a logarithmic scale."""
-    axes.set_ylim(0, 1)
-    axes.set_ylabel('participants found')
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    _dress_rates(axes, 'participants found')
     axes.set_xlabel('within the first … candidates (rank)')
-    axes.grid(color='black', alpha=0.15, linewidth=0.8)
     if n_gallery > LONG_GALLERY:
         axes.set_xscale('log')
         ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= n_gallery]
@@ -146,6 +203,14 @@ def _dress(axes: Axes, n_gallery: int) -> None:
         step = 1 if n_gallery <= FEW_RANKS else 5
         axes.set_xticks([1, *range(step, n_gallery + 1, step)])
         axes.set_xlim(0.5, n_gallery + 0.5)
+
+
+def _dress_rates(axes: Axes, what: str) -> None:
+    """Label the vertical axis of rates and draw a grid."""
+    axes.set_ylim(0, 1)
+    axes.set_ylabel(what)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.grid(color='black', alpha=0.15, linewidth=0.8)
 
 
 def _describe(curves: Mapping[str, Curve]) -> str:

@@ -31,8 +31,10 @@ class Finding:
     n_tried: int
 
 
-def group_findings(rows: Iterable[IdentificationRow]) -> list[Finding]:
+def group_findings(rows: Iterable[IdentificationRow], audited: str | None = None) -> list[Finding]:
     """Find the strongest attack on each group of scans, the most surely exposed group first.
+
+    Groups of the condition ``audited``, if it is given, come before all others.
 
     Only the participant unit is looked at: its probes are independent, so its interval holds.
     """
@@ -54,7 +56,11 @@ def group_findings(rows: Iterable[IdentificationRow]) -> list[Finding]:
         )
     # The lower bound, not the rate: three of three people say less than twenty of twenty-four.
     # The sort is stable: groups that are equally exposed keep their order.
-    return sorted(findings, key=lambda finding: finding.row.ci_low or 0, reverse=True)
+    return sorted(
+        findings,
+        key=lambda finding: (finding.row.condition == audited, finding.row.ci_low or 0),
+        reverse=True,
+    )
 
 
 def group_name(line: _Grouped) -> str:

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
+from typing import Any, Protocol
 
 from markupsafe import Markup
 
-from bids_reid.records import Score
 from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine
 from bids_reid.report.figures import attack_styles, cmc_figure
 from bids_reid.report.findings import attack_name, distinct, group_findings, group_name
 from bids_reid.report.html import render_page
-from bids_reid.risk.identification import IdentificationRow, Series
+from bids_reid.report.statistics import (
+    changes,
+    controls,
+    exposed,
+    exposed_columns,
+    growths,
+    linkage_sentence,
+    links,
+    presence_sentence,
+)
+from bids_reid.risk.identification import IdentificationRow, Series, Unit
+
+UNITS: tuple[Unit, ...] = ('participant', 'photo')
+MOST_CURVES = 6
+"""So many attacks of a group of scans are drawn; all are in the table."""
+NOTABLE = 0.05
+"""Comparisons with a larger adjusted p are not listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +49,8 @@ class ScanGroup:
     n_participants: int
     n_scans: int
     statuses: Counter[str]
-    faces: Counter[str | None]
+    verdicts: Counter[str | None]
+    n_brain_loss: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,53 +67,110 @@ class PhotoCounts:
     unprocessed_statuses: Counter[str]
 
 
-@dataclass(frozen=True, slots=True)
-class RankLine:
-    """The rank of one participant in each series; ``None`` where there was no search."""
-
-    participant: str
-    results: tuple[Score | None, ...]
-
-
 def group_page(content: GroupReport) -> str:
     """Return the group page as one self-contained HTML file.
 
     No photograph is ever given a candidate's name: nothing in ``content`` holds one.
     """
-    photos = content.photos or ()
+    linked = links(content.linkage)
     return render_page(
         'group.html.j2',
         report=content,
-        findings=group_findings(content.rows),
-        rate_groups=_rate_groups(content.rows),
-        ks=sorted({row.k for row in content.rows}),
-        figures=_figures(content.curves, content.rows),
+        findings=group_findings(content.rows, content.audited),
+        presence=presence_sentence(content.scans, content.audited),
+        links=linked,
+        linkage_sentence=linkage_sentence(linked),
+        changes=changes(content.reductions),
+        n_changes=len(content.reductions),
         scan_groups=_scan_groups(content.scans),
         n_templates=sum(scan.status == 'ok' for scan in content.scans),
-        remarkable_scans=[scan for scan in content.scans if scan.reason],
-        photo_counts=_photo_counts(photos),
-        excluded_photos=[photo for photo in photos if photo.status != 'ok'],
-        strangers=[photo for photo in photos if _is_stranger(photo)],
-        unprocessed_photos=_unprocessed_photos(photos),
-        rank_columns=[(group_name(series), attack_name(series)) for series, _ in content.ranks],
-        rank_lines=_rank_lines(content.ranks),
-        extractors=distinct(row.extractor for row in content.rows),
-        decisions=distinct(row.decision for row in content.rows),
+        remarkable_scans=[scan for scan in content.scans if _remarkable(scan)],
+        **_rates(content),
+        **_photographs(content.photos or ()),
+        **_statistics(content),
     )
+
+
+def _rates(content: GroupReport) -> dict[str, Any]:
+    """Return what the section of identification rates shows."""
+    return {
+        'rate_groups': _rate_groups(content.rows),
+        'ks': sorted({row.k for row in content.rows}),
+        'figures': _figures(content.curves, content.rows),
+        'most_curves': MOST_CURVES,
+        'n_photo_lines': len({row.series for row in content.rows}),
+        'extractors': distinct(row.extractor for row in content.rows),
+        'decisions': distinct(row.decision for row in content.rows),
+    }
+
+
+def _photographs(photos: Sequence[PhotoLine]) -> dict[str, Any]:
+    """Return what is said about the photographs given."""
+    return {
+        'photo_counts': _photo_counts(photos),
+        'excluded_photos': [photo for photo in photos if photo.status != 'ok'],
+        'strangers': [photo for photo in photos if _is_stranger(photo)],
+        'unprocessed_photos': _unprocessed_photos(photos),
+    }
+
+
+def _statistics(content: GroupReport) -> dict[str, Any]:
+    """Return what stands beside the rates; details are shown of the strongest attacks only."""
+    found = content.statistics
+    strongest = {(s.condition, s.modality, s.extractor, s.decision) for s in found.strongest}
+
+    def of_strongest(rows: Iterable[_InSeries]) -> list[Any]:
+        return [
+            row
+            for row in rows
+            if (row.condition, row.modality, row.extractor, row.decision) in strongest
+        ]
+
+    return {
+        'growths': growths(content),
+        'controls': controls(found.controls),
+        'controls_ok': tuple(row for row in found.controls if row.verdict == 'ok'),
+        'breakdown': of_strongest(found.breakdown),
+        'verification': of_strongest(found.verification),
+        'openset': of_strongest(found.openset),
+        'comparisons': [row for row in found.comparisons if row.p_holm < NOTABLE],
+        'exposed': exposed(found.participants),
+        'exposed_columns': exposed_columns(found.participants),
+    }
+
+
+class _InSeries(Protocol):
+    @property
+    def condition(self) -> str: ...
+    @property
+    def modality(self) -> str: ...
+    @property
+    def extractor(self) -> str: ...
+    @property
+    def decision(self) -> str: ...
+
+
+def _remarkable(scan: ScanLine) -> bool:
+    """Whether a scan is something else than a whole head with a face as given."""
+    whole = scan.status == 'ok' and scan.face_present == 'yes' and scan.brain_loss != 'yes'
+    return bool(scan.reason) and not (whole and scan.condition == 'raw')
 
 
 def _rate_groups(
     rows: Sequence[IdentificationRow],
-) -> list[tuple[str, list[SeriesLine]]]:
-    """Sort the rows into lines, and the lines into groups of scans, in the order given."""
+) -> list[tuple[str, dict[Unit, list[SeriesLine]]]]:
+    """Sort the rows into lines, and the lines into groups of scans; the strongest line first."""
     groups = []
     for group in distinct(group_name(row) for row in rows):
-        members = [row for row in rows if group_name(row) == group]
-        lines = []
-        for series, unit in distinct((row.series, row.unit) for row in members):
-            line = [row for row in members if (row.series, row.unit) == (series, unit)]
-            lines.append(SeriesLine(series, tuple(sorted(line, key=lambda row: row.k))))
-        groups.append((group, lines))
+        units: dict[Unit, list[SeriesLine]] = {}
+        for unit in UNITS:
+            members = [row for row in rows if group_name(row) == group and row.unit == unit]
+            lines = []
+            for series in distinct(row.series for row in members):
+                line = [row for row in members if row.series == series]
+                lines.append(SeriesLine(series, tuple(sorted(line, key=lambda row: row.k))))
+            units[unit] = sorted(lines, key=lambda line: line.rows[0].rate or 0, reverse=True)
+        groups.append((group, units))
     return groups
 
 
@@ -107,16 +181,13 @@ def _figures(
     # A series without searches has NaN for rates.
     drawn = [curve for curve in curves if curve.rates and not isnan(curve.rates[0])]
     independent = [row for row in rows if row.unit == 'participant']
-    styles = attack_styles(distinct(attack_name(curve.series) for curve in drawn))
+    strongest = sorted(drawn, key=lambda curve: curve.rates[0], reverse=True)
     figures = []
     for group in distinct(group_name(curve.series) for curve in drawn):
-        shown = {
-            attack_name(curve.series): curve
-            for curve in drawn
-            if group_name(curve.series) == group
-        }
+        members = [curve for curve in strongest if group_name(curve.series) == group]
+        shown = {attack_name(curve.series): curve for curve in members[:MOST_CURVES]}
         # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.
-        drawing = cmc_figure(group, shown, independent, styles)
+        drawing = cmc_figure(group, shown, independent, attack_styles(list(shown)))
         figures.append((group, Markup(drawing)))  # noqa: S704
     return figures
 
@@ -131,7 +202,8 @@ def _scan_groups(scans: Sequence[ScanLine]) -> list[ScanGroup]:
                 n_participants=len({scan.participant for scan in members}),
                 n_scans=len(members),
                 statuses=Counter(scan.status for scan in members),
-                faces=Counter(scan.face_present for scan in members),
+                verdicts=Counter(scan.verdict for scan in members),
+                n_brain_loss=sum(scan.brain_loss == 'yes' for scan in members),
             )
         )
     return groups
@@ -163,12 +235,3 @@ def _unprocessed_photos(photos: Sequence[PhotoLine]) -> list[tuple[str, list[str
         if photo.unprocessed and photo.participant is not None:
             names.setdefault(photo.participant, []).append(photo.name)
     return sorted(names.items())
-
-
-def _rank_lines(ranks: Sequence[tuple[Series, tuple[Score, ...]]]) -> list[RankLine]:
-    by_series = [{result.participant: result for result in results} for _, results in ranks]
-    participants = sorted({participant for results in by_series for participant in results})
-    return [
-        RankLine(participant, tuple(results.get(participant) for results in by_series))
-        for participant in participants
-    ]

@@ -31,7 +31,10 @@ def _environment() -> Environment:
         'count': words.count,
         'interval': words.interval,
         'na': words.na,
+        'p_value': words.p_value,
         'percent': words.percent,
+        'points': words.points,
+        'points_interval': words.points_interval,
     }
     environment.globals['captions'] = words.captions()
     return environment

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from bids_reid.report.findings import group_findings
+from bids_reid.report.findings import distinct, group_findings
+from bids_reid.report.statistics import VERDICTS
+from bids_reid.report.statistics import controls as sorted_controls
 
 if TYPE_CHECKING:
     from bids_reid.report.content import GroupReport, PhotoLine
@@ -13,9 +15,11 @@ if TYPE_CHECKING:
 
 def group_summary(content: GroupReport) -> dict[str, Any]:
     """Return the page's findings and the numbers behind them as plain JSON values."""
-    findings = group_findings(content.rows)
+    findings = group_findings(content.rows, content.audited)
+    controls = sorted_controls(content.statistics.controls)
     statuses = [scan.status for scan in content.scans]
     faces = [scan.face_present for scan in content.scans]
+    verdicts = [(scan.condition, scan.verdict) for scan in content.scans]
     return {
         'GeneratedBy': {'Name': 'bids_reid', 'Version': content.provenance.version},
         'Dataset': content.dataset,
@@ -23,9 +27,24 @@ def group_summary(content: GroupReport) -> dict[str, Any]:
         'ParticipantsWithoutResult': [f'sub-{label}' for label in content.unprocessed],
         'Scans': {status: statuses.count(status) for status in ('ok', 'no_face', 'failed')},
         'FacePresent': {answer: faces.count(answer) for answer in ('yes', 'no', 'unsure')},
+        'Verdicts': {
+            condition: {name: verdicts.count((condition, name)) for name in VERDICTS}
+            for condition in distinct(scan.condition for scan in content.scans)
+        },
         'Photographs': None if content.photos is None else _photographs(content.photos),
         'Findings': [finding.sentence for finding in findings],
         'StrongestAttack': asdict(findings[0].row) if findings else None,
+        'Strongest': [asdict(row) for row in content.statistics.strongest],
+        'Controls': {
+            'ok': controls.n_ok,
+            'not_ok': len(controls.failed),
+            'blind_extractors': [row.extractor for row in controls.blind],
+            'not_done': len(controls.not_done),
+        },
+        'Linkage': [asdict(row) for row in content.linkage],
+        'ExtractorsNotRun': dict(content.not_run),
+        'Verdict': None if content.verdict is None else asdict(content.verdict),
+        'Reductions': [asdict(row) for row in content.reductions],
         'Identification': [asdict(row) for row in content.rows],
     }
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from bids_reid.report import words
 from bids_reid.report.findings import attack_name, distinct, group_name
+from bids_reid.risk.identification import Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bids_reid.risk.identification import IdentificationRow
+    from bids_reid.risk.pairing import ReductionRow
 
 _HEADER = ('scans', 'attack', 'unit', 'searches', 'gallery', 'failed')
 
@@ -42,6 +44,27 @@ def rate_table(rows: Sequence[IdentificationRow]) -> str:
         '  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in table
     )
+
+
+def change_lines(rows: Sequence[ReductionRow]) -> list[str]:
+    """Say for each group of scans what became of those who were identified before.
+
+    The attack is the one that identifies most people after.
+    """
+    lines = []
+    for group in distinct(group_name(row) for row in rows):
+        tried = [row for row in rows if group_name(row) == group]
+        row = max(tried, key=lambda row: (row.n_after, row.n_before))
+        series = Series(row.condition, row.modality, row.extractor, row.decision)
+        remain = ', '.join(f'sub-{label}' for label in row.still_identified)
+        lines.append(
+            f'{group}: {attack_name(series)} recognised {row.n_before} of '
+            f'{words.count(row.n_people, "participant")} before and {row.n_after} after '
+            f'(a reduction of {words.points(row.reduction)} points, 95% interval '
+            f'{words.points_interval(row.ci_low, row.ci_high)}), searched among the same people'
+            + (f'; still recognised: {remain}' if remain else '')
+        )
+    return lines
 
 
 def _rate(row: IdentificationRow) -> str:

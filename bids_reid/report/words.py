@@ -9,6 +9,7 @@ from typing import Any
 
 NOT_AVAILABLE = 'n/a'
 EN_DASH = '\N{EN DASH}'
+MINUS = '\N{MINUS SIGN}'
 
 
 @cache
@@ -43,6 +44,39 @@ def interval(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return NOT_AVAILABLE
     return f'{percent(low).removesuffix("%")}{EN_DASH}{percent(high)}'
+
+
+def points(difference: float | None) -> str:
+    """Write a difference of fractions in percentage points, with its sign.
+
+    >>> points(-0.125).replace(MINUS, '-'), points(0.5), points(None)
+    ('-12', '+50', 'n/a')
+    """
+    if difference is None:
+        return NOT_AVAILABLE
+    return f'{100 * difference:+.0f}'.replace('-', MINUS)
+
+
+def points_interval(low: float | None, high: float | None) -> str:
+    """Write an interval of differences in percentage points.
+
+    >>> points_interval(-0.3, 0.1).replace(MINUS, '-')
+    '-30 to +10'
+    """
+    if low is None or high is None:
+        return NOT_AVAILABLE
+    return f'{points(low)} to {points(high)}'
+
+
+def p_value(p: float | None) -> str:
+    """Write a p-value with two digits, never as 0.
+
+    >>> p_value(0.031), p_value(0.00004), p_value(None)
+    ('0.031', '<0.001', 'n/a')
+    """
+    if p is None:
+        return NOT_AVAILABLE
+    return '<0.001' if p < 0.001 else f'{p:.2g}'
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

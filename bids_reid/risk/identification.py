@@ -12,18 +12,20 @@ distractor; and of the non-mated candidates only the best score is kept, never w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_reid.records import Score
+from bids_reid.risk.intervals import CONFIDENCE, effective_interval, resample, wilson
 
 Unit = Literal['photo', 'participant']
+Pooling = Literal['max', 'mean']
+Interval = Literal['wilson', 'people']
 RANKS = (1, 5, 10)
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,9 @@ class Searches:
     distractors
         Scores of the distractors' photographs with a face, (n_distractors, n_scans); nothing
         here tells whose they are. ``None`` if they were not searched.
+    pooling
+        How the scores of several photographs of a participant become one: their highest, or their
+        mean.
     """
 
     scores: NDArray[np.float32]
@@ -57,6 +62,7 @@ class Searches:
     scan_participants: tuple[str, ...]
     enrolled: NDArray[np.bool_]
     distractors: NDArray[np.float32] | None = None
+    pooling: Pooling = 'max'
 
     def __post_init__(self) -> None:
         n_photos, n_scans = len(self.photos), len(self.scan_participants)
@@ -117,6 +123,9 @@ class IdentificationRow:
     ci_low: float | None
     ci_high: float | None
     chance: float | None
+    n_people: int | None = None
+    interval: Interval | None = None
+    seed: int | None = None
 
     @property
     def series(self) -> Series:
@@ -134,10 +143,18 @@ def participant_scores(searches: Searches) -> NDArray[np.float32]:
     Shape (n_photos, n_gallery), columns as in ``searches.gallery``; rows of photographs that
     were not acquired are NaN.
     """
+    scores = np.full((len(searches.photos), len(searches.gallery)), np.nan, dtype=np.float32)
+    pooled = _row_pooling(searches)
+    for photo in np.flatnonzero(searches.acquired):
+        scores[photo] = pooled(searches.scores[photo])
+    return scores
+
+
+def _row_pooling(searches: Searches) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Make the function that turns scores of all scans into those of the gallery's people."""
     gallery = searches.gallery
-    scores = np.full((len(searches.photos), len(gallery)), np.nan, dtype=np.float32)
     if not gallery:
-        return scores
+        return lambda _: np.empty(0, np.float32)
     scans = np.flatnonzero(searches.enrolled)
     columns = np.searchsorted(gallery, [searches.scan_participants[scan] for scan in scans])
     order = np.argsort(columns, kind='stable')
@@ -146,12 +163,108 @@ def participant_scores(searches: Searches) -> NDArray[np.float32]:
     turn = np.arange(len(scans)) - np.searchsorted(columns, columns)
     turns = [turn == number for number in range(turn.max() + 1)]
     first, *further = [(scans[taken], columns[taken]) for taken in turns]
-    for photo in np.flatnonzero(searches.acquired):
-        row = searches.scores[photo, first[0]]
+
+    def pooled(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        row = scores[first[0]]
         for some, places in further:
-            row[places] = np.maximum(row[places], searches.scores[photo, some])
-        scores[photo] = row
-    return scores
+            row[places] = np.maximum(row[places], scores[some])
+        return row
+
+    return pooled
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One mated search: how it ended, and the scores of everybody in the gallery.
+
+    Attributes
+    ----------
+    participant, photo
+        Who is searched, and with which photograph (empty for the unit ``participant``).
+    status
+        ``ok``, ``no_face`` or ``no_template``.
+    mated
+        Score of the right participant; NaN unless ``ok``.
+    nonmated
+        Scores of all others, in the order of the gallery, (n_gallery - 1,); empty unless ``ok``.
+    column
+        Place of the right participant in the gallery; -1 unless ``ok``.
+    """
+
+    participant: str
+    photo: str
+    status: str
+    mated: float = np.nan
+    nonmated: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    column: int = -1
+
+
+def probes(searches: Searches, unit: Unit = 'photo') -> Iterator[Probe]:
+    """Go through the mated searches one by one, so that no copy of all scores is made.
+
+    Parameters
+    ----------
+    searches
+        Photographs and scans of one group.
+    unit
+        As in :func:`mated_ranks`, whose order this has.
+
+    Raises
+    ------
+    ValueError
+        If the unit is unknown.
+    """
+    columns = {participant: column for column, participant in enumerate(searches.gallery)}
+    pooled = _row_pooling(searches)
+    for photo, participant, members in _members(searches, unit):
+        usable = members[searches.acquired[members]]
+        column = columns.get(participant)
+        if not len(usable):
+            yield Probe(participant, photo, 'no_face')
+        elif column is None:
+            yield Probe(participant, photo, 'no_template')
+        else:
+            rows = (pooled(searches.scores[photo_row]) for photo_row in usable)
+            row = _POOLINGS[searches.pooling](rows, len(usable))
+            rest = np.delete(row, column)
+            yield Probe(participant, photo, 'ok', float(row[column]), rest, column)
+
+
+def _highest(rows: Iterator[NDArray[np.float32]], _n: int) -> NDArray[np.float32]:
+    highest = next(rows)
+    for row in rows:
+        np.maximum(highest, row, out=highest)
+    return highest
+
+
+def _mean(rows: Iterator[NDArray[np.float32]], n: int) -> NDArray[np.float32]:
+    total = next(rows).astype(np.float64)
+    for row in rows:
+        total += row
+    return (total / n).astype(np.float32)
+
+
+_POOLINGS: dict[Pooling, Callable[[Iterator[NDArray[np.float32]], int], NDArray[np.float32]]] = {
+    'max': _highest,
+    'mean': _mean,
+}
+
+
+def _members(searches: Searches, unit: Unit) -> Iterator[tuple[str, str, NDArray[np.intp]]]:
+    """Name of the photograph, participant, and which photographs make up each probe."""
+    if unit == 'photo':
+        pairs = zip(searches.photos, searches.photo_participants, strict=True)
+        for number, (photo, participant) in enumerate(pairs):
+            yield photo, participant, np.array([number])
+    elif unit == 'participant':
+        if searches.photos:
+            people, owners = np.unique(searches.photo_participants, return_inverse=True)
+            order = np.argsort(owners, kind='stable')
+            ends = np.searchsorted(owners[order], np.arange(1, len(people)))
+            for participant, members in zip(people, np.split(order, ends), strict=True):
+                yield '', str(participant), members
+    else:
+        raise ValueError(f'unknown unit {unit!r}; known: {", ".join(get_args(Unit))}')
 
 
 def mated_ranks(searches: Searches, unit: Unit = 'photo') -> list[Score]:
@@ -167,7 +280,8 @@ def mated_ranks(searches: Searches, unit: Unit = 'photo') -> list[Score]:
         Photographs and scans of one group.
     unit
         ``photo``: each photograph is a probe. ``participant``: all acquired photographs of a
-        participant are one probe, scored against a candidate by the most alike of them.
+        participant are one probe, scored against a candidate by the most alike of them, or by
+        the mean of their scores where ``searches.pooling`` says so.
 
     Returns
     -------
@@ -180,44 +294,20 @@ def mated_ranks(searches: Searches, unit: Unit = 'photo') -> list[Score]:
     ValueError
         If the unit is unknown.
     """
-    scores = participant_scores(searches)
-    gallery = {participant: column for column, participant in enumerate(searches.gallery)}
-    if unit == 'photo':
-        probes = zip(
-            searches.photos, searches.photo_participants, searches.acquired, scores, strict=True
-        )
-        return [_search(*probe, gallery) for probe in probes]
-    if unit == 'participant':
-        owners = np.array(searches.photo_participants)
-        results = []
-        for participant in sorted(set(searches.photo_participants)):
-            usable = searches.acquired & (owners == participant)
-            pooled = scores[usable].max(axis=0, initial=-np.inf)
-            results.append(_search('', participant, usable.any(), pooled, gallery))
-        return results
-    raise ValueError(f'unknown unit {unit!r}; known: {", ".join(get_args(Unit))}')
+    return [_ranked(probe) for probe in probes(searches, unit)]
 
 
-def _search(
-    photo: str,
-    participant: str,
-    acquired: np.bool_,
-    scores: NDArray[np.float32],
-    gallery: Mapping[str, int],
-) -> Score:
-    """Rank one probe from its scores, shape (n_gallery,); ``gallery`` says whose is which."""
-    if not acquired:
-        return Score(participant, photo, 'no_face')
-    if participant not in gallery:
-        return Score(participant, photo, 'no_template')
-    mated = gallery[participant]
-    others = np.delete(scores, mated)
+def _ranked(probe: Probe) -> Score:
+    """Note the rank of the right participant of one search."""
+    if probe.status != 'ok':
+        return Score(probe.participant, probe.photo, probe.status)
+    others = probe.nonmated
     return Score(
-        participant,
-        photo,
+        probe.participant,
+        probe.photo,
         'ok',
-        rank=1 + int((others >= scores[mated]).sum()),
-        score=float(scores[mated]),
+        rank=1 + int((others >= np.float32(probe.mated)).sum()),
+        score=probe.mated,
         best_nonmated_score=float(others.max()) if others.size else None,
     )
 
@@ -229,13 +319,14 @@ def identification_rows(
     unit: Unit,
     n_gallery: int,
     ranks: Sequence[int] = RANKS,
+    seed: int = 0,
 ) -> list[IdentificationRow]:
     """Count the probes found at rank k or better, with a 95% interval.
 
     The interval is Wilson's score interval (Wilson, J. Am. Stat. Assoc. 22:209-212, 1927), which
-    stays inside 0 to 1 and is not empty at 0 of n. It takes the probes as independent. Several
-    photographs of one person are not, so that their interval is too narrow: where photographs
-    repeat, quote the participant unit.
+    stays inside 0 to 1 and is not empty at 0 of n. Where people come several times it takes the
+    effective number of probes from a bootstrap over people (`bids_reid.risk.intervals`), and
+    ``interval`` is ``people`` instead of ``wilson``.
 
     Parameters
     ----------
@@ -249,6 +340,8 @@ def identification_rows(
         Number of participants with a usable template.
     ranks
         The values of k.
+    seed
+        Of the bootstrap; written into the rows that depend on it.
 
     Returns
     -------
@@ -257,30 +350,72 @@ def identification_rows(
     """
     n_probes = len(results)
     statuses = [result.status for result in results]
-    rows = []
-    for k in ranks:
-        n_correct = sum(result.rank is not None and result.rank <= k for result in results)
-        low, high = wilson_interval(n_correct, n_probes) if n_probes else (None, None)
-        rows.append(
-            IdentificationRow(
-                condition=series.condition,
-                modality=series.modality,
-                extractor=series.extractor,
-                decision=series.decision,
-                unit=unit,
-                k=k,
-                n_probes=n_probes,
-                n_gallery=n_gallery,
-                n_failed_acquire=statuses.count('no_face'),
-                n_failed_enrol=statuses.count('no_template'),
-                n_correct=n_correct,
-                rate=n_correct / n_probes if n_probes else None,
-                ci_low=low,
-                ci_high=high,
-                chance=min(1.0, k / n_gallery) if n_gallery else None,
-            )
+    n_people = len({result.participant for result in results})
+    repeated = n_people < n_probes
+    correct = found_at(results, ranks)
+    intervals = rate_intervals(correct, [result.participant for result in results], seed)
+    return [
+        IdentificationRow(
+            condition=series.condition,
+            modality=series.modality,
+            extractor=series.extractor,
+            decision=series.decision,
+            unit=unit,
+            k=k,
+            n_probes=n_probes,
+            n_gallery=n_gallery,
+            n_failed_acquire=statuses.count('no_face'),
+            n_failed_enrol=statuses.count('no_template'),
+            n_correct=int(found.sum()),
+            rate=int(found.sum()) / n_probes if n_probes else None,
+            ci_low=float(low) if n_probes else None,
+            ci_high=float(high) if n_probes else None,
+            chance=min(1.0, k / n_gallery) if n_gallery else None,
+            n_people=n_people,
+            interval=('people' if repeated else 'wilson') if n_probes else None,
+            seed=seed if repeated else None,
         )
-    return rows
+        for k, found, low, high in zip(ranks, correct.T, *intervals, strict=True)
+    ]
+
+
+def found_at(results: Sequence[Score], ranks: Sequence[int]) -> NDArray[np.bool_]:
+    """Whether each probe is found at rank k or better, (n_probes, n_ranks); failures never are."""
+    reached = np.array([np.inf if result.rank is None else result.rank for result in results])
+    return reached[:, None] <= np.asarray(ranks)
+
+
+def rate_intervals(
+    correct: NDArray[np.bool_], people: Sequence[str], seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """95% intervals of rates of the same probes, of which people may have several.
+
+    Parameters
+    ----------
+    correct
+        Shape (n_probes, n_rates).
+    people
+        Whose each probe is, (n_probes,).
+    seed
+        Of the bootstrap over people, which is needed only where somebody has several probes.
+
+    Returns
+    -------
+    Lower and upper ends, (n_rates,); NaN without probes.
+    """
+    n_probes, n_rates = correct.shape
+    if not n_probes:
+        return np.full(n_rates, np.nan), np.full(n_rates, np.nan)
+    rates = correct.mean(axis=0)
+    names, owners = np.unique(people, return_inverse=True)
+    if len(names) == n_probes:
+        return wilson(rates, n_probes)
+    counts = np.zeros((len(names), n_rates))
+    np.add.at(counts, owners, correct)
+    sizes = np.bincount(owners)
+    weights = resample(len(names), seed)
+    replicates = weights @ counts / (weights @ sizes)[:, None]
+    return effective_interval(rates, replicates, n_probes, len(names))
 
 
 def wilson_interval(n_correct: int, n_probes: int) -> tuple[float, float]:
@@ -312,3 +447,25 @@ def cmc(results: Sequence[Score], n_gallery: int) -> NDArray[np.float64]:
     ranks = [result.rank for result in results if result.rank is not None]
     counts = np.bincount(ranks, minlength=n_gallery + 1)[1:]
     return np.cumsum(counts, dtype=np.float64) / len(results)
+
+
+def cmc_band(
+    results: Sequence[Score], n_gallery: int, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """95% intervals of :func:`cmc`, rank by rank (pointwise), made as those of the table.
+
+    Returns
+    -------
+    Lower and upper ends, each (n_gallery,); NaN without probes.
+    """
+    if not results or not n_gallery:
+        return np.full(n_gallery, np.nan), np.full(n_gallery, np.nan)
+    # the curve changes only at ranks that were reached: a gallery may hold 100,000 people
+    reached = {result.rank for result in results if result.rank is not None}
+    steps = np.array(sorted(reached | {1}))
+    low, high = rate_intervals(
+        found_at(results, steps.tolist()), [result.participant for result in results], seed
+    )
+    place = np.searchsorted(steps, np.arange(1, n_gallery + 1), side='right') - 1
+    # a larger rank cannot be less certain to be reached
+    return np.maximum.accumulate(low)[place], np.maximum.accumulate(high)[place]

@@ -42,7 +42,7 @@ def refine(searches: Searches, radius: Radius, rescore: Rescore) -> int:
     # a photograph of somebody who is not enrolled is not searched
     searched = np.flatnonzero(searches.acquired & np.isin(people, owners)).tolist()
     mated = [(photo, np.flatnonzero(owners == people[photo])) for photo in searched]
-    count = _replace(searches, mated, rescore)
+    count = _replace(searches.scores, mated, rescore)
 
     own = {photo: searches.scores[photo, scans].max() for photo, scans in mated}
     pooled: dict[int, np.float32] = {}
@@ -58,11 +58,40 @@ def refine(searches: Searches, radius: Radius, rescore: Rescore) -> int:
         for threshold in {own[photo], pooled[people[photo]]}:
             decisive |= np.abs(scores - threshold) <= doubt
         close.append((photo, np.flatnonzero(decisive & others)))
-    return count + _replace(searches, close, rescore)
+    return count + _replace(searches.scores, close, rescore)
+
+
+def refine_best(
+    scores: NDArray[np.float32],
+    enrolled: NDArray[np.bool_],
+    radius: Radius,
+    rescore: Rescore,
+) -> int:
+    """Put exact scores, in place, wherever a probe's highest one may be: of nobody else's use.
+
+    Parameters
+    ----------
+    scores
+        Of probes who have no scan here, (n_probes, n_scans), off by ``radius`` at most.
+    enrolled
+        Whether each scan has a usable template, (n_scans,).
+    radius, rescore
+        As for `refine`.
+
+    Returns
+    -------
+    Number of scores that were computed.
+    """
+    close = []
+    for probe, values in enumerate(scores):
+        doubt = radius(probe)
+        highest = (values - doubt).max(where=enrolled, initial=-np.inf)
+        close.append((probe, np.flatnonzero((values + doubt >= highest) & enrolled)))
+    return _replace(scores, close, rescore)
 
 
 def _replace(
-    searches: Searches, entries: list[tuple[int, NDArray[np.intp]]], rescore: Rescore
+    scores: NDArray[np.float32], entries: list[tuple[int, NDArray[np.intp]]], rescore: Rescore
 ) -> int:
     """Compute the scores of photographs against some scans each, scan after scan."""
     if not entries:
@@ -73,5 +102,5 @@ def _replace(
     photos, scans = photos[order], scans[order]
     for scan, first in zip(*np.unique(scans, return_index=True), strict=True):
         rows = photos[first : np.searchsorted(scans, scan, side='right')]
-        searches.scores[rows, scan] = rescore(int(scan), rows)
+        scores[rows, scan] = rescore(int(scan), rows)
     return len(scans)

@@ -175,6 +175,7 @@ class FoundFrame:
     frame: FaceFrame
     source: Literal['face', 'shape']
     face: FaceMeasures
+    fit: Similarity
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +227,8 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
     if turned or face.doubtful:
         found, face = _searched(found, face, skin, target)
     if face.fits:
-        return FoundFrame(_frame(found), 'face', face)
-    return FoundFrame(shape_frame(points), 'shape', face)
+        return FoundFrame(_frame(found), 'face', face, found)
+    return FoundFrame(shape_frame(points), 'shape', face, found)
 
 
 def _searched(

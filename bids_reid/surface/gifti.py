@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import nibabel as nib
@@ -20,27 +20,28 @@ if TYPE_CHECKING:
 def write_surface(path: Path, points: NDArray[np.float32], triangles: NDArray[np.int32]) -> None:
     """Write points (n, 3) in scanner RAS millimetres and triangles (m, 3)."""
     scanner = GiftiCoordSystem('NIFTI_XFORM_SCANNER_ANAT', 'NIFTI_XFORM_SCANNER_ANAT', np.eye(4))
-    plain = 'GIFTI_ENCODING_B64BIN'
+    packed = 'GIFTI_ENCODING_B64GZ'
+    # nibabel packs too, at a level that takes as long as half of the renders and gains nothing:
+    # it gets no data
     arrays = [
         GiftiDataArray(
-            points, 'NIFTI_INTENT_POINTSET', 'NIFTI_TYPE_FLOAT32', plain, coordsys=scanner
+            points[:0], 'NIFTI_INTENT_POINTSET', 'NIFTI_TYPE_FLOAT32', packed, coordsys=scanner
         ),
-        GiftiDataArray(triangles, 'NIFTI_INTENT_TRIANGLE', 'NIFTI_TYPE_INT32', plain),
+        GiftiDataArray(triangles[:0], 'NIFTI_INTENT_TRIANGLE', 'NIFTI_TYPE_INT32', packed),
     ]
-    path.write_bytes(_compressed(GiftiImage(darrays=arrays).to_xml()))
-
-
-def _compressed(xml: bytes) -> bytes:
-    """Compress the arrays of a GIFTI file.
-
-    nibabel does it too, at a level that takes as long as half of the renders and gains nothing.
-    """
-    packed = re.sub(
-        rb'(?<=<Data>)[^<]+',
-        lambda data: b64encode(zlib.compress(b64decode(data[0]), level=1)),
-        xml,
+    for array, values in zip(arrays, (points, triangles), strict=True):
+        array.dims = list(values.shape)
+    # digits of coordinates do not repeat, so looking for repetitions gains 2% and takes longer
+    content = iter(
+        [_packed(points, zlib.Z_HUFFMAN_ONLY), _packed(triangles, zlib.Z_DEFAULT_STRATEGY)]
     )
-    return packed.replace(b'"Base64Binary"', b'"GZipBase64Binary"')
+    xml = GiftiImage(darrays=arrays).to_xml()
+    path.write_bytes(re.sub(rb'(?<=<Data>)[^<]*', lambda _: next(content), xml))
+
+
+def _packed(values: NDArray[np.generic], strategy: int) -> bytes:
+    zipped = zlib.compressobj(level=1, strategy=strategy)
+    return b64encode(zipped.compress(values.tobytes()) + zipped.flush())
 
 
 def read_surface(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int32]]:

@@ -122,6 +122,33 @@ def filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(labels[(slice(1, -1),) * mask.ndim] != labels.flat[0])
 
 
+def opened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Remove what is thinner than three voxels along an axis; beyond the grid there is nothing.
+
+    The same as `scipy.ndimage.binary_opening` of a mask (i, j, k), with its cross of seven voxels.
+    """
+    padded = np.pad(mask, 2)
+    eroded = padded[1:-1, 1:-1, 1:-1].copy()
+    for axis in range(3):
+        for shifted in _beside(padded, axis):
+            eroded &= shifted
+    grown = eroded[1:-1, 1:-1, 1:-1].copy()
+    for axis in range(3):
+        for shifted in _beside(eroded, axis):
+            grown |= shifted
+    return grown
+
+
+def _beside(mask: NDArray[np.bool_], axis: int) -> tuple[NDArray[np.bool_], ...]:
+    """Return the voxels before and behind each voxel of the inner of ``mask``."""
+    inner = [slice(1, -1)] * mask.ndim
+    found = []
+    for side in (slice(None, -2), slice(2, None)):
+        inner[axis] = side
+        found.append(mask[tuple(inner)])
+    return tuple(found)
+
+
 def squared_distance(
     target: NDArray[np.bool_], spacing: NDArray[np.float64], reach: float
 ) -> NDArray[np.float32]:
@@ -147,11 +174,13 @@ def squared_distance(
     distance = np.where(target, np.uint16(0), _FAR)
     for axis, size in enumerate(spacing):
         along = np.moveaxis(distance, axis, 0)
-        nearest = along.copy()
+        nearest = along.copy(order='K')
+        further = np.empty_like(along)
         for step in range(1, min(int(reach / size) + 1, len(along) - 1) + 1):
             squared = np.uint16(min(round((step * size) ** 2 * _UNIT), _FAR))
-            np.minimum(nearest[step:], along[:-step] + squared, out=nearest[step:])
-            np.minimum(nearest[:-step], along[step:] + squared, out=nearest[:-step])
+            np.add(along, squared, out=further)
+            np.minimum(nearest[step:], further[:-step], out=nearest[step:])
+            np.minimum(nearest[:-step], further[step:], out=nearest[:-step])
         distance = np.moveaxis(nearest, 0, axis)
     return distance.astype(np.float32) / np.float32(_UNIT)
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.grid import block_mean, filled, gaussian, squared_distance
+from bids_reid.surface.grid import block_mean, enlarged, filled, gaussian, opened, squared_distance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,6 +78,11 @@ class CoarseHead:
         """Millimetres of a cell, (3,)."""
         return self.spacing * self.factor
 
+    @property
+    def litres(self) -> float:
+        """Volume of the head."""
+        return float(np.count_nonzero(self.depth > 0) * np.prod(self.cell)) * 1e-6
+
     def contrast(self, level: NDArray[np.float32]) -> float:
         """Typical brightness of skin above the air, of that in the cells (i, j, k)."""
         boundary = np.abs(self.depth) <= self.band
@@ -104,7 +109,7 @@ def find_head(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> Coar
     cell = spacing * factor
     data = _without_rim(data)
     levels = _levels(data)
-    quiet, bright = _quiet(data, cell)
+    quiet, bright = _quiet(data, levels, cell)
     head = _closed(_largest_object(quiet > bright), cell)
     if head.sum() * np.prod(cell) * 1e-6 < MIN_HEAD_LITRES:
         raise ScanError('no head found: nothing larger than half a litre stands out')
@@ -173,12 +178,14 @@ def _without_rim(data: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _quiet(
-    data: NDArray[np.float32], cell: NDArray[np.float64]
+    data: NDArray[np.float32], levels: _Levels, cell: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], float]:
     """Smooth until tissue stands out clearly; return the intensity where head begins, too."""
+    smooth = data
     for blur in BLURS_MM:
-        smooth = gaussian(data, blur / cell) if blur else data
-        levels = _levels(smooth)
+        if blur:
+            smooth = gaussian(data, blur / cell)
+            levels = _levels(smooth)
         noise, share = NOISES * levels.noise, HEAD_SHARE * levels.tissue
         if noise <= share:
             break
@@ -190,7 +197,7 @@ def _quiet(
 def _largest_object(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     # what is dark inside, as the eyes behind thin lids, must not be opened
     head = _sealed(head)
-    labels, count = ndimage.label(ndimage.binary_opening(head))
+    labels, count = ndimage.label(opened(head))
     if count == 0:
         raise ScanError(NO_HEAD)
     sizes = np.bincount(labels.ravel())
@@ -211,16 +218,16 @@ def _sealed(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _around(head: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Objects of ``head`` that enclose ``core``: a dark skull may part the brain from the skin."""
-    labels, _ = ndimage.label(head)
+    labels, count = ndimage.label(head)
     (inner,) = ndimage.find_objects(core.astype(np.uint8))
-    around = []
+    around = np.zeros(count + 1, np.bool_)
     for number, outer in enumerate(ndimage.find_objects(labels), start=1):
         gaps = [i.start - o.start for i, o in zip(inner, outer, strict=True)]
         gaps += [o.stop - i.stop for i, o in zip(inner, outer, strict=True)]
         # the field of view may cut both; what sticks to one side only is no skin
         if min(gaps) >= 0 and sum(gap >= 2 for gap in gaps) >= 4:
-            around.append(number)
-    return np.isin(labels, around)
+            around[number] = True
+    return np.asarray(around[labels])
 
 
 def _closed(head: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -250,8 +257,11 @@ def _smoothed_where(
     data: NDArray[np.float32], where: NDArray[np.bool_], sigma: NDArray[np.float64]
 ) -> NDArray[np.float32]:
     """Gaussian mean of ``data`` over ``where`` (normalised convolution)."""
-    weight = gaussian(where.astype(np.float32), sigma)
-    total = gaussian(np.where(where, data, 0).astype(np.float32), sigma)
-    overall = float(data[where].mean())
+    # so wide a mean needs no more than every second cell
+    half = np.full(3, 2)
+    weight = gaussian(block_mean(where.astype(np.float32), half), sigma / half)
+    total = gaussian(block_mean(np.where(where, data, np.float32(0)), half), sigma / half)
+    overall = data[where].mean()
     # far from any skin the weights vanish and the overall mean takes over
-    return np.asarray((total + 1e-4 * overall) / (weight + 1e-4), dtype=np.float32)
+    few = np.float32(1e-4)
+    return enlarged((total + few * overall) / (weight + few), half, data.shape)

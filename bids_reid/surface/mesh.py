@@ -1,4 +1,4 @@
-"""Triangle meshes: cut from a volume, cleaned, and which way they face."""
+"""Triangle meshes, cut from a volume and cleaned."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ class Mesh(NamedTuple):
     triangles: NDArray[np.int32]
 
 
-def contour(field: NDArray[np.float32], affine: NDArray[np.float64]) -> Mesh:
+def contour(
+    field: NDArray[np.float32], affine: NDArray[np.float64], *, smooth: bool = True
+) -> Mesh:
     """Cut the surface where ``field``, 1 inside and 0 outside, is one half; its largest piece.
 
     Beyond its border the field counts as 0, so the surface is closed.
@@ -32,6 +34,8 @@ def contour(field: NDArray[np.float32], affine: NDArray[np.float64]) -> Mesh:
         From 0 to 1.
     affine : (4, 4)
         Voxel indices to millimetres.
+    smooth : bool
+        Whether to take away the stair-steps of the grid.
 
     Raises
     ------
@@ -42,33 +46,25 @@ def contour(field: NDArray[np.float32], affine: NDArray[np.float64]) -> Mesh:
     # VTK's first axis runs fastest: it sees the volume with its axes in reverse, without a copy
     grid = pv.ImageData(dimensions=padded.shape[::-1], origin=(-1, -1, -1))
     grid['inside'] = padded.ravel()
-    mesh = grid.contour([0.5], scalars='inside', method='flying_edges')
+    mesh = grid.contour(
+        [0.5],
+        scalars='inside',
+        method='flying_edges',
+        compute_normals=False,
+        compute_scalars=False,
+    )
     if mesh.n_points == 0:
         raise ScanError('no head found: no closed surface')
     mesh = _largest_piece(mesh)
-    # stair-steps of the grid go, lids and lips stay (windowed sinc, Taubin 1996)
-    mesh = mesh.smooth_taubin(n_iter=20, pass_band=0.1)
-    points = np.asarray(mesh.points)[:, ::-1] @ affine[:3, :3].T + affine[:3, 3]
+    if smooth:
+        # stair-steps of the grid go, lids and lips stay (windowed sinc, Taubin 1996)
+        mesh = mesh.smooth_taubin(n_iter=20, pass_band=0.1)
+    points = np.asarray(mesh.points, np.float64) @ affine[:3, 2::-1].T + affine[:3, 3]
     triangles = mesh.regular_faces.astype(np.int32)
     # the reversal of axes is a reflection
     if np.linalg.det(affine[:3, :3]) > 0:
-        triangles = triangles[:, ::-1]
+        triangles = np.ascontiguousarray(triangles[:, ::-1])
     return Mesh(points.astype(np.float32), triangles)
-
-
-def vertex_normals(mesh: Mesh) -> NDArray[np.float64]:
-    """Unit normals of the points, outwards, (n, 3)."""
-    surface = pv.PolyData.from_regular_faces(mesh.points, mesh.triangles).compute_normals(
-        cell_normals=False, split_vertices=False, consistent_normals=False
-    )
-    return np.asarray(surface.point_data['Normals'], np.float64)
-
-
-def enclosed_litres(mesh: Mesh) -> float:
-    """Volume inside a closed mesh: the sum of signed tetrahedra (divergence theorem)."""
-    # about a point of the mesh, for precision
-    a, b, c = ((mesh.points - mesh.points[0])[mesh.triangles[:, corner]] for corner in range(3))
-    return float(np.einsum('ij,ij->', a, np.cross(b, c), dtype=np.float64)) / 6e6
 
 
 def _largest_piece(mesh: pv.PolyData) -> pv.PolyData:
@@ -86,3 +82,11 @@ def _largest_piece(mesh: pv.PolyData) -> pv.PolyData:
     return pv.PolyData.from_regular_faces(
         mesh.points[kept], number[triangles[kept[triangles[:, 0]]]]
     )
+
+
+def vertex_normals(mesh: Mesh) -> NDArray[np.float64]:
+    """Unit normals of the points, outwards, (n, 3)."""
+    surface = pv.PolyData.from_regular_faces(mesh.points, mesh.triangles).compute_normals(
+        cell_normals=False, split_vertices=False, consistent_normals=False
+    )
+    return np.asarray(surface.point_data['Normals'], np.float64)

@@ -9,14 +9,14 @@ itself is then cut from the full volume, smoothed by as much as its noise asks f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
 from bids_reid.surface.grid import enlarged, finer, gaussian
 from bids_reid.surface.head import find_head
-from bids_reid.surface.mesh import contour, enclosed_litres, vertex_normals
+from bids_reid.surface.mesh import contour
 from bids_reid.surface.noise import voxel_noise
 
 if TYPE_CHECKING:
@@ -44,8 +44,10 @@ SKIN_BLURS = 1.1
 """The same in standard deviations of the blur by voxels and smoothing, where that is more."""
 LEVEL_SIGMA_MM = 6.0
 """The brightness of skin is averaged over this, so that noise does not move the surface."""
-POINTS = 20_000
+POINTS = 10_000
 """So many points of the coarse surface tell how bright skin is."""
+FAR_BRIGHTER = np.float32(1000)
+"""Than skin: nothing is."""
 STEPS = 3
 STEP_MM = 1.0
 """The coarse surface is moved so often, by so much at most."""
@@ -66,7 +68,7 @@ class Skin:
     edge_mm : float
         Blur of the edge between air and skin: its standard deviation, millimetres.
     volume_litres : float
-        Volume inside.
+        Volume of the head, counted in the cells of a coarse copy: of phantoms, to 2%.
     """
 
     points: NDArray[np.float32]
@@ -76,8 +78,55 @@ class Skin:
     volume_litres: float
 
 
+class SkinField(NamedTuple):
+    """What the skin is cut from: `Skin` without its mesh.
+
+    Attributes
+    ----------
+    inside : (i, j, k) float32
+        Relative brightness, 0 in air and 1 inside; one half at the skin.
+    affine : (4, 4) float64
+        Voxel indices to RAS millimetres.
+    noise, edge_mm, volume_litres : float
+        See `Skin`.
+    """
+
+    inside: NDArray[np.float32]
+    affine: NDArray[np.float64]
+    noise: float
+    edge_mm: float
+    volume_litres: float
+
+    @property
+    def spacing(self) -> NDArray[np.float64]:
+        """Millimetres of a voxel, (3,)."""
+        return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0))
+
+    def cut(self) -> Skin:
+        """Cut the skin from it.
+
+        Raises
+        ------
+        ScanError
+            There is no surface.
+        """
+        mesh = contour(self.inside, self.affine)
+        return Skin(mesh.points, mesh.triangles, self.noise, self.edge_mm, self.volume_litres)
+
+
 def extract_skin(volume: Volume) -> Skin:
     """Find the outer skin of the head in ``volume``.
+
+    Raises
+    ------
+    ScanError
+        Nothing of the size of a head stands out from the background.
+    """
+    return find_skin(volume).cut()
+
+
+def find_skin(volume: Volume) -> SkinField:
+    """Find the field that the outer skin of the head in ``volume`` is cut from.
 
     Raises
     ------
@@ -95,13 +144,12 @@ def extract_skin(volume: Volume) -> Skin:
     blur = np.sqrt(sigma**2 + np.prod(volume.spacing) ** (2 / 3) / 12)
     depth = max(SKIN_MM, SKIN_BLURS * blur)
     level, edge_mm = _skin_level(data, smooth, head, depth)
-    mesh = contour(_inside(smooth, head.factor, head, level), affine)
-    return Skin(
-        points=mesh.points,
-        triangles=mesh.triangles,
+    return SkinField(
+        inside=_inside(smooth, head.factor, head, level),
+        affine=affine,
         noise=noise / head.contrast(level),
         edge_mm=edge_mm,
-        volume_litres=enclosed_litres(mesh),
+        volume_litres=head.litres,
     )
 
 
@@ -131,11 +179,11 @@ def _skin_level(
         Standard deviation of the blur of ``data``, millimetres.
     """
     coarse = _inside(head.data, np.ones(3, np.intp), head, head.brightness)
-    mesh = contour(coarse, np.diag([*head.cell, 1.0]))
-    some = slice(None, None, max(1, len(mesh.points) // POINTS))
-    points, normals = mesh.points[some].astype(np.float64), vertex_normals(mesh)[some]
+    dense = contour(coarse, np.diag([*head.cell, 1.0]), smooth=False).points
+    points = dense[:: max(1, len(dense) // POINTS)].astype(np.float64)
+    normals = _outwards(coarse, head.cell, points)
     average = _Average(points, head)
-    contrast = average.contrast(head.brightness.ravel())
+    contrast = average.contrast(head.brightness[::2, ::2, ::2].ravel())
     for _ in range(STEPS):
         beyond = _sampled(smooth, head, points) - head.background - 0.5 * contrast
         slope = np.maximum(_slope(smooth, head, points, normals), 0.2 * contrast)
@@ -143,7 +191,7 @@ def _skin_level(
         skin = average.over(_sampled(smooth, head, points - depth * normals))
         contrast = average.contrast(skin)
     edge_mm = _blur(_slope(data, head, points, normals) / contrast)
-    return skin.reshape(coarse.shape), edge_mm
+    return average.on_cells(skin), edge_mm
 
 
 def _sampled(
@@ -152,6 +200,24 @@ def _sampled(
     """Intensities at points in millimetres from the centre of the first coarse cell."""
     voxels = (points / head.cell + 0.5) * head.factor - 0.5
     return np.asarray(ndimage.map_coordinates(intensities, voxels.T, order=1, mode='nearest'))
+
+
+def _outwards(
+    field: NDArray[np.float32], cell: NDArray[np.float64], points: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Unit vectors down the slope of ``field`` at points in millimetres, (n, 3).
+
+    The slope is that of the field smoothed by a cell, between cells on either side.
+    """
+    smooth = gaussian(field, np.ones(3))
+    places = (points / cell).T
+    rise = [
+        ndimage.map_coordinates(smooth, places - step[:, None], order=1, mode='nearest')
+        - ndimage.map_coordinates(smooth, places + step[:, None], order=1, mode='nearest')
+        for step in np.eye(3)
+    ]
+    normals = np.stack(rise, axis=1) / cell
+    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
 
 
 def _slope(
@@ -171,13 +237,14 @@ def _blur(slope: NDArray[np.floating]) -> float:
 
 
 class _Average:
-    """Gaussian mean over the neighbours of points (n, 3), on the coarse grid."""
+    """Gaussian mean over the neighbours of points (n, 3), on a grid of double cells."""
 
     def __init__(self, points: NDArray[np.float64], head: CoarseHead) -> None:
-        self._shape = head.data.shape
+        self._cells_shape = head.data.shape
+        self._shape = tuple(-(-length // 2) for length in head.data.shape)
         self._background = head.background
-        self._sigma = LEVEL_SIGMA_MM / head.cell
-        nearest = np.round(points / head.cell).astype(np.intp)
+        self._sigma = LEVEL_SIGMA_MM / (2 * head.cell)
+        nearest = np.round(points / head.cell).astype(np.intp) // 2
         nearest = np.clip(nearest, 0, np.array(self._shape) - 1)
         self._cells = np.ravel_multi_index(tuple(nearest.T), self._shape)
         self._weight = self._spread(np.ones(len(points), np.float32))
@@ -191,6 +258,10 @@ class _Average:
     def contrast(self, level: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a level of the flat grid at the points, above the air."""
         return np.maximum(level[self._cells] - self._background, 1e-6)
+
+    def on_cells(self, level: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Bring a level of the flat grid to the cells of the coarse one."""
+        return enlarged(level.reshape(self._shape), np.full(3, 2), self._cells_shape)
 
     def _spread(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         sums = np.bincount(self._cells, values, int(np.prod(self._shape)))
@@ -214,12 +285,13 @@ def _inside(
     level : float32
         Brightness of skin in the cells of the coarse grid.
     """
-    shape = intensities.shape
-    field = intensities - np.float32(head.background)
-    field /= enlarged(np.maximum(level - head.background, 1e-6), factor, shape)
-    depth = enlarged(head.depth, factor, shape)
+    shape, background = intensities.shape, np.float32(head.background)
+    # relative brightness is a product; a large sum fills what is deep inside and clears what is
+    # far outside, from half a cell further on, as interpolation spreads it so far
+    deep = np.sign(head.depth) * (np.abs(head.depth) > head.band + head.cell.max() / 2)
+    gain = 1 / np.maximum(level - background, np.float32(1e-6))
+    field = enlarged(gain, factor, shape)
+    field *= intensities - background
+    field += enlarged(FAR_BRIGHTER * deep, factor, shape)
     # brighter than skin says nothing about where the boundary is
-    np.clip(field, 0, 1, out=field)
-    field[depth > head.band] = 1
-    field[depth < -head.band] = 0
-    return field
+    return np.clip(field, 0, 1, out=field)

@@ -34,9 +34,12 @@ BRAIN_LITRES = 2.5
 """A larger surface is no brain: brains hold 1 to 2 litres, heads 3 and more, if not children's."""
 
 
-def is_brain(roughness: float, volume_litres: float) -> bool:
-    """Whether a surface is that of a skull-stripped scan; a doubt keeps the face."""
-    return roughness > FOLDED_DEGREES and volume_litres < BRAIN_LITRES
+def is_brain(roughness: float) -> bool:
+    """Whether a surface of less than `BRAIN_LITRES` is that of a skull-stripped scan.
+
+    A doubt keeps the face.
+    """
+    return roughness > FOLDED_DEGREES
 
 
 def vault_roughness(points: NDArray[np.float32], triangles: NDArray[np.int32]) -> float:

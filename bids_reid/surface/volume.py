@@ -80,8 +80,7 @@ def load_volume(path: Path) -> Volume:
     if path.is_symlink() and not path.exists():
         raise ScanError(f'{path.name} is a link to content that is not here: get it first')
     try:
-        _check_gzip(path)
-        image = nib.load(path)
+        image = _opened(path)
         if not _is_oriented(image):
             notes.append('no orientation in the header: it was found by the shape of the head')
         image = nib.as_closest_canonical(image)
@@ -142,12 +141,19 @@ def _without_padding(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.
     return np.maximum(data, np.float32(AIR_HU))
 
 
-def _check_gzip(path: Path) -> None:
-    """Read a compressed file to its end: only there stands the checksum, which nibabel skips."""
+def _opened(path: Path) -> nib.spatialimages.SpatialImage:
+    """Open an image; read a compressed file to its end: only there stands the checksum.
+
+    nibabel alone skips it. One volume is unpacked once, into memory; of a series, one is enough.
+    """
+    image = nib.load(path)
     if path.suffix == '.gz':
+        if len(image.shape) <= 3:
+            return type(image).from_bytes(gzip.decompress(path.read_bytes()))
         with gzip.open(path) as content:
             while content.read(1 << 24):
                 pass
+    return image
 
 
 def _coarsen(

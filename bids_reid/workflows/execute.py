@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,15 @@ from nipype import logging as nipype_logging
 from nipype.pipeline import plugins
 
 from bids_reid import errors
-from bids_reid.errors import CannotWriteError, UsageError
-from bids_reid.workflows.plugin import SteadyMultiProc
+from bids_reid.errors import CannotWriteError, ReidError, UsageError
+from bids_reid.workflows.plugin import SteadyMultiProc, named_plugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from nipype.pipeline import engine as pe
+    from nipype.pipeline.plugins.base import PluginBase
 
     StatusCallback = Callable[[Any, str], None]
 
@@ -108,6 +110,8 @@ def run_graph(
     ------
     CannotWriteError
         ``base_dir`` cannot be made: that is no scan's failure.
+    ReidError
+        The plugin of ``plugin_file`` cannot hand out jobs.
     """
     try:
         base_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -117,7 +121,10 @@ def run_graph(
     before = set(crash_dir.glob('crash-*.txt'))
     callback = {'status_callback': on_status} if on_status else {}
     if plugin_file is not None:
-        plugin, arguments = read_plugin(plugin_file)
+        name, arguments = read_plugin(plugin_file)
+        # Nipype names jobs after the user; containers and schedulers may leave it out
+        os.environ.setdefault('LOGNAME', f'uid{os.getuid()}')
+        plugin: PluginBase = named_plugin(name, arguments | callback)
     else:
         arguments = {'n_procs': n_procs, 'raise_insufficient': False}
         if memory_gb is not None:
@@ -125,18 +132,26 @@ def run_graph(
             arguments['memory_gb'] = max(memory_gb, LEAST_MEMORY_GB)
         plugin = SteadyMultiProc(arguments | callback)
     try:
-        workflow.run(plugin=plugin, plugin_args=arguments | callback)
-    except RuntimeError:
-        crashes = set(crash_dir.glob('crash-*.txt')) - before
-        reasons = dict(_crash_reason(path) for path in sorted(crashes))
-        # other processes leave their crash files in the same folder
-        nodes = {f'{workflow.name}.{node}' for node in workflow.list_node_names()}
-        own = {node: why for node, why in reasons.items() if node in nodes}
+        workflow.run(plugin=plugin)
+    except (RuntimeError, OSError, LookupError) as error:
+        own = _failed_nodes(workflow, set(crash_dir.glob('crash-*.txt')) - before)
+        if own:
+            return own
         # anything else is no node's failure
-        if not own:
+        if plugin_file is None:
             raise
-        return own
+        raise ReidError(
+            f'{plugin_file.name}: the plugin {name} cannot hand out jobs '
+            f'(is its scheduler running?): {error}'
+        ) from error
     return {}
+
+
+def _failed_nodes(workflow: pe.Workflow, crashes: set[Path]) -> dict[str, str]:
+    """Nodes of this workflow with the reasons in their crash files; other runs leave some too."""
+    reasons = dict(_crash_reason(path) for path in sorted(crashes))
+    nodes = {f'{workflow.name}.{node}' for node in workflow.list_node_names()}
+    return {node: why for node, why in reasons.items() if node in nodes}
 
 
 def _crash_reason(path: Path) -> tuple[str, str]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from bids_reid.workflows.interfaces import EncodePhotographs, SearchShard, WriteGroup
+from bids_reid.faces.extractors import memory_gb
+from bids_reid.workflows.interfaces import EncodePhotographs, FitGallery, SearchShard, WriteGroup
 from bids_reid.workflows.participant import node_name
 from bids_reid.workflows.search_steps import ScanGallery, galleries
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 PHOTOS_PER_NODE = 32
 """Some seconds of work, loading the models among it."""
+DECISIONS_AT_ONCE = 4
+"""Score matrices that a shard holds."""
 
 
 def init_group_wf(
@@ -36,6 +39,8 @@ def init_group_wf(
 ) -> pe.Workflow:
     """Encode the photographs with every extractor, search every gallery, then report."""
     workflow = pe.Workflow(name=name)
+    members = set(choice.dataset)
+    strangers = [n for n, photo in enumerate(photos or ()) if photo.participant not in members]
     searched_galleries = galleries(scans)
     write = pe.Node(
         WriteGroup(
@@ -48,7 +53,10 @@ def init_group_wf(
         ),
         name='write',
         mem_gb=1
-        + max(_matrix_gb(len(g.probes(photos or ())), len(g.scans)) for g in searched_galleries),
+        + max(
+            _matrix_gb(len(g.probes(photos or ())) + len(strangers), len(g.scans))
+            for g in searched_galleries
+        ),
     )
     workflow.add_nodes([write])
     if photos is None:
@@ -59,7 +67,7 @@ def init_group_wf(
         photographs = _init_encoding(workflow, photos, extractor)
         encoded.append(photographs)
         for gallery in searched_galleries:
-            searches += _init_search(workflow, gallery, photos, extractor, photographs)
+            searches += _init_search(workflow, gallery, photos, strangers, extractor, photographs)
     workflow.connect(_collect(workflow, encoded, 'out', 'encoded'), 'out', write, 'encoded')
     workflow.connect(_collect(workflow, searches, 'scores', 'searched'), 'out', write, 'searched')
     return workflow
@@ -75,7 +83,7 @@ def _init_encoding(workflow: pe.Workflow, photos: Sequence[Photo], extractor: st
                 extractor=extractor,
             ),
             name=node_name(f'{extractor}_{number}'),
-            mem_gb=0.8,
+            mem_gb=memory_gb(extractor),
         )
         for number, first in enumerate(range(0, max(1, len(photos)), PHOTOS_PER_NODE), start=1)
     ]
@@ -86,20 +94,35 @@ def _init_search(
     workflow: pe.Workflow,
     gallery: ScanGallery,
     photos: Sequence[Photo],
+    strangers: Sequence[int],
     extractor: str,
     photographs: pe.Node,
 ) -> list[pe.Node]:
-    """Add a node for each shard of a gallery."""
+    """Add a node that learns from a whole gallery, and one for each shard; return the latter."""
     probes = gallery.probes(photos)
     title = f'{extractor}_{gallery.condition}_{gallery.modality}'
+    fit = pe.Node(
+        FitGallery(
+            sources=gallery.sources,
+            cohort=sorted(set(range(len(photos))).difference(strangers)),
+            extractor=extractor,
+        ),
+        name=node_name(f'fit_{title}'),
+        mem_gb=0.5,
+    )
+    workflow.connect(photographs, 'out', fit, 'encoded')
     nodes = []
     for number, sources in enumerate(gallery.shards(), start=1):
         search = pe.Node(
-            SearchShard(sources=sources, probes=probes, extractor=extractor),
+            SearchShard(
+                sources=sources, probes=probes, distractors=list(strangers), extractor=extractor
+            ),
             name=node_name(f'search_{title}_{number}'),
-            mem_gb=0.5 + _matrix_gb(len(probes), len(sources)),
+            mem_gb=0.5
+            + DECISIONS_AT_ONCE * _matrix_gb(len(probes) + len(strangers), len(sources)),
         )
         workflow.connect(photographs, 'out', search, 'encoded')
+        workflow.connect(fit, 'fitted', search, 'fitted')
         nodes.append(search)
     return nodes
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bids_reid.bids.outputs import read_json, write_json, write_table, write_text
+from bids_reid.bids.outputs import RAW, read_json, write_json, write_table, write_text
 from bids_reid.errors import PhotoError
-from bids_reid.faces.extractors import load_extractor
+from bids_reid.faces.extractors import extracted, load_extractor
 from bids_reid.records import Photo, Score
-from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine
+from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine, Statistics
 from bids_reid.report.summary import group_summary
 from bids_reid.risk.identification import (
     IdentificationRow,
@@ -21,8 +22,27 @@ from bids_reid.risk.identification import (
     identification_rows,
     mated_ranks,
 )
-from bids_reid.workflows.library import provenance_of, read_scans
-from bids_reid.workflows.search_steps import galleries, merge_shards, read_encoded
+from bids_reid.risk.pairing import ReductionRow
+from bids_reid.workflows.comparison_steps import judge, reductions
+from bids_reid.workflows.library import (
+    left_out,
+    provenance_of,
+    read_scans,
+    searchable_extractors,
+)
+from bids_reid.workflows.linkage_steps import (
+    SURFACE,
+    linkage_rows,
+    linkage_tables,
+    linked_scans,
+)
+from bids_reid.workflows.search_steps import (
+    galleries,
+    merge_shards,
+    photograph_scores,
+    read_encoded,
+)
+from bids_reid.workflows.statistics_steps import Collected, write_statistics
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -31,8 +51,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.faces.detect import Box
+    from bids_reid.risk.linkage import LinkageRow
+    from bids_reid.workflows.comparison_steps import Searched
+    from bids_reid.workflows.library import EnrolledScan
 
 IDENTIFICATION_TABLES = ('group_identification', 'group_ranks')
+REDUCTION_TABLE = 'group_reduction'
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +64,22 @@ class Choice:
     """Whose scans are searched: labels without prefix; no session or modality means all of them.
 
     ``dataset`` holds all participants of the dataset: a photograph of anybody else is a
-    distractor, and only that.
+    distractor, and only that. ``audited`` is the condition that has to be within ``max_risk``.
+    ``against`` is an earlier output that scans are linked with, ``variables`` the columns of
+    participants.tsv to break rates down by (name to participant to value), ``seed`` that of all
+    random draws.
     """
 
     dataset: tuple[str, ...]
     participants: tuple[str, ...]
     sessions: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    audited: str = RAW
+    max_risk: float | None = None
+    against: Path | None = None
+    variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +94,12 @@ class Identification:
 
 
 def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) -> None:
-    """Crop and encode photographs as the study did; one status and reason per photograph."""
+    """Crop and encode photographs as the study did; one status and reason per photograph.
+
+    The file holds what `extracted` gives, with nothing, or rows of NaN, for those without a face.
+    """
     from bids_reid.faces.photographs import loose_crop, read_photograph
 
-    model = load_extractor(extractor)
     crops: list[tuple[NDArray[np.uint8], Box]] = []
     statuses: list[tuple[str, str]] = []
     for photo in photos:
@@ -78,11 +113,25 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
             else:
                 crops.append(cropped)
                 statuses.append(('ok', ''))
-    features = np.full((len(photos), model.dimension), np.nan, np.float32)
-    if crops:
-        found = [number for number, (status, _) in enumerate(statuses) if status == 'ok']
-        features[found] = model.features(*zip(*crops, strict=True))
-    np.savez(target, features=features, statuses=np.array(statuses, dtype=str).reshape(-1, 2))
+    images, boxes = zip(*crops, strict=True) if crops else ((), ())
+    found = np.array([status == 'ok' for status, _ in statuses], dtype=bool)
+    arrays = _for_all(found, extracted(load_extractor(extractor), images, boxes))
+    arrays['statuses'] = np.array(statuses, dtype=str).reshape(-1, 2)
+    np.savez(target, **arrays)  # type: ignore[arg-type]
+
+
+def _for_all(
+    found: NDArray[np.bool_], arrays: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """Spread arrays of the photographs with a face over all photographs (n,)."""
+    if 'offsets' in arrays:
+        counts = np.zeros(len(found) + 1, np.int64)
+        counts[1:][found] = np.diff(arrays['offsets'])
+        return {**arrays, 'offsets': np.cumsum(counts)}
+    features = arrays['features']
+    spread = np.full((len(found), features.shape[1]), np.nan, np.float32)
+    spread[found] = features
+    return {'features': spread}
 
 
 def write_group(
@@ -108,30 +157,55 @@ def write_group(
     searched : sequence of Path
         What `search_shard` wrote: extractor by extractor, gallery by gallery, shard by shard.
     """
-    scans = read_scans(output_dir, choice.participants, choice.sessions, choice.modalities)
+    scans = read_scans(
+        output_dir, choice.participants, choice.sessions, choice.modalities, choice.conditions
+    )
     known = {scan.line.participant for scan in scans}
     results: list[Identification] = []
+    collected = Collected(seed=choice.seed, variables=choice.variables)
+    compared: dict[Series, Searched] = {}
+    several = len({scan.line.condition for scan in scans}) > 1
     lines: tuple[PhotoLine, ...] | None = None
     shards = iter(searched)
     for extractor, files in encoded.items() if photos is not None else ():
-        features, statuses = read_encoded(files)
+        arrays, statuses = read_encoded(files)
         lines = tuple(_photo_lines(photos or (), statuses, set(choice.dataset), known))
+        seen = [number for number, line in enumerate(lines) if line.status == 'ok']
+        people = [lines[n].participant if lines[n].in_dataset else None for n in seen]
+        collected.add_photographs(photograph_scores(arrays, seen, extractor), people, extractor)
         for gallery in galleries(scans):
-            for decision, searches in merge_shards(gallery, lines, features, extractor, shards):
+            for decision, searches in merge_shards(gallery, lines, arrays, extractor, shards):
                 series = Series(gallery.condition, gallery.modality, extractor, decision)
-                results.append(_count(searches, series))
+                results.append(_count(searches, series, choice.seed))
+                collected.add(searches, series, results[-1].by_participant)
+                if several:
+                    compared[series] = (gallery, searches)
+    changes = tuple(reductions(compared))
     _write_identification(output_dir, results if photos is not None else None)
+    _write_reductions(output_dir, changes)
+    statistics = Statistics() if lines is None else collected.statistics(lines)
+    write_statistics(output_dir, None if lines is None else statistics)
+    linkage = _link(output_dir, scans, choice)
     scan_lines = [scan.line for scan in scans]
     write_table(output_dir / 'group_scans.tsv', 'group_scans', map(_scan_row, scan_lines))
+    rows = tuple(row for result in results for row in result.rows)
+    verdict = None
+    if choice.max_risk is not None:
+        verdict = judge(choice.audited, choice.max_risk, scan_lines, lines, rows)
     report = GroupReport(
         dataset=dataset,
         scans=tuple(scan_lines),
         provenance=provenance_of(scans, list(encoded), command),
         photos=lines,
         unprocessed=tuple(sorted(set(choice.participants) - known)),
-        rows=tuple(row for result in results for row in result.rows),
+        rows=rows,
+        reductions=changes,
+        verdict=verdict,
+        statistics=statistics,
+        linkage=linkage,
+        audited=choice.audited,
         curves=tuple(result.curve for result in results),
-        ranks=tuple((result.series, tuple(result.by_participant)) for result in results),
+        not_run={} if photos is None else left_out(scans, list(encoded)),
     )
     write_json(output_dir / 'group_summary.json', group_summary(report))
     # figures take long to import
@@ -142,10 +216,33 @@ def write_group(
     return page
 
 
+def _link(
+    output_dir: Path, scans: Sequence[EnrolledScan], choice: Choice
+) -> tuple[LinkageRow, ...]:
+    """Link scans with each other, and with those of an earlier output, and write the table."""
+    linked = linked_scans(scans, choice.against, choice.modalities)
+    extractors = [name for name in searchable_extractors(scans)[0] if _gives_vectors(name)]
+    found = tuple(linkage_tables(linked, [*extractors, SURFACE], seed=choice.seed))
+    write_table(output_dir / 'group_linkage.tsv', 'group_linkage', linkage_rows(found))
+    return found
+
+
+def _gives_vectors(extractor: str) -> bool:
+    return load_extractor(extractor).kind == 'vector'
+
+
 def read_rows(output_dir: Path) -> list[IdentificationRow]:
     """Read the identification rates from ``group_summary.json``; none without photographs."""
     rows = read_json(output_dir / 'group_summary.json').get('Identification', ())
     return [IdentificationRow(**row) for row in rows]
+
+
+def read_reductions(output_dir: Path) -> list[ReductionRow]:
+    """Read from ``group_summary.json`` how rates changed between conditions."""
+    rows = read_json(output_dir / 'group_summary.json').get('Reductions', ())
+    return [
+        ReductionRow(**{**row, 'still_identified': tuple(row['still_identified'])}) for row in rows
+    ]
 
 
 def _photo_lines(
@@ -171,12 +268,12 @@ def _photo_lines(
         )
 
 
-def _count(searches: Searches, series: Series) -> Identification:
+def _count(searches: Searches, series: Series, seed: int) -> Identification:
     by_photo = mated_ranks(searches, 'photo')
     by_participant = mated_ranks(searches, 'participant')
     n_gallery = len(searches.gallery)
-    rows = identification_rows(by_photo, series, unit='photo', n_gallery=n_gallery)
-    rows += identification_rows(by_participant, series, unit='participant', n_gallery=n_gallery)
+    count = partial(identification_rows, series=series, n_gallery=n_gallery, seed=seed)
+    rows = count(by_photo, unit='photo') + count(by_participant, unit='participant')
     curve = Curve(series, tuple(float(rate) for rate in cmc(by_participant, n_gallery)))
     return Identification(series, rows, curve, by_photo, by_participant)
 
@@ -185,8 +282,7 @@ def _write_identification(output_dir: Path, results: Sequence[Identification] | 
     """Write the tables of rates and ranks; without photographs take away earlier ones."""
     if results is None:
         for name in IDENTIFICATION_TABLES:
-            (output_dir / f'{name}.tsv').unlink(missing_ok=True)
-            (output_dir / f'{name}.json').unlink(missing_ok=True)
+            _remove_table(output_dir, name)
         return
     rates, ranks = IDENTIFICATION_TABLES
     write_table(
@@ -207,6 +303,29 @@ def _write_identification(output_dir: Path, results: Sequence[Identification] | 
             for score in result.by_photo
         ),
     )
+
+
+def _write_reductions(output_dir: Path, changes: Sequence[ReductionRow]) -> None:
+    """Write the table of changes between conditions; without any take away an earlier one."""
+    if not changes:
+        _remove_table(output_dir, REDUCTION_TABLE)
+        return
+    write_table(
+        output_dir / f'{REDUCTION_TABLE}.tsv',
+        REDUCTION_TABLE,
+        (
+            {
+                **asdict(row),
+                'still_identified': ','.join(f'sub-{who}' for who in row.still_identified) or None,
+            }
+            for row in changes
+        ),
+    )
+
+
+def _remove_table(output_dir: Path, name: str) -> None:
+    (output_dir / f'{name}.tsv').unlink(missing_ok=True)
+    (output_dir / f'{name}.json').unlink(missing_ok=True)
 
 
 def _scan_row(line: ScanLine) -> dict[str, object]:

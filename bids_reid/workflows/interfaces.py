@@ -24,6 +24,7 @@ def _new_file(runtime: Any, name: str) -> Path:
 class _ExtractSkinInput(BaseInterfaceInputSpec):
     # a scan that is not there fails alone, when it is read
     in_file = File(mandatory=True, desc='head scan, NIfTI')
+    complete_face = traits.Bool(False, usedefault=True, desc='add what the field of view cut off')
 
 
 class _ExtractSkinOutput(TraitedSpec):
@@ -39,7 +40,7 @@ class ExtractSkin(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         surface, record = _new_file(runtime, 'skin.surf.gii'), _new_file(runtime, 'skin.json')
-        steps.skin(Path(self.inputs.in_file), surface, record)
+        steps.skin(Path(self.inputs.in_file), surface, record, complete=self.inputs.complete_face)
         self._results |= {'surface': str(surface), 'record': str(record)}
         return runtime
 
@@ -68,12 +69,14 @@ class RenderViews(SimpleInterface):
 
 
 class _FindFacesInput(BaseInterfaceInputSpec):
+    surface = File(exists=True, mandatory=True, desc='skin surface, GIFTI')
     renders = File(exists=True, mandatory=True, desc='81 grey renders, NPY')
     record = File(exists=True, mandatory=True, desc='says if the scan is skull-stripped, JSON')
 
 
 class _FindFacesOutput(TraitedSpec):
-    faces = File(desc='face box or null per view, JSON')
+    faces = File(desc='face box or null per view, and where one was found, JSON')
+    evidence = File(desc='what detectors and landmarks say, JSON')
 
 
 class FindFaces(SimpleInterface):
@@ -83,15 +86,21 @@ class FindFaces(SimpleInterface):
     output_spec = _FindFacesOutput
 
     def _run_interface(self, runtime: Any) -> Any:
-        target = _new_file(runtime, 'faces.json')
-        steps.faces(Path(self.inputs.renders), Path(self.inputs.record), target)
-        self._results['faces'] = str(target)
+        target, evidence = (_new_file(runtime, name) for name in ('faces.json', 'evidence.json'))
+        record, renders = Path(self.inputs.record), Path(self.inputs.renders)
+        steps.faces(renders, record, target)
+        steps.evidence(Path(self.inputs.surface), record, renders, evidence)
+        self._results |= {'faces': str(target), 'evidence': str(evidence)}
         return runtime
 
 
 class _ExtractFeaturesInput(BaseInterfaceInputSpec):
     renders = File(exists=True, mandatory=True, desc='81 grey renders, NPY')
-    faces = File(exists=True, mandatory=True, desc='face box or null per view, JSON')
+    faces = File(
+        exists=True,
+        mandatory=True,
+        desc='face box or null per view, and where one was found, JSON',
+    )
     extractor = traits.Str(mandatory=True, desc='name of the extractor')
 
 
@@ -119,13 +128,14 @@ class ExtractFeatures(SimpleInterface):
 
 class _SaveScanInput(BaseInterfaceInputSpec):
     scan = traits.Any(mandatory=True, desc='bids_reid.records.Scan')
-    bids_dir = traits.Str(mandatory=True)
+    dataset_dir = traits.Str(mandatory=True, desc='dataset of the condition of the scan')
     output_dir = traits.Str(mandatory=True)
     surface = File(exists=True, mandatory=True)
     record = File(exists=True, mandatory=True)
     renders = File(exists=True, mandatory=True)
     renderer = traits.Str(mandatory=True)
     faces = File(exists=True, mandatory=True)
+    evidence = File(exists=True, mandatory=True)
     templates = InputMultiPath(File(exists=True), mandatory=True)
     keep_renders = traits.Bool(False, usedefault=True)
 
@@ -146,13 +156,14 @@ class SaveScan(SimpleInterface):
         given = self.inputs
         written = steps.save(
             given.scan,
-            Path(given.bids_dir),
+            Path(given.dataset_dir),
             Path(given.output_dir),
             surface=Path(given.surface),
             record=Path(given.record),
             renders_file=Path(given.renders),
             renderer=given.renderer,
             faces_file=Path(given.faces),
+            evidence=Path(given.evidence),
             templates=[Path(name) for name in given.templates],
             keep_renders=given.keep_renders,
         )
@@ -184,14 +195,54 @@ class EncodePhotographs(SimpleInterface):
         return runtime
 
 
+class _FitGalleryInput(BaseInterfaceInputSpec):
+    # names of folders, not files to hash
+    sources = traits.List(
+        traits.Any(), mandatory=True, hash_files=False, desc='search_steps.TemplateSource'
+    )
+    cohort = traits.List(
+        traits.Int(), mandatory=True, desc='numbers of the photographs of the dataset'
+    )
+    encoded = InputMultiPath(File(exists=True), mandatory=True, desc='of all photographs, NPZ')
+    extractor = traits.Str(mandatory=True, desc='name of the extractor')
+
+
+class _FitGalleryOutput(TraitedSpec):
+    fitted = File(desc='what decisions know of the gallery, NPZ')
+
+
+class FitGallery(SimpleInterface):
+    """Encoded photographs and the templates of a gallery to what decisions learn of them."""
+
+    input_spec = _FitGalleryInput
+    output_spec = _FitGalleryOutput
+    # it reads templates that are no inputs of the node
+    _always_run = True
+
+    def _run_interface(self, runtime: Any) -> Any:
+        given = self.inputs
+        target = _new_file(runtime, 'fitted.npz')
+        search_steps.fit_gallery(
+            given.sources,
+            given.cohort,
+            [Path(file) for file in given.encoded],
+            given.extractor,
+            target,
+        )
+        self._results['fitted'] = str(target)
+        return runtime
+
+
 class _SearchShardInput(BaseInterfaceInputSpec):
     # names of folders, not files to hash
     sources = traits.List(
         traits.Any(), mandatory=True, hash_files=False, desc='search_steps.TemplateSource'
     )
     probes = traits.List(traits.Int(), mandatory=True, desc='numbers of the photographs searched')
+    distractors = traits.List(traits.Int(), mandatory=True, desc='and of those of strangers')
     encoded = InputMultiPath(File(exists=True), mandatory=True, desc='of all photographs, NPZ')
     extractor = traits.Str(mandatory=True, desc='name of the extractor')
+    fitted = File(exists=True, mandatory=True, desc='of the whole gallery, NPZ')
 
 
 class _SearchShardOutput(TraitedSpec):
@@ -212,8 +263,10 @@ class SearchShard(SimpleInterface):
         search_steps.search_shard(
             given.sources,
             given.probes,
+            given.distractors,
             [Path(file) for file in given.encoded],
             given.extractor,
+            Path(given.fitted),
             target,
         )
         self._results['scores'] = str(target)
@@ -247,7 +300,7 @@ class WriteGroup(SimpleInterface):
         given = self.inputs
         photographed = given.photos is not None
         encoded = [Path(file) for file in given.encoded] if photographed else []
-        each = len(encoded) // len(given.extractors)
+        each = len(encoded) // max(1, len(given.extractors))
         page = group_steps.write_group(
             Path(given.output_dir),
             dataset=given.dataset,

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any
 from bids_reid import __version__
 from bids_reid.bids.outputs import ScanFiles, read_json, scan_records
 from bids_reid.errors import NoInputError, NothingSelectedError
-from bids_reid.faces.extractors import bids_label
+from bids_reid.faces.extractors import (
+    BY_NAME_ONLY,
+    EXTRACTORS,
+    bids_label,
+    why_unavailable,
+)
 from bids_reid.report.content import Model, Provenance, ScanLine
+from bids_reid.risk.deidentification import contradiction
+from bids_reid.risk.presence import assess
+from bids_reid.workflows.presence_steps import measured
+from bids_reid.workflows.steps import completed_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -30,6 +39,7 @@ def read_scans(
     participants: Collection[str] = (),
     sessions: Collection[str] = (),
     modalities: Collection[str] = (),
+    conditions: Collection[str] = (),
 ) -> list[EnrolledScan]:
     """Read the records of the scans chosen; an empty choice means all.
 
@@ -44,7 +54,7 @@ def read_scans(
     scans = [EnrolledScan(_scan_line(*record), *record) for record in found]
     if not scans and next(scan_records(output_dir), None) is None:
         raise NoInputError(f'{output_dir} holds no results of the participant level: run it first')
-    return select_scans(output_dir, scans, participants, sessions, modalities)
+    return select_scans(output_dir, scans, participants, sessions, modalities, conditions)
 
 
 def select_scans(
@@ -53,6 +63,7 @@ def select_scans(
     participants: Collection[str] = (),
     sessions: Collection[str] = (),
     modalities: Collection[str] = (),
+    conditions: Collection[str] = (),
 ) -> list[EnrolledScan]:
     """Select from the scans of ``output_dir``; an empty choice means all.
 
@@ -68,24 +79,70 @@ def select_scans(
         if (not labels or scan.line.participant in labels)
         and (not sessions or scan.line.session in sessions)
         and (not modalities or scan.line.modality in modalities)
+        and (not conditions or scan.line.condition in conditions)
     ]
     if not chosen:
         raise NothingSelectedError(f'no result in {output_dir} passes the filters')
     return chosen
 
 
+def searchable_extractors(scans: Sequence[EnrolledScan]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the extractors that have a template of every scan, and why each other is left out.
+
+    Scans that failed or show no face have no template of any.
+    """
+    enrolled = [scan.record.get('Extractors', ()) for scan in scans if scan.line.status == 'ok']
+    reasons = {
+        name: _why_not_searched(name, sum(name in names for names in enrolled), len(enrolled))
+        for name in EXTRACTORS
+    }
+    return (
+        tuple(name for name, reason in reasons.items() if not reason),
+        {name: reason for name, reason in reasons.items() if reason},
+    )
+
+
+def _why_not_searched(name: str, n_templates: int, n_scans: int) -> str:
+    """Say why an extractor cannot search ``n_scans``; nothing if it can."""
+    unavailable = why_unavailable(name)
+    if unavailable:
+        return unavailable
+    if n_scans and not n_templates:
+        return BY_NAME_ONLY.get(name, 'the participant level ran without it')
+    if n_templates < n_scans:
+        return f'{n_scans - n_templates} of {n_scans} scans have no template of it'
+    return ''
+
+
+def left_out(scans: Sequence[EnrolledScan], used: Collection[str]) -> dict[str, str]:
+    """Say of each extractor that was not used why that is."""
+    _, reasons = searchable_extractors(scans)
+    return {
+        name: reasons.get(name, 'it was not asked for') for name in EXTRACTORS if name not in used
+    }
+
+
 def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
     entities = dict(part.partition('-')[::2] for part in files.stem.split('_'))
+    found = assess(measured(record))
+    claimed = record.get('Deidentification', {}).get('Claimed')
+    # what could not be looked at contradicts nothing
+    seen = None if found.verdict == 'could not assess' else found.face_present
+    reasons = (found.reason, completed_line(record), contradiction(claimed, seen))
     return ScanLine(
         participant=entities['sub'],
         session=entities.get('ses'),
         modality=files.modality,
         condition=record['Condition'],
-        source=record['Sources'][0].partition('raw:')[2],
+        source=record['Sources'][0].split(':', 2)[2],
         status=record['Status'],
-        face_present=record.get('Face', {}).get('FacePresent'),
+        face_present=found.face_present,
+        face_score=found.face_score,
         n_views_with_face=record['ViewsWithFace'],
-        reason=record['Reason'] or '',
+        verdict=found.verdict,
+        brain_loss=found.brain_loss,
+        reason='; '.join(filter(None, reasons)),
+        deidentification='claimed' if claimed else 'none',
     )
 
 

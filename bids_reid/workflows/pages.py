@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.derivatives import picture_name, read_template
 from bids_reid.bids.outputs import read_table, write_text
@@ -63,7 +63,7 @@ def _scan_report(scan: EnrolledScan, extractors: Sequence[str], *, show_faces: b
 
 def _surface_lines(scan: EnrolledScan) -> tuple[tuple[str, str], ...]:
     record = scan.record
-    quality = record['SurfaceQuality']
+    quality, roughness = record['SurfaceQuality'], record['VaultRoughness']
     return (
         ('Voxel size', ' x '.join(f'{size:g}' for size in record['VoxelSize']) + ' mm'),
         ('Points of the surface', f'{record["Points"]:,}'),
@@ -71,8 +71,21 @@ def _surface_lines(scan: EnrolledScan) -> tuple[tuple[str, str], ...]:
         ('Noise', f'{quality["RelativeNoise"]:.1%} of the brightness of skin'),
         ('Blur of the edge of the skin', f'{quality["EdgeBlurMm"]:.2f} mm'),
         ('Face inside the field of view', f'{quality["FaceInView"]:.0%}'),
-        ('Roughness of the vault', f'{record["VaultRoughness"]:.1f}°'),
+        *_completed_line(record),
+        (
+            'Roughness of the vault',
+            'too large for a brain' if roughness is None else f'{roughness:.1f}°',
+        ),
     )
+
+
+def _completed_line(record: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return what of the face was completed from an average head, if anything."""
+    completed = record.get('FaceCompleted')
+    if not completed:
+        return ()
+    parts = ', '.join(completed['Parts']) or 'its edge'
+    return (('Completed from an average head', f'{completed["Share"]:.0%} of the face: {parts}'),)
 
 
 def _view_lines(scan: EnrolledScan) -> tuple[ViewLine, ...]:
@@ -101,7 +114,7 @@ def _template_lines(scan: EnrolledScan, extractors: Sequence[str]) -> tuple[Temp
     for extractor in extractors:
         template = read_template(scan.files, extractor)
         if template is not None:
-            lines.append(TemplateLine(extractor, *template.features.shape))
+            lines.append(TemplateLine(extractor, *template.shape))
     return tuple(lines)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
+from bids_reid.faces.extractors import memory_gb
 from bids_reid.workflows.interfaces import (
     ExtractFeatures,
     ExtractSkin,
@@ -16,7 +17,7 @@ from bids_reid.workflows.interfaces import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from bids_reid.records import Scan
@@ -35,22 +36,27 @@ def scan_node_name(scan: Scan) -> str:
 def init_participant_wf(
     *,
     scans: Sequence[Scan],
-    bids_dir: Path,
+    datasets: Mapping[str, Path],
     output_dir: Path,
     extractors: Sequence[str],
     keep_renders: bool,
+    complete_face: bool = False,
     name: str = 'participant_wf',
 ) -> pe.Workflow:
-    """Wire one branch per scan; branches know nothing of each other."""
+    """Wire one branch per scan; branches know nothing of each other.
+
+    ``datasets`` is where the scans of each condition are.
+    """
     workflow = pe.Workflow(name=name)
     workflow.add_nodes(
         [
             init_scan_wf(
                 scan=scan,
-                bids_dir=bids_dir,
+                dataset_dir=datasets[scan.condition],
                 output_dir=output_dir,
                 extractors=extractors,
                 keep_renders=keep_renders,
+                complete_face=complete_face,
             )
             for scan in scans
         ]
@@ -61,21 +67,24 @@ def init_participant_wf(
 def init_scan_wf(
     *,
     scan: Scan,
-    bids_dir: Path,
+    dataset_dir: Path,
     output_dir: Path,
     extractors: Sequence[str],
     keep_renders: bool,
+    complete_face: bool = False,
 ) -> pe.Workflow:
     """Scan to skin, renders, faces, templates, files."""
     workflow = pe.Workflow(name=scan_node_name(scan))
-    skin = pe.Node(ExtractSkin(in_file=str(scan.path)), name='skin', mem_gb=1.5)
+    skin = pe.Node(
+        ExtractSkin(in_file=str(scan.path), complete_face=complete_face), name='skin', mem_gb=1.5
+    )
     render = pe.Node(RenderViews(), name='render', mem_gb=0.6)
     faces = pe.Node(FindFaces(), name='faces', mem_gb=0.4)
     templates = pe.Node(niu.Merge(len(extractors)), name='templates', run_without_submitting=True)
     save = pe.Node(
         SaveScan(
             scan=scan,
-            bids_dir=str(bids_dir),
+            dataset_dir=str(dataset_dir),
             output_dir=str(output_dir),
             keep_renders=keep_renders,
         ),
@@ -85,11 +94,11 @@ def init_scan_wf(
     workflow.connect(
         [
             (skin, render, [('surface', 'surface'), ('record', 'record')]),
-            (skin, faces, [('record', 'record')]),
+            (skin, faces, [('surface', 'surface'), ('record', 'record')]),
             (render, faces, [('renders', 'renders')]),
             (skin, save, [('surface', 'surface'), ('record', 'record')]),
             (render, save, [('renders', 'renders'), ('renderer', 'renderer')]),
-            (faces, save, [('faces', 'faces')]),
+            (faces, save, [('faces', 'faces'), ('evidence', 'evidence')]),
             (templates, save, [('out', 'templates')]),
         ]
     )
@@ -97,7 +106,7 @@ def init_scan_wf(
         features = pe.Node(
             ExtractFeatures(extractor=extractor),
             name=node_name(extractor),
-            mem_gb=0.8,
+            mem_gb=memory_gb(extractor),
         )
         workflow.connect(
             [

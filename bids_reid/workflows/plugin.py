@@ -1,4 +1,4 @@
-"""Running a Nipype graph: depth first, and going on when a worker is killed."""
+"""Running a Nipype graph: depth first, and going on when a worker or a job is killed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Any
 
 import networkx as nx
 import numpy as np
+from nipype.pipeline import plugins
+from nipype.pipeline.plugins.base import PluginBase, SGELikeBatchManagerBase
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer
 
 from bids_reid.bids.outputs import PRIVATE_UMASK
@@ -21,6 +23,7 @@ logger = logging.getLogger('nipype.workflow')
 LONGEST_WAIT_S = 1.0
 """Safety only: the end of a node wakes the main process."""
 KILLED = 'the worker process was killed, perhaps for lack of memory'
+KILLED_JOB = 'its job was killed, perhaps for lack of memory or time: ask the scheduler'
 
 
 class SteadyMultiProc(MultiProcPlugin):
@@ -101,6 +104,28 @@ class SteadyMultiProc(MultiProcPlugin):
         task = next(known, self._taskid)
         report = [f'WorkerKilledError: {KILLED}']
         self._taskresult[task] = {'result': None, 'traceback': report, 'taskid': task}
+
+
+class _KilledJobs:
+    """What a job that the scheduler killed costs: its own node.
+
+    Nipype reports a job without a result as text where it expects lines, and ends on that.
+    """
+
+    def _get_result(self, taskid: int) -> dict[str, Any] | None:
+        result: dict[str, Any] | None = super()._get_result(taskid)  # type: ignore[misc]
+        if result and isinstance(result['traceback'], str):
+            said = result['traceback'].splitlines(keepends=True)
+            result['traceback'] = [*said, f'WorkerKilledError: {KILLED_JOB}\n']
+        return result
+
+
+def named_plugin(name: str, arguments: dict[str, Any]) -> PluginBase:
+    """Return Nipype's plugin of that name; one for a cluster goes on when jobs are killed."""
+    kind = getattr(plugins, f'{name}Plugin')
+    if issubclass(kind, SGELikeBatchManagerBase):
+        kind = type(f'Steady{name}', (_KilledJobs, kind), {})
+    return kind(plugin_args=arguments)
 
 
 def _start_worker(cwd: str, level: int) -> None:

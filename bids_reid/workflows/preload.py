@@ -14,6 +14,7 @@ MODULES = (
     'onnxruntime',
     'bids_reid.faces.detect',
     'bids_reid.faces.face_recognition',
+    'bids_reid.faces.keypoints',
     'bids_reid.surface.frame',
     'bids_reid.surface.gifti',
     'bids_reid.surface.skin',

@@ -1,5 +1,7 @@
 """The search of a gallery: in shards that know nothing of each other, then merged exactly.
 
+What decisions learn of the whole gallery and of the photographs is learned once beforehand.
+
 A gallery of 100,000 scans is 4 GB of templates in 100,000 files: each is read when it is its turn.
 """
 
@@ -9,21 +11,25 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from bids_reid.bids.derivatives import made_with, read_features
+from bids_reid.bids.derivatives import made_with, read_features, read_keypoints
 from bids_reid.bids.outputs import ScanFiles
 from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces.extractors import bids_label, load_extractor
-from bids_reid.match.scores import DECISIONS, probe_scores
-from bids_reid.match.search import FastScores, search
+from bids_reid.match.decisions import ADAPTIVE, MEAN_OF_PHOTOGRAPHS, search_all
+from bids_reid.match.fitting import Fit, fit
+from bids_reid.match.keypoint_search import keypoint_photo_scores, search_keypoints
+from bids_reid.match.scores import probe_scores
+from bids_reid.match.search import FastScores
+from bids_reid.records import Keypoints
 from bids_reid.risk.identification import Searches
-from bids_reid.risk.refinement import refine
+from bids_reid.risk.refinement import refine, refine_best
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,11 +38,21 @@ if TYPE_CHECKING:
     from bids_reid.report.content import PhotoLine
     from bids_reid.workflows.library import EnrolledScan
 
+T = TypeVar('T')
+
 SHARD_SCANS = 4000
 """Scans of one shard: some seconds of work, so that a node's own cost does not count."""
 
-TemplateSource = tuple[str, str, str, str]
-"""Folder, stem, modality and status of a scan: plain text, which Nipype copies quickly."""
+_MATED, _STRANGERS = '_scores', '_distractors'
+"""How arrays of a shard are named after the decision."""
+
+TemplateSource = tuple[str, str, str, str, str]
+"""Folder, stem, modality, condition and status of a scan: plain text, quickly copied by Nipype."""
+
+
+def source(files: ScanFiles, status: str) -> TemplateSource:
+    """Say where a scan's files are."""
+    return (str(files.folder), files.stem, files.modality, files.condition, status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +71,7 @@ class ScanGallery:
     @property
     def sources(self) -> list[TemplateSource]:
         """Where the template of each scan is."""
-        return [
-            (str(scan.files.folder), scan.files.stem, scan.files.modality, scan.line.status)
-            for scan in self.scans
-        ]
+        return [source(scan.files, scan.line.status) for scan in self.scans]
 
     def shards(self) -> list[list[TemplateSource]]:
         """Cut into runs of scans; how many depends on the number of scans alone."""
@@ -85,7 +98,7 @@ def galleries(scans: Sequence[EnrolledScan]) -> list[ScanGallery]:
     ]
 
 
-class StoredGallery:
+class _Stored:
     """Templates of an extractor, read from the output folder when they are asked for."""
 
     def __init__(self, sources: Sequence[TemplateSource], extractor: str) -> None:
@@ -95,8 +108,13 @@ class StoredGallery:
     def __len__(self) -> int:
         return len(self._sources)
 
-    def __getitem__(self, scan: int) -> NDArray[np.float32]:
-        """Return the features of a scan (n, d), none for one that failed to enrol.
+    @property
+    def people(self) -> list[str]:
+        """Whose each scan is, as file names begin: ``sub-01``."""
+        return [stem.partition('_')[0] for _, stem, *_ in self._sources]
+
+    def _read(self, scan: int, read: Callable[[ScanFiles, str], T | None]) -> T | None:
+        """Read from the template of a scan, ``None`` for one that failed to enrol.
 
         Raises
         ------
@@ -105,39 +123,107 @@ class StoredGallery:
         ScanError
             The template is damaged, or of another model than the photographs' features.
         """
-        folder, stem, modality, status = self._sources[scan]
-        files, extractor = ScanFiles(Path(folder), stem, modality), self._extractor
-        features = read_features(files, extractor)
-        if features is not None:
+        folder, stem, modality, condition, status = self._sources[scan]
+        files, extractor = ScanFiles(Path(folder), stem, modality, condition), self._extractor
+        found = read(files, extractor)
+        if found is not None:
             if not made_with(files, extractor, self._model):
                 raise ScanError(
                     f'{files.template(bids_label(extractor))} was made with another version of '
                     f'{extractor} than is installed: run the participant level again'
                 )
-            return features
+            return found
         if status == 'ok':
             raise NoInputError(
                 f'{files.template(bids_label(extractor))} is missing: '
                 f'run the participant level with --extractors {extractor}'
             )
-        return np.empty((0, 0), np.float32)
+        return None
 
 
-def read_encoded(files: Sequence[Path]) -> tuple[NDArray[np.float32], NDArray[np.str_]]:
-    """Read features (n, d), and pairs of status and reason (n, 2), of all photographs."""
-    contents = []
+class StoredGallery(_Stored):
+    """Templates of an extractor of vectors; all views, or those in which a face was found."""
+
+    def __init__(
+        self, sources: Sequence[TemplateSource], extractor: str, *, found_only: bool = True
+    ) -> None:
+        super().__init__(sources, extractor)
+        self._take = partial(read_features, found_only=found_only)
+
+    def __getitem__(self, scan: int) -> NDArray[np.float32]:
+        """Return the features of a scan (n, d), none for one that failed to enrol."""
+        features = self._read(scan, self._take)
+        return np.empty((0, 0), np.float32) if features is None else features
+
+
+class StoredKeypoints(_Stored):
+    """Templates of an extractor of keypoints."""
+
+    def __getitem__(self, scan: int) -> Keypoints | None:
+        """Return the keypoints of a scan, ``None`` for one that failed to enrol."""
+        return self._read(scan, read_keypoints)
+
+
+def read_encoded(files: Sequence[Path]) -> tuple[dict[str, NDArray[Any]], NDArray[np.str_]]:
+    """Read what is known of all photographs.
+
+    Returns
+    -------
+    arrays
+        ``features`` (n, d), or the arrays of `Keypoints`.
+    statuses
+        Pairs of status and reason, (n, 2).
+    """
+    parts: list[dict[str, NDArray[Any]]] = []
     for file in files:
         with np.load(file) as content:
-            contents.append((content['features'], content['statuses']))
-    features, statuses = zip(*contents, strict=True)
-    return np.concatenate(features), np.concatenate(statuses)
+            parts.append(dict(content))
+    if 'offsets' in parts[0]:
+        lengths = [np.zeros(1, np.int64), *(np.diff(part['offsets']) for part in parts)]
+        for part in parts:
+            del part['offsets']
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if 'descriptors' in arrays:
+        arrays['offsets'] = np.cumsum(np.concatenate(lengths))
+    return arrays, arrays.pop('statuses')
+
+
+def fit_gallery(
+    sources: Sequence[TemplateSource],
+    cohort: Sequence[int],
+    encoded: Sequence[Path],
+    extractor: str,
+    target: Path,
+) -> None:
+    """Learn what decisions need to know of a whole gallery; nothing of one of keypoints.
+
+    Parameters
+    ----------
+    sources : sequence of TemplateSource
+        All scans of the gallery.
+    cohort : sequence of int
+        Numbers of the photographs of the dataset's participants. Which of them one shows does not
+        matter. Those of distractors, who may have come with another camera, do not count.
+    encoded : sequence of Path
+        What `encode_photographs` wrote, in the order of the photographs.
+    """
+    model = load_extractor(extractor)
+    learned: dict[str, NDArray[Any]] = {}
+    if model.kind == 'vector':
+        arrays, statuses = read_encoded(encoded)
+        gallery = StoredGallery(sources, extractor, found_only=False)
+        features = arrays['features'][_with_face(cohort, statuses)]
+        learned = fit(features, gallery, gallery.people, similarity=model.similarity).arrays()
+    np.savez(target, **learned)  # type: ignore[arg-type]
 
 
 def search_shard(
     sources: Sequence[TemplateSource],
     probes: Sequence[int],
+    distractors: Sequence[int],
     encoded: Sequence[Path],
     extractor: str,
+    fitted: Path,
     target: Path,
 ) -> None:
     """Score the photographs against some scans of a gallery, under every decision.
@@ -146,30 +232,60 @@ def search_shard(
     ----------
     sources : sequence of TemplateSource
         The scans.
-    probes : sequence of int
+    probes, distractors : sequence of int
         Which photographs are searched; those without features are left out.
     encoded : sequence of Path
         What `encode_photographs` wrote, in the order of the photographs.
+    fitted : Path
+        What `fit_gallery` wrote for the whole gallery.
     """
-    features, statuses = read_encoded(encoded)
-    usable = [number for number in probes if statuses[number, 0] == 'ok']
-    gallery = StoredGallery(sources, extractor)
-    arrays: dict[str, NDArray[np.float32]] = {}
-    for decision in DECISIONS:
-        found = search(
-            features[usable],
-            gallery,
-            similarity=load_extractor(extractor).similarity,
-            decision=decision,
+    arrays, statuses = read_encoded(encoded)
+    mated, strangers = (_with_face(numbers, statuses) for numbers in (probes, distractors))
+    searched, slack, adaptive = _search(arrays, mated + strangers, sources, extractor, fitted)
+    found = {'slack': slack, 'adaptive': adaptive}
+    for decision, scores in searched.items():
+        found[f'{decision}{_MATED}'] = scores[: len(mated)]
+        found[f'{decision}{_STRANGERS}'] = scores[len(mated) :]
+    np.savez(target, **found)  # type: ignore[arg-type]
+
+
+def _search(
+    arrays: Mapping[str, NDArray[Any]],
+    taken: Sequence[int],
+    sources: Sequence[TemplateSource],
+    extractor: str,
+    fitted: Path,
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32], NDArray[np.bool_]]:
+    """Score some photographs under every decision; the scores of all but ``best`` are exact.
+
+    Also returns the slack of ``best``, NaN for a scan without a template, and whether each scan
+    has one for the adaptive decisions.
+    """
+    model = load_extractor(extractor)
+    if model.kind == 'keypoints':
+        photographs = Keypoints.of(arrays)
+        templates = StoredKeypoints(sources, extractor)
+        found, slack = search_keypoints(
+            [photographs[number] for number in taken], templates, distance=model.distance
         )
-        arrays |= {f'{decision}_scores': found.scores, f'{decision}_slack': found.slack}
-    np.savez(target, **arrays)  # type: ignore[arg-type]
+        return found, slack, ~np.isnan(slack)
+    gallery = StoredGallery(sources, extractor)
+    all_views = StoredGallery(sources, extractor, found_only=False)
+    with np.load(fitted) as learned:
+        best, others, adaptive = search_all(
+            arrays['features'][taken], gallery, gallery.people, Fit.of(learned), all_views
+        )
+    return {'best': best.scores, **others}, best.slack, adaptive
+
+
+def _with_face(numbers: Sequence[int], statuses: NDArray[np.str_]) -> list[int]:
+    return [number for number in numbers if statuses[number, 0] == 'ok']
 
 
 def merge_shards(
     gallery: ScanGallery,
     lines: Sequence[PhotoLine],
-    features: NDArray[np.float32],
+    encoded: Mapping[str, NDArray[Any]],
     extractor: str,
     files: Iterator[Path],
 ) -> Iterator[tuple[str, Searches]]:
@@ -177,8 +293,8 @@ def merge_shards(
 
     Parameters
     ----------
-    lines, features
-        All photographs and what is known of their faces, (n_photos, d).
+    lines, encoded
+        All photographs and what is known of their faces, as `read_encoded` returns it.
     files : iterator of Path
         Begins with what `search_shard` wrote for this gallery, shard after shard.
 
@@ -187,57 +303,110 @@ def merge_shards(
     Each decision with its searches.
     """
     probes = [n for n in gallery.probes(lines) if lines[n].status != 'unreadable']
+    strangers = [n for n, line in enumerate(lines) if not line.in_dataset and line.status == 'ok']
     acquired = np.array([lines[n].status == 'ok' for n in probes], dtype=bool)
     shards = list(islice(files, len(gallery.shards())))
-    stored = StoredGallery(gallery.sources, extractor)
-    similarity = load_extractor(extractor).similarity
-    for decision in DECISIONS:
-        found = _merged(shards, decision, similarity, acquired, len(gallery.scans))
+    slack = _joined(shards, 'slack', len(gallery.scans))
+    enrolled = ~np.isnan(slack), _joined(shards, 'adaptive', len(gallery.scans))
+    model = load_extractor(extractor)
+    for decision in _decisions(shards[0]):
         searches = Searches(
-            scores=found.scores,
+            scores=_merged(shards, f'{decision}{_MATED}', acquired, len(slack)),
             photos=tuple(lines[n].name for n in probes),
             photo_participants=tuple(lines[n].participant or '' for n in probes),
             acquired=acquired,
             scan_participants=gallery.participants,
-            enrolled=found.enrolled,
+            enrolled=enrolled[decision in ADAPTIVE],
+            distractors=_merged(
+                shards, f'{decision}{_STRANGERS}', np.ones(len(strangers), dtype=bool), len(slack)
+            ),
+            pooling='mean' if decision in MEAN_OF_PHOTOGRAPHS else 'max',
         )
-        exactly = partial(_rescore, features[probes], stored, similarity, decision)
-        refine(searches, found.radius, exactly)
+        if decision == 'best' and model.kind == 'vector':
+            stored = StoredGallery(gallery.sources, extractor)
+            _make_exact(
+                searches, slack, encoded['features'], (probes, strangers), stored, model.similarity
+            )
         yield decision, searches
 
 
+def _decisions(shard: Path) -> list[str]:
+    with np.load(shard) as content:
+        return [name.removesuffix(_MATED) for name in content.files if name.endswith(_MATED)]
+
+
 def _merged(
-    shards: Sequence[Path],
-    decision: str,
-    similarity: Similarity,
-    acquired: NDArray[np.bool_],
-    n_scans: int,
-) -> FastScores:
-    """Put the scores of shards side by side; photographs without a face get rows of NaN."""
-    scores = np.full((len(acquired), n_scans), np.nan, np.float32)
-    slack = np.full(n_scans, np.nan, np.float32)
+    shards: Sequence[Path], name: str, rows: NDArray[np.bool_], n_scans: int
+) -> NDArray[np.float32]:
+    """Put scores of shards side by side; other rows (photographs without a face) are NaN."""
+    scores = np.full((len(rows), n_scans), np.nan, np.float32)
     first = 0
     for shard in shards:
         with np.load(shard) as content:
-            part = content[f'{decision}_slack']
-            scans = slice(first, first + len(part))
-            scores[acquired, scans] = content[f'{decision}_scores']
-        slack[scans] = part
-        first = scans.stop
-    if first != n_scans:
+            part = content[name]
+        scores[rows, first : first + part.shape[1]] = part
+        first += part.shape[1]
+    return scores
+
+
+def _joined(shards: Sequence[Path], name: str, n_scans: int) -> NDArray[Any]:
+    """Put what shards say of their scans together, (n_scans,)."""
+    parts = []
+    for shard in shards:
+        with np.load(shard) as content:
+            parts.append(content[name])
+    joined = np.concatenate(parts)
+    if len(joined) != n_scans:
         # the others would pass for scans that failed to enrol
-        raise ValueError(f'the shards hold scores of {first} scans, not of {n_scans}')
-    return FastScores(similarity, scores, slack)
+        raise ValueError(f'the shards hold scores of {len(joined)} scans, not of {n_scans}')
+    return joined
 
 
-def _rescore(
-    vectors: NDArray[np.float32],
+def photograph_scores(
+    arrays: Mapping[str, NDArray[Any]], taken: Sequence[int], extractor: str
+) -> NDArray[np.float32]:
+    """Score photographs with a face against each other, (n, n): for the positive control.
+
+    Parameters
+    ----------
+    arrays
+        As `read_encoded` returns it.
+    taken : sequence of n int
+        Numbers of the photographs.
+    """
+    model = load_extractor(extractor)
+    if model.kind == 'keypoints':
+        photographs = Keypoints.of(arrays)
+        some = [photographs[number] for number in taken]
+        return keypoint_photo_scores(some, distance=model.distance)
+    features = arrays['features'][list(taken)]
+    alone = [feature[None] for feature in features]
+    return probe_scores(features, alone, similarity=model.similarity)
+
+
+def _make_exact(
+    searches: Searches,
+    slack: NDArray[np.float32],
+    features: NDArray[np.float32],
+    numbers: tuple[Sequence[int], Sequence[int]],
     stored: StoredGallery,
     similarity: Similarity,
-    decision: str,
-    scan: int,
-    photos: NDArray[np.intp],
-) -> NDArray[np.float32]:
-    """Score some photographs exactly against one scan, whose template is read anew."""
-    probes, gallery = vectors[photos], [stored[scan]]
-    return probe_scores(probes, gallery, similarity=similarity, decision=decision)[:, 0]
+) -> None:
+    """Make exact, in place, the fast scores that results of searches depend on.
+
+    ``numbers`` are those of the probes and of the distractors among the photographs.
+    """
+
+    def rescore(
+        vectors: NDArray[np.float32], scan: int, photos: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        return probe_scores(vectors[photos], [stored[scan]], similarity=similarity)[:, 0]
+
+    mated, strangers = (features[list(some)] for some in numbers)
+    found = FastScores(similarity, searches.scores, slack)
+    refine(searches, found.radius, partial(rescore, mated))
+    if searches.distractors is not None:
+        found = FastScores(similarity, searches.distractors, slack)
+        refine_best(
+            searches.distractors, searches.enrolled, found.radius, partial(rescore, strangers)
+        )

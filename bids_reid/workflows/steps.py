@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bids_reid.records import Scan, Template, View
+from bids_reid.records import Scan, View
 from bids_reid.views.cameras import standard_views
 
-SKULL_STRIPPED = (
-    'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
-)
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bids_reid.faces.detect import Box
+    from bids_reid.records import KeypointTemplate, Template
+    from bids_reid.surface.frame import FaceFrame, FoundFrame
+    from bids_reid.surface.skin import Skin
+    from bids_reid.surface.volume import Volume
+
 NO_FACE = 'no face was found in any of the 81 views'
-CUT = 'eyes, nose and mouth lie outside the field of view'
-REMOVED = 'the face seems to be removed: no skin where eyes, nose and mouth should be'
-UNSURE = 'the surface is unlike a face: it may be damaged, or removed in part'
+COMPLETED = "the field of view cuts the face: {share:.0%} of it ({parts}) is an average head's"
 
 
 def _camera(view: View) -> tuple[float, float]:
@@ -31,28 +35,59 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 
-def skin(scan_file: Path, surface: Path, record: Path) -> None:
-    """Extract the skin of a scan and place its face frame."""
-    from bids_reid.surface.frame import FieldOfView, find_frame
+def skin(scan_file: Path, surface: Path, record: Path, *, complete: bool = False) -> None:
+    """Extract the skin of a scan and place its face frame; complete a cut face if asked to."""
     from bids_reid.surface.gifti import write_surface
-    from bids_reid.surface.skin import extract_skin
-    from bids_reid.surface.vault import is_brain, vault_roughness
     from bids_reid.surface.volume import load_volume
 
-    volume = load_volume(scan_file)
-    found = extract_skin(volume)
+    shown, _, content = skin_record(load_volume(scan_file), complete=complete)
+    write_surface(surface, shown.points, shown.triangles)
+    record.write_text(json.dumps(content))
+
+
+def skin_record(
+    volume: Volume, *, complete: bool = False
+) -> tuple[Skin, FaceFrame, dict[str, Any]]:
+    """Return the skin of a volume, its face frame, and the entries of its record.
+
+    Everything that is measured is measured on what was scanned.
+    """
+    from bids_reid.surface.complete import complete_face
+    from bids_reid.surface.frame import FieldOfView, find_frame
+    from bids_reid.surface.skin import find_skin
+    from bids_reid.workflows.presence_steps import shape_record
+
+    field = find_skin(volume)
+    found = field.cut()
     placed = find_frame(found.points, FieldOfView(volume.affine, volume.data.shape))
-    frame, face = placed.frame, placed.face
-    roughness = vault_roughness(found.points, found.triangles)
-    write_surface(surface, found.points, found.triangles)
+    completed = complete_face(field, found.points, placed) if complete else None
+    shown = completed[0].cut() if completed else found
     content = {
         'VoxelSize': [round(size, 4) for size in volume.voxel_size],
         'Notes': list(volume.notes),
-        'Points': len(found.points),
+        'Points': len(shown.points),
+        **_measured_on(found, placed),
+        **shape_record(volume, found, placed.frame),
+        'CompleteFace': complete,
+        'FaceCompleted': completed
+        and {'Share': round(completed[1].share, 3), 'Parts': list(completed[1].parts)},
+    }
+    return shown, placed.frame, content
+
+
+def _measured_on(found: Skin, placed: FoundFrame) -> dict[str, Any]:
+    """Return the entries of the record about a skin and where its face is."""
+    from bids_reid.surface.vault import BRAIN_LITRES, is_brain, vault_roughness
+
+    frame, face = placed.frame, placed.face
+    roughness = None
+    if found.volume_litres < BRAIN_LITRES:
+        roughness = vault_roughness(found.points, found.triangles)
+    return {
         'VolumeLitres': round(found.volume_litres, 3),
-        'VaultRoughness': round(roughness, 2),
+        'VaultRoughness': _rounded(roughness),
         # a face on a rough vault is a face
-        'SkullStripped': is_brain(roughness, found.volume_litres) and face.present != 'yes',
+        'SkullStripped': roughness is not None and is_brain(roughness) and face.present != 'yes',
         'SurfaceQuality': {
             'RelativeNoise': round(found.noise, 5),
             'EdgeBlurMm': round(found.edge_mm, 3),
@@ -74,59 +109,77 @@ def skin(scan_file: Path, surface: Path, record: Path) -> None:
             'HeadLoss': round(face.head_loss, 3),
         },
     }
-    record.write_text(json.dumps(content))
 
 
 def renders(surface: Path, record: Path, target: Path) -> str:
     """Render a surface from all views; return the name of the renderer."""
-    from bids_reid.surface.frame import FaceFrame
     from bids_reid.surface.gifti import read_surface
     from bids_reid.views.render import render_views
+    from bids_reid.workflows.presence_steps import read_frame
 
-    placed = json.loads(record.read_text())['FaceFrame']
-    origin, forward, up = (np.array(placed[axis]) for axis in ('Origin', 'Forward', 'Up'))
-    frame = FaceFrame(origin, forward, up, placed['Scale'])
+    frame = read_frame(json.loads(record.read_text()))
     images, renderer = render_views(*read_surface(surface), frame, standard_views())
     np.save(target, images)
     return renderer
 
 
 def faces(renders_file: Path, record: Path, target: Path) -> None:
-    """Find the face for every camera; a brain has none, whatever a detector says."""
+    """Find the face for every camera; a brain has none, whatever a detector says.
+
+    Where no face is found, its box is where the face frame has faces.
+    """
     from bids_reid.faces.detect import find_faces_by_camera
+    from bids_reid.faces.frame_boxes import frame_boxes
 
     views = standard_views()
-    found = {}
+    found: Mapping[tuple[float, float], Box] = {}
+    expected: Mapping[tuple[float, float], Box] = {}
     if not json.loads(record.read_text())['SkullStripped']:
         found = find_faces_by_camera(np.load(renders_file), views)
-    boxes = [found.get(_camera(view)) for view in views]
-    target.write_text(json.dumps(boxes))
+        expected = frame_boxes()
+    boxes = {**expected, **found}
+    content = {
+        'boxes': [boxes.get(_camera(view)) for view in views],
+        'found': [_camera(view) in found for view in views],
+    }
+    target.write_text(json.dumps(content))
+
+
+def evidence(surface: Path, record: Path, renders_file: Path, target: Path) -> None:
+    """Ask detectors and landmarks whether there is a face."""
+    from bids_reid.workflows.presence_steps import evidence_record
+
+    target.write_text(json.dumps(evidence_record(surface, record, renders_file)))
 
 
 def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
-    """Extract features from every render with a face; the file holds the provenance too."""
+    """Extract features from every render with a face box; the file holds the provenance too."""
     from bids_reid.faces.detect import Box
-    from bids_reid.faces.extractors import load_extractor
+    from bids_reid.faces.extractors import extracted, load_extractor
 
     model = load_extractor(extractor)
-    boxes = json.loads(faces_file.read_text())
+    faces = json.loads(faces_file.read_text())
+    boxes = faces['boxes']
     seen = [number for number, box in enumerate(boxes) if box is not None]
     images = np.load(renders_file, mmap_mode='r')
-    values = model.features(
-        [np.asarray(images[number]) for number in seen], [Box(*boxes[number]) for number in seen]
+    arrays = extracted(
+        model,
+        [np.asarray(images[number]) for number in seen],
+        [Box(*boxes[number]) for number in seen],
     )
     provenance = {'Extractor': extractor, **model.provenance()}
     np.savez(
         template,
-        features=values,
         view=np.array(seen, np.int32),
+        found=np.array(faces['found'], dtype=bool)[seen],
         provenance=np.array(json.dumps(provenance)),
+        **arrays,  # type: ignore[arg-type]
     )
 
 
 def save(
     scan: Scan,
-    bids_dir: Path,
+    dataset_dir: Path,
     output_dir: Path,
     *,
     surface: Path,
@@ -134,25 +187,26 @@ def save(
     renders_file: Path,
     renderer: str,
     faces_file: Path,
+    evidence: Path,
     templates: list[Path],
     keep_renders: bool,
 ) -> Path:
     """Put the results of one scan in their places; the record goes last."""
     from bids_reid.bids import derivatives
 
-    boxes = json.loads(faces_file.read_text())
-    content = json.loads(record.read_text())
-    n_faces = sum(box is not None for box in boxes)
+    faces = json.loads(faces_file.read_text())
+    content = json.loads(record.read_text()) | json.loads(evidence.read_text())
+    n_faces = sum(faces['found'])
     reasons = _what_was_found(content, n_faces)
     status = {'Status': 'ok' if n_faces else 'no_face', 'Reason': '; '.join(reasons) or None}
-    del content['SkullStripped']
     return derivatives.save_scan(
         scan,
-        bids_dir,
+        dataset_dir,
         output_dir,
         surface=surface,
         measured={**status, 'ViewsWithFace': n_faces, **content, 'Renderer': renderer},
-        boxes=boxes,
+        boxes=faces['boxes'],
+        found=faces['found'],
         templates=[_read_features(template) for template in templates],
         renders=np.load(renders_file, mmap_mode='r') if keep_renders else None,
     )
@@ -164,21 +218,28 @@ def _what_was_found(content: dict[str, Any], n_faces: int) -> list[str]:
     What looks like no face is searched all the same wherever a detector sees one: so would
     somebody who attacks, and the search of defaced scans is what tells if defacing worked.
     """
-    from bids_reid.surface.frame import MIN_CORE_IN_VIEW
+    from bids_reid.risk.presence import assess
+    from bids_reid.workflows.presence_steps import measured
 
-    if content['SkullStripped']:
-        return [SKULL_STRIPPED]
-    found = []
-    if content['Face']['FacePresent'] == 'no':
-        found.append(
-            CUT if content['SurfaceQuality']['FaceCoreInView'] < MIN_CORE_IN_VIEW else REMOVED
-        )
-    elif content['Face']['FacePresent'] == 'unsure':
-        found.append(UNSURE)
-    return found if n_faces else [NO_FACE, *found]
+    found = assess(measured(content))
+    reasons = [] if found.face_present == 'yes' and found.brain_loss != 'yes' else [found.reason]
+    completed = completed_line(content)
+    if completed:
+        reasons.append(completed)
+    return reasons if n_faces or content['SkullStripped'] else [NO_FACE, *reasons]
 
 
-def _read_features(path: Path) -> tuple[dict[str, Any], Template]:
+def completed_line(content: Mapping[str, Any]) -> str | None:
+    """Say how much of a face comes from an average head, and which parts; ``None`` if nothing."""
+    completed = content.get('FaceCompleted')
+    if not completed:
+        return None
+    parts = ', '.join(completed['Parts']) or 'its edge'
+    return COMPLETED.format(share=completed['Share'], parts=parts)
+
+
+def _read_features(path: Path) -> tuple[dict[str, Any], Template | KeypointTemplate]:
+    from bids_reid.bids.derivatives import template_of
+
     with np.load(path) as content:
-        template = Template(content['features'], content['view'])
-        return json.loads(str(content['provenance'])), template
+        return json.loads(str(content['provenance'])), template_of(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,15 @@ from bids_reid.bids import derivatives
 from bids_reid.bids.derivatives import (
     is_up_to_date,
     read_features,
+    read_keypoints,
     read_template,
+    renew_claim,
     save_failure,
     save_scan,
 )
 from bids_reid.bids.outputs import ScanFiles, file_sha256, read_json, read_table
 from bids_reid.errors import ScanError
-from bids_reid.records import Scan, Template
+from bids_reid.records import Keypoints, KeypointTemplate, Scan, Template
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,14 +45,19 @@ class Bench:
         self.files = ScanFiles.of(self.scan, self.out)
 
     def save(
-        self, *extractors: str, renders: bool = False, status: str = 'ok', mark: float = 0
+        self,
+        *extractors: str,
+        renders: bool = False,
+        status: str = 'ok',
+        mark: float = 0,
+        completes: bool = False,
     ) -> Path:
         return save_scan(
             self.scan,
             self.raw,
             self.out,
             surface=self.surface,
-            measured={'Status': status, 'Reason': None},
+            measured={'Status': status, 'Reason': None, 'CompleteFace': completes},
             boxes=BOXES,
             templates=[
                 ({'Extractor': name, 'Model': 'm'}, Template(FEATURES + mark, VIEWS))
@@ -58,12 +66,19 @@ class Bench:
             renders=np.full((81, 4, 4), int(mark), np.uint8) if renders else None,
         )
 
-    def done(self, *extractors: str, keep_renders: bool = False, model: str = 'm') -> bool:
+    def done(
+        self,
+        *extractors: str,
+        keep_renders: bool = False,
+        model: str = 'm',
+        completes: bool = False,
+    ) -> bool:
         return is_up_to_date(
             self.scan,
             self.out,
             models={name: {'Model': model} for name in extractors or ('face_recognition',)},
             keep_renders=keep_renders,
+            complete_face=completes,
         )
 
 
@@ -77,6 +92,17 @@ def test_templates_of_another_model_are_made_again(bench: Bench) -> None:
     bench.save()
     assert bench.done()
     assert not bench.done(model='n')
+
+
+def test_completed_faces_and_cut_ones_are_not_confused(bench: Bench) -> None:
+    """A rate of faces that were completed would pass for one of faces as they were scanned."""
+    bench.save('face_recognition', 'orb')
+    assert not bench.done(completes=True)
+    bench.save('face_recognition', completes=True)
+    assert bench.done(completes=True)
+    assert not bench.done()
+    # what the other extractor made of the cut face is gone
+    assert read_template(bench.files, 'orb') is None
 
 
 def test_a_damaged_template_is_named(bench: Bench) -> None:
@@ -225,6 +251,44 @@ def test_a_template_comes_back_as_it_was(bench: Bench) -> None:
     assert read_features(bench.files, 'orb') is None
 
 
+def test_a_template_of_keypoints_comes_back_as_it_was(bench: Bench) -> None:
+    """Descriptors that get positions of others find nobody, or anybody."""
+    rng = np.random.default_rng(0)
+    keypoints = Keypoints(
+        rng.integers(0, 256, (5, 32), dtype=np.uint8),
+        rng.random((5, 2), dtype=np.float32),
+        np.array([0, 3, 3, 5]),
+    )
+    views = np.array([4, 40, 80], np.int32)
+    provenance = {'Extractor': 'orb', 'Model': 'm'}
+    bench.save('face_recognition')
+    save_scan(
+        bench.scan,
+        bench.raw,
+        bench.out,
+        surface=bench.surface,
+        measured={'Status': 'ok', 'Reason': None},
+        boxes=BOXES,
+        templates=[(provenance, KeypointTemplate(keypoints, views))],
+        renders=None,
+    )
+    assert bench.done('face_recognition', 'orb')
+    assert not bench.done('orb', model='another')
+    template = read_template(bench.files, 'orb')
+    assert isinstance(template, KeypointTemplate)
+    assert template.shape == (5, 32)
+    np.testing.assert_array_equal(template.views, views)
+    for found in (template.keypoints, read_keypoints(bench.files, 'orb')):
+        assert found is not None
+        for name, values in keypoints.arrays().items():
+            np.testing.assert_array_equal(found.arrays()[name], values)
+            assert found.arrays()[name].dtype == values.dtype
+    assert read_keypoints(bench.files, 'sift') is None
+    # vectors are no keypoints
+    with pytest.raises(ScanError, match='damaged'):
+        read_keypoints(bench.files, 'face_recognition')
+
+
 def test_the_same_results_give_the_same_bytes(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,3 +334,77 @@ def test_renders_are_pictures_of_their_views(bench: Bench) -> None:
     with Image.open(pictures[5]) as picture:
         assert picture.mode == 'L'
         assert np.asarray(picture).tolist() == [[200] * 4] * 4
+
+
+def test_other_conditions_keep_their_files(bench: Bench) -> None:
+    """A changed original must not take the results of its de-faced version away, nor this that."""
+    raw, version = bench.scan, replace(bench.scan, condition='defaced')
+    kept: dict[str, set[Path]] = {}
+    for scan in (raw, version):
+        bench.scan = scan
+        bench.save('face_recognition', 'orb', renders=True)
+    everything = set(bench.files.folder.iterdir())
+    kept['raw'] = {path for path in everything if '_desc-defaced' not in path.name}
+    kept['defaced'] = everything - kept['raw']
+    assert len(kept['raw']) == len(kept['defaced']) == 9
+    for scan, other in ((raw, 'defaced'), (version, 'raw')):
+        save_failure(scan, bench.raw, bench.out, 'why')
+        left = set(bench.files.folder.iterdir()) - kept[other]
+        assert left == {ScanFiles.of(scan, bench.out).record}
+        assert kept[other] <= set(bench.files.folder.iterdir())
+        bench.scan = scan
+        bench.save('face_recognition', 'orb', renders=True)
+    record = read_json(ScanFiles.of(version, bench.out).record)
+    assert record['Sources'] == ['bids:defaced:sub-01/anat/sub-01_T1w.nii']
+
+
+def test_only_the_adaptive_attacker_gets_what_no_detector_found(bench: Bench) -> None:
+    """Otherwise the naive attacker's rate is that of one who knows the face frame."""
+    found = np.array([False, True])
+    keypoints = Keypoints(
+        np.arange(10, dtype=np.uint8).reshape(5, 2),
+        np.zeros((5, 2), np.float32),
+        np.array([0, 3, 5]),
+    )
+    templates = {
+        'face_recognition': Template(FEATURES, VIEWS, found),
+        'orb': KeypointTemplate(keypoints, VIEWS, found),
+    }
+    save_scan(
+        bench.scan,
+        bench.raw,
+        bench.out,
+        surface=bench.surface,
+        measured={'Status': 'no_face', 'Reason': None},
+        boxes=[(1, 2, 3, 4)] * 81,
+        found=[False] * 80 + [True],
+        templates=[({'Extractor': name, 'Model': 'm'}, some) for name, some in templates.items()],
+        renders=None,
+    )
+    for only, rows in ((True, [1]), (False, [0, 1])):
+        features = read_features(bench.files, 'face_recognition', found_only=only)
+        np.testing.assert_array_equal(features, FEATURES[rows])
+        for name in templates:
+            template = read_template(bench.files, name, found_only=only)
+            assert template is not None
+            assert template.views.tolist() == VIEWS[rows].tolist()
+        some = read_keypoints(bench.files, 'orb', found_only=only)
+        assert some is not None
+        assert some.offsets.tolist() == ([0, 2] if only else [0, 3, 5])
+        assert some.descriptors[:, 0].tolist() == ([6, 8] if only else [0, 2, 4, 6, 8])
+    sources = [(row['face_found'], row['box_source']) for row in read_table(bench.files.views)]
+    assert sources == [('no', 'frame')] * 80 + [('yes', 'detector')]
+
+
+def test_a_claim_is_read_again_without_any_work(bench: Bench) -> None:
+    """A sidecar that was mended must not need the scan to be rendered again."""
+    bench.save()
+    assert read_json(bench.files.record)['Deidentification'] == {'Claimed': None, 'Methods': []}
+    sidecar = bench.scan.path.with_suffix('.json')
+    sidecar.write_text('{"DeidentificationMethod": ["pydeface"]}')
+    assert bench.done()
+    renew_claim(bench.scan, bench.raw, bench.out)
+    record = read_json(bench.files.record)
+    assert record['Deidentification'] == {'Claimed': True, 'Methods': ['pydeface']}
+    assert record['Status'] == 'ok'
+    assert bench.done()

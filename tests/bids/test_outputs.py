@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from dataclasses import replace
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,8 @@ def row(**values: object) -> dict[str, object]:
 
 ROW_COLUMNS = (
     'participant_id', 'session_id', 'modality', 'condition', 'source', 'status',
-    'face_present', 'n_views_with_face', 'reason',
+    'face_present', 'face_score', 'deidentification', 'n_views_with_face', 'verdict', 'brain_loss',
+    'reason',
 )  # fmt: skip
 
 
@@ -294,3 +296,34 @@ def test_outputs_bids_has_no_name_for_are_kept_from_the_validator(tmp_path: Path
         names = (path.name, f'{path.name}/')
         assert any(fnmatch(name, p) for name in names for p in outputs.BIDSIGNORE), path
     assert not any(fnmatch('dataset_description.json', p) for p in outputs.BIDSIGNORE)
+
+
+def test_conditions_have_names_of_their_own(tmp_path: Path) -> None:
+    """Otherwise a version overwrites its original's results, or is read as another condition."""
+    raw = Scan('01', 'a', 'T1w', 'sub-01_ses-a', tmp_path / 'x.nii')
+    conditions = ('raw', 'defaced', 'skin', 'xskin', 'Views')
+    scans = [replace(raw, condition=name) for name in conditions]
+    for scan in scans:
+        write_json(
+            ScanFiles.of(scan, tmp_path).record, {'Status': 'ok', 'Condition': scan.condition}
+        )
+    folder = tmp_path / 'sub-01' / 'ses-a' / 'anat'
+    assert ScanFiles.of(scans[1], tmp_path).skin == (
+        folder / 'sub-01_ses-a_desc-defacedskin_T1w.surf.gii'
+    )
+    found = [(files, record['Condition']) for files, record in scan_records(tmp_path)]
+    assert [name for _, name in found] == ['raw', 'Views', 'defaced', 'skin', 'xskin']
+    assert all(files.condition == name for files, name in found)
+
+
+def test_links_lead_to_every_condition(tmp_path: Path) -> None:
+    """Otherwise the Sources of a version lead nowhere; a later run without it keeps the link."""
+    out, raw, other = (tmp_path / name for name in ('out', 'raw', 'other'))
+    for folder in (raw, other):
+        folder.mkdir()
+    prepare_output(out, raw, [('defaced', other)])
+    prepare_output(out, raw)
+    description = read_json(out / 'dataset_description.json')
+    assert description['DatasetLinks'] == {'raw': '../raw', 'defaced': '../other'}
+    assert description['SourceDatasets'] == [{'URL': '../raw'}, {'URL': '../other'}]
+    assert bids_uri(other / 'a.nii', other, 'defaced') == 'bids:defaced:a.nii'

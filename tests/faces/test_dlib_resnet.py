@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from bids_reid.faces import dlib_resnet
+from bids_reid.faces import dlib_resnet, sessions
 from bids_reid.faces.detect import Box, find_face
 from bids_reid.faces.dlib_onnx import grey_model
 from bids_reid.faces.dlib_resnet import TOLERANCE, DlibEngine, OnnxEngine, load_engine
@@ -218,7 +218,7 @@ def test_as_many_threads_as_asked_for(
     monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
     if asked is not None:
         monkeypatch.setenv('OMP_NUM_THREADS', asked)
-    assert dlib_resnet._threads() == given
+    assert sessions.threads() == given
 
 
 class TestReading:

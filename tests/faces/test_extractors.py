@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bids_reid.errors import UsageError
+from bids_reid.errors import NoInputError, UsageError
 from bids_reid.faces.detect import Box, find_face
-from bids_reid.faces.extractors import EXTRACTORS, bids_label, load_extractor
+from bids_reid.faces.extractors import (
+    EXTRACTORS,
+    available_extractors,
+    bids_label,
+    check_extractor,
+    extracted,
+    load_extractor,
+    memory_gb,
+)
 from bids_reid.faces.photographs import loose_crop
+from bids_reid.faces.weights import manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 
@@ -28,13 +39,62 @@ def test_every_extractor_of_the_registry_loads_and_keeps_the_protocol(name: str)
     """Otherwise --extractors takes a name and the run fails after the rendering."""
     extractor = load_extractor(name)
     assert extractor.name == name
-    assert extractor.similarity in ('euclidean', 'cosine')
-    nothing = extractor.features([], [])
-    assert nothing.shape == (0, extractor.dimension)
-    assert nothing.dtype == np.float32
-    provenance = extractor.provenance()
-    assert provenance['Model']
-    assert len(provenance['WeightsSHA256']) == 64
+    nothing = extracted(extractor, [], [])
+    if extractor.kind == 'keypoints':
+        assert extractor.distance in ('hamming', 'euclidean')
+        assert nothing['descriptors'].shape == (0, extractor.dimension)
+        assert nothing['offsets'].tolist() == [0]
+    else:
+        assert extractor.similarity in ('euclidean', 'cosine')
+        assert nothing['features'].shape == (0, extractor.dimension)
+        assert nothing['features'].dtype == np.float32
+
+
+@pytest.mark.parametrize('name', ['orb', 'sift', 'face_recognition', 'deepface-Dlib'])
+def test_what_needs_no_download_says_what_it_is(name: str) -> None:
+    """Templates of two models cannot be compared; the identity is what tells them apart."""
+    extractor = load_extractor(name)
+    identity, provenance = extractor.identity(), extractor.provenance()
+    assert identity['Model']
+    assert identity.items() <= provenance.items()
+    if extractor.kind == 'vector':
+        assert len(identity['WeightsSHA256']) == 64
+
+
+class TestWhichCanRun:
+    """Nobody should have to know which weights are where before a first run."""
+
+    @pytest.fixture(autouse=True)
+    def no_weights(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv('BIDS_REID_MODELS', str(tmp_path))
+
+    def test_all_that_can_run_by_default_and_the_others_say_why_not(self) -> None:
+        names, reasons = available_extractors()
+        assert names == ('orb', 'sift', 'face_recognition')
+        assert {*names, *reasons} == set(EXTRACTORS)
+        assert 'bids-reid-models fetch' in reasons['deepface-ArcFace']
+        assert 'insightface' in reasons['deepface-Buffalo_L']
+        # a duplicate would count one attack twice
+        assert 'face_recognition' in reasons['deepface-Dlib']
+
+    def test_large_weights_are_counted_as_memory(
+        self, tmp_path: Path, write_weights: Callable[..., Path]
+    ) -> None:
+        """Eight workers with a model of 500 MB each would be killed."""
+        entry = manifest()['VGG-Face']
+        assert memory_gb('deepface-VGG-Face') == memory_gb('orb')
+        path = write_weights(entry, tmp_path)
+        with path.open('ab') as file:
+            file.truncate(2**29)
+        assert memory_gb('deepface-VGG-Face') > 2 * path.stat().st_size / 2**30
+
+    def test_what_was_asked_for_and_cannot_run_is_one_line(self) -> None:
+        """Otherwise a run of days ends where the first face was to be encoded."""
+        check_extractor('deepface-Dlib')
+        with pytest.raises(NoInputError, match=r'deepface-ArcFace.*fetch'):
+            check_extractor('deepface-ArcFace')
+        with pytest.raises(UsageError, match='deepface-Nobody'):
+            check_extractor('deepface-Nobody')
 
 
 def test_labels_of_files_are_alphanumeric_and_different() -> None:

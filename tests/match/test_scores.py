@@ -104,7 +104,6 @@ def test_nothing_to_search_with_or_among(faces):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'decision': 'worst'}, "'worst'; known: best"),
         ({'similarity': 'manhattan'}, "'manhattan'; known: euclidean, cosine"),
         ({'block_bytes': 0}, 'not 0'),
         ({'probes': np.ones(3, np.float32)}, r'not \(3,\)'),

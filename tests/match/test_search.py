@@ -135,7 +135,6 @@ def test_each_template_is_read_once_and_in_order():
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'decision': 'worst'}, "'worst'; known: best"),
         ({'similarity': 'manhattan'}, "'manhattan'; known: euclidean, cosine"),
         ({'probes': np.ones((2, 3), np.float32)}, 'length 16, the probes of length 3'),
         ({'probes': np.full((2, 16), np.inf, np.float32)}, 'probe 0 has a value'),

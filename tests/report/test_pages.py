@@ -45,8 +45,23 @@ PROVENANCE = Provenance(
     renderer='llvmpipe',
 )
 SCANS = (
-    ScanLine('01', None, 'T1w', 'raw', 'sub-01/anat/sub-01_T1w.nii.gz', 'ok', 'yes', 60),
-    ScanLine('02', '1', 'T1w', 'raw', 'sub-02_T1w.nii.gz', 'failed', None, None, 'brain only'),
+    ScanLine(
+        '01', None, 'T1w', 'raw', 'sub-01/anat/sub-01_T1w.nii.gz', 'ok', 'yes', 0.97, 60, 'review'
+    ),
+    ScanLine(
+        '02',
+        '1',
+        'T1w',
+        'raw',
+        'sub-02_T1w.nii.gz',
+        'failed',
+        None,
+        None,
+        None,
+        'could not assess',
+        None,
+        'brain only',
+    ),
 )
 VOID = {'meta', 'path', 'use', 'img', 'br', 'link', 'hr'}
 
@@ -103,7 +118,6 @@ def make_report(results, n_gallery, series=SERIES, **changes):
         'photos': (PhotoLine('sub-01_photo.jpg', '01', True, True, 'ok'),),
         'rows': tuple(rows),
         'curves': (Curve(series, tuple(cmc(results, n_gallery).tolist())),),
-        'ranks': ((series, results),),
     }
     return GroupReport(**(values | changes))
 
@@ -114,7 +128,7 @@ def combine(*reports):
         first,
         **{
             name: tuple(value for report in reports for value in getattr(report, name))
-            for name in ('rows', 'curves', 'ranks')
+            for name in ('rows', 'curves')
         },
     )
 
@@ -185,7 +199,9 @@ def test_page_without_photographs_says_so():
     """Otherwise a run without photographs looks like one that found no risk."""
     report = GroupReport('demo', SCANS, PROVENANCE)
     page = text_of(group_page(report))
-    assert 'No photographs were given, so recognition was not measured.' in page
+    assert 'so recognition by photograph was not measured.' in page
+    assert 'Of the scans as given, 1 shows a face or a part of one and 0 show none' in page
+    assert '1 cannot be assessed (2 scans in all)' in page
     assert '1 of 2 scans gave a template' in page
     nobody = replace(report, photos=(PhotoLine('a.jpg', '77', False, False, 'ok'),))
     assert 'No photograph shows a participant' in text_of(group_page(nobody))
@@ -256,7 +272,8 @@ def test_many_excluded_scans_start_closed():
     many = tuple(replace(SCANS[1], participant=f'{i}') for i in range(300))
     page = group_page(make_report(make_results(2, 4), 4, scans=many))
     assert re.search(
-        r'<details>\s*<summary>Scans without a template or without a whole face, and why \(300\)',
+        r'<details>\s*<summary>Scans to look at, and scans without a template '
+        r'or without a whole face \(300\)',
         page,
     )
     assert 'details open' in group_page(make_report(make_results(2, 4), 4))
@@ -307,7 +324,7 @@ def test_photographs_of_the_unprocessed_are_no_distractors():
 def test_participants_without_results_are_told_at_once(photos, measured):
     """Otherwise a rate of half the dataset is taken for that of the dataset."""
     report = make_report(make_results(1, 2), 2) if measured else make_report((), 0)
-    report = report if measured else replace(report, rows=(), curves=(), ranks=())
+    report = report if measured else replace(report, rows=(), curves=())
     html = group_page(replace(report, photos=photos, unprocessed=('04', '05')))
     Outline(html)
     warning = (
@@ -328,8 +345,8 @@ def test_participants_without_results_are_told_at_once(photos, measured):
 def test_participants_bear_their_bids_name():
     """Otherwise 01 in one table and sub-01 in another look like two people."""
     page = text_of(group_page(make_report(make_results(1, 2), 2)))
-    assert 'sub-00 1 sub-01 2' in page
     assert 'sub-02 1 T1w · raw' in page
+    assert 'sub-02 02' not in page
 
 
 def test_methods_say_how_faces_were_looked_for():
@@ -344,14 +361,27 @@ def test_methods_say_how_faces_were_looked_for():
 def make_participant(**changes):
     views = tuple(ViewLine(v, v.camera_yaw == 0) for v in standard_views())
     good = ScanReport(
-        ScanLine('01', None, 'T1w', 'raw', 'sub-01_T1w.nii.gz', 'ok', 'yes', 27),
+        ScanLine('01', None, 'T1w', 'raw', 'sub-01_T1w.nii.gz', 'ok', 'yes', 0.97, 27),
         surface=(('Voxel size', '1 mm'),),
         views=views,
         templates=(TemplateLine('face_recognition', 27, 128),),
         warnings=('The neck is cut off.',),
     )
     bad = ScanReport(
-        ScanLine('01', '2', 'FLAIR', 'raw', 'f.nii.gz', 'failed', None, None, 'disk <full>'),
+        ScanLine(
+            '01',
+            '2',
+            'FLAIR',
+            'raw',
+            'f.nii.gz',
+            'failed',
+            None,
+            None,
+            None,
+            None,
+            None,
+            'disk <full>',
+        ),
     )
     return ParticipantReport('demo', '01', (replace(good, **changes), bad), PROVENANCE)
 
@@ -396,7 +426,8 @@ def test_faces_are_shown_only_if_given_and_with_a_warning():
             'group_scans',
             [
                 *('participant_id', 'session_id', 'modality', 'condition', 'source', 'status'),
-                *('face_present', 'n_views_with_face', 'reason'),
+                *('face_present', 'face_score', 'deidentification', 'n_views_with_face'),
+                *('verdict', 'brain_loss', 'reason'),
             ],
         ),
     ],

@@ -184,3 +184,21 @@ def test_unknown_unit_is_named(searches):
     """Otherwise a typing error silently counts photographs."""
     with pytest.raises(ValueError, match="'session'; known: photo, participant"):
         mated_ranks(searches, 'session')
+
+
+@pytest.mark.parametrize(('pooling', 'score', 'rank'), [('max', 0.8, 2), ('mean', 0.7, 1)])
+def test_several_photographs_count_as_the_decision_says(pooling, score, rank):
+    """Otherwise all photographs together find fewer people than an attacker would."""
+    searches = Searches(
+        scores=np.array([[0.6, 0.9], [0.8, 0.1], [np.nan] * 2], np.float32),
+        photos=('a1', 'a2', 'a3'),
+        photo_participants=('ann',) * 3,
+        acquired=np.array([True, True, False]),
+        scan_participants=('ann', 'ben'),
+        enrolled=np.ones(2, dtype=bool),
+        pooling=pooling,
+    )
+    (result,) = mated_ranks(searches, 'participant')
+    assert (result.rank, result.score) == (rank, pytest.approx(score))
+    # a photograph alone is what it was
+    assert [one.rank for one in mated_ranks(searches)] == [2, 1, None]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from bids_reid.faces.detect import find_faces_by_camera
 from bids_reid.phantom.anatomy import ASLEEP
 from bids_reid.phantom.conditions import CONDITIONS, scan_condition
 from bids_reid.phantom.head import head_sdf
@@ -15,6 +16,8 @@ from bids_reid.phantom.volume import Pose, scan_volume
 from bids_reid.surface.frame import FieldOfView, FoundFrame, find_frame
 from bids_reid.surface.skin import Skin, extract_skin
 from bids_reid.surface.volume import Volume, load_volume
+from bids_reid.views.cameras import standard_views
+from bids_reid.views.render import render_views
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,3 +122,16 @@ def test_the_frame_follows_a_tilted_head(rotation: tuple[float, float, float]) -
     cosines = (straight[:2] * tilted[:2]).sum(axis=1)
     assert np.degrees(np.arccos(np.clip(cosines, -1, 1))).max() < 3
     assert np.linalg.norm(straight[2] - tilted[2]) < 4
+
+
+@pytest.mark.slow
+def test_the_detector_sees_every_face_from_the_front(tmp_path: Path) -> None:
+    """A face that is not seen is not searched: the risk looks smaller than it is."""
+    names = ['t1w', 'flair', 'coil-third', 'cut-lips', 'child', 'tilt-mixed', 'shoulders']
+    ahead = [view for view in standard_views() if view.camera_yaw == view.camera_pitch == 0]
+    seen = 0
+    for name in names:
+        skin, found = found_on(scan_condition(name, PERSON, seed=[SEED, 0], spacing=2.0), tmp_path)
+        images = render_views(skin.points, skin.triangles, found.frame, ahead).images
+        seen += len(find_faces_by_camera(images, ahead))
+    assert seen >= 0.95 * len(names)

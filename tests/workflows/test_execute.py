@@ -16,7 +16,7 @@ from nipype import config
 from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
 from nipype.pipeline import engine as pe
 
-from bids_reid.errors import CannotWriteError, ScanError, UsageError
+from bids_reid.errors import CannotWriteError, ReidError, ScanError, UsageError
 from bids_reid.workflows import plugin
 from bids_reid.workflows.execute import _crash_reason, configure, read_plugin, run_graph
 from bids_reid.workflows.plugin import KILLED
@@ -331,6 +331,49 @@ def test_reasons_of_crash_files(tmp_path: Path, end: str, reason: str) -> None:
     assert _crash_reason(path) == ('wf.a.skin', reason)
     path.write_bytes(b'')
     assert _crash_reason(path)[0] == ''
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Return a function: put a ``sbatch`` that does something else into PATH; a plugin file."""
+
+    def pretend(sbatch: str) -> Path:
+        commands = tmp_path / 'bin'
+        commands.mkdir()
+        for name, text in {'sbatch': sbatch, 'squeue': 'true'}.items():
+            (commands / name).write_text(f'#!/bin/sh\n{text}\n')
+            (commands / name).chmod(0o755)
+        monkeypatch.setenv('PATH', f'{commands}{os.pathsep}{os.environ["PATH"]}')
+        monkeypatch.delenv('LOGNAME', raising=False)
+        for option in ('poll_sleep_duration', 'job_finished_timeout'):
+            monkeypatch.setitem(config._config['execution'], option, '0.05')
+        file = tmp_path / 'plugin.yml'
+        file.write_text('plugin: SLURM\nplugin_args: {max_tries: 0, retry_timeout: 0}\n')
+        return file
+
+    return pretend
+
+
+def test_a_job_without_a_result_costs_its_own_node(
+    crashes: Path, scheduler: Callable[[str], Path]
+) -> None:
+    """Schedulers kill jobs at their limits: Nipype's plugin ends with a TypeError then."""
+    # the script is the last argument
+    work = 'for script; do :; done; case $script in *wf.a_*) ;; *) sh $script ;; esac'
+    file = scheduler(f'{work}; echo Submitted batch job $$')
+    workflow = branches(crashes.parent / 'marks', a='x', b='y')
+    assert run(workflow, crashes, plugin_file=file) == {'wf.a.first': plugin.KILLED_JOB}
+    assert marks(crashes) == {'y', 'b-saved'}
+
+
+def test_a_scheduler_that_takes_no_job_is_named(
+    crashes: Path, scheduler: Callable[[str], Path]
+) -> None:
+    """A traceback of Nipype is no help to somebody on the wrong machine."""
+    file = scheduler('echo no such partition >&2; exit 1')
+    workflow = branches(crashes.parent / 'marks', a='x')
+    with pytest.raises(ReidError, match=r'plugin\.yml: the plugin SLURM cannot hand out jobs'):
+        run(workflow, crashes, plugin_file=file)
 
 
 def test_read_plugin(tmp_path: Path) -> None:

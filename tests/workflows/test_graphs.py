@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +51,25 @@ def scans(tmp_path: Path) -> tuple[Scan, ...]:
 def build(scans: tuple[Scan, ...], tmp_path: Path) -> pe.Workflow:
     return init_participant_wf(
         scans=scans,
-        bids_dir=tmp_path,
+        datasets={'raw': tmp_path, 'defaced': tmp_path / 'd'},
         output_dir=tmp_path / 'out',
         extractors=EXTRACTORS,
         keep_renders=True,
     )
+
+
+def test_a_version_is_told_to_be_of_its_own_dataset(
+    scans: tuple[Scan, ...], tmp_path: Path
+) -> None:
+    """Otherwise its Sources lead to a raw file that does not exist, or saving fails."""
+    version = replace(scans[0], condition='defaced')
+    workflow = build((*scans, version), tmp_path)
+    folders = {
+        node.inputs.scan: node.inputs.dataset_dir
+        for node in workflow._get_all_nodes()
+        if node.name == 'save'
+    }
+    assert folders == {scans[0]: str(tmp_path), scans[1]: str(tmp_path), version: f'{tmp_path}/d'}
 
 
 def test_each_scan_runs_from_its_file_to_its_results(
@@ -68,6 +83,7 @@ def test_each_scan_runs_from_its_file_to_its_results(
             ('skin', 'surface', 'render', 'surface'),
             ('skin', 'record', 'render', 'record'),
             ('skin', 'record', 'faces', 'record'),
+            ('skin', 'surface', 'faces', 'surface'),
             ('render', 'renders', 'faces', 'renders'),
             ('render', 'renders', 'face_recognition', 'renders'),
             ('faces', 'faces', 'face_recognition', 'faces'),
@@ -80,6 +96,7 @@ def test_each_scan_runs_from_its_file_to_its_results(
             ('render', 'renders', 'save', 'renders'),
             ('render', 'renderer', 'save', 'renderer'),
             ('faces', 'faces', 'save', 'faces'),
+            ('faces', 'evidence', 'save', 'evidence'),
             ('templates', 'out', 'save', 'templates'),
         ]:
             expected.add((f'{branch}.{source}', out, f'{branch}.{target}', into))
@@ -108,7 +125,7 @@ def test_a_scan_that_is_not_there_does_not_stop_the_others(
     """A link that datalad left must fail alone, when it is read."""
     scans[0].path.unlink()
     scans[0].path.symlink_to('/nowhere')
-    assert len(edges(build(scans, tmp_path))) == 32
+    assert len(edges(build(scans, tmp_path))) == 36
 
 
 def test_names_of_branches_are_different_and_allowed(tmp_path: Path) -> None:
@@ -167,6 +184,9 @@ def test_the_group_level_searches_with_each_extractors_features(group_wf: pe.Wor
             searched += 1
             search = f'search_{extractor}_{shard}'
             expected.add((photographs, 'out', search, 'encoded'))
+            fit = f'fit_{extractor}_{shard[:-2]}'
+            expected.add((photographs, 'out', fit, 'encoded'))
+            expected.add((fit, 'fitted', search, 'fitted'))
             expected.add((search, 'scores', 'searched', f'in{searched}'))
     assert edges(group_wf) == expected
     inputs = group_wf.get_node('write').inputs
@@ -189,8 +209,15 @@ def test_each_node_has_its_own_part(group_wf: pe.Workflow, tmp_path: Path) -> No
             assert [source[:2] for source in inputs.sources] == [
                 (str(tmp_path / f'sub-{label}' / 'anat'), f'sub-{label}') for label in people
             ]
-            # a distractor is never searched
             assert inputs.probes == probes
+            # a distractor is nobody's probe
+            assert inputs.distractors == [1]
+            assert inputs.extractor == extractor
+        for gallery, people in {'raw_FLAIR': ['03'], 'raw_T1w': ['01', '02', '03']}.items():
+            inputs = group_wf.get_node(f'fit_{node}_{gallery}').inputs
+            assert [source[1] for source in inputs.sources] == [f'sub-{label}' for label in people]
+            # the photographs of the dataset, whoever they show
+            assert inputs.cohort == [0, 2]
             assert inputs.extractor == extractor
 
 

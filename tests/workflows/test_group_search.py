@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_reid.bids.derivatives import save_failure, save_scan
-from bids_reid.bids.outputs import read_table
+from bids_reid.bids.outputs import read_json, read_table
 from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces import photographs
 from bids_reid.faces.detect import Box
@@ -32,12 +34,14 @@ Run = Callable[..., dict[str, str]]
 class Pixels:
     """An extractor whose features are the picture's first pixels."""
 
+    kind = 'vector'
     dimension = D
     similarity = 'euclidean'
 
     def features(self, images: list[NDArray[np.uint8]], boxes: list[Box]) -> NDArray[np.float32]:
-        assert len(images) == len(boxes) > 0
-        return np.array([image[0, :D] for image in images], np.float32) / 255
+        assert len(images) == len(boxes)
+        rows = [image[0, :D] for image in images]
+        return np.array(rows, np.float32).reshape(-1, D) / 255
 
     def identity(self) -> dict[str, str]:
         return {'Model': 'pixels'}
@@ -100,7 +104,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     plugin = tmp_path / 'plugin.yml'
     plugin.write_text('plugin: Linear')
 
-    def run_group(out: Path, photos: list[Photo], shard: int = 4000, part: int = 32) -> dict:
+    def run_group(
+        out: Path, photos: list[Photo], shard: int = 4000, part: int = 32, **choice: Any
+    ) -> dict[str, str]:
         monkeypatch.setattr(search_steps, 'SHARD_SCANS', shard)
         monkeypatch.setattr(group, 'PHOTOS_PER_NODE', part)
         logs = tmp_path / 'logs'
@@ -109,7 +115,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
             output_dir=out,
             dataset='made up',
             command='bids-reid',
-            choice=Choice(PEOPLE, PEOPLE),
+            choice=Choice(PEOPLE, PEOPLE, **choice),
             scans=read_scans(out),
             photos=photos,
             extractors=['pixels'],
@@ -144,11 +150,57 @@ def test_the_size_of_the_parts_changes_no_byte(
     assert group_files(other) == group_files(out)
 
 
+def test_conditions_are_compared_on_the_same_people(
+    study: tuple[Path, list[Photo]], run: Run, tmp_path: Path
+) -> None:
+    """Otherwise de-facing looks good, or bad, only because fewer people were de-faced."""
+    out, photos = study
+    blank = Template(np.full((1, D), 0.5, np.float32), np.zeros(1, np.int32))
+    for label in PEOPLE[:5]:
+        name = f'sub-{label}_ses-a'
+        scan = Scan(label, 'a', 'T1w', name, tmp_path / 'd' / f'{name}.nii', 'defaced')
+        save_scan(
+            scan,
+            tmp_path / 'd',
+            out,
+            surface=tmp_path / 'surface',
+            measured={
+                'Status': 'ok',
+                'Reason': '',
+                'ViewsWithFace': 1,
+                'Face': {'FacePresent': 'yes'},
+            },
+            boxes=[None] * 81,
+            templates=[({'Extractor': 'pixels', 'Model': 'pixels'}, blank)],
+            renders=None,
+        )
+    assert run(out, photos, audited='defaced', max_risk=0.5) == {}
+    (row,) = read_table(out / 'group_reduction.tsv')
+    assert (row['condition'], row['modality'], row['n_people']) == ('defaced', 'T1w', '5')
+    # the raw scan of one of the five failed
+    assert (row['n_gallery_before'], row['n_gallery_after']) == ('4', '5')
+    rates = read_table(out / 'group_identification.tsv')
+    assert all(int(r['n_gallery']) >= 10 for r in rates if r['condition'] == 'raw')
+    # all versions are alike, and ties count against the right person
+    assert (row['n_after'], row['still_identified']) == ('0', 'n/a')
+    assert int(row['n_before']) > 1
+    verdict = read_json(out / 'group_summary.json')['Verdict']
+    assert (verdict['condition'], verdict['kind'], verdict['n']) == ('defaced', 'risk', 5)
+    assert verdict['passed'] is True
+    # without photographs there is nothing to compare, but a verdict
+    assert run(out, None, audited='defaced', max_risk=0.5) == {}
+    assert not (out / 'group_reduction.tsv').exists()
+    verdict = read_json(out / 'group_summary.json')['Verdict']
+    assert (verdict['kind'], verdict['n'], verdict['passed']) == ('presence', 5, False)
+
+
 def test_ranks_are_those_of_exact_scores(study: tuple[Path, list[Photo]], run: Run) -> None:
     """Otherwise a large gallery is searched less exactly than a small one."""
     out, photos = study
     assert run(out, photos, shard=4) == {}
     rows = read_table(out / 'group_ranks.tsv')
+    assert {row['decision'] for row in rows} == {'best', 'pooled', 'svm', 'adapted'}
+    rows = [row for row in rows if row['decision'] == 'best']
     found = {(row['modality'], row['photo']): row for row in rows}
     usable = [photo for photo in photos if photo.participant and photo.name not in ('09.png',)]
     pictures = [np.asarray(Image.open(photo.path)) for photo in usable]
@@ -179,12 +231,10 @@ def test_ranks_are_those_of_exact_scores(study: tuple[Path, list[Photo]], run: R
 def test_a_shard_that_is_missing_stops_the_run(tmp_path: Path) -> None:
     """Otherwise its scans pass for failures to enrol, and everybody in them looks safe."""
     shard = tmp_path / 'scores.npz'
-    scores = {'best_scores': np.zeros((1, 2), np.float32), 'best_slack': np.zeros(2, np.float32)}
-    np.savez(shard, **scores)
-    yes = np.ones(1, dtype=bool)
-    assert search_steps._merged([shard], 'best', 'cosine', yes, 2).enrolled.all()
+    np.savez(shard, slack=np.zeros(2, np.float32))
+    assert len(search_steps._merged_slack([shard], 2)) == 2
     with pytest.raises(ValueError, match='2 scans, not of 3'):
-        search_steps._merged([shard], 'best', 'cosine', yes, 3)
+        search_steps._merged_slack([shard], 3)
 
 
 def test_no_photograph_of_those_searched_is_left(
@@ -207,7 +257,7 @@ def test_a_missing_template_stops_the_search_and_is_named(
     path.unlink()
     reasons = run(out, photos)
     assert reasons == {
-        'group_wf.search_pixels_raw_FLAIR_1': f'{path} is missing: '
+        'group_wf.fit_pixels_raw_FLAIR': f'{path} is missing: '
         'run the participant level with --extractors pixels'
     }
     assert not (out / 'group_ranks.tsv').exists()
@@ -226,3 +276,64 @@ def test_templates_of_another_model_are_refused(study: tuple[Path, list[Photo]])
     scan.files.template('pixels').unlink()
     with pytest.raises(NoInputError, match='is missing: run the participant level'):
         stored[0]
+
+
+def searched(out: Path, photos: list[Photo], folder: Path) -> dict[str, Searches]:
+    """Searches of all T1w scans under every decision, by the steps of the graph."""
+    folder.mkdir()
+    names = ('encoded.npz', 'fitted.npz', 'shard.npz')
+    encoded, fitted, shard = (folder / name for name in names)
+    group_steps.encode_photographs(photos, 'pixels', encoded)
+    (gallery,) = (g for g in search_steps.galleries(read_scans(out)) if g.modality == 'T1w')
+    strangers = [n for n, photo in enumerate(photos) if photo.participant not in PEOPLE]
+    cohort = [n for n in range(len(photos)) if n not in strangers]
+    search_steps.fit_gallery(gallery.sources, cohort, [encoded], 'pixels', fitted)
+    search_steps.search_shard(
+        gallery.sources, gallery.probes(photos), strangers, [encoded], 'pixels', fitted, shard
+    )
+    arrays, statuses = search_steps.read_encoded([encoded])
+    lines = list(group_steps._photo_lines(photos, statuses, set(PEOPLE), set(PEOPLE)))
+    merged = search_steps.merge_shards(gallery, lines, arrays, 'pixels', iter([shard]))
+    return dict(merged)
+
+
+def test_no_label_of_a_photograph_reaches_a_score(
+    study: tuple[Path, list[Photo]], tmp_path: Path
+) -> None:
+    """Otherwise an attack knows whom it looks for, and every rate is too high."""
+    out, photos = study
+    labelled = [photo for photo in photos if photo.participant]
+    turned = [photo.participant for photo in labelled[5:] + labelled[:5]]
+    renamed = [
+        replace(photo, participant=who) for photo, who in zip(labelled, turned, strict=True)
+    ]
+    strangers = [photo for photo in photos if not photo.participant]
+    as_is = searched(out, photos, tmp_path / 'a')
+    others = searched(out, renamed + strangers, tmp_path / 'b')
+    assert set(as_is) == {'best', 'pooled', 'svm', 'adapted'}
+    for decision, searches in as_is.items():
+        other = others[decision]
+        assert other.photo_participants != searches.photo_participants
+        # of the fast scores under `best` those are made exact that results depend on
+        tolerance = 1e-6 if decision == 'best' else 0
+        np.testing.assert_allclose(other.scores, searches.scores, rtol=0, atol=tolerance)
+
+
+def test_distractors_are_searched_without_their_names(
+    study: tuple[Path, list[Photo]], tmp_path: Path
+) -> None:
+    """Otherwise nothing is known of false alarms, or a stranger is named."""
+    out, photos = study
+    picture = Image.open(photos[8].path)
+    picture.save(tmp_path / 'jane-doe.png')
+    photos.append(Photo('jane-doe.png', None, tmp_path / 'jane-doe.png'))
+    found = searched(out, photos, tmp_path / 'a')
+    owner = [photo.name for photo in photos if photo.name != '09.png'].index('08.png')
+    for decision, searches in found.items():
+        assert searches.distractors is not None
+        assert searches.distractors.shape == (2, len(searches.scan_participants))
+        assert not [name for name in searches.photos if 'jane' in name]
+        highest = np.nanmax(searches.distractors[1])
+        assert highest == np.nanmax(searches.scores[owner]), decision
+    files = [path for path in (tmp_path / 'a').iterdir() if path.name != 'encoded.npz']
+    assert not [path for path in files if b'jane' in path.read_bytes()]

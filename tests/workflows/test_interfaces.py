@@ -17,6 +17,7 @@ from bids_reid.workflows.interfaces import (
     ExtractFeatures,
     ExtractSkin,
     FindFaces,
+    FitGallery,
     RenderViews,
     SaveScan,
     SearchShard,
@@ -81,8 +82,11 @@ def test_render_views(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_find_faces(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call = step(monkeypatch, steps, 'faces')
-    outputs = FindFaces(renders=str(there / 'a'), record=str(there / 'b')).run().outputs
+    asked = step(monkeypatch, steps, 'evidence')
+    node = FindFaces(renders=str(there / 'a'), record=str(there / 'b'), surface=str(there / 'c'))
+    outputs = node.run().outputs
     assert call.given == (there / 'a', there / 'b', Path(outputs.faces))
+    assert asked.given == (there / 'c', there / 'b', there / 'a', Path(outputs.evidence))
 
 
 def test_extract_features(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,13 +101,14 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scan = Scan('01', None, 'T1w', 'sub-01', there / 'a')
     node = SaveScan(
         scan=scan,
-        bids_dir='/bids',
+        dataset_dir='/bids',
         output_dir='/out',
         surface=str(there / 'a'),
         record=str(there / 'b'),
         renders=str(there / 'c'),
         renderer='llvmpipe',
         faces=str(there / 'd'),
+        evidence=str(there / 'a'),
         templates=[str(there / 'e'), str(there / 'f')],
     )
     assert node.run().outputs.out_file == str(there / 'e')
@@ -114,6 +119,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         'renders_file': there / 'c',
         'renderer': 'llvmpipe',
         'faces_file': there / 'd',
+        'evidence': there / 'a',
         'templates': [there / 'e', there / 'f'],
         'keep_renders': False,
     }
@@ -141,18 +147,35 @@ def test_encoding_follows_a_changed_photograph(there: Path) -> None:
     assert value() != before
 
 
+def test_fit_gallery(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = step(monkeypatch, search_steps, 'fit_gallery')
+    sources = [(str(there), 'sub-01', 'T1w', 'ok')]
+    node = FitGallery(
+        sources=sources,
+        cohort=[0, 2],
+        encoded=[str(there / 'a'), str(there / 'b')],
+        extractor='orb',
+    )
+    outputs = node.run().outputs
+    encoded = [there / 'a', there / 'b']
+    assert call.given == (sources, [0, 2], encoded, 'orb', Path(outputs.fitted))
+    assert Path(outputs.fitted).parent == there / 'node'
+
+
 def test_search_shard(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call = step(monkeypatch, search_steps, 'search_shard')
     sources = [(str(there), 'sub-01', 'T1w', 'ok')]
     node = SearchShard(
         sources=sources,
         probes=[0, 2],
+        distractors=[1],
         encoded=[str(there / 'a'), str(there / 'b')],
         extractor='orb',
+        fitted=str(there / 'c'),
     )
     outputs = node.run().outputs
     encoded = [there / 'a', there / 'b']
-    assert call.given == (sources, [0, 2], encoded, 'orb', Path(outputs.scores))
+    assert call.given == (sources, [0, 2], [1], encoded, 'orb', there / 'c', Path(outputs.scores))
     assert Path(outputs.scores).parent == there / 'node'
 
 
@@ -202,9 +225,13 @@ def test_no_face_is_looked_for_in_a_brain(tmp_path: Path, monkeypatch: pytest.Mo
     for stripped, expected in ((True, 0), (False, 9)):
         record.write_text(json.dumps({'SkullStripped': stripped}))
         steps.faces(tmp_path / 'renders.npy', record, target)
-        boxes = json.loads(target.read_text())
-        assert len(boxes) == 81
-        assert [n for n, box in enumerate(boxes) if box] == list(range(36, 36 + expected))
+        faces = json.loads(target.read_text())
+        assert len(faces['boxes']) == len(faces['found']) == 81
+        found = [n for n, seen in enumerate(faces['found']) if seen]
+        assert found == list(range(36, 36 + expected))
+        # where none was found an adaptive attacker looks all the same, but not on a brain
+        assert sum(box is not None for box in faces['boxes']) == (0 if stripped else 81)
+        assert stripped or faces['boxes'][40] == [1, 2, 3, 4]
 
 
 def test_features_keep_the_numbers_of_their_views(
@@ -214,6 +241,8 @@ def test_features_keep_the_numbers_of_their_views(
     from bids_reid.faces import extractors
 
     class Mean:
+        kind = 'vector'
+
         def features(self, images: list[np.ndarray], boxes: list[Any]) -> np.ndarray:
             rows = [[image.mean(), box.left] for image, box in zip(images, boxes, strict=True)]
             return np.array(rows, np.float32).reshape(-1, 2)
@@ -226,9 +255,11 @@ def test_features_keep_the_numbers_of_their_views(
     np.save(tmp_path / 'r.npy', images)
     for seen in ([], [3, 80]):
         boxes = [[n, 0, 1, 1] if n in seen else None for n in range(81)]
-        (tmp_path / 'f.json').write_text(json.dumps(boxes))
+        faces = {'boxes': boxes, 'found': [n == 80 and n in seen for n in range(81)]}
+        (tmp_path / 'f.json').write_text(json.dumps(faces))
         steps.features(tmp_path / 'r.npy', tmp_path / 'f.json', 'x-y', tmp_path / 't.npz')
         provenance, template = steps._read_features(tmp_path / 't.npz')
         assert provenance == {'Extractor': 'x-y', 'Model': 'mean'}
         assert template.views.tolist() == seen
         assert template.features.tolist() == [[n, n] for n in seen]
+        assert template.where_found().views.tolist() == seen[1:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.volume import Pose, scan_volume
+from bids_reid.risk.presence import BRAIN, OUT_OF_VIEW, PRESENT, REMOVED, SKULL_STRIPPED
 from bids_reid.workflows import steps
 
 if TYPE_CHECKING:
@@ -42,24 +43,52 @@ def test_the_record_tells_how_much_of_a_face_there_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('stripped', 'present', 'core', 'n_faces', 'expected'),
+    ('changed', 'n_faces', 'expected'),
     [
-        (False, 'yes', 1.0, 81, []),
-        (False, 'yes', 1.0, 0, [steps.NO_FACE]),
-        (False, 'unsure', 1.0, 81, [steps.UNSURE]),
+        ({}, 81, []),
+        ({}, 0, [steps.NO_FACE]),
         # what a detector sees on a defaced scan is searched, and no face all the same
-        (False, 'no', 1.0, 81, [steps.REMOVED]),
-        (False, 'no', 0.05, 0, [steps.NO_FACE, steps.CUT]),
-        (True, 'no', 1.0, 0, [steps.SKULL_STRIPPED]),
+        ({'Face': {'FaceCovered': 0.1, 'FaceBehindMm': 20.0}}, 81, [REMOVED]),
+        ({'SurfaceQuality': {'FaceCoreInView': 0.05}}, 0, [steps.NO_FACE, OUT_OF_VIEW]),
+        ({'SkullStripped': True}, 0, [SKULL_STRIPPED]),
+        ({'BrainCut': {'CutCm2': 30.0, 'DeepCm2': 40.0}}, 81, [f'{PRESENT}; {BRAIN}']),
     ],
 )
 def test_what_was_found_instead_of_a_face_is_said(
-    stripped: bool, present: str, core: float, n_faces: int, expected: list[str]
+    changed: dict[str, Any], n_faces: int, expected: list[str]
 ) -> None:
     """A detector sees faces on defaced scans: without the reason they pass for whole ones."""
     content = {
-        'SkullStripped': stripped,
-        'Face': {'FacePresent': present},
-        'SurfaceQuality': {'FaceCoreInView': core},
-    }
+        'SkullStripped': False,
+        'FaceFrame': {'Source': 'face'},
+        'Face': {'FaceCovered': 1.0, 'FaceBehindMm': 0.0, 'HeadLoss': 0.3},
+        'SurfaceQuality': {'FaceCoreInView': 1.0, 'RelativeNoise': 0.03, 'EdgeBlurMm': 0.8},
+        'FaceRelief': {'InView': 1.0, 'Correlation': 0.9, 'Gain': 1.0, 'Flat': 0.1, 'Steps': 0.0},
+        'FaceEvidence': {'NCameras': 0},
+        'BrainCut': {'CutCm2': 0.0, 'DeepCm2': 0.0},
+        'FaceCompleted': None,
+    } | changed
     assert steps._what_was_found(content, n_faces) == expected
+
+
+@pytest.mark.parametrize('asked', [True, False])
+def test_a_completed_face_is_marked(asked: bool, tmp_path: Path) -> None:
+    """Parts of an average head that pass for somebody's own make the risk a guess."""
+    (person,) = draw_people(1, seed=5)
+    data, affine = scan_volume(person, seed=1, spacing=3.0, pose=Pose())
+    affine[2, 3] += 3.0 * 28
+    scan, surface, record = (tmp_path / name for name in ('t1.nii', 'skin.surf.gii', 'record'))
+    nib.Nifti1Image(data[:, :, 28:], affine).to_filename(scan)
+    steps.skin(scan, surface, record, complete=asked)
+    content = json.loads(record.read_text())
+    assert content['CompleteFace'] == asked
+    assert content['SurfaceQuality']['FaceInView'] < 0.9, 'measured on what was scanned'
+    reasons = steps._what_was_found(content, n_faces=81)
+    if asked:
+        assert 'chin' in content['FaceCompleted']['Parts']
+        assert 0 < content['FaceCompleted']['Share'] < 0.6
+        assert 'average head' in reasons[-1]
+        assert 'chin' in reasons[-1]
+    else:
+        assert content['FaceCompleted'] is None
+        assert reasons == []

@@ -1,0 +1,82 @@
+"""What the sidecars of an image say about de-identification (BIDS 1.9 and later)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from bids_reid.bids.outputs import read_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+METHOD, CODES = 'DeidentificationMethod', 'DeidentificationMethodCodeSequence'
+FACE_CODE = '113102'
+"""DICOM's "Clean Recognizable Visual Features Option" (PS3.16, CID 7050)."""
+_FACE_WORDS = re.compile(
+    r'(?<![a-z])fac(e|ial)|(de|re)-?fac|shear|skull|brain|visual feature|anonymi\b', re.IGNORECASE
+)
+"""Words of a method that does something to faces, names of tools among them. Most methods that
+scanners and archives write are about names and dates in headers only."""
+
+
+def read_claim(image: Path, dataset_dir: Path) -> dict[str, Any]:
+    """Read whether an image is said to be de-faced, with the inheritance of BIDS.
+
+    Parameters
+    ----------
+    image : Path
+        An image below ``dataset_dir``.
+
+    Returns
+    -------
+    dict
+        ``Claimed``: true if a method concerns the face (its code is 113102, or its words say
+        so), false if the methods given do not, ``None`` if none is given. ``Methods``: what is
+        given, in words.
+    """
+    metadata = inherited_metadata(image, dataset_dir)
+    methods = [str(method) for method in _several(metadata.get(METHOD)) if str(method).strip()]
+    codes = [code for code in _several(metadata.get(CODES)) if isinstance(code, dict)]
+    methods += [
+        ' '.join(str(code[key]) for key in ('CodeValue', 'CodeMeaning') if code.get(key))
+        for code in codes
+    ]
+    if not methods:
+        return {'Claimed': None, 'Methods': []}
+    by_code = any(str(code.get('CodeValue')) == FACE_CODE for code in codes)
+    claimed = by_code or any(_FACE_WORDS.search(method) for method in methods)
+    return {'Claimed': claimed, 'Methods': methods}
+
+
+def _several(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def inherited_metadata(image: Path, dataset_dir: Path) -> dict[str, Any]:
+    """Merge the JSON files that apply to an image, the nearest one last.
+
+    A file applies if it lies in a folder on the way from the dataset to the image, ends with the
+    same suffix and has no word in its name that the image's name lacks (BIDS, inheritance
+    principle). That also holds for names that are not BIDS, as ``sub-01_T1w_defaced``.
+    """
+    inside = image.relative_to(dataset_dir).parent.parts
+    folders = [dataset_dir.joinpath(*inside[:depth]) for depth in range(len(inside) + 1)]
+    words = _words(image)
+    merged: dict[str, Any] = {}
+    for folder in folders:
+        apply = [path for path in folder.glob(f'*{words[-1]}.json') if _applies(path, words)]
+        for path in sorted(apply, key=lambda path: len(_words(path))):
+            merged |= read_json(path)
+    return merged
+
+
+def _words(path: Path) -> list[str]:
+    return path.name.removesuffix('.gz').rpartition('.')[0].split('_')
+
+
+def _applies(sidecar: Path, words: list[str]) -> bool:
+    own = _words(sidecar)
+    return own[-1] == words[-1] and set(own) <= set(words)

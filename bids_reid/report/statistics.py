@@ -1,0 +1,205 @@
+"""What the group page shows beside the rates: presence, changes, linkage, growth, controls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from bids_reid.report import words
+from bids_reid.report.content import GroupReport, ScanLine
+from bids_reid.report.figures import growth_figure
+from bids_reid.report.findings import distinct, group_name
+from bids_reid.risk.attacks import ParticipantRow, StrongestRow
+from bids_reid.risk.controls import ControlRow
+from bids_reid.risk.growth import GrowthRow
+from bids_reid.risk.linkage import LinkageRow, ScanSet
+from bids_reid.risk.pairing import ReductionRow
+
+VERDICTS = ('no findings', 'review', 'could not assess')
+FAR = (1000, 1_000_000)
+"""Galleries that the text about growth names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one group of scans: the attack that finds most after, and all attacks."""
+
+    group: str
+    strongest: ReductionRow
+    rows: tuple[ReductionRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One comparison of two sets of scans: its strongest attack, and all of them."""
+
+    probe: str
+    gallery: str
+    strongest: LinkageRow
+    rows: tuple[LinkageRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How the strongest attack on a group of scans fares in larger galleries."""
+
+    group: str
+    row: StrongestRow
+    rows: tuple[GrowthRow, ...]
+    figure: Markup | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """How exposed one participant is by each group of scans; ``None`` where there is no scan."""
+
+    participant_id: str
+    rows: tuple[ParticipantRow | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """How many controls turned out as they must, and those that did not.
+
+    ``failed`` put all rates in doubt. ``blind`` are positive controls of extractors that do not
+    even recognise these people between photographs, while another one does: their own rates say
+    nothing.
+    """
+
+    n_ok: int
+    failed: tuple[ControlRow, ...]
+    blind: tuple[ControlRow, ...]
+    not_done: tuple[ControlRow, ...]
+
+
+def presence_sentence(scans: Sequence[ScanLine], condition: str) -> str | None:
+    """Say of how many scans of a condition a curator has to look at; ``None`` without scans."""
+    counts = Counter(scan.verdict for scan in scans if scan.condition == condition)
+    if not counts.total():
+        return None
+    of = 'the scans as given' if condition == 'raw' else f'the {condition} scans'
+    return (
+        f'Of {of}, {words.count(counts["review"], "shows", "show")} a face or a part of one '
+        f'and {words.count(counts["no findings"], "shows", "show")} none; '
+        f'{words.count(counts["could not assess"], "cannot", "cannot")} be assessed '
+        f'({words.count(counts.total(), "scan")} in all).'
+    )
+
+
+def linkage_sentence(links: Sequence[Link]) -> str | None:
+    """Say the strongest link of scans of other conditions to the originals, else of any."""
+    if not links:
+        return None
+    changed = [link for link in links if link.strongest.probe_condition != 'raw']
+    link = max(changed or links, key=lambda one: one.strongest.ci_low or 0)
+    row = link.strongest
+    return (
+        f'Without any photograph, {row.n_correct or "none"} of '
+        f'{words.count(row.n_probes, "participant")} ({words.percent(row.rate)}, 95% interval '
+        f'{words.interval(row.ci_low, row.ci_high)}) were linked from their {link.probe} scan to '
+        f'their {link.gallery} scan among {words.count(row.n_gallery, "participant")} '
+        f'({row.extractor}, {row.decision}, the strongest of the ways tried); '
+        f'guessing would give {words.percent(row.chance)}.'
+    )
+
+
+def changes(rows: Sequence[ReductionRow]) -> list[Change]:
+    """Sort the rows by group of scans, the strongest attack after de-facing first."""
+    found = []
+    for group in distinct(group_name(row) for row in rows):
+        members = sorted(
+            (row for row in rows if group_name(row) == group),
+            key=lambda row: (-row.n_after, -row.n_before),
+        )
+        found.append(Change(group, members[0], tuple(members)))
+    return found
+
+
+def links(rows: Sequence[LinkageRow]) -> list[Link]:
+    """Sort the rows by what is compared with what, the most surely linked first."""
+    found = []
+    for sides in distinct(_sides(row) for row in rows):
+        members = sorted(
+            (row for row in rows if _sides(row) == sides), key=lambda row: -row.n_correct
+        )
+        probe, gallery = (_set_name(side) for side in sides)
+        found.append(Link(probe, gallery, members[0], tuple(members)))
+    return sorted(found, key=lambda link: link.strongest.ci_low or 0, reverse=True)
+
+
+def _sides(row: LinkageRow) -> tuple[ScanSet, ScanSet]:
+    return (
+        ScanSet(row.probe_dataset, row.probe_condition, row.probe_session, row.probe_modality),
+        ScanSet(
+            row.gallery_dataset, row.gallery_condition, row.gallery_session, row.gallery_modality
+        ),
+    )
+
+
+def _set_name(side: ScanSet) -> str:
+    session = f' ses-{side.session}' if side.session else ''
+    dataset = '' if side.dataset == 'this' else f' of {side.dataset}'
+    return f'{side.condition} {side.modality}{session}{dataset}'
+
+
+def growths(content: GroupReport) -> list[Growth]:
+    """Draw how the strongest attack on each group of scans fares in larger galleries."""
+    found = []
+    for strongest in content.statistics.strongest:
+        key = (strongest.condition, strongest.modality, strongest.extractor, strongest.decision)
+        rows = tuple(
+            row
+            for row in content.statistics.growth
+            if (row.condition, row.modality, row.extractor, row.decision) == key
+        )
+        drawn = [row for row in rows if row.rate is not None]
+        group = group_name(strongest)
+        # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.
+        figure = Markup(growth_figure(group, drawn)) if len(drawn) > 1 else None  # noqa: S704
+        found.append(Growth(group, strongest, rows, figure, _growth_sentence(rows)))
+    return found
+
+
+def _growth_sentence(rows: Sequence[GrowthRow]) -> str:
+    far = [row for row in rows if row.measured == 'no' and row.n_gallery in FAR]
+    reasons = distinct(row.reason for row in rows if row.rate is None and row.reason)
+    if not far or far[0].rate is None:
+        return f'No larger gallery could be modelled: {reasons[0]}.' if reasons else ''
+    said = '; '.join(
+        f'{words.percent(row.rate)} ({words.interval(row.ci_low, row.ci_high)}) among '
+        f'{row.n_gallery:,} people'
+        for row in far
+    )
+    return f'Modelled from the scores of this run: {said}.'
+
+
+def controls(rows: Sequence[ControlRow]) -> Controls:
+    """Sort the controls by how they turned out."""
+    wrong = [row for row in rows if row.verdict not in ('ok', None)]
+    sighted = any(row.control == 'positive' and row.verdict == 'ok' for row in rows)
+    blind = tuple(row for row in wrong if sighted and row.control == 'positive')
+    return Controls(
+        n_ok=sum(row.verdict == 'ok' for row in rows),
+        failed=tuple(row for row in wrong if row not in blind),
+        blind=blind,
+        not_done=tuple(row for row in rows if row.verdict is None),
+    )
+
+
+def exposed(rows: Sequence[ParticipantRow]) -> list[Exposed]:
+    """Put the rows of each participant side by side, the most exposed participants first."""
+    columns = distinct(group_name(row) for row in rows)
+    found = []
+    for participant in sorted({row.participant_id for row in rows}):
+        members = {group_name(row): row for row in rows if row.participant_id == participant}
+        found.append(Exposed(participant, tuple(members.get(column) for column in columns)))
+    return sorted(found, key=lambda one: -max(row.n_identified for row in one.rows if row))
+
+
+def exposed_columns(rows: Sequence[ParticipantRow]) -> list[str]:
+    """Name the columns of `exposed`."""
+    return distinct(group_name(row) for row in rows)

@@ -1,0 +1,335 @@
+"""Linkage: whether two scans of one person find each other by their faces, without photographs.
+
+Two sets of scans are compared (sessions, modalities, conditions, datasets): every participant of
+the probes is searched among the gallery's, as photographs are in
+:mod:`bids_reid.risk.identification`, and its words and counts hold here too. Renders are compared
+with those of the same view, so that pose and light differ in nothing. No label is used but to
+count what was found.
+
+Whoever searches knows both sets, so each may be centred on its own mean: what all scans of a
+condition share (a tool's cut, a contrast) tells nobody from anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from bids_reid.risk.identification import (
+    Searches,
+    mated_ranks,
+    participant_scores,
+    wilson_interval,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bids_reid.records import Score, Template
+
+Decision = Literal['pose', 'centred']
+DECISIONS: tuple[Decision, ...] = ('pose', 'centred')
+"""``pose``: minus the mean distance of renders of the same view. ``centred``: the mean cosine of
+them, after the mean of its set is taken from the features of each view."""
+MIN_COMMON = 2
+"""With one participant in common there is nobody to be taken for."""
+N_PERMUTATIONS = 1000
+RAW = 'raw'
+THIS = 'this'
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ScanSet:
+    """What the scans of a set have in common; ``dataset`` is ``this`` or the name of another."""
+
+    dataset: str
+    condition: str
+    session: str | None
+    modality: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A scan as far as planning needs it."""
+
+    scan_set: ScanSet
+    participant: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Probes are searched in the gallery."""
+
+    probe: ScanSet
+    gallery: ScanSet
+
+
+@dataclass(frozen=True, slots=True)
+class LinkageRow:
+    """A row of ``group_linkage.tsv``; fields are its columns, ``None`` is ``n/a``."""
+
+    probe_dataset: str
+    probe_condition: str
+    probe_session: str | None
+    probe_modality: str
+    gallery_dataset: str
+    gallery_condition: str
+    gallery_session: str | None
+    gallery_modality: str
+    extractor: str
+    decision: str
+    n_probes: int
+    n_gallery: int
+    n_failed_probe: int
+    n_failed_gallery: int
+    n_correct: int
+    rate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    chance: float | None
+    eer: float | None
+    permuted_rate: float | None
+    p_value: float | None
+
+
+def plan(members: Sequence[Member]) -> list[Comparison]:
+    """Pair all sets that share `MIN_COMMON` participants or more.
+
+    The probe is what would be shared: a condition other than raw, a later session, another
+    dataset's scans; the gallery is what an attacker may hold. Same input, same order.
+    """
+    owners: dict[ScanSet, set[str]] = {}
+    for member in members:
+        owners.setdefault(member.scan_set, set()).add(member.participant)
+    ordered = sorted(owners, key=_gallery_first)
+    return [
+        Comparison(probe=second, gallery=first)
+        for first, second in combinations(ordered, 2)
+        if len(owners[first] & owners[second]) >= MIN_COMMON
+    ]
+
+
+def _gallery_first(one: ScanSet) -> tuple[bool, str, bool, str, str, str]:
+    return (
+        one.condition != RAW,
+        one.condition,
+        one.dataset != THIS,
+        one.dataset,
+        one.session or '',
+        # T1w shows the skin best
+        '' if one.modality == 'T1w' else one.modality,
+    )
+
+
+def linkage_scores(
+    probes: Sequence[Template | None],
+    gallery: Sequence[Template | None],
+    decision: Decision,
+) -> NDArray[np.float32]:
+    """Score scans of one set against scans of another, render by render of the same view.
+
+    Parameters
+    ----------
+    probes, gallery : sequence of Template or None
+        ``None``, or a template without features, is a scan that failed to enrol.
+    decision : str
+        One of `DECISIONS`.
+
+    Returns
+    -------
+    (n_probes, n_gallery) float32
+        Higher is more alike. NaN where two scans have no view in common.
+
+    Raises
+    ------
+    ValueError
+        The decision is unknown, or features are of different lengths.
+    """
+    if decision not in DECISIONS:
+        raise ValueError(f'unknown decision {decision!r}; known: {", ".join(DECISIONS)}')
+    shape = (len(probes), len(gallery))
+    total, count = np.zeros(shape), np.zeros(shape)
+    ours, theirs = _by_view(probes), _by_view(gallery)
+    for view in sorted(ours.keys() & theirs.keys()):
+        (rows, a), (columns, b) = ours[view], theirs[view]
+        if a.shape[1] != b.shape[1]:
+            raise ValueError(f'features of length {a.shape[1]} and of length {b.shape[1]}')
+        where = np.ix_(rows, columns)
+        total[where] += _COMPARE[decision](a, b)
+        count[where] += 1
+    with np.errstate(invalid='ignore'):
+        return np.asarray(np.where(count > 0, total / count, np.nan), np.float32)
+
+
+def _by_view(
+    templates: Sequence[Template | None],
+) -> dict[int, tuple[list[int], NDArray[np.float64]]]:
+    """View to the numbers of the scans that have it, and their features (n, d)."""
+    found: dict[int, tuple[list[int], list[NDArray[np.float32]]]] = {}
+    for number, template in enumerate(templates):
+        if template is None:
+            continue
+        for view, row in zip(template.views, template.features, strict=True):
+            numbers, rows = found.setdefault(int(view), ([], []))
+            numbers.append(number)
+            rows.append(row)
+    return {view: (numbers, np.array(rows, np.float64)) for view, (numbers, rows) in found.items()}
+
+
+def _minus_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Minus the Euclidean distance of all pairs of rows."""
+    squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1) - 2 * (a @ b.T)
+    return -np.sqrt(np.maximum(squares, 0))
+
+
+def _centred_cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cosine of all pairs of rows, each less the mean of its side."""
+    sides = []
+    for side in (a, b):
+        away = side - side.mean(axis=0)
+        sides.append(away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-12))
+    return np.asarray(sides[0] @ sides[1].T)
+
+
+_COMPARE = {'pose': _minus_distance, 'centred': _centred_cosine}
+
+
+def link(
+    comparison: Comparison,
+    scores: NDArray[np.float32],
+    *,
+    probe_participants: Sequence[str],
+    gallery_participants: Sequence[str],
+    probe_enrolled: NDArray[np.bool_],
+    gallery_enrolled: NDArray[np.bool_],
+    extractor: str,
+    decision: str,
+    seed: int = 0,
+) -> LinkageRow:
+    """Count the probe participants whose best candidate is themselves.
+
+    Parameters
+    ----------
+    scores : (n_probes, n_gallery)
+        Of scans; participants with several scans count with the best of them. NaN, and rows and
+        columns of scans that failed, count as least alike.
+    probe_participants, gallery_participants : sequence of str
+        Whose the scans are. Probes of participants without a scan in the gallery are left out;
+        the gallery keeps all of its own, who make it harder.
+    probe_enrolled, gallery_enrolled : bool
+        Whether the scans have a template. Those without stay in the denominator.
+    seed : int
+        Of the permutations of the control.
+
+    Returns
+    -------
+    LinkageRow
+        ``permuted_rate`` and ``p_value`` are the negative control: the mean rate, and how often
+        it is as high as the one found, when identities are dealt out at random
+        (one more than counted over one more than tried; Phipson & Smyth, 2010).
+    """
+    mated = np.isin(probe_participants, sorted(set(gallery_participants)))
+    searches = Searches(
+        scores=np.where(np.isnan(scores), -np.inf, scores)[mated].astype(np.float32),
+        photos=tuple(str(number) for number in np.flatnonzero(mated)),
+        photo_participants=tuple(np.array(probe_participants)[mated].tolist()),
+        acquired=probe_enrolled[mated],
+        scan_participants=tuple(gallery_participants),
+        enrolled=gallery_enrolled,
+    )
+    results = mated_ranks(searches, 'participant')
+    table, own = _participants(searches, results)
+    n_probes, n_gallery = len(results), len(searches.gallery)
+    n_correct = sum(result.rank == 1 for result in results)
+    low, high = wilson_interval(n_correct, n_probes) if n_probes else (None, None)
+    permuted, p_value = _control(table, n_correct, n_probes, seed)
+    probe, side = comparison.probe, comparison.gallery
+    return LinkageRow(
+        probe_dataset=probe.dataset,
+        probe_condition=probe.condition,
+        probe_session=probe.session,
+        probe_modality=probe.modality,
+        gallery_dataset=side.dataset,
+        gallery_condition=side.condition,
+        gallery_session=side.session,
+        gallery_modality=side.modality,
+        extractor=extractor,
+        decision=decision,
+        n_probes=n_probes,
+        n_gallery=n_gallery,
+        n_failed_probe=sum(result.status == 'no_face' for result in results),
+        n_failed_gallery=sum(result.status == 'no_template' for result in results),
+        n_correct=n_correct,
+        rate=n_correct / n_probes if n_probes else None,
+        ci_low=low,
+        ci_high=high,
+        chance=1 / n_gallery if n_gallery else None,
+        eer=equal_error_rate(*_split(table, own)),
+        permuted_rate=permuted,
+        p_value=p_value,
+    )
+
+
+def _participants(
+    searches: Searches, results: Sequence[Score]
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """Scores of the participants that could be searched, and which column is their own."""
+    gallery = {participant: column for column, participant in enumerate(searches.gallery)}
+    scores = participant_scores(searches)
+    owners = np.array(searches.photo_participants)
+    searched = [result.participant for result in results if result.status == 'ok']
+    rows = [
+        scores[searches.acquired & (owners == participant)].max(axis=0) for participant in searched
+    ]
+    table = np.array(rows, np.float32).reshape(len(searched), len(gallery))
+    return table, np.array([gallery[participant] for participant in searched], np.intp)
+
+
+def _split(
+    table: NDArray[np.float32], own: NDArray[np.intp]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mated and non-mated scores."""
+    mated = np.zeros(table.shape, np.bool_)
+    mated[np.arange(len(own)), own] = True
+    return table[mated], table[~mated]
+
+
+def equal_error_rate(mated: NDArray[np.floating], nonmated: NDArray[np.floating]) -> float | None:
+    """Error rate at the threshold where FMR and FNMR meet; ``None`` without scores of a kind.
+
+    A pair matches if its score is the threshold or higher. Between two thresholds both rates are
+    taken to change linearly.
+    """
+    if not mated.size or not nonmated.size:
+        return None
+    limits = np.append(np.unique(np.concatenate([mated, nonmated])), np.inf)
+    fnmr = np.searchsorted(np.sort(mated), limits, side='left') / mated.size
+    fmr = 1 - np.searchsorted(np.sort(nonmated), limits, side='left') / nonmated.size
+    after = int(np.argmax(fnmr >= fmr))
+    if after == 0:
+        return float((fnmr[0] + fmr[0]) / 2)
+    gap_before, gap = fmr[after - 1] - fnmr[after - 1], fnmr[after] - fmr[after]
+    part = gap_before / max(gap_before + gap, 1e-12)
+    return float(fnmr[after - 1] + part * (fnmr[after] - fnmr[after - 1]))
+
+
+def _control(
+    table: NDArray[np.float32], n_correct: int, n_probes: int, seed: int
+) -> tuple[float | None, float | None]:
+    """Mean rate when each probe's identity is dealt at random, and the p-value of the rate."""
+    n_searched, n_gallery = table.shape
+    if not n_searched:
+        return None, None
+    rng = np.random.default_rng(seed)
+    best = table.argmax(axis=1)
+    unique = (table == table.max(axis=1, keepdims=True)).sum(axis=1) == 1
+    hits = np.empty(N_PERMUTATIONS)
+    for turn in range(N_PERMUTATIONS):
+        dealt = rng.permutation(n_gallery)[:n_searched]
+        hits[turn] = ((best == dealt) & unique).sum()
+    p_value = (1 + int((hits >= n_correct).sum())) / (1 + N_PERMUTATIONS)
+    return float(hits.mean() / n_probes), p_value

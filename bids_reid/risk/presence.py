@@ -1,0 +1,230 @@
+"""Presence: whether there is a face on a scan, and what its curator should do about it.
+
+What is measured (geometry, detectors, landmarks; :mod:`bids_reid.surface.relief`,
+:mod:`bids_reid.faces.evidence`) is judged here, so that limits may change without measuring again.
+
+Each measure counts from 0 (as on scans without a face) to 1 (as on whole faces), linearly between
+two limits. The score is the weighted mean of geometry and detectors; ``yes`` and ``no`` ask for
+both: one alone that says the contrary makes it ``unsure``. The limits were chosen on some of
+the synthetic people of ``benchmarks/presence.py``, and are reported on the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from bids_reid.faces.evidence import FaceEvidence
+    from bids_reid.surface.brain import BrainCut
+    from bids_reid.surface.relief import FaceRelief
+
+Answer = Literal['yes', 'no', 'unsure']
+Verdict = Literal['no findings', 'review', 'could not assess']
+Limits = tuple[float, float]
+
+COVERED: Limits = (0.4, 0.75)
+"""Share of eyes, nose and mouth that have skin near the average's."""
+BEHIND_MM: Limits = (12.0, 5.0)
+CORRELATION: Limits = (0.3, 0.5)
+FLAT: Limits = (0.6, 0.35)
+STEPS: Limits = (0.04, 0.02)
+GAIN: Limits = (0.2, 0.7)
+HOG: Limits = (0.0, 1.5)
+CNN: Limits = (0.0, 0.8)
+OFF_MM: Limits = (14.0, 8.0)
+APART_MM: Limits = (9.0, 5.5)
+GEOMETRY_WEIGHT = 0.6
+YES_SCORE, NO_SCORE = 0.7, 0.35
+YES_GEOMETRY = 0.7
+YES_DETECTORS = 0.6
+"""A mask filled with noise keeps the form of a face's outside, which no detector is sure of."""
+SURE_DETECTORS = 0.35
+"""Detectors and landmarks that agree so well keep a scan from ``no``."""
+PART_LEFT = 0.85
+"""With so much of the skin of eyes, nose or mouth in its place, a part of a face is left."""
+MIN_CORE_IN_VIEW = 0.1
+WHOLE_CORE_IN_VIEW = 0.9
+"""With less of eyes, nose and mouth in view, that no face was found says nothing."""
+MAX_NOISE = 0.25
+MAX_EDGE_MM = 2.5
+"""A noisier or more blurred skin may hide a face from what looks for one."""
+BRAIN_CM2 = (5.0, 12.0)
+"""Area of cut brain: none below the first, a warning from the second on."""
+BARE_BRAIN_CM2 = 150.0
+"""So much bare brain was not cut: the skull was stripped."""
+
+REMOVED = 'no skin where eyes, nose and mouth should be: the face seems to be removed'
+PRESENT = 'a face is there: whose, only linkage or photographs can tell'
+PARTLY = 'a part of a face may be left'
+SKULL_STRIPPED = (
+    'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
+)
+OUT_OF_VIEW = 'eyes, nose and mouth lie outside the field of view'
+CUT_VIEW = 'no face was found, but the field of view ends where it should be'
+POOR = 'no face was found, but the surface is too poor to tell'
+NOT_MEASURED = 'no face was found, by its shape alone: run the participant level again'
+BARE = 'brain lies bare all around: the scan seems to be skull-stripped'
+BRAIN = 'brain seems to be cut at the removed boundary'
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is known of a scan.
+
+    Attributes
+    ----------
+    failed, failure
+        Whether it could not be processed, and why.
+    skull_stripped : bool
+        Whether its surface is taken for a brain.
+    framed : bool
+        Whether the face frame was found by fitting a head, rather than from the head's box.
+    covered, behind_mm, head_loss, core_in_view
+        As `bids_reid.surface.frame.FaceMeasures` has them.
+    noise, edge_mm
+        Noise of a voxel over the brightness of skin; blur of the skin's edge.
+    relief, evidence, brain
+        ``None`` if an older version did not measure them.
+    """
+
+    failed: bool = False
+    failure: str | None = None
+    skull_stripped: bool = False
+    framed: bool = True
+    covered: float | None = None
+    behind_mm: float | None = None
+    head_loss: float | None = None
+    core_in_view: float | None = None
+    noise: float | None = None
+    edge_mm: float | None = None
+    relief: FaceRelief | None = None
+    evidence: FaceEvidence | None = None
+    brain: BrainCut | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What is said of a scan: columns of ``group_scans.tsv``; ``None`` is ``n/a``.
+
+    ``face_score`` is 0 without a face and 1 with one; ``brain_loss`` warns of brain that was cut.
+    """
+
+    face_present: Answer | None
+    face_score: float | None
+    verdict: Verdict
+    brain_loss: Answer | None
+    reason: str
+
+
+def assess(scan: Measured) -> Presence:
+    """Judge a scan: whether there is a face, and what its curator should do."""
+    if scan.failed:
+        reason = scan.failure or 'the scan could not be processed'
+        return Presence(None, None, 'could not assess', None, reason)
+    if scan.skull_stripped:
+        return Presence('no', 0.0, 'no findings', None, SKULL_STRIPPED)
+    brain = _brain_loss(scan.brain)
+    if scan.covered is None:
+        return Presence(None, None, 'could not assess', brain, NOT_MEASURED)
+    in_view = _in_view(scan)
+    if in_view < MIN_CORE_IN_VIEW:
+        return Presence('no', 0.0, 'could not assess', brain, OUT_OF_VIEW)
+    geometry, detectors = _geometry(scan), _detectors(scan.evidence)
+    score = geometry
+    if detectors is not None and in_view >= WHOLE_CORE_IN_VIEW:
+        # detectors know whole faces only: what they miss of a cut one counts for nothing
+        score = GEOMETRY_WEIGHT * geometry + (1 - GEOMETRY_WEIGHT) * detectors
+    else:
+        detectors = None
+    answer = _answer(score, geometry, detectors, _largest_part(scan.relief))
+    verdict, reason = _verdict(scan, answer, in_view)
+    if brain is not None and scan.brain is not None and scan.brain.cut_cm2 > BARE_BRAIN_CM2:
+        return Presence(answer, round(score, 3), verdict, None, f'{reason}; {BARE}')
+    if brain == 'yes':
+        verdict, reason = 'review', f'{reason}; {BRAIN}'
+    return Presence(answer, round(score, 3), verdict, brain, reason)
+
+
+def _in_view(scan: Measured) -> float:
+    """Share of eyes, nose and mouth in view, by the frame that was used: a fit may be rejected."""
+    if not scan.framed and scan.relief is not None:
+        return scan.relief.in_view
+    return 1.0 if scan.core_in_view is None else scan.core_in_view
+
+
+def _answer(score: float, geometry: float, detectors: float | None, part: float) -> Answer:
+    """``detectors`` is ``None`` if they were not asked, or know no face that is cut."""
+    seen = detectors is None or detectors >= YES_DETECTORS
+    if score >= YES_SCORE and geometry >= YES_GEOMETRY and seen:
+        return 'yes'
+    unseen = detectors is None or detectors < SURE_DETECTORS
+    if score < NO_SCORE and unseen and part < PART_LEFT:
+        return 'no'
+    return 'unsure'
+
+
+def _largest_part(relief: FaceRelief | None) -> float:
+    """Share of its skin that the best kept of eyes, nose and mouth has in its place."""
+    if relief is None:
+        return 0.0
+    return max(share or 0.0 for share in (relief.eyes, relief.nose, relief.mouth))
+
+
+def _verdict(scan: Measured, answer: Answer, in_view: float) -> tuple[Verdict, str]:
+    """No face found is good news only where a face could have been seen."""
+    if answer == 'yes':
+        return 'review', PRESENT
+    if answer == 'unsure':
+        return 'review', PARTLY
+    if in_view < WHOLE_CORE_IN_VIEW:
+        return 'could not assess', CUT_VIEW
+    if (scan.noise or 0.0) > MAX_NOISE or (scan.edge_mm or 0.0) > MAX_EDGE_MM:
+        return 'could not assess', POOR
+    if scan.relief is None or scan.evidence is None:
+        return 'could not assess', NOT_MEASURED
+    return 'no findings', REMOVED
+
+
+def _geometry(scan: Measured) -> float:
+    """Weakest of where the skin is, its relief, and whether it is a cut: each has to be right."""
+    parts = [_between(scan.covered, COVERED)]
+    # how far behind is known for what is in view only
+    parts.append(1.0 if scan.behind_mm is None else _between(scan.behind_mm, BEHIND_MM))
+    relief = scan.relief
+    if relief is not None and relief.correlation is not None:
+        parts.append(_between(relief.correlation, CORRELATION))
+        parts.append(_between(relief.flat, FLAT))
+        parts.append(0.5 + 0.5 * _between(relief.steps, STEPS))
+        parts.append(0.4 + 0.6 * _between(relief.gain, GAIN))
+    return min(parts)
+
+
+def _detectors(evidence: FaceEvidence | None) -> float | None:
+    """Mean of both detectors and of the landmarks; ``None`` if nobody was asked."""
+    if evidence is None or not evidence.n_cameras:
+        return None
+    landmarks = 0.0
+    if evidence.landmarks_off_mm is not None and evidence.landmarks_apart_mm is not None:
+        landmarks = min(
+            _between(evidence.landmarks_off_mm, OFF_MM),
+            _between(evidence.landmarks_apart_mm, APART_MM),
+        )
+    return (_between(evidence.hog, HOG) + _between(evidence.cnn, CNN) + landmarks) / 3
+
+
+def _brain_loss(brain: BrainCut | None) -> Answer | None:
+    if brain is None:
+        return None
+    none, warning = BRAIN_CM2
+    if brain.cut_cm2 < none:
+        return 'no'
+    return 'yes' if brain.cut_cm2 >= warning else 'unsure'
+
+
+def _between(value: float | None, limits: Limits) -> float:
+    """0 up to the first limit, 1 from the second on, which may be the smaller one."""
+    if value is None:
+        return 0.0
+    low, high = limits
+    return min(max((value - low) / (high - low), 0.0), 1.0)

@@ -1,0 +1,195 @@
+"""Did de-facing take some of the brain away? From the volume alone, without the original.
+
+A whole head has scalp, skull and fluid between air and brain, 13 mm and more. Where the surface of
+a scan lies deeper than that in the average head, above the base of the brain, and what is below
+looks like the brain and is one piece with it, a tool cut through the brain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from bids_reid.surface.average import average_head
+from bids_reid.surface.frame import BORDER_MM, ORIGIN_MM
+from bids_reid.surface.grid import block_mean, gaussian
+from bids_reid.surface.mesh import Mesh, vertex_normals
+from bids_reid.surface.relief import to_average, to_scan
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bids_reid.surface.frame import FaceFrame, FieldOfView
+    from bids_reid.surface.skin import Skin
+    from bids_reid.surface.volume import Volume
+
+GRID_MM = 1.6
+SMOOTHING_MM = 1.2
+CORE = ((0.0, -75.0, 42.0), (45.0, 55.0, 26.0))
+"""Middle and half axes of what is brain in every head, in the average's coordinates, mm."""
+LIKE_BRAIN = (0.6, 98.0)
+"""Share of the core's median, and percentile of the core: brain lies between them."""
+THIN_MM = 2.0
+"""Bridges of brain-like tissue thinner than twice this are no brain."""
+BOX = ((-80.0, -165.0, -35.0), (80.0, 20.0, 105.0))
+"""Corners of a box that holds the brain, in the average's coordinates, mm."""
+DEEP_MM = 9.0
+"""A surface so deep in the average head is no skin of a whole head."""
+BASE = (24.0, 0.3)
+"""The brain's base: so high above the eyes, mm, and how much it rises per mm to the front."""
+BELOW_MM = (1.5, 2.5, 3.5)
+"""Brain is looked for in these depths below the surface: bone would be there otherwise."""
+EMPTY_SHARE = 0.05
+"""Tools leave at least this share of the voxels with one and the same value."""
+MIN_DEEP_CM2 = 1.0
+"""A smaller deep surface is not looked into."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrainCut:
+    """How much of the surface is cut brain.
+
+    ``cut_cm2`` is the area of the surface below which there is brain; ``deep_cm2`` that which lies
+    deeper in the average head than skin can, above the brain's base, whatever is below.
+    """
+
+    cut_cm2: float
+    deep_cm2: float
+
+
+def brain_cut(volume: Volume, skin: Skin, frame: FaceFrame, view: FieldOfView) -> BrainCut:
+    """Measure the area of cut brain.
+
+    Parameters
+    ----------
+    volume : Volume
+        The scan.
+    skin : Skin
+        Its surface.
+    frame : FaceFrame
+        Where its face is, or should be.
+    view : FieldOfView
+        Of the scan: where it ends, nothing was cut.
+    """
+    deep = _deep(skin, frame) & view.holds(skin.points, margin=BORDER_MM)
+    mesh = Mesh(skin.points, skin.triangles)
+    area = _areas(mesh) / 100
+    deep_cm2 = float(area[deep].sum())
+    if deep_cm2 < MIN_DEEP_CM2:
+        return BrainCut(0.0, deep_cm2)
+    brain, affine = _brain(volume, frame)
+    inward = -vertex_normals(mesh)[deep]
+    below = [_at(brain, affine, skin.points[deep] + step * inward) for step in BELOW_MM]
+    cut = np.mean(below, axis=0) > 0.5
+    cut &= _emptied(volume, skin.points[deep] - _beyond(volume) * inward)
+    return BrainCut(float(area[deep][cut].sum()), deep_cm2)
+
+
+def _beyond(volume: Volume) -> float:
+    """So far outside the surface, mm, no voxel is in part inside."""
+    return 1.0 + 0.75 * float(volume.spacing.max())
+
+
+def _emptied(volume: Volume, points: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Whether points (n, 3) lie where a tool wrote one value; all do if none is found.
+
+    What is left of bone and fluid is as dark as air, and the surface passes below it: only that
+    it is not exactly empty tells it from the brain's surface laid bare.
+    """
+    sparse = volume.data[::2, ::2, ::2]
+    values, counts = np.unique(sparse, return_counts=True)
+    place = np.round(_index(volume.affine, points)).astype(np.intp)
+    place = np.clip(place, 0, np.array(volume.data.shape) - 1)
+    if counts.max() < EMPTY_SHARE * sparse.size:
+        return np.ones(len(points), np.bool_)
+    return np.asarray(volume.data[tuple(place.T)] == values[counts.argmax()])
+
+
+def _deep(skin: Skin, frame: FaceFrame) -> NDArray[np.bool_]:
+    """Points of the surface that lie where the average head has its brain or the bone around."""
+    moved = to_average(skin.points, frame)
+    distance, _, valid = average_head().distance(moved)
+    return np.asarray(valid & (distance < -DEEP_MM) & above_base(moved))
+
+
+def above_base(points: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Whether points (n, 3) of the average head's coordinates lie above the brain's base."""
+    height, rise = BASE
+    # the floor falls from the orbits' roof to the neck in three steps: a line along them
+    return np.asarray(points[:, 2] > height + rise * np.maximum(points[:, 1], -90.0))
+
+
+def _areas(mesh: Mesh) -> NDArray[np.float64]:
+    """Area of the surface around each point, square millimetres."""
+    a, b, c = (mesh.points[mesh.triangles[:, corner]].astype(float) for corner in range(3))
+    third = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
+    shares = np.bincount(mesh.triangles.ravel(), np.repeat(third, 3), minlength=len(mesh.points))
+    return np.asarray(shares, np.float64)
+
+
+def _brain(volume: Volume, frame: FaceFrame) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """What looks like brain and is one piece with it: 0 or 1 on a coarse grid, and its affine."""
+    factor = np.maximum(np.round(GRID_MM / volume.spacing), 1).astype(np.intp)
+    box = _box(volume, frame)
+    data = block_mean(volume.data[box], factor)
+    first = np.array([part.start for part in box]) + (factor - 1) / 2
+    affine = volume.affine @ np.diag([*factor, 1.0])
+    affine[:3, 3] = volume.affine[:3, :3] @ first + volume.affine[:3, 3]
+    cell = volume.spacing * factor
+    data = gaussian(data, SMOOTHING_MM / cell)
+    core = _core(data.shape, affine, frame)
+    share, percentile = LIKE_BRAIN
+    if not core.any():
+        return np.zeros(data.shape, np.float32), affine
+    air, middle, high = float(data.min()), *np.percentile(data[core], [50, percentile])
+    like = (data >= air + share * (middle - air)) & (data <= high)
+    times = int(max(1, round(THIN_MM / float(cell.mean()))))
+    labels, count = ndimage.label(ndimage.binary_erosion(like, iterations=times))
+    sizes = np.bincount(labels[core], minlength=count + 1)
+    sizes[0] = 0
+    brain = (labels == sizes.argmax()) & (labels > 0)
+    brain = ndimage.binary_dilation(brain, iterations=times + 1, mask=like)
+    return brain.astype(np.float32), affine
+
+
+def _box(volume: Volume, frame: FaceFrame) -> tuple[slice, ...]:
+    """Voxels of the box around the brain; all of an axis if it lies outside."""
+    corners = np.array(list(product(*zip(*BOX, strict=True))), np.float32)
+    place = _index(volume.affine, to_scan(corners, frame))
+    found = []
+    for low, high, n in zip(place.min(axis=0), place.max(axis=0), volume.data.shape, strict=True):
+        start, stop = max(int(low), 0), min(int(high) + 1, n)
+        found.append(slice(start, stop) if start < stop else slice(0, n))
+    return tuple(found)
+
+
+def _core(
+    shape: tuple[int, ...], affine: NDArray[np.float64], frame: FaceFrame
+) -> NDArray[np.bool_]:
+    """Cells that are brain in every head."""
+    axes = np.array([-frame.left, frame.forward, frame.up]) / frame.scale
+    matrix, start = axes @ affine[:3, :3], axes @ (affine[:3, 3] - frame.origin) + ORIGIN_MM
+    i, j, k = np.ogrid[tuple(slice(n) for n in shape)]
+    middle, half = np.array(CORE)
+    inside = np.zeros(shape)
+    for row, at, centre, width in zip(matrix, start, middle, half, strict=True):
+        inside += ((row[0] * i + row[1] * j + row[2] * k + (at - centre)) / width) ** 2
+    return np.asarray(inside < 1)
+
+
+def _at(
+    values: NDArray[np.float32], affine: NDArray[np.float64], points: NDArray[np.floating]
+) -> NDArray[np.float32]:
+    """Interpolate at points of the scan; 0 outside."""
+    place = _index(affine, points)
+    return np.asarray(ndimage.map_coordinates(values, place.T, order=1))
+
+
+def _index(affine: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Voxel indices of points (n, 3)."""
+    inverse = np.linalg.inv(affine)
+    return points @ inverse[:3, :3].T + inverse[:3, 3]

@@ -1,0 +1,197 @@
+"""Linkage of the scans of a run with each other, and with those of an earlier output."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bids_reid.bids.derivatives import made_with, read_template
+from bids_reid.bids.outputs import ScanFiles, read_json
+from bids_reid.errors import ScanError
+from bids_reid.faces.extractors import load_extractor
+from bids_reid.records import Template
+from bids_reid.risk import linkage
+from bids_reid.risk.linkage import THIS, Comparison, LinkageRow, Member, ScanSet
+from bids_reid.workflows.library import read_scans
+from bids_reid.workflows.presence_steps import read_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bids_reid.workflows.library import EnrolledScan
+
+MAX_SIGNATURES = 4096
+"""Shapes of heads kept in memory, 14 kB each."""
+SURFACE = 'surface'
+"""Not an extractor: the skin itself is compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedScan:
+    """A scan, and which set of a linkage it belongs to."""
+
+    scan: EnrolledScan
+    scan_set: ScanSet
+
+    @property
+    def participant(self) -> str:
+        """Label without prefix."""
+        return self.scan.line.participant
+
+
+def linked_scans(
+    scans: Iterable[EnrolledScan], other: Path | None = None, modalities: Sequence[str] = ()
+) -> list[LinkedScan]:
+    """Sort scans into sets, those of an earlier output (``--against``) into sets of their own.
+
+    Raises
+    ------
+    NoInputError
+        ``other`` holds no results of the participant level.
+    """
+    found = [_linked(scan, THIS) for scan in scans]
+    if other is not None:
+        theirs = read_scans(other, modalities=modalities)
+        found += [_linked(scan, other.resolve().name) for scan in theirs]
+    return found
+
+
+def _linked(scan: EnrolledScan, dataset: str) -> LinkedScan:
+    line = scan.line
+    return LinkedScan(scan, ScanSet(dataset, line.condition, line.session, line.modality))
+
+
+def linkage_tables(
+    scans: Sequence[LinkedScan], extractors: Sequence[str], *, seed: int = 0
+) -> list[LinkageRow]:
+    """Compare all sets of scans that share participants, by templates and by the skin.
+
+    Templates are read one pair of sets at a time. A template made with another version of its
+    model than is installed can be compared with its like only: its scan counts as failed.
+
+    Parameters
+    ----------
+    scans : sequence of LinkedScan
+        From `linked_scans`.
+    extractors : sequence of str
+        Names of extractors whose features are vectors, or ``surface``.
+    seed : int
+        Of the negative controls.
+    """
+    plan = linkage.plan([Member(scan.scan_set, scan.participant) for scan in scans])
+    rows: list[LinkageRow] = []
+    for comparison in plan:
+        probes, gallery = (
+            [scan for scan in scans if scan.scan_set == side]
+            for side in (comparison.probe, comparison.gallery)
+        )
+        for extractor in extractors:
+            compare = _by_surface if extractor == SURFACE else _by_features
+            rows += compare(comparison, probes, gallery, extractor, seed)
+    return rows
+
+
+def linkage_rows(rows: Iterable[LinkageRow]) -> Iterator[dict[str, object]]:
+    """Rows for `bids_reid.bids.outputs.write_table`."""
+    for row in rows:
+        sessions = {
+            name: f'ses-{label}' if label else None
+            for name, label in (
+                ('probe_session', row.probe_session),
+                ('gallery_session', row.gallery_session),
+            )
+        }
+        yield {**asdict(row), **sessions}
+
+
+def _by_features(
+    comparison: Comparison,
+    probes: Sequence[LinkedScan],
+    gallery: Sequence[LinkedScan],
+    extractor: str,
+    seed: int,
+) -> Iterator[LinkageRow]:
+    sides = [[_template(scan, extractor) for scan in side] for side in (probes, gallery)]
+    for decision in linkage.DECISIONS:
+        scores = linkage.linkage_scores(sides[0], sides[1], decision)
+        enrolled = [np.array([one is not None for one in side], np.bool_) for side in sides]
+        yield _row(comparison, scores, (probes, gallery), enrolled, extractor, decision, seed)
+
+
+def _by_surface(
+    comparison: Comparison,
+    probes: Sequence[LinkedScan],
+    gallery: Sequence[LinkedScan],
+    extractor: str,
+    seed: int,
+) -> Iterator[LinkageRow]:
+    from bids_reid.surface.signature import REGIONS, signature_scores
+
+    sides = [np.array([_signature(scan) for scan in side]) for side in (probes, gallery)]
+    enrolled = [np.isfinite(side).any(axis=1) for side in sides]
+    for region in REGIONS:
+        scores = signature_scores(sides[0], sides[1], region)
+        yield _row(comparison, scores, (probes, gallery), enrolled, extractor, region, seed)
+
+
+def _row(
+    comparison: Comparison,
+    scores: NDArray[np.float32],
+    sides: tuple[Sequence[LinkedScan], Sequence[LinkedScan]],
+    enrolled: Sequence[NDArray[np.bool_]],
+    extractor: str,
+    decision: str,
+    seed: int,
+) -> LinkageRow:
+    owners = [[scan.participant for scan in side] for side in sides]
+    return linkage.link(
+        comparison,
+        scores,
+        probe_participants=owners[0],
+        gallery_participants=owners[1],
+        probe_enrolled=enrolled[0],
+        gallery_enrolled=enrolled[1],
+        extractor=extractor,
+        decision=decision,
+        seed=seed,
+    )
+
+
+def _template(scan: LinkedScan, extractor: str) -> Template | None:
+    """Return the template of a scan; ``None`` if it has none that can be compared."""
+    files = scan.scan.files
+    try:
+        # whoever links de-faced scans knows where their faces were
+        template = read_template(files, extractor, found_only=False)
+    except ScanError:
+        return None
+    if not isinstance(template, Template) or not len(template.features):
+        return None
+    same = made_with(files, extractor, load_extractor(extractor).identity())
+    return template if same else None
+
+
+def _signature(scan: LinkedScan) -> NDArray[np.float32]:
+    """Return the shape of a scan's head; all NaN if it has no surface, or is a brain."""
+    from bids_reid.surface.signature import directions
+
+    files, record = scan.scan.files, scan.scan.record
+    if not files.skin.exists() or 'FaceFrame' not in record or record.get('SkullStripped'):
+        return np.full(len(directions()), np.nan, np.float32)
+    return _read_signature(files)
+
+
+@lru_cache(maxsize=MAX_SIGNATURES)
+def _read_signature(files: ScanFiles) -> NDArray[np.float32]:
+    """Read a surface, which takes longer than all else: every set is compared with many."""
+    from bids_reid.surface.gifti import read_surface
+    from bids_reid.surface.signature import head_signature
+
+    points, _ = read_surface(files.skin)
+    return head_signature(points, read_frame(read_json(files.record)))

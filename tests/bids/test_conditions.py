@@ -1,0 +1,204 @@
+"""Whatever a tool called its files: each version finds its original, and none is lost unsaid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bids_reid.bids.conditions import Versions, find_versions
+from bids_reid.records import Scan
+
+PLAIN = ('sub-01/anat/sub-01_T1w.nii.gz', 'sub-02/anat/sub-02_T1w.nii.gz')
+SESSIONS = (
+    'sub-01/ses-a/anat/sub-01_ses-a_T1w.nii.gz',
+    'sub-01/ses-b/anat/sub-01_ses-b_T1w.nii.gz',
+)
+
+
+@dataclass
+class Bench:
+    raw: Path
+    other: Path
+    said: list[str] = field(default_factory=list)
+
+    def find(
+        self, originals: tuple[str, ...], *files: str, name: str = 'defaced', inside: bool = False
+    ) -> Versions:
+        folder = self.raw if inside else self.other
+        scans = []
+        for path in originals:
+            create(self.raw / path)
+            stem, _, rest = Path(path).name.rpartition('_')
+            entities = dict(word.split('-') for word in stem.split('_'))
+            scans.append(
+                Scan(entities['sub'], entities.get('ses'), rest[:-7], stem, self.raw / path)
+            )
+        for path in files:
+            create(folder / path)
+        people = {scan.participant for scan in scans}
+        return find_versions(
+            name,
+            folder,
+            scans,
+            participants=people,
+            dataset=people,
+            modalities=('T1w', 'FLAIR'),
+            note=self.said.append,
+        )
+
+
+def create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def named(found: Versions) -> dict[str, str]:
+    """Which original each version belongs to."""
+    return {scan.path.name: f'{scan.source_name}_{scan.modality}' for scan in found.scans}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / 'raw', tmp_path / 'other')
+
+
+@pytest.mark.parametrize(
+    'file',
+    [
+        'sub-01/anat/sub-01_T1w.nii.gz',  # the same name in another folder
+        'sub-01/anat/sub-01_desc-defaced_T1w.nii.gz',  # a BIDS derivative
+        'sub-01/anat/sub-01_rec-defaced_T1w.nii',
+        'sub-01/anat/sub-01_space-T1w_desc-defaced_T1w.nii.gz',
+        'sub-01_T1w_defaced.nii.gz',  # pydeface, in a flat folder
+        'out/sub-01_T1w_deFaced.nii',  # mri_reface
+        'sub-01_T1w.deface.nii.gz',  # afni_refacer
+        'sub-01/anat/sub-01_T1w-deface.nii.gz',
+        'sub-01/images/sub-01_T1w_desc-nondeid.nii.gz',  # originals as BIDSonym moves them
+        'sub-01/T1w.nii.gz',  # quickshear and mideface write what they are told
+    ],
+)
+def test_the_layouts_of_tools(bench: Bench, file: str) -> None:
+    """A version that is not found is not audited, and the dataset looks safer than it is."""
+    found = bench.find(PLAIN, file)
+    assert named(found) == {Path(file).name: 'sub-01_T1w'}
+    scan = found.scans[0]
+    assert (scan.participant, scan.session, scan.condition) == ('01', None, 'defaced')
+    assert not found.refused
+    assert bench.said == ['defaced: 1 of 2 scans have no such version']
+
+
+@pytest.mark.parametrize(
+    'file',
+    [
+        'sub-01_T1w_pydeface_mask.nii.gz',
+        'sub-01_T1w_defacemask.nii.gz',
+        'sub-01_T1w_brainmask_desc-nondeid.nii.gz',
+        'sub-01_T1w_space-native_defacemask-deepdefacer.nii.gz',
+        'sub-01_T1w.face.nii.gz',
+        'sub-01_T1w.face_plus.nii.gz',
+        'sub-01_desc-brain_mask.nii.gz',
+        'sub-01_T1w_deFaced.png',
+        'sub-01_T2w_defaced.nii.gz',
+        '._sub-01_T1w_defaced.nii.gz',
+    ],
+)
+def test_what_lies_beside_them_is_no_scan(bench: Bench, file: str) -> None:
+    """A mask rendered as a head would make a face of its own."""
+    assert bench.find(PLAIN, file).scans == ()
+
+
+def test_versions_beside_their_originals(bench: Bench) -> None:
+    """pydeface leaves them there; the originals are not versions of themselves."""
+    found = bench.find(
+        PLAIN,
+        'sub-01/anat/sub-01_T1w_defaced.nii.gz',
+        'derivatives/x/sub-01_T1w.nii.gz',
+        inside=True,
+    )
+    assert named(found) == {'sub-01_T1w_defaced.nii.gz': 'sub-01_T1w'}
+    assert found.taken == frozenset()
+
+
+def test_rec_defaced_among_raw_scans_is_not_raw(bench: Bench) -> None:
+    """Otherwise the raw rate is that of raw and de-faced scans together; rec-norm stays raw."""
+    version = 'sub-01/anat/sub-01_rec-defaced_T1w.nii.gz'
+    found = bench.find((*PLAIN, version, 'sub-01/anat/sub-01_rec-norm_T1w.nii.gz'), inside=True)
+    assert named(found) == {'sub-01_rec-defaced_T1w.nii.gz': 'sub-01_T1w'}
+    assert found.taken == {(bench.raw / version).resolve()}
+
+
+def test_entities_tell_scans_apart(bench: Bench) -> None:
+    """A version given to the wrong session or run is compared with another scan."""
+    runs = tuple(f'sub-01/anat/sub-01_acq-x_run-{n}_T1w.nii.gz' for n in (1, 2))
+    found = bench.find(
+        (*SESSIONS, *runs),
+        'sub-01_ses-b_desc-x_T1w.nii.gz',
+        'sub-01/sub-01_acq-x_run-2_T1w_defaced.nii.gz',
+        'sub-01/ses-a/anat/sub-01_T1w_defaced.nii.gz',
+    )
+    assert named(found) == {
+        'sub-01_ses-b_desc-x_T1w.nii.gz': 'sub-01_ses-b_T1w',
+        'sub-01_acq-x_run-2_T1w_defaced.nii.gz': 'sub-01_acq-x_run-2_T1w',
+        'sub-01_T1w_defaced.nii.gz': 'sub-01_ses-a_T1w',
+    }
+
+
+def test_a_version_of_two_is_refused_with_a_reason(bench: Bench) -> None:
+    """Guessing the session would compare different scans; dropping it would hide a risk."""
+    found = bench.find(SESSIONS, 'sub-01_T1w_defaced.nii.gz')
+    assert found.scans == ()
+    ((scan, reason),) = found.refused
+    assert (scan.participant, scan.condition) == ('01', 'defaced')
+    assert 'sub-01_ses-a_T1w' in reason
+    assert 'sub-01_ses-b_T1w' in reason
+    assert any('sub-01_T1w_defaced.nii.gz' in line for line in bench.said)
+
+
+def test_of_several_images_the_name_chooses(bench: Bench) -> None:
+    """AFNI writes every mode into one folder."""
+    modes = ('deface', 'reface', 'reface_plus', 'face', 'face_plus')
+    files = [f'sub-01_T1w.{mode}.nii.gz' for mode in modes]
+    assert named(bench.find(PLAIN, *files, name='refaced')) == {
+        'sub-01_T1w.reface.nii.gz': 'sub-01_T1w'
+    }
+    assert any('left out beside sub-01_T1w.reface.nii.gz' in line for line in bench.said)
+    found = bench.find(PLAIN, *files, name='afni')
+    assert found.scans == ()
+    ((scan, reason),) = found.refused
+    assert scan.source_name == 'sub-01'
+    assert 'sub-01_T1w.deface.nii.gz' in reason
+
+
+def test_nii_and_gz_are_one_image(bench: Bench) -> None:
+    files = ('sub-01_T1w_defaced.nii', 'sub-01_T1w_defaced.nii.gz')
+    assert list(named(bench.find(PLAIN, *files)).values()) == ['sub-01_T1w']
+
+
+def test_what_has_no_original_is_told_and_looked_at(bench: Bench) -> None:
+    """It may be shared all the same."""
+    found = bench.find(PLAIN, 'sub-01_run-7_T1w_defaced.nii.gz', 'sub-09_T1w.nii.gz', 'T1w.nii')
+    assert named(found) == {'sub-01_run-7_T1w_defaced.nii.gz': 'sub-01_run-7_T1w'}
+    said = '\n'.join(bench.said)
+    assert 'without an original' in said
+    assert (
+        'not in the dataset and left out, first: ' + str(bench.other / 'sub-09_T1w.nii.gz') in said
+    )
+    assert 'without a participant' in said
+
+
+def test_other_participants_of_the_dataset_are_not_told(bench: Bench) -> None:
+    """Every task of a job array would complain of all others."""
+    create(bench.other / 'sub-02_T1w.nii.gz')
+    found = find_versions(
+        'defaced',
+        bench.other,
+        [],
+        participants={'01'},
+        dataset={'01', '02'},
+        modalities=('T1w',),
+        note=bench.said.append,
+    )
+    assert found == Versions(())
+    assert bench.said == []

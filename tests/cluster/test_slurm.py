@@ -1,0 +1,173 @@
+"""On a real Slurm: the array recipe of the README, Nipype's plugin, and jobs that are killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cluster.conftest import Local, Slurm
+
+pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+
+Contents = Callable[[Path], dict[str, str]]
+PLUGIN = 'plugin: SLURM\nplugin_args: {sbatch_args: --cpus-per-task=1}\n'
+SHARDS = """\
+from bids_reid.workflows import search_steps
+assert search_steps.SHARD_SCANS > 2
+search_steps.SHARD_SCANS = 2
+"""
+"""Python runs it at its start, here and in the jobs: 24 scans become many shards."""
+
+
+def array_script(text: str, local: Local, out: Path, folder: Path) -> Path:
+    """Put this test's folders into the README's script."""
+    for old, new in {
+        '/data/my_dataset_reid': out,
+        '/data/my_dataset': local.bids,
+        '/scratch/$USER': folder / 'scratch',
+        'bids-reid "$bids"': f'{Path(sys.executable).with_name("bids-reid")} "$bids"',
+    }.items():
+        assert old in text
+        text = text.replace(old, str(new))
+    script = folder / 'array.sh'
+    script.write_text(text + '\n')
+    return script
+
+
+def run(slurm: Slurm, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run bids-reid where jobs are submitted from."""
+    return subprocess.run(
+        [str(Path(sys.executable).with_name('bids-reid')), *map(str, arguments)],
+        env=slurm.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=1200,
+    )
+
+
+def test_24_tasks_at_once_write_one_folder(
+    slurm: Slurm,
+    local: Local,
+    contents: Contents,
+    recipe: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    """The README's recipe: no race, no lost file, and byte for byte what a local run writes."""
+    # beside the other, as the description holds the way to the dataset
+    out = local.out.with_name('array')
+    script = array_script(recipe('slurm array'), local, out, tmp_path)
+    job = slurm.submit(script)
+    most = 0
+
+    def ended() -> bool:
+        nonlocal most
+        most = max(most, len(slurm.jobs('--states=RUNNING')))
+        return not slurm.jobs(f'--jobs={job}')
+
+    slurm.wait(ended, 1500)
+    logs = ''.join(path.read_text() for path in sorted(tmp_path.glob('*.out')))
+    assert most > 20, 'they did not run at once: this would prove nothing'
+    ours, expected = contents(out), contents(local.out)
+    # pages hold the command, which names one participant here
+    assert set(ours) == set(expected), logs
+    assert {n: h for n, h in ours.items() if not n.endswith('.html')} == {
+        n: h for n, h in expected.items() if not n.endswith('.html')
+    }
+    left = [path for path in (tmp_path / 'scratch').rglob('*') if path.is_file()]
+    assert not left, 'intermediate files show faces'
+
+
+def test_a_killed_task_is_taken_up(
+    slurm: Slurm,
+    local: Local,
+    contents: Contents,
+    recipe: Callable[[str], str],
+    tmp_path: Path,
+) -> None:
+    """Schedulers kill at the time limit: submitting the same task again must mend it."""
+    out, work = tmp_path / 'out', tmp_path / 'scratch'
+    script = array_script(recipe('slurm array'), local, out, tmp_path)
+    job = slurm.submit(script, '--array=3')
+    # in the middle: the skin is there, and no result
+    slurm.wait(lambda: any(work.rglob('result_skin.pklz')))
+    slurm.run('scancel', job)
+    slurm.wait(lambda: not slurm.jobs())
+    assert not list(out.rglob('*.npz')), 'it was killed too late to prove anything'
+    slurm.submit(script, '--array=3')
+    slurm.wait(lambda: not slurm.jobs())
+    assert contents(out / 'sub-03') == contents(local.out / 'sub-03')
+
+
+def test_the_plugin_gives_the_same_bytes(
+    slurm: Slurm, local: Local, contents: Contents, tmp_path: Path
+) -> None:
+    """Both levels, the gallery in shards: where it ran must not be in the numbers."""
+    plugin = tmp_path / 'plugin.yml'
+    plugin.write_text(PLUGIN)
+    out = tmp_path / 'out'
+    people = ('--participant-label', '01', '02')
+    done = run(slurm, local.bids, out, 'participant', *people, '--use-plugin', plugin)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for label in people[1:]:
+        assert contents(out / f'sub-{label}') == contents(local.out / f'sub-{label}')
+    assert not (out / 'work').exists(), 'what was handed to the scheduler is left'
+
+    group = ('group', '--photos', local.photos, '--nprocs', '2')
+    assert run(slurm, local.bids, local.out, *group).returncode == 0
+    expected = {path.name: path.read_bytes() for path in local.out.glob('*.tsv')}
+    assert 'group_identification.tsv' in expected
+    sharded = tmp_path / 'sharded'
+    shutil.copytree(local.out, sharded, ignore=shutil.ignore_patterns('group*'))
+    (tmp_path / 'start').mkdir()
+    (tmp_path / 'start' / 'sitecustomize.py').write_text(SHARDS)
+    slurm.environment['PYTHONPATH'] = str(tmp_path / 'start')
+    try:
+        done = run(slurm, local.bids, sharded, *group, '--use-plugin', plugin, '-v')
+    finally:
+        del slurm.environment['PYTHONPATH']
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'T1w_12' in done.stdout + done.stderr, 'the gallery was not in shards'
+    assert {path.name: path.read_bytes() for path in sharded.glob('*.tsv')} == expected
+
+
+def test_a_killed_job_costs_one_scan_and_is_taken_up(
+    slurm: Slurm, local: Local, contents: Contents, tmp_path: Path
+) -> None:
+    """A job that the scheduler ends must not end the run, nor be forgotten by the next one."""
+    plugin = tmp_path / 'plugin.yml'
+    plugin.write_text(PLUGIN)
+    out = tmp_path / 'out'
+    command = (local.bids, out, 'participant', '--participant-label', '01', '02')
+    command += ('--use-plugin', plugin)
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name('bids-reid')), *map(str, command)],
+        env=slurm.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        name = 'render.raw_sub_02_T1w.participant_wf.' + os.environ.get('LOGNAME', 'uid0')
+        slurm.wait(lambda: name in slurm.jobs('--states=RUNNING'))
+        slurm.run('scancel', f'--name={name}')
+        said, _ = process.communicate(timeout=600)
+    finally:
+        process.kill()
+    assert process.returncode == 1, said
+    assert 'FAILED sub-02_T1w.nii.gz: its job was killed' in said
+    assert 'Traceback' not in said
+    assert contents(out / 'sub-01') == contents(local.out / 'sub-01')
+
+    again = run(slurm, *command)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert '1 to do' in again.stdout
+    assert contents(out / 'sub-02') == contents(local.out / 'sub-02')

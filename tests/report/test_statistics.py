@@ -1,0 +1,165 @@
+"""Each test names what a user loses if it fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bids_reid.report.content import Curve, GroupReport
+from bids_reid.report.group import group_page
+from bids_reid.report.statistics import VERDICTS
+from bids_reid.report.summary import group_summary
+from bids_reid.risk.gate import risk_verdict
+from bids_reid.risk.identification import (
+    Searches,
+    Series,
+    cmc,
+    identification_rows,
+    mated_ranks,
+)
+from bids_reid.risk.linkage import Comparison, ScanSet, link
+from bids_reid.risk.pairing import reduction_row
+from bids_reid.workflows.statistics_steps import Collected
+from tests.report.test_pages import PROVENANCE, Outline, make_report, make_results, text_of
+
+N_PEOPLE = 24
+ATTACKS = (('face_recognition', 'best', 2.0), ('face_recognition', 'adapted', 3.0))
+
+
+def make_searches(separation, seed):
+    """Two photographs of each of 24 people, the mated score ``separation`` above the others."""
+    rng = np.random.default_rng(seed)
+    people = tuple(f'{number:02}' for number in range(N_PEOPLE))
+    owners = np.repeat(np.arange(N_PEOPLE), 2)
+    scores = rng.standard_normal((len(owners), N_PEOPLE)).astype(np.float32)
+    scores[np.arange(len(owners)), owners] += separation
+    return Searches(
+        scores=scores,
+        photos=tuple(f'photo {number}' for number in range(len(owners))),
+        photo_participants=tuple(people[owner] for owner in owners),
+        acquired=np.ones(len(owners), bool),
+        scan_participants=people,
+        enrolled=np.ones(N_PEOPLE, bool),
+        distractors=rng.standard_normal((40, N_PEOPLE)).astype(np.float32),
+    )
+
+
+@pytest.fixture(scope='module')
+def full_report():
+    """A run with two conditions, two attacks, distractors, linkage and a limit."""
+    sex = {f'{number:02}': 'FM'[number % 2] for number in range(N_PEOPLE)}
+    collected = Collected(seed=0, variables={'sex': sex})
+    rows, curves, searched = [], [], {}
+    for condition, weaker in (('raw', 0.0), ('defaced', 2.0)):
+        for number, (extractor, decision, separation) in enumerate(ATTACKS):
+            series = Series(condition, 'T1w', extractor, decision)
+            searches = make_searches(separation - weaker, seed=number)
+            results = mated_ranks(searches, 'participant')
+            collected.add(searches, series, results)
+            searched[series] = searches
+            for unit in ('participant', 'photo'):
+                found = mated_ranks(searches, unit)
+                rows += identification_rows(found, series, unit=unit, n_gallery=N_PEOPLE)
+            curves.append(Curve(series, tuple(cmc(results, N_PEOPLE).tolist())))
+    owners = [f'{number // 2:02}' for number in range(2 * N_PEOPLE)]
+    same = np.equal.outer(owners, owners).astype(np.float32)
+    collected.add_photographs(same, owners, 'face_recognition')
+    raw, defaced = (Series(c, 'T1w', 'face_recognition', 'best') for c in ('raw', 'defaced'))
+    return replace(
+        make_report(make_results(1, 2), 2),
+        rows=tuple(rows),
+        curves=tuple(curves),
+        statistics=collected.statistics([]),
+        reductions=(reduction_row(searched[raw], searched[defaced], defaced, baseline='raw'),),
+        linkage=(make_link(),),
+        audited='defaced',
+        verdict=risk_verdict(rows, condition='defaced', max_risk=0.05),
+    )
+
+
+def make_link():
+    people = tuple(f'{number:02}' for number in range(8))
+    return link(
+        Comparison(ScanSet('this', 'refaced', '1', 'T1w'), ScanSet('this', 'raw', '1', 'T1w')),
+        np.eye(8, dtype=np.float32),
+        probe_participants=people,
+        gallery_participants=people,
+        probe_enrolled=np.ones(8, bool),
+        gallery_enrolled=np.ones(8, bool),
+        extractor='surface',
+        decision='head',
+    )
+
+
+def test_page_tells_what_a_release_needs(full_report):
+    """Otherwise what was measured of de-facing, linkage and controls is only in tables."""
+    page = group_page(full_report)
+    Outline(page)
+    text = text_of(page)
+    assert text.index('Not within the limit') < text.index('recognised at first rank')
+    assert 'from their defaced T1w scan' in text.split('Before and after')[1]
+    assert '8 of 8 participants (100%' in text
+    assert 'linked from their refaced T1w ses-1 scan to their raw T1w ses-1 scan' in text
+    assert '5 controls turned out as they must' in text
+    assert 'Modelled from the scores of this run' in text
+    assert 'first in 2 of 2' in text
+    assert 'bootstrap over people' in text
+    for group in ('F', 'M'):
+        assert f'sex {group} T1w · raw 12' in text
+
+
+def test_failed_controls_stand_at_the_top(full_report):
+    """Otherwise rates are used that a broken search made."""
+    broken = replace(full_report.statistics.controls[0], verdict='not_ok', reason='why it is so')
+    statistics = replace(full_report.statistics, controls=(broken,))
+    text = text_of(group_page(replace(full_report, statistics=statistics)))
+    assert text.index('1 control did not turn out as it must') < text.index(
+        'recognised at first rank'
+    )
+    assert 'why it is so' in text
+
+
+def test_an_extractor_that_sees_nothing_is_named(full_report):
+    """Otherwise the low rates of a weak extractor pass for safety, or spoil the others."""
+    positive = full_report.statistics.controls[-1]
+    weak = replace(positive, extractor='orb', verdict='not_ok')
+    statistics = replace(full_report.statistics, controls=(positive, weak))
+    text = text_of(group_page(replace(full_report, statistics=statistics)))
+    assert 'orb does not even recognise the same person' in text
+    assert 'did not turn out' not in text
+    statistics = replace(full_report.statistics, controls=(weak,))
+    text = text_of(group_page(replace(full_report, statistics=statistics)))
+    assert '1 control did not turn out as it must' in text
+
+
+def test_page_without_photographs_leads_with_faces_and_links(full_report):
+    """Otherwise most labs, which have no photographs, find nothing on the page."""
+    report = GroupReport('demo', full_report.scans, PROVENANCE, linkage=full_report.linkage)
+    page = group_page(report)
+    Outline(page)
+    lead = page.split('class="lead">')[1].split('</p>')[0]
+    assert lead.startswith('Of the scans as given, 1 shows a face or a part of one')
+    assert 'Without any photograph, 8 of 8 participants' in text_of(page)
+
+
+def test_growth_is_drawn_alike_each_time(full_report):
+    """Otherwise the same input gives other bytes, and nobody can tell if a result changed."""
+    assert group_page(full_report) == group_page(full_report)
+
+
+def test_machines_read_the_same(full_report):
+    """Otherwise a pipeline acts on other numbers than people do."""
+    summary = group_summary(full_report)
+    assert summary['Verdict']['passed'] is False
+    assert summary['Controls'] == {
+        'ok': 5,
+        'not_ok': 0,
+        'blind_extractors': [],
+        'not_done': 0,
+    }
+    assert summary['Linkage'][0]['n_correct'] == 8
+    assert set(summary['Verdicts']['raw']) == set(VERDICTS)
+    assert summary['StrongestAttack']['condition'] == 'defaced'
+    assert {row['decision'] for row in summary['Strongest']} <= {'best', 'adapted'}

@@ -1,0 +1,109 @@
+"""Each test names what a user loses if it fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bids_reid.records import Score
+from bids_reid.risk.attacks import participant_rows, simultaneous_quantile, strongest_attacks
+from bids_reid.risk.identification import Series
+from bids_reid.risk.intervals import normal_quantile, wilson
+
+
+def ranked(*ranks):
+    """None is a photograph without a face."""
+    return [
+        Score(f'{n:02}', '', 'ok' if rank else 'no_face', rank=rank)
+        for n, rank in enumerate(ranks)
+    ]
+
+
+def test_risk_of_each_participant():
+    """Otherwise a participant is told of the wrong exposure."""
+    outcomes = {
+        Series('raw', 'T1w', 'orb', 'best'): ranked(1, 4, 7, None),
+        Series('raw', 'T1w', 'sift', 'best'): ranked(2, 9, 3, None),
+        Series('raw', 'T1w', 'sift', 'svm'): ranked(2, 1, 5, None),
+        Series('raw', 'FLAIR', 'orb', 'best'): ranked(1, 2, 2, None),
+    }
+    rows = participant_rows(outcomes, {'00': 3}, {('raw', 'T1w'): 9, ('raw', 'FLAIR'): 8})
+    assert [(r.participant_id, r.best_rank, r.n_identified, r.level) for r in rows[:4]] == [
+        ('sub-00', 1, 1, 'raised'),
+        ('sub-01', 1, 1, 'raised'),
+        ('sub-02', 3, 0, 'low'),
+        ('sub-03', None, 0, 'unknown'),
+    ]
+    assert (rows[0].n_photos, rows[1].n_photos, rows[0].n_attacks) == (3, 0, 3)
+    assert (rows[3].n_searched, rows[3].n_attacks) == (0, 3)
+    assert (rows[4].modality, rows[4].level, rows[4].n_gallery) == ('FLAIR', 'high', 8)
+
+
+def test_strongest_attack_and_its_correction():
+    """Otherwise the headline is the luckiest of many attacks with the certainty of one."""
+    weak, strong = ranked(*[1] * 5 + [2] * 15), ranked(*[2] * 8 + [1] * 11 + [None])
+    outcomes = {
+        Series('raw', 'T1w', 'orb', 'best'): weak,
+        Series('raw', 'T1w', 'sift', 'best'): strong,
+        Series('raw', 'T1w', 'sift', 'svm'): strong,
+        Series('defaced', 'T1w', 'orb', 'best'): weak,
+    }
+    first, second = strongest_attacks(outcomes)
+    assert (first.extractor, first.decision, first.n_attacks) == ('sift', 'best', 3)
+    assert (first.n_correct, first.n_people, first.n_failed_acquire) == (11, 20, 1)
+    assert (first.ci_low, first.ci_high) == pytest.approx(wilson(0.55, 20))
+    assert first.ci_low_corrected < first.ci_low
+    assert first.ci_high < first.ci_high_corrected
+    assert 'picked after' in first.note
+    assert (second.ci_low, second.ci_high) == (second.ci_low_corrected, second.ci_high_corrected)
+    assert (second.note, second.seed) == ('the only attack tried', None)
+
+
+def test_attacks_that_agree_cost_less():
+    """Otherwise trying the same thing twice makes the answer vaguer; that is what max-T is for."""
+    rng = np.random.default_rng(0)
+    found = (rng.random((60, 1)) < 0.4).astype(float)
+    single, bonferroni = normal_quantile(), normal_quantile(1 - 0.05 / 10)
+    same = simultaneous_quantile(np.tile(found, 10), seed=0)
+    apart = simultaneous_quantile((rng.random((60, 10)) < 0.4).astype(float), seed=0)
+    assert same == pytest.approx(single, abs=0.15)
+    assert bonferroni - 0.15 < apart <= bonferroni
+    assert simultaneous_quantile(found, seed=0) == pytest.approx(single)
+    assert simultaneous_quantile(np.zeros((60, 10)), seed=0) == pytest.approx(bonferroni)
+
+
+def test_other_people_are_no_comparison():
+    """Otherwise attacks on other participants are put beside each other."""
+    outcomes = {
+        Series('raw', 'T1w', 'orb', 'best'): ranked(1, 2),
+        Series('raw', 'T1w', 'sift', 'best'): ranked(1, 2, 3),
+    }
+    with pytest.raises(ValueError, match='different people'):
+        strongest_attacks(outcomes)
+
+
+def test_nobody():
+    """Otherwise a run without photographs stops."""
+    assert strongest_attacks({}) == []
+    assert strongest_attacks({Series('raw', 'T1w', 'orb', 'best'): []}) == []
+    assert participant_rows({}, {}, {}) == []
+
+
+@pytest.mark.slow
+def test_coverage_of_the_corrected_interval():
+    """Otherwise the luck of the best of eight equal attacks is told as risk."""
+    rng = np.random.default_rng(0)
+    covered, naive = [], []
+    for seed in range(300):
+        person = rng.normal(size=(40, 1))
+        found = (0.7 * person + rng.normal(size=(40, 8))) > 0.5
+        outcomes = {
+            Series('raw', 'T1w', f'{n}', 'best'): ranked(*np.where(found[:, n], 1, 2).tolist())
+            for n in range(8)
+        }
+        row = strongest_attacks(outcomes, seed=seed)[0]
+        # P(normal of variance 1.49 > 0.5)
+        covered.append(row.ci_low_corrected <= 0.341 <= row.ci_high_corrected)
+        naive.append(row.ci_low <= 0.341 <= row.ci_high)
+    assert np.mean(covered) > 0.92
+    assert np.mean(naive) < np.mean(covered)

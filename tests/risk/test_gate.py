@@ -1,0 +1,120 @@
+"""A pass has to be earned: whatever is not known counts against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bids_reid.records import Score
+from bids_reid.risk.gate import people_needed, presence_verdict, risk_verdict
+from bids_reid.risk.identification import (
+    IdentificationRow,
+    Series,
+    identification_rows,
+    wilson_interval,
+)
+
+
+def rows(n_correct: int, n: int, no_face: int = 0, **series: Any) -> list[IdentificationRow]:
+    """Rows of a series of ``n`` participants, the last of whom have no face in a photograph."""
+    results = [
+        Score(str(i), '', 'no_face' if i >= n - no_face else 'ok', rank=1 if i < n_correct else 9)
+        for i in range(n)
+    ]
+    results = [r if r.status == 'ok' else Score(r.participant, '', r.status) for r in results]
+    named = {'condition': 'defaced', 'modality': 'T1w', 'extractor': 'orb', 'decision': 'best'}
+    return identification_rows(
+        results, Series(**(named | series)), unit='participant', n_gallery=n
+    )
+
+
+def test_within_the_limit() -> None:
+    verdict = risk_verdict(rows(0, 80), condition='defaced', max_risk=0.05)
+    assert verdict.passed
+    assert (verdict.kind, verdict.n, verdict.n_exposed, verdict.n_needed) == ('risk', 80, 0, None)
+    assert verdict.ci_high == pytest.approx(wilson_interval(0, 80)[1])
+    assert verdict.sentence.startswith('Passed: orb (best) recognised 0 of 80 participants')
+
+
+def test_the_upper_bound_decides_not_the_rate() -> None:
+    """4 of 100 is 4%, but may be 10%."""
+    verdict = risk_verdict(rows(4, 100), condition='defaced', max_risk=0.05)
+    assert not verdict.passed
+    assert verdict.rate == pytest.approx(0.04)
+    assert verdict.n_needed is None
+    assert 'above the limit of 5.0%' in verdict.sentence
+
+
+def test_too_few_people_never_pass_and_are_told_how_many() -> None:
+    """Nobody recognised among 8 is no evidence of a risk below 5%."""
+    verdict = risk_verdict(rows(0, 8), condition='defaced', max_risk=0.05)
+    assert not verdict.passed
+    assert verdict.n_needed == 73
+    assert 'at least 73 would be needed' in verdict.sentence
+    assert risk_verdict(rows(0, 73), condition='defaced', max_risk=0.05).passed
+    assert not risk_verdict(rows(0, 72), condition='defaced', max_risk=0.05).passed
+
+
+@pytest.mark.parametrize('limit', [0.01, 0.05, 0.1, 0.5, 0.9])
+def test_the_number_needed_is_the_smallest(limit: float) -> None:
+    needed = people_needed(limit)
+    assert needed is not None
+    assert wilson_interval(0, needed)[1] <= limit
+    assert needed == 1 or wilson_interval(0, needed - 1)[1] > limit
+
+
+def test_no_number_of_people_shows_no_risk_at_all() -> None:
+    verdict = risk_verdict(rows(0, 500), condition='defaced', max_risk=0.0)
+    assert not verdict.passed
+    assert verdict.n_needed is None
+
+
+def test_the_strongest_attack_and_the_worst_modality_decide() -> None:
+    """An attacker takes what works best."""
+    some = rows(0, 100) + rows(30, 100, extractor='sift', modality='FLAIR')
+    some += rows(50, 100, condition='raw') + rows(2, 100, extractor='sift')
+    verdict = risk_verdict(some, condition='defaced', max_risk=0.1)
+    assert not verdict.passed
+    assert (verdict.modality, verdict.extractor, verdict.n_exposed) == ('FLAIR', 'sift', 30)
+    verdict = risk_verdict(some, condition='raw', max_risk=0.7)
+    assert verdict.passed
+    assert verdict.n_exposed == 50
+
+
+def test_a_modality_with_too_few_people_spoils_the_pass() -> None:
+    some = rows(0, 100) + rows(0, 2, modality='FLAIR')
+    verdict = risk_verdict(some, condition='defaced', max_risk=0.05)
+    assert not verdict.passed
+    assert verdict.modality == 'FLAIR'
+
+
+def test_what_failed_is_no_evidence_of_safety() -> None:
+    """Blank photographs and broken scans would otherwise buy a pass."""
+    verdict = risk_verdict(rows(0, 100, no_face=60), condition='defaced', max_risk=0.05)
+    assert (verdict.passed, verdict.n) == (False, 40)
+    verdict = risk_verdict(
+        rows(0, 100), condition='defaced', max_risk=0.05, not_assessed={'T1w': 60}
+    )
+    assert (verdict.passed, verdict.n) == (False, 40)
+
+
+@pytest.mark.parametrize('some', [[], rows(0, 5, no_face=5), rows(0, 90, condition='raw')])
+def test_nobody_searched_is_not_a_pass(some: list[IdentificationRow]) -> None:
+    verdict = risk_verdict(some, condition='defaced', max_risk=0.5)
+    assert not verdict.passed
+    assert verdict.n == 0
+    assert 'not known' in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ('clear', 'others', 'limit', 'passed'),
+    [(10, 0, 0.0, True), (9, 1, 0.1, True), (8, 2, 0.1, False), (0, 0, 1.0, False)],
+)
+def test_without_photographs_scans_are_counted(
+    clear: int, others: int, limit: float, passed: bool
+) -> None:
+    """Whatever is not without findings counts, also what could not be assessed."""
+    verdicts = ['no findings'] * clear + ['review', None][:others]
+    verdict = presence_verdict(verdicts, condition='raw', max_risk=limit)
+    assert (verdict.passed, verdict.kind, verdict.n_exposed) == (passed, 'presence', others)

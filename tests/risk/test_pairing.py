@@ -1,0 +1,93 @@
+"""Before and after: the same people, the same photographs, the same gallery."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bids_reid.records import Score
+from bids_reid.risk.identification import Searches, Series, mated_ranks
+from bids_reid.risk.pairing import pair_searches, reduction_row, restrict, still_identified
+
+SERIES = Series('defaced', 'T1w', 'orb', 'best')
+
+
+def searches(scores: list[list[float]], people: str, scans: str) -> Searches:
+    return Searches(
+        scores=np.array(scores, np.float32),
+        photos=tuple(f'{who}.jpg' for who in people),
+        photo_participants=tuple(people),
+        acquired=np.ones(len(people), dtype=bool),
+        scan_participants=tuple(scans),
+        enrolled=np.ones(len(scans), dtype=bool),
+        distractors=np.arange(2 * len(scans), dtype=np.float32).reshape(2, -1),
+    )
+
+
+RAW = searches(
+    [[9, 1, 1, 8, 0], [1, 9, 1, 2, 1], [1, 1, 5, 9, 1], [0, 0, 0, 9, 0]], 'abcd', 'abcdd'
+)
+"""c loses against d, who has no de-faced scan; d has two scans."""
+KEPT = np.array([True, True, True, False, False])
+
+
+def test_the_gallery_before_is_that_after() -> None:
+    """Among 24 people fewer are found than among 8: the gain would be that of the gallery."""
+    small = restrict(RAW, KEPT)
+    assert small.gallery == ('a', 'b', 'c')
+    assert small.photo_participants == ('a', 'b', 'c')
+    assert small.distractors is not None
+    assert small.distractors.tolist() == [[0, 1, 2], [5, 6, 7]]
+    ranks = {result.participant: result.rank for result in mated_ranks(small)}
+    assert ranks == {'a': 1, 'b': 1, 'c': 1}
+    assert {r.participant: r.rank for r in mated_ranks(RAW)}['c'] == 2
+
+
+def test_one_of_several_scans_may_be_kept() -> None:
+    """Of a participant with two sessions only the one that has a version is compared."""
+    small = restrict(RAW, np.array([True, False, False, False, True]))
+    assert small.scores.tolist() == [[9, 0], [0, 0]]
+    assert small.photo_participants == ('a', 'd')
+
+
+def test_who_remains() -> None:
+    """The row that people act on: who has to be de-faced again."""
+    after = searches([[3, 1, 1], [9, 1, 1], [9, 1, 1]], 'abc', 'abc')
+    row = reduction_row(restrict(RAW, KEPT), after, SERIES, baseline='raw')
+    assert (row.n_people, row.n_before, row.n_after) == (3, 3, 1)
+    assert (row.n_gallery_before, row.n_gallery_after) == (3, 3)
+    assert (row.n_only_before, row.n_only_after) == (2, 0)
+    assert row.still_identified == ('a',)
+    assert row.reduction == pytest.approx(2 / 3)
+    assert row.relative_reduction == pytest.approx(2 / 3)
+    assert row.p == pytest.approx(0.5)
+    assert row.ci_low is not None
+    assert row.ci_high is not None
+    assert row.ci_low < 2 / 3 < row.ci_high
+
+
+def test_nobody_photographed() -> None:
+    empty = restrict(RAW, np.zeros(5, dtype=bool))
+    row = reduction_row(empty, empty, SERIES, baseline='raw')
+    assert (row.n_people, row.rate_before, row.p) == (0, None, None)
+
+
+def test_pairs_are_of_the_same_probe() -> None:
+    before = [
+        Score('a', '1', 'ok', rank=1),
+        Score('a', '2', 'ok', rank=3),
+        Score('b', '1', 'ok', 1),
+    ]
+    after = [
+        Score('a', '2', 'ok', rank=1),
+        Score('a', '1', 'no_template'),
+        Score('c', '1', 'ok', 1),
+    ]
+    pairs = pair_searches(before, after)
+    assert [(p.before.photo, p.found(1)) for p in pairs] == [
+        ('1', (True, False)),
+        ('2', (False, True)),
+    ]
+    assert still_identified(pairs) == ('a',)
+    with pytest.raises(ValueError, match='twice'):
+        pair_searches(before, [*after, after[0]])

@@ -1,0 +1,80 @@
+"""How a file stores its axes changes no picture."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import combinations, permutations
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_reid.phantom.artefacts import store
+from bids_reid.phantom.conditions import scan_condition
+from bids_reid.phantom.identity import draw_people
+from bids_reid.surface.frame import FieldOfView, find_frame
+from bids_reid.surface.skin import extract_skin
+from bids_reid.surface.volume import load_volume
+from bids_reid.views.cameras import standard_views
+from bids_reid.views.render import render_views
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bids_reid.phantom.volume import Scan
+
+SEED = 20
+GREY_LEVELS = 1.0
+Storage = tuple[tuple[int, int, int], tuple[int, ...]]
+ORDERS = list(permutations(range(3)))
+FLIPS = [flips for count in range(4) for flips in combinations(range(3), count)]
+ALL = [(order, flips) for order in ORDERS for flips in FLIPS][1:]
+SOME: list[Storage] = [((0, 1, 2), (0, 1)), ((1, 2, 0), (0, 2)), ((2, 1, 0), ())]
+
+
+@cache
+def scanned() -> Scan:
+    (person,) = draw_people(1, seed=SEED)
+    return scan_condition('t1w', person, seed=[SEED, 0], spacing=2.5)
+
+
+def renders(scan: Scan, folder: Path) -> NDArray[np.uint8]:
+    path = folder / 'scan.nii'
+    nib.Nifti1Image(scan.data, scan.affine).to_filename(path)
+    volume = load_volume(path)
+    skin = extract_skin(volume)
+    frame = find_frame(skin.points, FieldOfView(volume.affine, volume.data.shape)).frame
+    return render_views(skin.points, skin.triangles, frame, standard_views()).images
+
+
+@pytest.fixture(scope='module')
+def as_scanned(tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.uint8]:
+    return renders(scanned(), tmp_path_factory.mktemp('plain'))
+
+
+def check(storage: Storage, expected: NDArray[np.uint8], folder: Path) -> None:
+    """Turns by 90 degrees and flips of the stored axes: the same head in the same place."""
+    found = renders(store(scanned(), *storage), folder)
+    away = np.abs(found.astype(np.int16) - expected).mean(axis=(1, 2))
+    assert away.shape == (81,)
+    assert away.max() <= GREY_LEVELS
+
+
+@pytest.mark.parametrize('storage', SOME)
+def test_storage_changes_no_view(
+    storage: Storage, as_scanned: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    """Otherwise a rate depends on which converter wrote the files."""
+    check(storage, as_scanned, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('storage', ALL)
+def test_no_storage_changes_a_view(
+    storage: Storage, as_scanned: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    """The same for all others of the 48."""
+    check(storage, as_scanned, tmp_path)

@@ -1,0 +1,68 @@
+"""Relief, shape of the head and cut brain, on heads whose skin and brain are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from bids_reid.phantom.defacing import deface_stored, scan_defaced
+from bids_reid.phantom.identity import draw_people
+from bids_reid.surface.brain import BrainCut, brain_cut
+from bids_reid.surface.frame import FieldOfView, find_frame
+from bids_reid.surface.relief import FaceRelief, face_relief, to_average, to_scan
+from bids_reid.surface.signature import head_signature, signature_scores
+from bids_reid.surface.skin import extract_skin
+from bids_reid.surface.volume import Volume
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bids_reid.phantom.volume import Scan
+
+SPACING = 1.5
+
+
+def measured(scan: Scan) -> tuple[FaceRelief, BrainCut, NDArray[np.float32]]:
+    volume = Volume(scan.data.astype(np.float32), scan.affine, (SPACING,) * 3)
+    skin = extract_skin(volume)
+    view = FieldOfView(volume.affine, volume.data.shape)
+    frame = find_frame(skin.points, view).frame
+    np.testing.assert_allclose(
+        to_scan(to_average(skin.points, frame), frame), skin.points, atol=0.01
+    )
+    return (
+        face_relief(skin.points, skin.triangles, frame, view),
+        brain_cut(volume, skin, frame, view),
+        head_signature(skin.points, frame),
+    )
+
+
+def test_a_face_has_relief_and_a_cut_has_none_and_a_deep_one_shows_brain() -> None:
+    """The verdict on every scan rests on these numbers."""
+    (person,) = draw_people(1, seed=3)
+    whole = scan_defaced('intact', person, seed=[1], spacing=SPACING)
+    face, no_cut, _ = measured(whole)
+    assert min(face.eyes or 0, face.nose or 0, face.mouth or 0) > 0.8
+    assert (face.correlation or 0) > 0.8
+    assert (face.flat or 1) < 0.35
+    assert no_cut.cut_cm2 == 0
+    cut, clean, _ = measured(deface_stored('plane', whole, seed=[1]))
+    assert max(cut.nose or 0, cut.mouth or 0) < 0.2
+    assert (cut.correlation or 0) < 0.4
+    assert clean.cut_cm2 < 5
+    _, deep, _ = measured(deface_stored('deep', whole, seed=[1]))
+    assert deep.cut_cm2 > 10
+
+
+@pytest.mark.slow
+def test_a_refaced_head_keeps_the_shape_of_its_skull() -> None:
+    """Whoever looks at faces only is told that re-facing hides everybody."""
+    people = draw_people(3, seed=8)
+    first = [measured(scan_defaced('intact', one, seed=[1], spacing=2.0))[2] for one in people]
+    faced = [
+        measured(scan_defaced('refaced-average', one, seed=[2], spacing=2.0))[2] for one in people
+    ]
+    head = signature_scores(np.array(faced), np.array(first), 'head')
+    assert head.argmax(axis=1).tolist() == [0, 1, 2]

@@ -1,0 +1,120 @@
+"""Nothing leaves the machine: a steward's data must not, and no library may tell who uses it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ANYWHERE = ('192.0.2.1', 443)
+"""An address that is for documentation only."""
+
+
+def test_a_connection_is_refused_and_noted(network_attempts: list[str]) -> None:
+    """The guard of all other tests: without it they would prove nothing."""
+    with socket.socket() as stream, pytest.raises(PermissionError, match='no connection'):
+        stream.connect(ANYWHERE)
+    with pytest.raises(PermissionError):
+        socket.getaddrinfo('example.org', 443)
+    assert len(network_attempts) == 2
+    network_attempts.clear()
+
+
+def test_sockets_in_the_file_system_are_none_of_that(tmp_path: Path) -> None:
+    """Worker processes talk through them."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(b'x')
+        assert theirs.recv(1) == b'x'
+
+
+def cut(*command: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command without a network; 99 if it tried to use one."""
+    script = Path(__file__).parent.parent / 'tools' / 'cut-network'
+    # ONNX Runtime calls home, but not where it sees a CI
+    inherited = {name: value for name, value in os.environ.items() if name != 'CI'}
+    return subprocess.run(
+        [str(script), *map(str, command)],
+        env=inherited | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=3000,
+    )
+
+
+@pytest.fixture
+def can_cut() -> None:
+    """Skip where a network namespace is not to be had."""
+    for tool in ('unshare', 'ip'):
+        if shutil.which(tool) is None:
+            pytest.skip(f'needs {tool}')
+    done = cut('true')
+    if done.returncode != 0:
+        pytest.skip(f'no network namespace: {done.stderr.strip()}')
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('can_cut')
+def test_what_is_counted() -> None:
+    """The harness: a call home from C, which Python's hooks do not see, is found."""
+    lookup = 'getent hosts example.org || true'
+    assert cut('sh', '-c', lookup).returncode == 99
+    assert cut('false').returncode == 1
+
+
+USE = """
+import bids_reid
+{hook}
+import bids, nipype, onnx, onnxruntime, numpy, time
+from deepface import DeepFace
+from onnx import TensorProto, helper
+value = helper.make_tensor_value_info
+graph = helper.make_graph(
+    [helper.make_node('Relu', ['x'], ['y'])], 'g',
+    [value('x', TensorProto.FLOAT, [1])], [value('y', TensorProto.FLOAT, [1])],
+)
+opset = [helper.make_opsetid('', 17)]
+model = helper.make_model(graph, opset_imports=opset, ir_version=9).SerializeToString()
+onnxruntime.InferenceSession(model).run(None, {{'x': numpy.ones(1, numpy.float32)}})
+time.sleep(10)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('can_cut')
+def test_libraries_do_not_call_home(tmp_path: Path) -> None:
+    """Nipype asks for news, ONNX Runtime reports its use, DeepFace downloads: not in here."""
+    home = {'HOME': str(tmp_path), 'DEEPFACE_HOME': str(tmp_path)}
+    done = cut(sys.executable, '-c', USE.format(hook=''), **home)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / '.cache' / 'Microsoft').exists(), 'a number that identifies the user'
+    # the same with what they do by themselves: should it find nothing, our settings are untested
+    hook = 'import os\nfor name in bids_reid.NO_CALLS_HOME: del os.environ[name]'
+    assert cut(sys.executable, '-c', USE.format(hook=hook), **home).returncode == 99
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('can_cut')
+def test_the_demo_runs_without_a_network(tmp_path: Path) -> None:
+    """Both levels, workers included, on a machine that is shut off."""
+    script = Path(sys.executable).with_name('bids-reid-demo')
+    done = cut(script, tmp_path / 'demo', '--people', 2, '--distractors', 0, '--nprocs', 2)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / 'demo' / 'derivatives' / 'bids_reid' / 'group.html').is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('can_cut')
+def test_the_fast_tests_pass_without_a_network(pytestconfig: pytest.Config) -> None:
+    """All of them: a test that quietly needs the network fails on the steward's machine."""
+    done = cut(
+        sys.executable, '-m', 'pytest', '-q', '-x', '-m', 'not slow', '--rootdir',
+        pytestconfig.rootpath, '-p', 'no:cacheprovider', pytestconfig.rootpath / 'tests',
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]

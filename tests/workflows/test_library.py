@@ -1,0 +1,47 @@
+"""Which extractors search by default: those that can search every scan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bids_reid.bids.outputs import ScanFiles
+from bids_reid.faces.extractors import EXTRACTORS
+from bids_reid.report.content import ScanLine
+from bids_reid.workflows.library import EnrolledScan, left_out, searchable_extractors
+
+
+def scan(*extractors: str, status: str = 'ok') -> EnrolledScan:
+    line = ScanLine('01', None, 'T1w', 'raw', 'x', status)
+    files = ScanFiles(Path('/nowhere'), 'sub-01', 'T1w')
+    return EnrolledScan(line, files, {'Extractors': list(extractors)})
+
+
+def test_an_extractor_that_lacks_templates_is_left_out_and_says_so() -> None:
+    """Scans without a template of it would pass for failures to enrol, and lower the rate."""
+    scans = [
+        scan('face_recognition', 'deepface-Dlib'),
+        scan('face_recognition', 'deepface-ArcFace'),
+        scan(status='failed'),
+    ]
+    names, reasons = searchable_extractors(scans)
+    assert names == ('face_recognition',)
+    assert reasons['deepface-Dlib'] == '1 of 2 scans have no template of it'
+    assert 'fetch' in reasons['deepface-ArcFace']
+    assert 'ran without it' in reasons['orb']
+    assert {*names, *reasons} == set(EXTRACTORS)
+
+
+def test_what_was_named_at_the_participant_level_is_searched() -> None:
+    scans = [scan('face_recognition', 'deepface-Dlib')] * 2
+    assert searchable_extractors(scans)[0] == ('face_recognition', 'deepface-Dlib')
+
+
+def test_nobody_enrolled_is_a_result() -> None:
+    """Failures stay in the denominator even when there is nothing else."""
+    assert 'face_recognition' in searchable_extractors([scan(status='no_face')])[0]
+
+
+def test_what_nobody_asked_for_is_said() -> None:
+    reasons = left_out([scan('face_recognition', 'deepface-Dlib')], ['deepface-Dlib'])
+    assert reasons['face_recognition'] == 'it was not asked for'
+    assert 'deepface-Dlib' not in reasons

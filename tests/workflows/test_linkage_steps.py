@@ -1,0 +1,77 @@
+"""Linkage reads what the participant level wrote, of this run and of an earlier one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from bids_reid.bids.outputs import ScanFiles, read_table, write_json, write_table
+from bids_reid.errors import NoInputError
+from bids_reid.faces.extractors import load_extractor
+from bids_reid.surface.gifti import write_surface
+from bids_reid.workflows.library import read_scans
+from bids_reid.workflows.linkage_steps import linkage_rows, linkage_tables, linked_scans
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = ('01', '02', '03')
+
+
+def output(folder: Path, session: str, seed: int, failed: str | None = None) -> Path:
+    """What the participant level leaves of three people, alike up to noise for every seed."""
+    own = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
+    ball = rng.normal(size=(60_000, 3))
+    ball /= np.linalg.norm(ball, axis=1, keepdims=True)
+    for name in NAMES:
+        features = np.tile(own.normal(size=128), (9, 1)) + 0.1 * rng.normal(size=(9, 128))
+        size = [60, 90, 80] + 20 * own.random(3)
+        place = folder / f'sub-{name}' / f'ses-{session}' / 'anat'
+        place.mkdir(parents=True)
+        files = ScanFiles(place, f'sub-{name}_ses-{session}', 'T1w')
+        record = {
+            'Status': 'failed' if name == failed else 'ok',
+            'Reason': None,
+            'Condition': 'raw',
+            'Sources': ['bids:raw:x'],
+            'ViewsWithFace': 9,
+        }
+        if name != failed:
+            frame = {'Origin': [0, 0, 0], 'Forward': [0, 1, 0], 'Up': [0, 0, 1], 'Scale': 1.0}
+            record['FaceFrame'] = frame | {'Source': 'face'}
+            points = (ball * size).astype(np.float32)
+            write_surface(files.skin, points, np.array([[0, 1, 2]], np.int32))
+            template = files.template('facerecognition')
+            np.savez(template, features=features.astype(np.float32), view=np.arange(9))
+            write_json(
+                template.with_suffix('.json'), load_extractor('face_recognition').identity()
+            )
+        write_json(files.record, record)
+    return folder
+
+
+def test_an_earlier_output_is_linked_and_failures_count(tmp_path: Path) -> None:
+    """With --against, a scan that failed there must lower no denominator."""
+    scans = read_scans(output(tmp_path / 'now', '01', 1))
+    earlier = output(tmp_path / 'earlier', '01', 2, failed='02')
+    rows = linkage_tables(linked_scans(scans, earlier), ['face_recognition', 'surface'])
+    assert [(row.extractor, row.decision) for row in rows] == [
+        *(('face_recognition', decision) for decision in ('pose', 'centred')),
+        *(('surface', region) for region in ('face', 'head')),
+    ]
+    for row in rows:
+        assert (row.probe_dataset, row.gallery_dataset) == ('earlier', 'this')
+        assert (row.n_probes, row.n_failed_probe, row.n_gallery) == (3, 1, 3)
+    assert [row.n_correct for row in rows] == [2, 2, 2, 2]
+    write_table(tmp_path / 'group_linkage.tsv', 'group_linkage', linkage_rows(rows))
+    assert read_table(tmp_path / 'group_linkage.tsv')[0]['probe_session'] == 'ses-01'
+
+
+def test_an_earlier_output_that_is_none_is_said(tmp_path: Path) -> None:
+    """A wrong folder must not look like scans that cannot be linked."""
+    scans = read_scans(output(tmp_path / 'now', '01', 1))
+    with pytest.raises(NoInputError):
+        linked_scans(scans, tmp_path)
