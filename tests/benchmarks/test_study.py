@@ -119,7 +119,13 @@ def test_the_figure_has_every_method_and_the_same_bytes(
     svg = bars.bar_figure(found, '182 synthetic participants')
     assert svg == bars.bar_figure(found, '182 synthetic participants')
     texts = [''.join(text.itertext()) for text in ET.fromstring(svg).iter(f'{SVG}text')]
-    for wanted in ('182 synthetic participants', 'chance', 'published, with its interval', '55%', '82%'):
+    for wanted in (
+        '182 synthetic participants',
+        'chance',
+        'published, with its interval',
+        '55%',
+        '82%',
+    ):
         assert wanted in texts
     assert {m.name for m in found} <= set(texts)
 
