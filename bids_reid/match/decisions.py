@@ -211,9 +211,25 @@ def search_all(
     learning = [name for name in decisions_of(fitted) if name in ADAPTIVE]
     scored = _Scored(probes, gallery, people, fitted, naive)
     best = search(probes, scored, similarity=fitted.similarity)
-    further = _Scored(probes, adaptive or gallery, people, fitted, learning)
-    enrolled = np.array([len(further[scan]) > 0 for scan in range(len(further))], dtype=bool)
-    return best, scored.scores | further.scores, enrolled
+    further, enrolled = search_learned(probes, adaptive or gallery, people, fitted, learning)
+    return best, scored.scores | further, enrolled
+
+
+def search_learned(
+    probes: NDArray[np.float32],
+    gallery: Gallery,
+    people: Sequence[str],
+    fitted: Fit,
+    names: Sequence[str],
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
+    """Score every probe (p, d) against every scan under some decisions, named ``names``.
+
+    Parameters as for `search_all`. Returns scores (p, n_scans) of each decision, NaN for a scan
+    without features, and whether each scan has any, (n_scans,).
+    """
+    scored = _Scored(probes, gallery, people, fitted, names)
+    enrolled = np.array([len(scored[scan]) > 0 for scan in range(len(scored))], dtype=bool)
+    return scored.scores, enrolled
 
 
 class _Scored:

@@ -110,7 +110,7 @@ def fit(
         If a shape, a value or the similarity is not as described.
     """
     check_probes(probes, similarity)
-    taken = _spaced(sorted(range(len(gallery)), key=lambda scan: people[scan]), FIT_SCANS)
+    taken = spaced(sorted(range(len(gallery)), key=lambda scan: people[scan]), FIT_SCANS)
     means: list[NDArray[np.float64]] = []
     renders: list[tuple[str, NDArray[np.float32]]] = []
     for scan in taken:
@@ -118,12 +118,12 @@ def fit(
         if len(features):
             check_finite(features, scan)
             means.append(mean_render(features, similarity))
-            chosen = _spaced(range(len(features)), SVM_RENDERS)
+            chosen = spaced(range(len(features)), SVM_RENDERS)
             renders.append((people[scan], features[list(chosen)]))
     d = means[0].shape[0] if means else probes.shape[1]
     gallery_mean = _mean(np.array(means).reshape(-1, d), np.zeros(d), prior=0)
     others = renders if len(gallery) <= SVM_SCANS and len({who for who, _ in renders}) > 1 else []
-    others = sorted(_spaced(others, SVM_OTHERS), key=lambda other: (other[0], other[1].tobytes()))
+    others = sorted(spaced(others, SVM_OTHERS), key=lambda other: (other[0], other[1].tobytes()))
     photographs = prepared(probes, similarity) if len(probes) else np.empty((0, d))
     return Fit(
         similarity,
@@ -157,7 +157,7 @@ def _mean(
     return mean
 
 
-def _spaced(items: Sequence[T], n: int) -> Sequence[T]:
+def spaced(items: Sequence[T], n: int) -> Sequence[T]:
     """Take ``n`` items evenly spaced, with the first and the last; all if there are fewer."""
     if len(items) <= n:
         return items

@@ -2,7 +2,8 @@
 
 ``best`` is the highest of them; ``pooled`` the mean of the few highest, since a render in another
 light has no keypoints in common with a photograph and says nothing. Keypoints are no vectors that
-a mean could be taken from or a machine could learn from: there is no ``svm`` and no ``adapted``.
+a mean could be taken from: there is no ``adapted``. For ``svm`` they are counted as words
+(`bids_reid.match.words`).
 """
 
 from __future__ import annotations

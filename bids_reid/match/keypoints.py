@@ -64,7 +64,7 @@ def searchable(keypoints: Keypoints, distance: Distance) -> Searchable:
     n, m = len(counts), max(2, int(counts.max(initial=0)))
     render = np.repeat(np.arange(n), counts)
     place = np.arange(len(render)) - keypoints.offsets[render]
-    numbers = _numbers(keypoints.descriptors, distance)
+    numbers = as_numbers(keypoints.descriptors, distance)
     rows = np.zeros((n, m, numbers.shape[1] + 1), np.float32)
     rows[:, :, -1] = _FAR
     rows[render, place, :-1] = -2 * numbers
@@ -134,7 +134,7 @@ class _Matches:
 
 
 def _matches(probe: Keypoints, scan: Searchable) -> _Matches:
-    numbers = _numbers(probe.descriptors, scan.distance)
+    numbers = as_numbers(probe.descriptors, scan.distance)
     if scan.rows.shape[1] != numbers.shape[1] + 1:
         raise ValueError(f'descriptors of {numbers.shape[1]} and {scan.rows.shape[1] - 1} numbers')
     rows = np.column_stack([numbers, np.ones(len(numbers), np.float32)])
@@ -198,7 +198,7 @@ def _consensus(matches: _Matches) -> NDArray[np.float32]:
     return scores
 
 
-def _numbers(descriptors: NDArray[np.uint8], distance: Distance) -> NDArray[np.float32]:
+def as_numbers(descriptors: NDArray[np.uint8], distance: Distance) -> NDArray[np.float32]:
     """Numbers whose squared Euclidean distance is the distance, or its square.
 
     Bits become 0 and 1, which differ by 1 where the bits do: that is the Hamming distance.

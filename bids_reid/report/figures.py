@@ -30,6 +30,7 @@ DASHES = ('solid', 'dashed', 'dashdot', 'dotted')
 LONG_GALLERY = 30
 FEW_RANKS = 10
 MOST_BARS = 4
+FEW_TICKS = 3
 SIZES = {
     **{10**power: f'{10**power:,}' for power in range(6)},
     10**6: '1 million',
@@ -132,6 +133,8 @@ def growth_figure(name: str, rows: Sequence[GrowthRow]) -> str:
             (measured, 'solid', 'measured'),
             ([*measured[-1:], *(row for row in rows if row.measured == 'no')], 'dashed', 'model'),
         ):
+            if len(part) < 2:
+                continue
             sizes = [row.n_gallery for row in part]
             low, rate, high = (
                 [float(getattr(row, key) or 0) for row in part]
@@ -149,8 +152,10 @@ def growth_figure(name: str, rows: Sequence[GrowthRow]) -> str:
             label='guessing',
         )
         axes.set_xscale('log')
-        powers = [10**power for power in range(8) if 10**power <= rows[-1].n_gallery]
-        axes.set_xticks(powers, [SIZES[power] for power in powers])
+        ticks = [size for size in SIZES if size <= rows[-1].n_gallery]
+        if len(ticks) < FEW_TICKS:
+            ticks = [size for size in (1, 2, 5, 10, 20, 50) if size <= rows[-1].n_gallery]
+        axes.set_xticks(ticks, [SIZES.get(size, str(size)) for size in ticks])
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel('people in the gallery')
         _dress_rates(axes, 'participants found at rank 1')

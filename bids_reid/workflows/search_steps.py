@@ -24,6 +24,7 @@ from bids_reid.match.fitting import Fit, fit
 from bids_reid.match.keypoint_search import keypoint_photo_scores, search_keypoints
 from bids_reid.match.scores import probe_scores
 from bids_reid.match.search import FastScores
+from bids_reid.match.words import Vocabulary, fit_words, search_words
 from bids_reid.records import Keypoints
 from bids_reid.risk.identification import Searches
 from bids_reid.risk.refinement import refine, refine_best
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bids_reid.match.keypoints import Distance
     from bids_reid.match.scores import Similarity
     from bids_reid.records import Photo
     from bids_reid.report.content import PhotoLine
@@ -45,6 +47,8 @@ SHARD_SCANS = 4000
 
 _MATED, _STRANGERS = '_scores', '_distractors'
 """How arrays of a shard are named after the decision."""
+_WORDS = 'words'
+"""Array of what is fitted for keypoints, beside those of `Fit`."""
 
 TemplateSource = tuple[str, str, str, str, str]
 """Folder, stem, modality, condition and status of a scan: plain text, quickly copied by Nipype."""
@@ -157,11 +161,17 @@ class StoredGallery(_Stored):
 
 
 class StoredKeypoints(_Stored):
-    """Templates of an extractor of keypoints."""
+    """Templates of an extractor of keypoints; all views, or those in which a face was found."""
+
+    def __init__(
+        self, sources: Sequence[TemplateSource], extractor: str, *, found_only: bool = True
+    ) -> None:
+        super().__init__(sources, extractor)
+        self._take = partial(read_keypoints, found_only=found_only)
 
     def __getitem__(self, scan: int) -> Keypoints | None:
         """Return the keypoints of a scan, ``None`` for one that failed to enrol."""
-        return self._read(scan, read_keypoints)
+        return self._read(scan, self._take)
 
 
 def read_encoded(files: Sequence[Path]) -> tuple[dict[str, NDArray[Any]], NDArray[np.str_]]:
@@ -195,7 +205,7 @@ def fit_gallery(
     extractor: str,
     target: Path,
 ) -> None:
-    """Learn what decisions need to know of a whole gallery; nothing of one of keypoints.
+    """Learn what decisions need to know of a whole gallery.
 
     Parameters
     ----------
@@ -214,6 +224,11 @@ def fit_gallery(
         gallery = StoredGallery(sources, extractor, found_only=False)
         features = arrays['features'][_with_face(cohort, statuses)]
         learned = fit(features, gallery, gallery.people, similarity=model.similarity).arrays()
+    else:
+        keypoints = StoredKeypoints(sources, extractor, found_only=False)
+        found = fit_words(keypoints, keypoints.people, distance=model.distance)
+        if found is not None:
+            learned = {_WORDS: found[0].words, **found[1].arrays()}
     np.savez(target, **learned)  # type: ignore[arg-type]
 
 
@@ -264,11 +279,8 @@ def _search(
     model = load_extractor(extractor)
     if model.kind == 'keypoints':
         photographs = Keypoints.of(arrays)
-        templates = StoredKeypoints(sources, extractor)
-        found, slack = search_keypoints(
-            [photographs[number] for number in taken], templates, distance=model.distance
-        )
-        return found, slack, ~np.isnan(slack)
+        some = [photographs[number] for number in taken]
+        return _search_keypoints(some, sources, extractor, model.distance, fitted)
     gallery = StoredGallery(sources, extractor)
     all_views = StoredGallery(sources, extractor, found_only=False)
     with np.load(fitted) as learned:
@@ -276,6 +288,25 @@ def _search(
             arrays['features'][taken], gallery, gallery.people, Fit.of(learned), all_views
         )
     return {'best': best.scores, **others}, best.slack, adaptive
+
+
+def _search_keypoints(
+    photographs: Sequence[Keypoints],
+    sources: Sequence[TemplateSource],
+    extractor: str,
+    distance: Distance,
+    fitted: Path,
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.float32], NDArray[np.bool_]]:
+    """Score photographs under every decision for keypoints; returns what `_search` does."""
+    templates = StoredKeypoints(sources, extractor)
+    found, slack = search_keypoints(photographs, templates, distance=distance)
+    all_views = StoredKeypoints(sources, extractor, found_only=False)
+    with np.load(fitted) as arrays:
+        if _WORDS not in arrays:
+            return found, slack, ~np.isnan(slack)
+        learned = Vocabulary(arrays[_WORDS], distance), Fit.of(arrays)
+    others, adaptive = search_words(photographs, all_views, templates.people, learned)
+    return found | others, slack, adaptive
 
 
 def _with_face(numbers: Sequence[int], statuses: NDArray[np.str_]) -> list[int]:

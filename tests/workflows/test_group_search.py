@@ -25,6 +25,7 @@ from bids_reid.workflows import group, group_steps, search_steps
 from bids_reid.workflows.execute import configure, run_graph
 from bids_reid.workflows.group_steps import Choice
 from bids_reid.workflows.library import read_scans
+from bids_reid.workflows.statistics_steps import STATISTICS_TABLES
 
 PEOPLE = tuple(f'{number:02}' for number in range(12))
 D = 24
@@ -132,6 +133,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run_group
 
 
+STATISTICS = [table.removeprefix('group_') for table in STATISTICS_TABLES]
+
+
 def group_files(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.glob('group*')}
 
@@ -146,7 +150,9 @@ def test_the_size_of_the_parts_changes_no_byte(
     shutil.copytree(out, other)
     assert run(out, photos) == {}
     assert run(other, photos, shard, part) == {}
-    assert len(group_files(out)) == 8
+    tables = ('scans', 'linkage', 'identification', 'ranks', *STATISTICS)
+    files = {f'group_{name}.{ending}' for name in tables for ending in ('tsv', 'json')}
+    assert set(group_files(out)) == files | {'group.html', 'group_summary.json'}
     assert group_files(other) == group_files(out)
 
 
@@ -175,7 +181,7 @@ def test_conditions_are_compared_on_the_same_people(
             renders=None,
         )
     assert run(out, photos, audited='defaced', max_risk=0.5) == {}
-    (row,) = read_table(out / 'group_reduction.tsv')
+    (row,) = (r for r in read_table(out / 'group_reduction.tsv') if r['decision'] == 'best')
     assert (row['condition'], row['modality'], row['n_people']) == ('defaced', 'T1w', '5')
     # the raw scan of one of the five failed
     assert (row['n_gallery_before'], row['n_gallery_after']) == ('4', '5')
@@ -232,9 +238,9 @@ def test_a_shard_that_is_missing_stops_the_run(tmp_path: Path) -> None:
     """Otherwise its scans pass for failures to enrol, and everybody in them looks safe."""
     shard = tmp_path / 'scores.npz'
     np.savez(shard, slack=np.zeros(2, np.float32))
-    assert len(search_steps._merged_slack([shard], 2)) == 2
+    assert len(search_steps._joined([shard], 'slack', 2)) == 2
     with pytest.raises(ValueError, match='2 scans, not of 3'):
-        search_steps._merged_slack([shard], 3)
+        search_steps._joined([shard], 'slack', 3)
 
 
 def test_no_photograph_of_those_searched_is_left(
