@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bids_reid import __version__
 from bids_reid.cli import Parser, absolute, guarded, positive, shown, whole
@@ -34,7 +35,8 @@ def _run(options: argparse.Namespace, command: str) -> Exit:
 
     # before any work: a machine that cannot render should say so now
     check_rendering()
-    _make_people(options)
+    drawn = {name: getattr(options, name) for name in _DRAWN}
+    make_people(options.folder, drawn, n_procs=options.n_procs)
     return run_levels(
         Settings(
             bids_dir=options.folder / 'bids',
@@ -50,39 +52,38 @@ def _run(options: argparse.Namespace, command: str) -> Exit:
     )
 
 
-def _make_people(options: argparse.Namespace) -> None:
+def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> None:
     """Write the dataset, unless an earlier call did; never into a folder of something else.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets ``bids``, ``photos`` and ``demo.json``, which tells what was drawn.
+    drawn : mapping
+        What decides which files are made: keyword arguments of
+        :func:`bids_reid.bids.phantom_dataset.write_phantom_dataset`.
+    n_procs : int
+        Processes at a time.
 
     Raises
     ------
     CannotWriteError
-        The folder holds anything but the same demonstration.
+        The folder holds anything but the same people.
     """
     from bids_reid.bids.outputs import read_json, write_json
     from bids_reid.bids.phantom_dataset import write_phantom_dataset
     from bids_reid.levels.common import say
 
-    folder: Path = options.folder
-    asked = {name: getattr(options, name) for name in _DRAWN}
     note = folder / 'demo.json'
     found = read_json(note)
-    if found.get('Drawn', asked) != asked or (not found and _holds_something(folder)):
+    if found.get('Drawn', drawn) != drawn or (not found and _holds_something(folder)):
         raise CannotWriteError(f'{folder} holds something else already: choose another folder')
     if found.get('Complete'):
         return
-    say(f'making {options.people} synthetic people: nobody of them exists')
-    write_json(note, {'Drawn': asked, 'Complete': False})
-    write_phantom_dataset(
-        folder,
-        people=options.people,
-        seed=options.seed,
-        alike=options.alike,
-        modality=options.modality,
-        distractors=options.distractors,
-        n_procs=options.n_procs,
-        progress=lambda line: say(f'  {line}'),
-    )
-    write_json(note, {'Drawn': asked, 'Complete': True})
+    say(f'making {drawn["people"]} synthetic people: nobody of them exists')
+    write_json(note, {'Drawn': drawn, 'Complete': False})
+    write_phantom_dataset(folder, **drawn, n_procs=n_procs, progress=lambda line: say(f'  {line}'))
+    write_json(note, {'Drawn': drawn, 'Complete': True})
 
 
 def _holds_something(folder: Path) -> bool:
@@ -117,10 +118,10 @@ def build_parser() -> Parser:
     )
     parser.add_argument(
         '--alike',
-        type=_share,
+        type=likeness,
         default=0.0,
         metavar='X',
-        help='how alike they are, from 0, like strangers, to below 1 (default: 0)',
+        help='how alike they are, from 0, like strangers, to below 1; below 0 less (default: 0)',
     )
     parser.add_argument('--modality', choices=('T1w', 'FLAIR'), default='T1w', help='default: T1w')
     parser.add_argument(
@@ -137,11 +138,11 @@ def build_parser() -> Parser:
     return parser
 
 
-def _share(text: str) -> float:
+def likeness(text: str) -> float:
+    """Parse how alike people are; raises ValueError outside what can be drawn."""
+    from bids_reid.phantom.identity import LEAST_ALIKE
+
     value = float(text)
-    if not 0 <= value < 1:
-        raise ValueError(f'{text} is not from 0 to below 1')
+    if not LEAST_ALIKE <= value < 1:
+        raise ValueError(f'{text} is not from {LEAST_ALIKE:.2f} to below 1')
     return value
-
-
-_share.__name__ = 'number from 0 to below 1'

@@ -31,7 +31,14 @@ def test_it_never_writes_into_a_folder_of_something_else(call: Call, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    'wrong', [('--alike', '1'), ('--people', '0'), ('--distractors', '-1'), ('--seed', 'x')]
+    'wrong',
+    [
+        ('--alike', '1'),
+        ('--alike', '-0.7'),
+        ('--people', '0'),
+        ('--distractors', '-1'),
+        ('--seed', 'x'),
+    ],
 )
 def test_wrong_numbers_end_with_64(call: Call, tmp_path: Path, wrong: tuple[str, str]) -> None:
     """A typing error must not start minutes of work."""

@@ -142,6 +142,8 @@ _SHAPE: dict[str, tuple[float, float, float]] = {
 # Here every number is drawn by itself, while in people many go together: with all of the spread
 # the heads would be caricatures, and a search among them far too easy.
 _SPREAD = 0.6
+LEAST_ALIKE = 1.0 - 1.0 / _SPREAD
+"""Of `draw_people`: every number spreads as far as in Farkas's tables, and no further."""
 # Draws beyond this many standard deviations are pulled back: a head must stay a head.
 _LIMIT = 2.2
 _SKINS = ((0.80, 0.55, 0.43), (0.72, 0.46, 0.33), (0.60, 0.36, 0.24), (0.40, 0.22, 0.14))
@@ -167,10 +169,16 @@ def draw_people(n: int, *, seed: int | Sequence[int], alike: float = 0.0) -> lis
         Entropy for :class:`numpy.random.SeedSequence`; a sequence of numbers is a seed of its own.
     alike
         0 keeps the natural spread of the head shape; towards 1 every head comes nearer to the
-        average one (its deviations are multiplied by ``1 - alike``). Skin and hair keep theirs.
+        average one (its deviations are multiplied by ``1 - alike``), below 0, to `LEAST_ALIKE`,
+        further from it. Skin and hair keep theirs.
+
+    Raises
+    ------
+    ValueError
+        ``alike`` is outside this range.
     """
-    if not 0.0 <= alike < 1.0:
-        raise ValueError(f'alike must be at least 0 and below 1, not {alike}')
+    if not LEAST_ALIKE <= alike < 1.0:
+        raise ValueError(f'alike must be at least {LEAST_ALIKE:.2f} and below 1, not {alike}')
     return [
         _draw(np.random.default_rng(child), 1.0 - alike)
         for child in np.random.SeedSequence(seed).spawn(n)
