@@ -145,6 +145,13 @@ def test_an_unreadable_photograph_is_listed(audit: Audit) -> None:
     assert 'sub-02_photo-2.png' in page
 
 
+TABLES = (
+    *('group_identification', 'group_ranks', 'group_scans', 'group_linkage'),
+    *('group_strongest', 'group_participants', 'group_comparisons', 'group_controls'),
+    *('group_growth', 'group_verification', 'group_openset', 'group_breakdown'),
+)
+
+
 def test_the_files_that_are_promised_are_there(audit: Audit) -> None:
     """Other people's scripts read these names."""
     names = {name for name in contents(audit.out) if not name.startswith('logs/')}
@@ -163,7 +170,7 @@ def test_the_files_that_are_promised_are_there(audit: Audit) -> None:
     expected = {name.replace('01', f'{n:02d}') for n in (1, 2, 3, int(BRAIN)) for name in scan}
     expected |= {f'sub-{n:02d}.html' for n in (1, 2, 3, int(CORRUPT), int(BRAIN))}
     expected.add(f'sub-{CORRUPT}/anat/sub-{CORRUPT}_desc-skin_T1w.json')
-    for table in ('group_identification', 'group_ranks', 'group_scans'):
+    for table in TABLES:
         expected |= {f'{table}.tsv', f'{table}.json'}
     expected |= {'group_summary.json', 'group.html'}
     expected |= {'dataset_description.json', '.bidsignore', 'README.md'}

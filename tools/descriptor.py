@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_reid import __version__
-from bids_reid.cli import DESCRIPTION, EPILOG, build_parser
+from bids_reid.cli import DESCRIPTION, EPILOG, build_parser, fraction, whole
 from bids_reid.settings import LEVELS
 
 ROOT = Path(__file__).parent.parent
@@ -81,10 +81,14 @@ def _input(action: argparse.Action, parser: argparse.ArgumentParser) -> dict[str
     return described
 
 
+NUMBERS = {whole: 'int', fraction: 'float'}
+"""Parsers of numbers that do not bear the name of their type."""
+
+
 def _type(action: argparse.Action) -> dict[str, Any]:
     if action.nargs == 0:
         return {'type': 'Flag'}
-    kind = getattr(action.type, '__name__', 'str')
+    kind = NUMBERS.get(action.type) or getattr(action.type, '__name__', 'str')
     if kind in {'int', 'float'}:
         return {'type': 'Number', 'integer': kind == 'int'}
     is_file = kind == 'absolute' and action.dest not in WRITTEN

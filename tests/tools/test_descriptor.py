@@ -69,7 +69,13 @@ def test_the_command_line_that_boutiques_makes_is_ours(tools: Path, tmp_path: Pa
     assert set(options) == set(given)
     for name, value in given.items():
         found = options[name]
+        if name == 'derivatives':
+            found = [f'{condition}={where}' for condition, where in found]
         assert str(found) == str(value) or found == value or (name, found) == ('verbosity', 1)
+
+
+SPECIAL: dict[str, object] = {'derivatives': 'defaced={}', 'max_risk': 0.5}
+"""What some options take is more than a word or a number."""
 
 
 def _value(described: dict[str, object], folder: Path) -> object:
@@ -77,7 +83,10 @@ def _value(described: dict[str, object], folder: Path) -> object:
     choices = described.get('value-choices')
     kind = described['type']
     value: object = {'Flag': True, 'Number': 2, 'File': str(folder), 'String': 'T1w'}[str(kind)]
-    if isinstance(choices, list):
+    if described['id'] in SPECIAL:
+        value = SPECIAL[str(described['id'])]
+        value = value.format(folder) if isinstance(value, str) else value
+    elif isinstance(choices, list):
         value = choices[-1]
     elif str(described['id']).endswith('_dir'):
         value = str(folder)
