@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bids_reid.report.content import PhotoLine, ScanLine
+    from bids_reid.risk.attacks import StrongestRow
     from bids_reid.risk.identification import IdentificationRow, Searches, Series
     from bids_reid.workflows.search_steps import ScanGallery
 
@@ -46,6 +47,7 @@ def judge(
     scans: Iterable[ScanLine],
     photos: Sequence[PhotoLine] | None,
     rows: Iterable[IdentificationRow],
+    strongest: Iterable[StrongestRow] = (),
 ) -> Verdict:
     """Say whether a condition is within the limit, from photographs if there are any."""
     audited = [scan for scan in scans if scan.condition == condition]
@@ -58,4 +60,10 @@ def judge(
         some = [scan for scan in audited if scan.modality == modality]
         processed = {scan.participant for scan in some if scan.status != 'failed'}
         not_assessed[modality] = len({scan.participant for scan in some} & seen - processed)
-    return risk_verdict(rows, condition=condition, max_risk=max_risk, not_assessed=not_assessed)
+    return risk_verdict(
+        rows,
+        condition=condition,
+        max_risk=max_risk,
+        not_assessed=not_assessed,
+        quantiles={row.modality: row.quantile for row in strongest if row.condition == condition},
+    )
