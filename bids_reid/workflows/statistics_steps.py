@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from bids_reid.risk.openset import OpenSetRow
     from bids_reid.risk.verification import VerificationRow
 
+COMPARED = ('modality', 'extractor', 'decision')
+"""Conditions are compared by `group_reduction`, in galleries of the same people."""
 STATISTICS_TABLES = tuple(f'group_{entry.name}' for entry in fields(Statistics))
 
 
@@ -82,7 +84,7 @@ class Collected:
         return Statistics(
             strongest=tuple(strongest_attacks(self._outcomes, self._gallery, seed=self.seed)),
             participants=tuple(participant_rows(self._outcomes, shown, self._gallery)),
-            comparisons=tuple(comparison_rows(self._outcomes)),
+            comparisons=tuple(comparison_rows(self._outcomes, COMPARED)),
             controls=tuple(self._controls),
             growth=tuple(self._growth),
             verification=tuple(self._verification),
