@@ -17,6 +17,7 @@ from bids_reid.report.html import render_page
 from bids_reid.report.statistics import (
     changes,
     controls,
+    differences,
     exposed,
     exposed_columns,
     growths,
@@ -133,7 +134,7 @@ def _statistics(content: GroupReport) -> dict[str, Any]:
         'breakdown': of_strongest(found.breakdown),
         'verification': of_strongest(found.verification),
         'openset': of_strongest(found.openset),
-        'comparisons': [row for row in found.comparisons if row.p_holm < NOTABLE],
+        'comparisons': differences([row for row in found.comparisons if row.p_holm < NOTABLE]),
         'exposed': exposed(found.participants),
         'exposed_columns': exposed_columns(found.participants),
     }
