@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from bids_reid.report import words
 from bids_reid.risk.identification import IdentificationRow, Series
-from bids_reid.risk.strength import counted, strongest
+from bids_reid.risk.strength import counted, strongest_first
 
 T = TypeVar('T')
 
@@ -45,7 +45,7 @@ def group_findings(rows: Iterable[IdentificationRow], audited: str | None = None
     for group in distinct(group_name(row) for row in first):
         tried = [row for row in first if group_name(row) == group]
         galleries = [row.n_gallery for row in tried]
-        row = tried[strongest([row.rate or 0 for row in tried], galleries)]
+        row = tried[strongest_first([row.rate or 0 for row in tried], galleries)[0]]
         n_tried = sum(counted(galleries)) or len(tried)
         findings.append(
             Finding(

@@ -18,7 +18,7 @@ from bids_reid.risk.controls import ControlRow
 from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.linkage import LinkageRow, ScanSet
 from bids_reid.risk.pairing import ReductionRow
-from bids_reid.risk.strength import counted
+from bids_reid.risk.strength import strongest_first
 
 VERDICTS = ('no findings', 'review', 'could not assess')
 FAR = (1000, 1_000_000)
@@ -125,14 +125,13 @@ def changes(rows: Sequence[ReductionRow]) -> list[Change]:
     """Sort the rows by group of scans, the strongest attack after de-facing first."""
     found = []
     for group in distinct(group_name(row) for row in rows):
-        members = [row for row in rows if group_name(row) == group]
-        fair = counted([row.n_gallery_after for row in members])
-        order = sorted(
-            zip(fair, members, strict=True),
-            key=lambda one: (one[0], one[1].n_after, one[1].n_gallery_after, one[1].n_before),
-            reverse=True,
+        members = sorted(
+            (row for row in rows if group_name(row) == group), key=lambda row: -row.n_before
         )
-        members = [row for _, row in order]
+        order = strongest_first(
+            [row.n_after for row in members], [row.n_gallery_after for row in members]
+        )
+        members = [members[place] for place in order]
         found.append(Change(group, members[0], tuple(members)))
     return found
 

@@ -18,7 +18,7 @@ from bids_reid.records import Score
 from bids_reid.risk.comparisons import Outcomes
 from bids_reid.risk.identification import Series, found_at
 from bids_reid.risk.intervals import CONFIDENCE, normal_quantile, resample, wilson
-from bids_reid.risk.strength import counted, strongest
+from bids_reid.risk.strength import counted, strongest_first
 
 Level = Literal['high', 'raised', 'low', 'unknown']
 
@@ -162,7 +162,7 @@ def strongest_attacks(
             continue
         found = _same_people(tried)
         rates = found.mean(axis=0)
-        best = strongest(rates.tolist(), [n_gallery[series] for series in tried])
+        best = strongest_first(rates.tolist(), [n_gallery[series] for series in tried])[0]
         series, results = list(tried.items())[best]
         statuses = [result.status for result in results]
         own = wilson(rates[best], len(found))

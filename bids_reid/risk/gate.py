@@ -13,7 +13,7 @@ from typing import Literal
 
 from bids_reid.risk.identification import IdentificationRow
 from bids_reid.risk.intervals import CONFIDENCE, normal_quantile, wilson
-from bids_reid.risk.strength import MIN_GALLERY, counted, strongest
+from bids_reid.risk.strength import MIN_GALLERY, counted, strongest_first
 
 NO_FINDINGS = 'no findings'
 """The only verdict on a scan that counts as safe."""
@@ -115,7 +115,7 @@ def risk_verdict(
         galleries = [row.n_gallery for row in tried]
         n_tried = sum(counted(galleries)) or len(tried)
         z = known.get(modality, normal_quantile(1 - (1 - CONFIDENCE) / n_tried))
-        row = tried[strongest([row.rate or 0 for row in tried], galleries)]
+        row = tried[strongest_first([row.rate or 0 for row in tried], galleries)[0]]
         verdict = _judge(row, max_risk, left_out.get(modality, 0), n_tried, z)
         if worst is None or (verdict.ci_high or 1) > (worst.ci_high or 1):
             worst = verdict

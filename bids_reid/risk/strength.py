@@ -31,8 +31,8 @@ def counted(n_gallery: Sequence[int]) -> list[bool]:
     return [n >= least for n in n_gallery]
 
 
-def strongest(rates: Sequence[float], n_gallery: Sequence[int]) -> int:
-    """Return the place of the strongest of the attacks on one group of scans.
+def strongest_first(rates: Sequence[float], n_gallery: Sequence[int]) -> list[int]:
+    """Return the places of the attacks on one group of scans, the strongest first.
 
     Parameters
     ----------
@@ -43,12 +43,7 @@ def strongest(rates: Sequence[float], n_gallery: Sequence[int]) -> int:
 
     Returns
     -------
-    The first of the strongest. If no attack counts, the same of all of them.
-
-    Raises
-    ------
-    ValueError
-        Without attacks.
+    Those that do not count come last; equals keep their order.
     """
     keys = list(zip(counted(n_gallery), rates, n_gallery, strict=True))
-    return keys.index(max(keys))
+    return sorted(range(len(keys)), key=keys.__getitem__, reverse=True)

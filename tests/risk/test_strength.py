@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bids_reid.risk.strength import counted, strongest
+from bids_reid.risk.strength import counted, strongest_first
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,13 @@ from bids_reid.risk.strength import counted, strongest
 )
 def test_the_strongest(rates: list[float], n_gallery: list[int], best: int) -> None:
     """The headline would otherwise be one that could not fail, or could not succeed."""
-    assert strongest(rates, n_gallery) == best
+    assert strongest_first(rates, n_gallery)[0] == best
+
+
+def test_those_that_do_not_count_come_last() -> None:
+    """A table sorted otherwise begins with people found by elimination."""
+    assert strongest_first([1, 0, 0.3, 0, 0.3], [1, 0, 9, 10, 9]) == [2, 4, 3, 0, 1]
+    assert strongest_first([], []) == []
 
 
 def test_which_count() -> None:
