@@ -207,3 +207,6 @@ def test_an_attack_on_a_few_does_not_lead_the_changes(full_report):
     few = replace(row, decision='svm', n_gallery_after=1, n_after=row.n_after + 1)
     (change,) = changes([few, row])
     assert change.strongest == row
+    few = replace(few, still_identified=())
+    page = text_of(group_page(replace(full_report, reductions=(few, row))))
+    assert 'n/a: too few to search among' in page
