@@ -210,8 +210,8 @@ def _add_analysis(parser: Parser) -> None:
         type=fraction,
         metavar='FRACTION',
         help='group level: end with 3 unless the rank-1 rate of the strongest attack is below '
-        'this with 95%% confidence; without photographs, unless at most this share of the scans '
-        'may show a face',
+        'this with 95%% confidence, allowing for all attacks tried; without photographs, unless '
+        'at most this share of the scans has findings or could not be assessed',
     )
     group.add_argument(
         '--audit',

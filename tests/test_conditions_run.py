@@ -14,6 +14,7 @@ import pytest
 
 from bids_reid.bids.outputs import read_table
 from bids_reid.bids.phantom_dataset import write_phantom_dataset
+from bids_reid.risk.gate import people_needed
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 
@@ -52,7 +53,9 @@ def test_before_and_after(call: Call, tmp_path: Path) -> None:
         *(*options, '--max-risk', 0.05),
     )
     assert done.returncode == 3, done.stdout + done.stderr
-    assert 'at least 73 would be needed' in done.stdout
+    attacks = read_table(out / 'group_strongest.tsv')
+    (quantile,) = (float(row['quantile']) for row in attacks if row['condition'] == 'defaced')
+    assert f'at least {people_needed(0.05, quantile)} would be needed' in done.stdout
     assert {path: path.read_bytes() for path in defaced.iterdir()} == before
     folder = out / 'sub-01' / 'anat'
     assert (folder / 'sub-01_desc-defacedskin_T1w.surf.gii').exists()

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from bids_reid.report import words
 from bids_reid.risk.identification import IdentificationRow, Series
+from bids_reid.risk.strength import counted, strongest_first
 
 T = TypeVar('T')
 
@@ -37,21 +38,23 @@ def group_findings(rows: Iterable[IdentificationRow], audited: str | None = None
     Groups of the condition ``audited``, if it is given, come before all others.
 
     Only the participant unit is looked at: its probes are independent, so its interval holds.
+    Which attack is the strongest, and which are not counted, `bids_reid.risk.strength` says.
     """
     first = [row for row in rows if row.unit == 'participant' and row.k == 1]
     findings = []
     for group in distinct(group_name(row) for row in first):
         tried = [row for row in first if group_name(row) == group]
-        strongest = max(tried, key=lambda row: row.rate or 0)
-        sentence = _sentence(strongest, len(tried))
+        galleries = [row.n_gallery for row in tried]
+        row = tried[strongest_first([row.rate or 0 for row in tried], galleries)[0]]
+        n_tried = sum(counted(galleries)) or len(tried)
         findings.append(
             Finding(
                 group,
-                strongest,
-                sentence,
-                _notes(strongest),
-                attack_name(strongest.series),
-                n_tried=len(tried),
+                row,
+                _sentence(row, n_tried),
+                _notes(row),
+                attack_name(row.series),
+                n_tried=n_tried,
             )
         )
     # The lower bound, not the rate: three of three people say less than twenty of twenty-four.

@@ -17,6 +17,7 @@ from bids_reid.report.html import render_page
 from bids_reid.report.statistics import (
     changes,
     controls,
+    differences,
     exposed,
     exposed_columns,
     growths,
@@ -25,6 +26,7 @@ from bids_reid.report.statistics import (
     presence_sentence,
 )
 from bids_reid.risk.identification import IdentificationRow, Series, Unit
+from bids_reid.risk.strength import strongest_first
 
 UNITS: tuple[Unit, ...] = ('participant', 'photo')
 MOST_CURVES = 6
@@ -133,7 +135,7 @@ def _statistics(content: GroupReport) -> dict[str, Any]:
         'breakdown': of_strongest(found.breakdown),
         'verification': of_strongest(found.verification),
         'openset': of_strongest(found.openset),
-        'comparisons': [row for row in found.comparisons if row.p_holm < NOTABLE],
+        'comparisons': differences([row for row in found.comparisons if row.p_holm < NOTABLE]),
         'exposed': exposed(found.participants),
         'exposed_columns': exposed_columns(found.participants),
     }
@@ -169,7 +171,11 @@ def _rate_groups(
             for series in distinct(row.series for row in members):
                 line = [row for row in members if row.series == series]
                 lines.append(SeriesLine(series, tuple(sorted(line, key=lambda row: row.k))))
-            units[unit] = sorted(lines, key=lambda line: line.rows[0].rate or 0, reverse=True)
+            order = strongest_first(
+                [line.rows[0].rate or 0 for line in lines],
+                [line.rows[0].n_gallery for line in lines],
+            )
+            units[unit] = [lines[place] for place in order]
         groups.append((group, units))
     return groups
 
@@ -181,11 +187,14 @@ def _figures(
     # A series without searches has NaN for rates.
     drawn = [curve for curve in curves if curve.rates and not isnan(curve.rates[0])]
     independent = [row for row in rows if row.unit == 'participant']
-    strongest = sorted(drawn, key=lambda curve: curve.rates[0], reverse=True)
     figures = []
     for group in distinct(group_name(curve.series) for curve in drawn):
-        members = [curve for curve in strongest if group_name(curve.series) == group]
-        shown = {attack_name(curve.series): curve for curve in members[:MOST_CURVES]}
+        members = [curve for curve in drawn if group_name(curve.series) == group]
+        order = strongest_first(
+            [curve.rates[0] for curve in members], [len(curve.rates) for curve in members]
+        )
+        strongest = [members[place] for place in order[:MOST_CURVES]]
+        shown = {attack_name(curve.series): curve for curve in strongest}
         # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.
         drawing = cmc_figure(group, shown, independent, attack_styles(list(shown)))
         figures.append((group, Markup(drawing)))  # noqa: S704

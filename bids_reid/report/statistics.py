@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -13,10 +13,12 @@ from bids_reid.report.content import GroupReport, ScanLine
 from bids_reid.report.figures import growth_figure
 from bids_reid.report.findings import distinct, group_name
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
+from bids_reid.risk.comparisons import ComparisonRow
 from bids_reid.risk.controls import ControlRow
 from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.linkage import LinkageRow, ScanSet
 from bids_reid.risk.pairing import ReductionRow
+from bids_reid.risk.strength import strongest_first
 
 VERDICTS = ('no findings', 'review', 'could not assess')
 FAR = (1000, 1_000_000)
@@ -77,17 +79,29 @@ class Controls:
 
 
 def presence_sentence(scans: Sequence[ScanLine], condition: str) -> str | None:
-    """Say of how many scans of a condition a curator has to look at; ``None`` without scans."""
-    counts = Counter(scan.verdict for scan in scans if scan.condition == condition)
-    if not counts.total():
+    """Say how many scans of a condition show a face; ``None`` without scans.
+
+    Brain that was cut is a finding too, but no face, so it is named apart.
+    """
+    found = [scan for scan in scans if scan.condition == condition]
+    if not found:
         return None
+    counts = Counter(_shows(scan) for scan in found)
+    n_cut = sum(scan.brain_loss == 'yes' for scan in found)
+    brain = f' Brain seems to be cut on {words.count(n_cut, "scan")}.' if n_cut else ''
     of = 'the scans as given' if condition == 'raw' else f'the {condition} scans'
     return (
-        f'Of {of}, {words.count(counts["review"], "shows", "show")} a face or a part of one '
-        f'and {words.count(counts["no findings"], "shows", "show")} none; '
-        f'{words.count(counts["could not assess"], "cannot", "cannot")} be assessed '
-        f'({words.count(counts.total(), "scan")} in all).'
+        f'Of {of}, {words.count(counts["face"], "shows", "show")} a face or a part of one '
+        f'and {words.count(counts["none"], "shows", "show")} none; '
+        f'{words.count(counts["unknown"], "cannot", "cannot")} be assessed '
+        f'({words.count(len(found), "scan")} in all).{brain}'
     )
+
+
+def _shows(scan: ScanLine) -> str:
+    if scan.verdict == 'could not assess' or scan.face_present is None:
+        return 'unknown'
+    return 'none' if scan.face_present == 'no' else 'face'
 
 
 def linkage_sentence(links: Sequence[Link]) -> str | None:
@@ -112,11 +126,37 @@ def changes(rows: Sequence[ReductionRow]) -> list[Change]:
     found = []
     for group in distinct(group_name(row) for row in rows):
         members = sorted(
-            (row for row in rows if group_name(row) == group),
-            key=lambda row: (-row.n_after, -row.n_before),
+            (row for row in rows if group_name(row) == group), key=lambda row: -row.n_before
         )
+        order = strongest_first(
+            [row.n_after for row in members], [row.n_gallery_after for row in members]
+        )
+        members = [members[place] for place in order]
         found.append(Change(group, members[0], tuple(members)))
     return found
+
+
+def differences(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
+    """Turn the rows so that ``a`` is the stronger."""
+    return [row if row.difference >= 0 else _turned(row) for row in rows]
+
+
+def _turned(row: ComparisonRow) -> ComparisonRow:
+    return replace(
+        row,
+        a=row.b,
+        b=row.a,
+        n_a=row.n_b,
+        n_b=row.n_a,
+        n_only_a=row.n_only_b,
+        n_only_b=row.n_only_a,
+        rate_a=row.rate_b,
+        rate_b=row.rate_a,
+        difference=-row.difference,
+        ci_low=-row.ci_high,
+        ci_high=-row.ci_low,
+        relative_reduction=1 - row.n_a / row.n_b if row.n_b else None,
+    )
 
 
 def links(rows: Sequence[LinkageRow]) -> list[Link]:

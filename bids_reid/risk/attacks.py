@@ -18,6 +18,7 @@ from bids_reid.records import Score
 from bids_reid.risk.comparisons import Outcomes
 from bids_reid.risk.identification import Series, found_at
 from bids_reid.risk.intervals import CONFIDENCE, normal_quantile, resample, wilson
+from bids_reid.risk.strength import counted, strongest_first
 
 Level = Literal['high', 'raised', 'low', 'unknown']
 
@@ -56,6 +57,7 @@ class StrongestRow:
     ci_high: float
     ci_low_corrected: float
     ci_high_corrected: float
+    quantile: float
     seed: int | None
     note: str
 
@@ -71,7 +73,7 @@ def by_group(outcomes: Outcomes) -> dict[tuple[str, str], dict[Series, Sequence[
 def participant_rows(
     outcomes: Outcomes,
     n_photos: Mapping[str, int],
-    n_gallery: Mapping[tuple[str, str], int],
+    n_gallery: Mapping[Series, int],
 ) -> list[ParticipantRow]:
     """Say for each photographed participant how exposed they are.
 
@@ -82,21 +84,23 @@ def participant_rows(
     n_photos
         Participant to number of photographs with a face.
     n_gallery
-        Condition and modality to number of people with a usable template of any extractor.
+        Number of people with a usable template in each series.
 
     Returns
     -------
-    Rows by condition and modality, then participant. The level is ``high`` if half of the attacks
+    Rows by condition and modality, then participant. Attacks on too small a gallery
+    (`bids_reid.risk.strength`) are left out. The level is ``high`` if half of the attacks
     that could search or more put the participant first, ``raised`` if any did, ``low`` if none,
     and ``unknown`` if none could search. One first place among a few attacks in a small
     gallery may be chance; that is why a single one is not ``high`` where several searched.
     """
     rows = []
     for (condition, modality), attacks in by_group(outcomes).items():
+        galleries = [n_gallery[series] for series in attacks]
         ranks: dict[str, list[int | None]] = {}
-        for results in attacks.values():
+        for results, counts in zip(attacks.values(), counted(galleries), strict=True):
             for result in results:
-                ranks.setdefault(result.participant, []).append(result.rank)
+                ranks.setdefault(result.participant, []).extend([result.rank] if counts else [])
         for participant in sorted(ranks):
             searched = [rank for rank in ranks[participant] if rank is not None]
             rows.append(
@@ -105,7 +109,7 @@ def participant_rows(
                     condition=condition,
                     modality=modality,
                     n_photos=n_photos.get(participant, 0),
-                    n_gallery=n_gallery[condition, modality],
+                    n_gallery=max(galleries),
                     n_attacks=len(ranks[participant]),
                     n_searched=len(searched),
                     n_identified=searched.count(1),
@@ -125,7 +129,9 @@ def _level(ranks: Sequence[int]) -> Level:
     return 'raised' if first else 'low'
 
 
-def strongest_attacks(outcomes: Outcomes, *, seed: int = 0) -> list[StrongestRow]:
+def strongest_attacks(
+    outcomes: Outcomes, n_gallery: Mapping[Series, int], *, seed: int = 0
+) -> list[StrongestRow]:
     """Pick, per condition and modality, the attack that identifies most participants.
 
     The rate of the strongest attack is the largest of several observed ones. With intervals that
@@ -139,26 +145,29 @@ def strongest_attacks(outcomes: Outcomes, *, seed: int = 0) -> list[StrongestRow
     outcomes
         Results of `mated_ranks`, unit ``participant``, per series. Those of one group hold the
         same people.
+    n_gallery
+        Number of people with a usable template in each series.
     seed
         Of the bootstrap over people, which is needed where several attacks were tried.
 
     Returns
     -------
-    One row per condition and modality in which anybody was searched for. Of equally strong
-    attacks the first in ``outcomes`` is taken.
+    One row per condition and modality in which anybody was photographed. Which attack is the
+    strongest, and which are not counted, `bids_reid.risk.strength` says.
     """
     rows = []
     for attacks in by_group(outcomes).values():
-        tried = {series: results for series, results in attacks.items() if results}
+        tried = _counted_attacks(attacks, n_gallery)
         if not tried:
             continue
         found = _same_people(tried)
         rates = found.mean(axis=0)
-        best = int(np.argmax(rates))
+        best = strongest_first(rates.tolist(), [n_gallery[series] for series in tried])[0]
         series, results = list(tried.items())[best]
         statuses = [result.status for result in results]
         own = wilson(rates[best], len(found))
-        together = wilson(rates, len(found), simultaneous_quantile(found, seed))
+        quantile = simultaneous_quantile(found, seed)
+        together = wilson(rates, len(found), quantile)
         several = len(tried) > 1
         rows.append(
             StrongestRow(
@@ -173,6 +182,7 @@ def strongest_attacks(outcomes: Outcomes, *, seed: int = 0) -> list[StrongestRow
                 ci_high=float(own[1]),
                 ci_low_corrected=float(together[0].max()),
                 ci_high_corrected=float(together[1].max()),
+                quantile=quantile,
                 seed=seed if several else None,
                 note=f'strongest of {len(tried)} attacks, picked after their results were known'
                 if several
@@ -180,6 +190,16 @@ def strongest_attacks(outcomes: Outcomes, *, seed: int = 0) -> list[StrongestRow
             )
         )
     return rows
+
+
+def _counted_attacks(
+    attacks: Outcomes, n_gallery: Mapping[Series, int]
+) -> dict[Series, Sequence[Score]]:
+    """Those of a group that count; if none does, all in which anybody was photographed."""
+    tried = {series: results for series, results in attacks.items() if results}
+    counts = counted([n_gallery[series] for series in tried])
+    kept = [series for series, one in zip(tried, counts, strict=True) if one]
+    return {series: tried[series] for series in kept or tried}
 
 
 def _same_people(attacks: Outcomes) -> NDArray[np.float64]:

@@ -19,6 +19,8 @@ from bids_reid.risk.intervals import wilson
 Outcomes = Mapping[Series, Sequence[Score]]
 """Results of `mated_ranks` with the unit ``participant``, per series."""
 
+FACTORS = tuple(entry.name for entry in fields(Series))
+
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
@@ -50,7 +52,7 @@ class ComparisonRow:
     n_tests: int
 
 
-def comparison_rows(outcomes: Outcomes) -> list[ComparisonRow]:
+def comparison_rows(outcomes: Outcomes, factors: Sequence[str] = FACTORS) -> list[ComparisonRow]:
     """Compare all series that differ in one factor, by the exact McNemar test.
 
     McNemar's test asks whether those found under ``a`` only are as many as those found under ``b``
@@ -62,6 +64,8 @@ def comparison_rows(outcomes: Outcomes) -> list[ComparisonRow]:
     outcomes
         Participants' results per series. Those who were searched under both are compared,
         failures among them, as not identified.
+    factors
+        What to compare.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def comparison_rows(outcomes: Outcomes) -> list[ComparisonRow]:
         for series, results in outcomes.items()
     }
     rows: list[ComparisonRow] = []
-    for factor in (field.name for field in fields(Series)):
+    for factor in factors:
         family = [
             _compare(factor, first, second, found[first], found[second])
             for first, second in _pairs(list(found), factor)

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bids_reid.risk.identification import IdentificationRow, wilson_interval
+from bids_reid.risk.identification import IdentificationRow
+from bids_reid.risk.intervals import CONFIDENCE, normal_quantile, wilson
+from bids_reid.risk.strength import MIN_GALLERY, counted, strongest_first
 
 NO_FINDINGS = 'no findings'
 """The only verdict on a scan that counts as safe."""
-_Z = 1.959963984540054
-"""Of a 95% interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Verdict:
     n_exposed
         Of these, recognised at first rank by the strongest attack, or not without findings.
     rate, ci_high
-        Their proportion; upper end of its 95% interval (``None`` for presence, where every scan
-        is counted).
+        Their proportion; upper end of its 95% interval, which allows for all attacks tried
+        (``None`` for presence, where every scan is counted).
     n_needed
         Participants needed for a pass if none is recognised, where n is too small for one.
     modality, extractor, decision
@@ -63,14 +63,16 @@ class Verdict:
     sentence: str
 
 
-def people_needed(max_risk: float) -> int | None:
+def people_needed(max_risk: float, quantile: float | None = None) -> int | None:
     """Return the smallest n for which 0 of n has an upper bound of at most ``max_risk``.
 
-    The bound is Wilson's, z^2 / (n + z^2); ``None`` if no number is enough.
+    The bound is Wilson's, z^2 / (n + z^2), z = ``quantile`` (1.96 by default); ``None`` if no
+    number is enough.
     """
     if max_risk <= 0:
         return None
-    return max(1, math.ceil(_Z**2 * (1 - max_risk) / max_risk - 1e-9))
+    z = normal_quantile() if quantile is None else quantile
+    return max(1, math.ceil(z**2 * (1 - max_risk) / max_risk - 1e-9))
 
 
 def risk_verdict(
@@ -79,10 +81,13 @@ def risk_verdict(
     condition: str,
     max_risk: float,
     not_assessed: Mapping[str, int] | None = None,
+    quantiles: Mapping[str, float] | None = None,
 ) -> Verdict:
     """Judge a condition by the strongest attack on each of its groups of scans.
 
-    The worst group decides: an attacker takes the modality that gives most away. Participants in
+    The worst group decides: an attacker takes the modality that gives most away. Which attack is
+    the strongest, and which are not counted, `bids_reid.risk.strength` says. It was picked after
+    its result was known, so the interval allows for all attacks that count. Participants in
     whose photographs no face was found, and those whose scans could not be processed, are left
     out of n, as they tell nothing about safety. People whose processed scans gave no template
     stay in it.
@@ -95,36 +100,41 @@ def risk_verdict(
         What is audited, and the limit.
     not_assessed
         Modality to the number of photographed participants whose scans all failed.
+    quantiles
+        Modality to how many standard errors hold the rates of all attacks at once with 95%
+        (`bids_reid.risk.attacks.simultaneous_quantile`); where it is missing Bonferroni's is
+        taken, which is never smaller.
     """
     groups: dict[str, list[IdentificationRow]] = {}
     for row in rows:
         if (row.condition, row.unit, row.k) == (condition, 'participant', 1):
             groups.setdefault(row.modality, []).append(row)
-    left_out = not_assessed or {}
+    left_out, known = not_assessed or {}, quantiles or {}
     worst: Verdict | None = None
     for modality, tried in groups.items():
-        strongest = max(tried, key=lambda row: (row.n_correct, row.n_probes))
-        verdict = _judge(strongest, max_risk, left_out.get(modality, 0), len(tried))
+        galleries = [row.n_gallery for row in tried]
+        n_tried = sum(counted(galleries)) or len(tried)
+        z = known.get(modality, normal_quantile(1 - (1 - CONFIDENCE) / n_tried))
+        row = tried[strongest_first([row.rate or 0 for row in tried], galleries)[0]]
+        verdict = _judge(row, max_risk, left_out.get(modality, 0), n_tried, z)
         if worst is None or (verdict.ci_high or 1) > (worst.ci_high or 1):
             worst = verdict
     if worst is None:
-        return _nobody(condition, max_risk, None)
+        return _nobody(condition, max_risk, None, people_needed(max_risk))
     return worst
 
 
-def _judge(row: IdentificationRow, max_risk: float, not_assessed: int, n_tried: int) -> Verdict:
+def _judge(
+    row: IdentificationRow, max_risk: float, not_assessed: int, n_tried: int, z: float
+) -> Verdict:
     n = max(row.n_probes - row.n_failed_acquire - not_assessed, row.n_correct)
-    if not n:
-        return _nobody(row.condition, max_risk, row)
-    _, high = wilson_interval(row.n_correct, n)
-    needed = people_needed(max_risk)
-    too_few = wilson_interval(0, n)[1] > max_risk and (needed is None or n < needed)
-    attack = f'{row.extractor} ({row.decision})'
-    strongest = f'{attack}, the strongest of {n_tried} attacks,' if n_tried > 1 else attack
-    said = (
-        f'{strongest} recognised {row.n_correct} of {n} participants from {row.condition} '
-        f'{row.modality} scans, at most {high:.1%} with 95% confidence'
-    )
+    needed = people_needed(max_risk, z)
+    n_searched = row.n_probes - row.n_failed_acquire - row.n_failed_enrol
+    if not n or not n_searched or row.n_gallery < MIN_GALLERY:
+        return _nobody(row.condition, max_risk, row, needed)
+    high = float(wilson(row.n_correct / n, n, z)[1])
+    too_few = needed is None or n < needed
+    said = _said(row, n, max(row.n_failed_enrol - not_assessed, 0), n_tried, high)
     if too_few:
         enough = f'at least {needed}' if needed else 'no number of'
         sentence = (
@@ -152,7 +162,21 @@ def _judge(row: IdentificationRow, max_risk: float, not_assessed: int, n_tried: 
     )
 
 
-def _nobody(condition: str, max_risk: float, row: IdentificationRow | None) -> Verdict:
+def _said(row: IdentificationRow, n: int, n_not_enrolled: int, n_tried: int, high: float) -> str:
+    attack = f'{row.extractor} ({row.decision})'
+    several = n_tried > 1
+    who = f'{attack}, the strongest of {n_tried} attacks,' if several else attack
+    without = f' ({n_not_enrolled} of whom could not be enrolled)' if n_not_enrolled else ''
+    return (
+        f'{who} recognised {row.n_correct} of {n} participants{without} from {row.condition} '
+        f'{row.modality} scans, at most {high:.1%} with 95% confidence'
+        f'{", allowing for all attacks" if several else ""}'
+    )
+
+
+def _nobody(
+    condition: str, max_risk: float, row: IdentificationRow | None, needed: int | None
+) -> Verdict:
     return Verdict(
         passed=False,
         kind='risk',
@@ -162,13 +186,13 @@ def _nobody(condition: str, max_risk: float, row: IdentificationRow | None) -> V
         n_exposed=0,
         rate=None,
         ci_high=None,
-        n_needed=people_needed(max_risk),
+        n_needed=needed,
         modality=row.modality if row else None,
         extractor=row.extractor if row else None,
         decision=row.decision if row else None,
         sentence=(
-            f'Not passed: nobody with a {condition} scan could be searched for with a '
-            'photograph, so the risk is not known.'
+            f'Not passed: nobody with a {condition} {row.modality + " " if row else ""}scan could '
+            'be searched for among others with a photograph, so the risk is not known.'
         ),
     )
 
@@ -193,9 +217,9 @@ def presence_verdict(
     else:
         sentence = (
             f'{"Passed" if passed else "Not passed"}: {n_exposed} of {n} {condition} scans '
-            f'({n_exposed / n:.1%}) show a face, may show one or could not be assessed, which is '
-            f'{"within" if passed else "above"} the limit of {max_risk:.1%}; no photographs '
-            'were searched with.'
+            f'({n_exposed / n:.1%}) have findings (a face, a part of one, or cut brain) or could '
+            f'not be assessed, which is {"within" if passed else "above"} the limit of '
+            f'{max_risk:.1%}; no photographs were searched with.'
         )
     return Verdict(
         passed=passed,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bids_reid.records import Score
 from bids_reid.risk.comparisons import comparison_rows
 from bids_reid.risk.identification import Searches, Series, mated_ranks
+from bids_reid.risk.strength import MIN_GALLERY
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ def restrict(searches: Searches, scans: NDArray[np.bool_]) -> Searches:
     kept = set(owners)
     photos = np.array([owner in kept for owner in searches.photo_participants], dtype=bool)
     rows = np.flatnonzero(photos).tolist()
-    return Searches(
+    return replace(
+        searches,
         scores=searches.scores[np.ix_(photos, scans)],
         photos=tuple(searches.photos[row] for row in rows),
         photo_participants=tuple(searches.photo_participants[row] for row in rows),
@@ -115,7 +117,12 @@ def still_identified(pairs: Sequence[Pair], k: int = 1) -> tuple[str, ...]:
 
 
 def reduction_row(
-    before: Searches, after: Searches, series: Series, *, baseline: str
+    before: Searches,
+    after: Searches,
+    series: Series,
+    *,
+    baseline: str,
+    counts: bool = True,
 ) -> ReductionRow:
     """Compare the rank-1 identification of the same participants in two conditions.
 
@@ -130,12 +137,16 @@ def reduction_row(
         What was searched after, and how.
     baseline
         Name of the condition before.
+    counts
+        Whether the gallery after is as large as those of the other attacks, more or less
+        (`bids_reid.risk.strength`): if not, who is identified is not named, nor is it if there
+        are too few people.
     """
     results = [mated_ranks(searches, 'participant') for searches in (before, after)]
     pairs = pair_searches(*results)
     both = {replace(series, condition=baseline): results[0], series: results[1]}
-    rows = [row for row in comparison_rows(both) if row.factor == 'condition']
-    row = rows[0] if rows else None
+    row = next(iter(comparison_rows(both, factors=('condition',))), None)
+    counts = counts and len(after.gallery) >= MIN_GALLERY
     return ReductionRow(
         baseline=baseline,
         condition=series.condition,
@@ -156,7 +167,7 @@ def reduction_row(
         ci_high=row.ci_high if row else None,
         relative_reduction=row.relative_reduction if row else None,
         p=row.p if row else None,
-        still_identified=still_identified(pairs),
+        still_identified=still_identified(pairs) if counts else (),
     )
 
 

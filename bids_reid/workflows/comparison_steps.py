@@ -10,11 +10,13 @@ import numpy as np
 from bids_reid.bids.outputs import RAW
 from bids_reid.risk.gate import Verdict, presence_verdict, risk_verdict
 from bids_reid.risk.pairing import ReductionRow, reduction_row, restrict
+from bids_reid.risk.strength import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bids_reid.report.content import PhotoLine, ScanLine
+    from bids_reid.risk.attacks import StrongestRow
     from bids_reid.risk.identification import IdentificationRow, Searches, Series
     from bids_reid.workflows.search_steps import ScanGallery
 
@@ -23,6 +25,7 @@ Searched = tuple['ScanGallery', 'Searches']
 
 def reductions(searched: Mapping[Series, Searched]) -> Iterator[ReductionRow]:
     """Compare each condition with the raw scans of which it has a version, and with only these."""
+    counts = _counts(searched)
     for series, (gallery, searches) in searched.items():
         raw = searched.get(replace(series, condition=RAW))
         if series.condition == RAW or raw is None:
@@ -32,7 +35,20 @@ def reductions(searched: Mapping[Series, Searched]) -> Iterator[ReductionRow]:
             restrict(some, np.array([scan in shared for scan in _originals(scans)], dtype=bool))
             for scans, some in (raw, (gallery, searches))
         )
-        yield reduction_row(before, after, series, baseline=RAW)
+        yield reduction_row(before, after, series, baseline=RAW, counts=counts[series])
+
+
+def _counts(searched: Mapping[Series, Searched]) -> dict[Series, bool]:
+    """Whether the gallery of each attack compares with the largest on the same scans."""
+    groups: dict[tuple[str, str], dict[Series, int]] = {}
+    for series, (_, searches) in searched.items():
+        group = groups.setdefault((series.condition, series.modality), {})
+        group[series] = len(searches.gallery)
+    return {
+        series: counts
+        for group in groups.values()
+        for series, counts in zip(group, counted(list(group.values())), strict=True)
+    }
 
 
 def _originals(gallery: ScanGallery) -> list[tuple[str, str]]:
@@ -46,6 +62,7 @@ def judge(
     scans: Iterable[ScanLine],
     photos: Sequence[PhotoLine] | None,
     rows: Iterable[IdentificationRow],
+    strongest: Iterable[StrongestRow] = (),
 ) -> Verdict:
     """Say whether a condition is within the limit, from photographs if there are any."""
     audited = [scan for scan in scans if scan.condition == condition]
@@ -58,4 +75,10 @@ def judge(
         some = [scan for scan in audited if scan.modality == modality]
         processed = {scan.participant for scan in some if scan.status != 'failed'}
         not_assessed[modality] = len({scan.participant for scan in some} & seen - processed)
-    return risk_verdict(rows, condition=condition, max_risk=max_risk, not_assessed=not_assessed)
+    return risk_verdict(
+        rows,
+        condition=condition,
+        max_risk=max_risk,
+        not_assessed=not_assessed,
+        quantiles={row.modality: row.quantile for row in strongest if row.condition == condition},
+    )

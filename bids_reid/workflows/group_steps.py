@@ -191,7 +191,9 @@ def write_group(
     rows = tuple(row for result in results for row in result.rows)
     verdict = None
     if choice.max_risk is not None:
-        verdict = judge(choice.audited, choice.max_risk, scan_lines, lines, rows)
+        verdict = judge(
+            choice.audited, choice.max_risk, scan_lines, lines, rows, statistics.strongest
+        )
     report = GroupReport(
         dataset=dataset,
         scans=tuple(scan_lines),

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from bids_reid.risk.openset import OpenSetRow
     from bids_reid.risk.verification import VerificationRow
 
+COMPARED = ('modality', 'extractor', 'decision')
+"""Conditions are compared by `group_reduction`, in galleries of the same people."""
 STATISTICS_TABLES = tuple(f'group_{entry.name}' for entry in fields(Statistics))
 
 
@@ -50,7 +52,7 @@ class Collected:
     seed: int
     variables: Mapping[str, Mapping[str, str]]
     _outcomes: dict[Series, Sequence[Score]] = field(default_factory=dict)
-    _gallery: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _gallery: dict[Series, int] = field(default_factory=dict)
     _controls: list[ControlRow] = field(default_factory=list)
     _growth: list[GrowthRow] = field(default_factory=list)
     _verification: list[VerificationRow] = field(default_factory=list)
@@ -59,9 +61,8 @@ class Collected:
 
     def add(self, searches: Searches, series: Series, results: Sequence[Score]) -> None:
         """Take one search, whose outcome per participant is ``results``."""
-        group = (series.condition, series.modality)
         self._outcomes[series] = results
-        self._gallery[group] = max(self._gallery[group], len(searches.gallery))
+        self._gallery[series] = len(searches.gallery)
         self._controls.append(negative_control(searches, series, seed=self.seed))
         self._growth += growth_rows(searches, series, seed=self.seed)
         counts = count_comparisons(searches, self.seed)
@@ -81,9 +82,9 @@ class Collected:
             photo.participant for photo in photos if photo.participant and photo.status == 'ok'
         )
         return Statistics(
-            strongest=tuple(strongest_attacks(self._outcomes, seed=self.seed)),
+            strongest=tuple(strongest_attacks(self._outcomes, self._gallery, seed=self.seed)),
             participants=tuple(participant_rows(self._outcomes, shown, self._gallery)),
-            comparisons=tuple(comparison_rows(self._outcomes)),
+            comparisons=tuple(comparison_rows(self._outcomes, COMPARED)),
             controls=tuple(self._controls),
             growth=tuple(self._growth),
             verification=tuple(self._verification),

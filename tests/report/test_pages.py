@@ -195,6 +195,21 @@ def test_strongest_attack_on_the_most_exposed_scans_comes_first():
     assert 'picked after the fact' in page
 
 
+def test_an_attack_without_a_gallery_does_not_lead():
+    """Otherwise a page on well de-faced scans says that nobody could be searched for."""
+    report = combine(
+        make_report(make_results(0, 20, n_no_template=20), 0, replace(SERIES, extractor='orb')),
+        make_report(make_results(1, 20, n_no_template=19), 1, replace(SERIES, extractor='sift')),
+        make_report(make_results(0, 20), 20),
+        make_report(make_results(0, 20), 15, replace(SERIES, decision='svm')),
+    )
+    (finding,) = group_findings(report.rows)
+    assert 'With face_recognition, the strongest of 2 attacks tried, none of 20' in (
+        finding.sentence
+    )
+    assert finding.row.n_gallery == 20
+
+
 def test_page_without_photographs_says_so():
     """Otherwise a run without photographs looks like one that found no risk."""
     report = GroupReport('demo', SCANS, PROVENANCE)

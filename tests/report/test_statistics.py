@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bids_reid.records import Score
 from bids_reid.report.content import Curve, GroupReport
 from bids_reid.report.group import group_page
-from bids_reid.report.statistics import VERDICTS
+from bids_reid.report.statistics import VERDICTS, changes, differences, presence_sentence
 from bids_reid.report.summary import group_summary
+from bids_reid.risk.comparisons import comparison_rows
 from bids_reid.risk.gate import risk_verdict
 from bids_reid.risk.identification import (
     Searches,
@@ -163,3 +165,48 @@ def test_machines_read_the_same(full_report):
     assert set(summary['Verdicts']['raw']) == set(VERDICTS)
     assert summary['StrongestAttack']['condition'] == 'defaced'
     assert {row['decision'] for row in summary['Strongest']} <= {'best', 'adapted'}
+
+
+def test_brain_that_was_cut_is_no_face(full_report):
+    """Otherwise de-faced scans without any face are called faces."""
+    scan = full_report.scans[0]
+    scans = [
+        replace(scan, face_present='no', verdict='review', brain_loss='yes'),
+        replace(scan, face_present='no', verdict='no findings', brain_loss='no'),
+        replace(scan, face_present='unsure', verdict='review', brain_loss='yes'),
+        replace(scan, face_present='no', verdict='could not assess', brain_loss=None),
+    ]
+    assert presence_sentence(scans, 'raw') == (
+        'Of the scans as given, 1 shows a face or a part of one and 2 show none; '
+        '1 cannot be assessed (4 scans in all). Brain seems to be cut on 2 scans.'
+    )
+
+
+def test_the_stronger_attack_is_named_as_such():
+    """Otherwise the column called Stronger holds the weaker."""
+    weak, strong = (
+        [Score(f'{n:02}', '', 'ok', rank=1 if n < found else 2) for n in range(30)]
+        for found in (3, 20)
+    )
+    names = (('orb', weak), ('sift', strong))
+    rows, other = (
+        comparison_rows({Series('raw', 'T1w', name, 'best'): found for name, found in order})
+        for order in (names, names[::-1])
+    )
+    assert (rows[0].a, rows[0].rate_a) == ('orb', 0.1)
+    (row,) = differences(rows)
+    assert (row.a, row.b, row.n_only_a) == ('sift', 'orb', 17)
+    assert [row.ci_low, row.ci_high] == pytest.approx([other[0].ci_low, other[0].ci_high])
+    assert replace(row, ci_low=0, ci_high=0) == replace(other[0], ci_low=0, ci_high=0)
+    assert differences(other) == other
+
+
+def test_an_attack_on_a_few_does_not_lead_the_changes(full_report):
+    """Otherwise the page says of de-facing what is true of elimination."""
+    row = full_report.reductions[0]
+    few = replace(row, decision='svm', n_gallery_after=1, n_after=row.n_after + 1)
+    (change,) = changes([few, row])
+    assert change.strongest == row
+    few = replace(few, still_identified=())
+    page = text_of(group_page(replace(full_report, reductions=(few, row))))
+    assert 'n/a: too few to search among' in page

@@ -27,7 +27,8 @@ def test_risk_of_each_participant():
         Series('raw', 'T1w', 'sift', 'svm'): ranked(2, 1, 5, None),
         Series('raw', 'FLAIR', 'orb', 'best'): ranked(1, 2, 2, None),
     }
-    rows = participant_rows(outcomes, {'00': 3}, {('raw', 'T1w'): 9, ('raw', 'FLAIR'): 8})
+    galleries = dict(zip(outcomes, (9, 7, 8, 8), strict=True))
+    rows = participant_rows(outcomes, {'00': 3}, galleries)
     assert [(r.participant_id, r.best_rank, r.n_identified, r.level) for r in rows[:4]] == [
         ('sub-00', 1, 1, 'raised'),
         ('sub-01', 1, 1, 'raised'),
@@ -36,6 +37,7 @@ def test_risk_of_each_participant():
     ]
     assert (rows[0].n_photos, rows[1].n_photos, rows[0].n_attacks) == (3, 0, 3)
     assert (rows[3].n_searched, rows[3].n_attacks) == (0, 3)
+    assert rows[0].n_gallery == 9
     assert (rows[4].modality, rows[4].level, rows[4].n_gallery) == ('FLAIR', 'high', 8)
 
 
@@ -48,7 +50,7 @@ def test_strongest_attack_and_its_correction():
         Series('raw', 'T1w', 'sift', 'svm'): strong,
         Series('defaced', 'T1w', 'orb', 'best'): weak,
     }
-    first, second = strongest_attacks(outcomes)
+    first, second = strongest_attacks(outcomes, dict.fromkeys(outcomes, 20))
     assert (first.extractor, first.decision, first.n_attacks) == ('sift', 'best', 3)
     assert (first.n_correct, first.n_people, first.n_failed_acquire) == (11, 20, 1)
     assert (first.ci_low, first.ci_high) == pytest.approx(wilson(0.55, 20))
@@ -57,6 +59,26 @@ def test_strongest_attack_and_its_correction():
     assert 'picked after' in first.note
     assert (second.ci_low, second.ci_high) == (second.ci_low_corrected, second.ci_high_corrected)
     assert (second.note, second.seed) == ('the only attack tried', None)
+
+
+def test_an_attack_that_searches_nobody_or_a_few_is_not_counted():
+    """Otherwise an empty gallery is the headline, or elimination passes for recognition."""
+    empty, few, full, more = (Series('raw', 'T1w', 'orb', name) for name in 'abcd')
+    nobody = [Score(f'{n:02}', '', 'no_template') for n in range(6)]
+    one = [Score('00', '', 'ok', rank=1), *nobody[1:]]
+    missed = ranked(2, 2, 3, 4, 5, 6)
+    outcomes = {empty: nobody, few: one, full: missed, more: missed}
+    galleries = {empty: 0, few: 1, full: 5, more: 6}
+    (row,) = strongest_attacks(outcomes, galleries)
+    assert (row.decision, row.n_attacks, row.n_correct) == ('d', 2, 0)
+    assert row.ci_high_corrected == pytest.approx(float(wilson(0, 6, row.quantile)[1]))
+    exposed = participant_rows(outcomes, {}, galleries)
+    assert [(r.n_attacks, r.n_identified, r.level) for r in exposed] == [(2, 0, 'low')] * 6
+    # alone they count for the row, which has to be there, but expose nobody
+    (row,) = strongest_attacks({empty: nobody, few: one}, galleries)
+    assert (row.decision, row.n_correct) == ('b', 1)
+    exposed = participant_rows({empty: nobody, few: one}, {}, galleries)
+    assert [(r.n_attacks, r.best_rank, r.level) for r in exposed] == [(0, None, 'unknown')] * 6
 
 
 def test_attacks_that_agree_cost_less():
@@ -79,13 +101,14 @@ def test_other_people_are_no_comparison():
         Series('raw', 'T1w', 'sift', 'best'): ranked(1, 2, 3),
     }
     with pytest.raises(ValueError, match='different people'):
-        strongest_attacks(outcomes)
+        strongest_attacks(outcomes, dict.fromkeys(outcomes, 3))
 
 
 def test_nobody():
     """Otherwise a run without photographs stops."""
-    assert strongest_attacks({}) == []
-    assert strongest_attacks({Series('raw', 'T1w', 'orb', 'best'): []}) == []
+    series = Series('raw', 'T1w', 'orb', 'best')
+    assert strongest_attacks({}, {}) == []
+    assert strongest_attacks({series: []}, {series: 0}) == []
     assert participant_rows({}, {}, {}) == []
 
 
@@ -101,7 +124,7 @@ def test_coverage_of_the_corrected_interval():
             Series('raw', 'T1w', f'{n}', 'best'): ranked(*np.where(found[:, n], 1, 2).tolist())
             for n in range(8)
         }
-        row = strongest_attacks(outcomes, seed=seed)[0]
+        row = strongest_attacks(outcomes, dict.fromkeys(outcomes, 40), seed=seed)[0]
         # P(normal of variance 1.49 > 0.5)
         covered.append(row.ci_low_corrected <= 0.341 <= row.ci_high_corrected)
         naive.append(row.ci_low <= 0.341 <= row.ci_high)

@@ -72,6 +72,8 @@ def test_only_one_thing_differs():
     assert len(rows) == 16 * 4 / 2
     assert {row.n_tests for row in rows} == {8}
     assert all(row.p == row.p_holm == 1 for row in rows)
+    some = comparison_rows(dict.fromkeys(series, found), ['modality', 'decision'])
+    assert {row.factor for row in some} == {'modality', 'decision'}
 
 
 def test_only_shared_people_are_compared():

@@ -16,16 +16,26 @@ from bids_reid.risk.identification import (
 )
 
 
-def rows(n_correct: int, n: int, no_face: int = 0, **series: Any) -> list[IdentificationRow]:
-    """Rows of a series of ``n`` participants, the last of whom have no face in a photograph."""
+def rows(
+    n_correct: int,
+    n: int,
+    no_face: int = 0,
+    no_template: int = 0,
+    n_gallery: int | None = None,
+    **series: Any,
+) -> list[IdentificationRow]:
+    """Rows of a series of ``n`` participants, the last of whom failed to acquire or enrol."""
     results = [
-        Score(str(i), '', 'no_face' if i >= n - no_face else 'ok', rank=1 if i < n_correct else 9)
-        for i in range(n)
+        Score(str(i), '', 'ok', rank=1 if i < n_correct else 9)
+        for i in range(n - no_face - no_template)
     ]
-    results = [r if r.status == 'ok' else Score(r.participant, '', r.status) for r in results]
+    results += [Score(f'f{i}', '', 'no_face') for i in range(no_face)]
+    results += [Score(f't{i}', '', 'no_template') for i in range(no_template)]
     named = {'condition': 'defaced', 'modality': 'T1w', 'extractor': 'orb', 'decision': 'best'}
+    if n_gallery is None:
+        n_gallery = n - no_template
     return identification_rows(
-        results, Series(**(named | series)), unit='participant', n_gallery=n
+        results, Series(**(named | series)), unit='participant', n_gallery=n_gallery
     )
 
 
@@ -99,12 +109,53 @@ def test_what_failed_is_no_evidence_of_safety() -> None:
     assert (verdict.passed, verdict.n) == (False, 40)
 
 
-@pytest.mark.parametrize('some', [[], rows(0, 5, no_face=5), rows(0, 90, condition='raw')])
+@pytest.mark.parametrize(
+    'some',
+    [
+        [],
+        rows(0, 5, no_face=5),
+        rows(0, 90, condition='raw'),
+        rows(0, 100, no_template=100) + rows(0, 100, no_template=100, extractor='sift'),
+        rows(0, 100, no_template=100, n_gallery=50),
+        rows(1, 100, no_template=99),
+    ],
+)
 def test_nobody_searched_is_not_a_pass(some: list[IdentificationRow]) -> None:
     verdict = risk_verdict(some, condition='defaced', max_risk=0.5)
     assert not verdict.passed
     assert verdict.n == 0
     assert 'not known' in verdict.sentence
+
+
+def test_an_attack_that_searched_nobody_is_not_the_strongest() -> None:
+    """Otherwise a gate says that it judges by an attack that could not succeed."""
+    some = rows(0, 100, no_template=100) + rows(0, 100, no_template=7, extractor='sift')
+    verdict = risk_verdict(some, condition='defaced', max_risk=0.05)
+    assert (verdict.passed, verdict.extractor, verdict.n) == (True, 'sift', 100)
+    assert '0 of 100 participants (7 of whom could not be enrolled)' in verdict.sentence
+    verdict = risk_verdict(
+        rows(0, 100, no_template=7), condition='defaced', max_risk=0.05, not_assessed={'T1w': 7}
+    )
+    assert verdict.n == 93
+    assert 'enrolled' not in verdict.sentence
+
+
+def test_the_limit_allows_for_all_attacks() -> None:
+    """Trying more attacks must not make a pass of what the best of them does not show."""
+    some = [row for name in 'abcdefgh' for row in rows(0, 80, extractor=name)]
+    assert risk_verdict(some[:3], condition='defaced', max_risk=0.05).passed
+    verdict = risk_verdict(some, condition='defaced', max_risk=0.05)
+    assert not verdict.passed
+    assert verdict.n_needed is not None
+    assert verdict.ci_high is not None
+    assert verdict.ci_high > wilson_interval(0, 80)[1]
+    assert 'allowing for all attacks' in verdict.sentence
+    needed = verdict.n_needed
+    for n, passed in ((needed, True), (needed - 1, False)):
+        more = [row for name in 'abcdefgh' for row in rows(0, n, extractor=name)]
+        assert risk_verdict(more, condition='defaced', max_risk=0.05).passed is passed
+    alike = risk_verdict(some, condition='defaced', max_risk=0.05, quantiles={'T1w': 1.96})
+    assert alike.passed
 
 
 @pytest.mark.parametrize(
@@ -118,3 +169,4 @@ def test_without_photographs_scans_are_counted(
     verdicts = ['no findings'] * clear + ['review', None][:others]
     verdict = presence_verdict(verdicts, condition='raw', max_risk=limit)
     assert (verdict.passed, verdict.kind, verdict.n_exposed) == (passed, 'presence', others)
+    assert not verdict.n or 'cut brain) or could not be assessed' in verdict.sentence

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,18 @@ def test_the_gallery_before_is_that_after() -> None:
     assert {r.participant: r.rank for r in mated_ranks(RAW)}['c'] == 2
 
 
+def test_several_photographs_stay_pooled_as_they_were() -> None:
+    """A rate before and after would otherwise not be that of the same attack."""
+    several = replace(
+        searches([[9, 0, 0], [0, 8, 0], [7, 4, 0], [0, 5, 0]], 'aabb', 'abc'), pooling='mean'
+    )
+    small = restrict(several, np.array([True, True, False]))
+    ranks = {result.participant: result.rank for result in mated_ranks(small, 'participant')}
+    # by the highest score b would be at rank 2
+    assert ranks == {'a': 1, 'b': 1}
+    assert small.pooling == 'mean'
+
+
 def test_one_of_several_scans_may_be_kept() -> None:
     """Of a participant with two sessions only the one that has a version is compared."""
     small = restrict(RAW, np.array([True, False, False, False, True]))
@@ -64,6 +78,17 @@ def test_who_remains() -> None:
     assert row.ci_low is not None
     assert row.ci_high is not None
     assert row.ci_low < 2 / 3 < row.ci_high
+
+
+def test_who_is_found_by_elimination_is_not_named() -> None:
+    """Somebody would be de-faced again because nobody else could be searched."""
+    after = searches([[3, 1, 1], [9, 1, 1], [9, 1, 1]], 'abc', 'abc')
+    alone = replace(after, enrolled=np.array([True, False, False]))
+    before = restrict(RAW, KEPT)
+    row = reduction_row(before, alone, SERIES, baseline='raw')
+    assert (row.n_gallery_after, row.n_after, row.still_identified) == (1, 1, ())
+    row = reduction_row(before, after, SERIES, baseline='raw', counts=False)
+    assert (row.n_after, row.still_identified) == (1, ())
 
 
 def test_nobody_photographed() -> None:
