@@ -30,13 +30,15 @@ def run_levels(settings: Settings) -> Exit:
     gc.disable()
     from bids_reid.bids.inputs import check_dataset
     from bids_reid.levels.common import crash_folder
-    from bids_reid.levels.group import group_level
+    from bids_reid.levels.group import check_against, group_level
     from bids_reid.levels.participant import participant_level
     from bids_reid.workflows.execute import configure
 
     gc.enable()
     _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
+    if 'group' in settings.levels:
+        check_against(settings)
     configure(
         crash_folder(settings),
         stop_on_first_crash=settings.stop_on_first_crash,

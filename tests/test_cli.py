@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -290,6 +291,39 @@ class TestRefusals:
         """A script that relies on exit code 3 must not read 0 as a pass."""
         code, _ = refused(capsys, dataset, tmp_path / 'o', *options)
         assert code == 64
+
+    @pytest.mark.parametrize(
+        ('record', 'code', 'words'),
+        [
+            (None, 66, 'holds no results of the participant level'),
+            ({'Status': 'ok'}, 66, 'sub-01_desc-skin_T1w.json is damaged or of an older version'),
+            ('itself', 64, '--against is output_dir'),
+        ],
+    )
+    def test_an_earlier_output_that_cannot_be_read(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        dataset: Path,
+        tmp_path: Path,
+        record: dict[str, str] | str | None,
+        code: int,
+        words: str,
+    ) -> None:
+        """It is needed after the whole search, which would be in vain."""
+        out, earlier = tmp_path / 'out', tmp_path / 'earlier'
+        folder = earlier / 'sub-01' / 'anat'
+        folder.mkdir(parents=True)
+        if isinstance(record, dict):
+            (folder / 'sub-01_desc-skin_T1w.json').write_text(json.dumps(record))
+        elif record:
+            out.mkdir()
+            earlier = tmp_path / 'link'
+            earlier.symlink_to(out)
+        told, said = refused(capsys, dataset, out, 'participant', 'group', '--against', earlier)
+        assert told == code
+        assert words in said
+        # before anything is written
+        assert not out.exists() or not list(out.iterdir())
 
     @pytest.mark.parametrize('description', [None, '{"Name": "x"}', '{', '[]', '5', ''])
     def test_not_bids(

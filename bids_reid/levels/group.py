@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bids_reid.bids.inputs import dataset_participants, participant_variables
 from bids_reid.bids.outputs import prepare_output, read_json
 from bids_reid.bids.photos import find_photos
-from bids_reid.errors import Exit, NoInputError, NothingSelectedError, ReidError
+from bids_reid.errors import Exit, NoInputError, NothingSelectedError, ReidError, UsageError
 from bids_reid.levels.common import dataset_name, forget, run, say, say_left_out
 from bids_reid.report.findings import group_findings
 from bids_reid.report.text import change_lines, rate_table
@@ -84,6 +84,25 @@ def group_level(settings: Settings) -> Exit:
     if verdict is not None and not verdict['passed']:
         return Exit.RISK
     return Exit.SOME_FAILED if any(scan.line.status == 'failed' for scan in scans) else Exit.OK
+
+
+def check_against(settings: Settings) -> None:
+    """Find out, before the long search, whether the output of ``--against`` can be read.
+
+    Raises
+    ------
+    UsageError
+        It is ``output_dir``, whose scans are linked with each other anyway.
+    NoInputError
+        It holds no results of the participant level, or those of an older version.
+    NothingSelectedError
+        It has none of the modalities asked for.
+    """
+    if settings.against is None:
+        return
+    if settings.against.resolve() == settings.output_dir.resolve():
+        raise UsageError('--against is output_dir: its scans are linked with each other anyway')
+    read_scans(settings.against, modalities=settings.modalities)
 
 
 def _check_conditions(choice: Choice, scans: Sequence[EnrolledScan], settings: Settings) -> None:

@@ -57,8 +57,11 @@ def linked_scans(
     """
     found = [_linked(scan, THIS) for scan in scans]
     if other is not None:
-        theirs = read_scans(other, modalities=modalities)
-        found += [_linked(scan, other.resolve().name) for scan in theirs]
+        theirs, name = read_scans(other, modalities=modalities), other.resolve().name
+        if name in ('', THIS):
+            # a folder may be named like the run's own sets
+            name = f'against-{name}'
+        found += [_linked(scan, name) for scan in theirs]
     return found
 
 

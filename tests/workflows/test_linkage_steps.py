@@ -75,3 +75,12 @@ def test_an_earlier_output_that_is_none_is_said(tmp_path: Path) -> None:
     scans = read_scans(output(tmp_path / 'now', '01', 1))
     with pytest.raises(NoInputError):
         linked_scans(scans, tmp_path)
+
+
+def test_a_folder_named_like_the_run_is_another_dataset(tmp_path: Path) -> None:
+    """Otherwise its scans are counted as this run's, and linked with nothing."""
+    scans = read_scans(output(tmp_path / 'now', '01', 1))
+    sets = {
+        scan.scan_set.dataset for scan in linked_scans(scans, output(tmp_path / 'this', '01', 2))
+    }
+    assert sets == {'this', 'against-this'}
