@@ -76,7 +76,8 @@ def linkage_tables(
     """Compare all sets of scans that share participants, by templates and by the skin.
 
     Templates are read one pair of sets at a time. A template made with another version of its
-    model than is installed can be compared with its like only: its scan counts as failed.
+    model than is installed can be compared with its like only: its scan counts as failed. Where
+    nothing at all of one side can be compared there is no row, since 0% would look safe.
 
     Parameters
     ----------
@@ -121,9 +122,11 @@ def _by_features(
     seed: int,
 ) -> Iterator[LinkageRow]:
     sides = [[_template(scan, extractor) for scan in side] for side in (probes, gallery)]
+    enrolled = [np.array([one is not None for one in side], np.bool_) for side in sides]
+    if not all(side.any() for side in enrolled):
+        return
     for decision in linkage.DECISIONS:
         scores = linkage.linkage_scores(sides[0], sides[1], decision)
-        enrolled = [np.array([one is not None for one in side], np.bool_) for side in sides]
         yield _row(comparison, scores, (probes, gallery), enrolled, extractor, decision, seed)
 
 
@@ -138,6 +141,8 @@ def _by_surface(
 
     sides = [np.array([_signature(scan) for scan in side]) for side in (probes, gallery)]
     enrolled = [np.isfinite(side).any(axis=1) for side in sides]
+    if not all(side.any() for side in enrolled):
+        return
     for region in REGIONS:
         scores = signature_scores(sides[0], sides[1], region)
         yield _row(comparison, scores, (probes, gallery), enrolled, extractor, region, seed)
@@ -174,27 +179,41 @@ def _template(scan: LinkedScan, extractor: str) -> Template | None:
         template = read_template(files, extractor, found_only=False)
     except ScanError:
         return None
-    if not isinstance(template, Template) or not len(template.features):
+    if not isinstance(template, Template) or not _usable(template):
         return None
     same = made_with(files, extractor, load_extractor(extractor).identity())
     return template if same else None
 
 
+def _usable(template: Template) -> bool:
+    """Whether there are features, and numbers only: one NaN would spread to a set's mean."""
+    features = template.features
+    whole = features.ndim == 2 and len(features) == len(template.views) > 0
+    return whole and bool(np.isfinite(features).all())
+
+
 def _signature(scan: LinkedScan) -> NDArray[np.float32]:
-    """Return the shape of a scan's head; all NaN if it has no surface, or is a brain."""
+    """Return the shape of a scan's head; all NaN if it has none, or is a brain."""
     from bids_reid.surface.signature import directions
 
-    files, record = scan.scan.files, scan.scan.record
-    if not files.skin.exists() or 'FaceFrame' not in record or record.get('SkullStripped'):
-        return np.full(len(directions()), np.nan, np.float32)
-    return _read_signature(files)
+    record = scan.scan.record
+    if 'FaceFrame' in record and not record.get('SkullStripped'):
+        signature = _read_signature(scan.scan.files)
+        if signature is not None:
+            return signature
+    return np.full(len(directions()), np.nan, np.float32)
 
 
 @lru_cache(maxsize=MAX_SIGNATURES)
-def _read_signature(files: ScanFiles) -> NDArray[np.float32]:
+def _read_signature(files: ScanFiles) -> NDArray[np.float32] | None:
     """Read a surface, which takes longer than all else: every set is compared with many."""
     from bids_reid.surface.gifti import read_surface
     from bids_reid.surface.signature import head_signature
 
-    points, _ = read_surface(files.skin)
-    return head_signature(points, read_frame(read_json(files.record)))
+    try:
+        points, _ = read_surface(files.skin)
+        frame = read_frame(read_json(files.record))
+        return head_signature(points, frame) if np.isfinite(points).all() else None
+    # a parser of XML, of zip, of base64 and of GIFTI each has its own
+    except Exception:  # noqa: BLE001
+        return None
