@@ -100,7 +100,8 @@ def plan(members: Sequence[Member]) -> list[Comparison]:
     """Pair all sets that share `MIN_COMMON` participants or more.
 
     The probe is what would be shared: a condition other than raw, a later session, another
-    dataset's scans; the gallery is what an attacker may hold. Same input, same order.
+    dataset's scans; the gallery is what an attacker may hold. Two sets of another dataset are not
+    this run's business. Equal labels are taken for the same person. Same input, same order.
     """
     owners: dict[ScanSet, set[str]] = {}
     for member in members:
@@ -109,7 +110,8 @@ def plan(members: Sequence[Member]) -> list[Comparison]:
     return [
         Comparison(probe=second, gallery=first)
         for first, second in combinations(ordered, 2)
-        if len(owners[first] & owners[second]) >= MIN_COMMON
+        if THIS in (first.dataset, second.dataset)
+        and len(owners[first] & owners[second]) >= MIN_COMMON
     ]
 
 

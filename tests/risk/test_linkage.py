@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -128,6 +130,13 @@ def test_sets_that_share_people_are_compared_once_the_shared_one_as_probe() -> N
         Comparison(probe=DEFACED, gallery=RAW),
         Comparison(probe=DEFACED, gallery=LATER),
     ]
+
+
+def test_links_within_another_dataset_are_left_out() -> None:
+    """They say nothing of the scans that are audited, and may be its strongest link."""
+    theirs = [replace(each, dataset='earlier') for each in (RAW, LATER)]
+    members = [Member(each, who) for each in (RAW, *theirs) for who in ('01', '02')]
+    assert plan(members) == [Comparison(probe=other, gallery=RAW) for other in theirs]
 
 
 def test_unknown_decisions_and_other_features_are_refused() -> None:
