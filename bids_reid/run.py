@@ -104,8 +104,8 @@ def _check_options(settings: Settings) -> None:
         raise UsageError('--bids-filter-file chooses scans at the participant level')
     if 'group' not in settings.levels and settings.max_risk is not None:
         raise UsageError('--max-risk is judged at the group level')
-    if settings.audit is not None and settings.max_risk is None:
-        raise UsageError('--audit says what --max-risk is about, which is missing')
+    if 'group' not in settings.levels and settings.audit is not None:
+        raise UsageError('--audit says what the page of the group level is about')
     if 'group' in settings.levels and settings.reports_only:
         raise UsageError(
             '--reports-only writes the pages of participants; group always writes its own page'

@@ -71,7 +71,7 @@ def group_level(settings: Settings) -> Exit:
     if reasons:
         raise ReidError(_summary(reasons))
     rows = read_rows(settings.output_dir)
-    for finding in group_findings(rows):
+    for finding in group_findings(rows, settings.audited):
         say(finding.sentence)
     if rows:
         say(rate_table(rows))
@@ -114,7 +114,8 @@ def _check_conditions(choice: Choice, scans: Sequence[EnrolledScan], settings: S
         There are none of one: an audit without it would be one of something else.
     """
     there = {scan.line.condition for scan in scans}
-    audited = [choice.audited] if choice.max_risk is not None else []
+    named = choice.max_risk is not None or settings.audit is not None
+    audited = [choice.audited] if named else []
     for name in (*choice.conditions[1:], *audited):
         if name not in there:
             raise NothingSelectedError(
