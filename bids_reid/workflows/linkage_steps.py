@@ -77,7 +77,8 @@ def linkage_tables(
 
     Templates are read one pair of sets at a time. A template made with another version of its
     model than is installed can be compared with its like only: its scan counts as failed. Where
-    nothing at all of one side can be compared there is no row, since 0% would look safe.
+    nothing at all of one side can be compared there is no row, since 0% would look safe. Of large
+    sets a part is compared (`bids_reid.risk.linkage.compared_participants`).
 
     Parameters
     ----------
@@ -91,14 +92,27 @@ def linkage_tables(
     plan = linkage.plan([Member(scan.scan_set, scan.participant) for scan in scans])
     rows: list[LinkageRow] = []
     for comparison in plan:
-        probes, gallery = (
-            [scan for scan in scans if scan.scan_set == side]
-            for side in (comparison.probe, comparison.gallery)
+        probes, gallery = _compared(
+            [scan for scan in scans if scan.scan_set == comparison.probe],
+            [scan for scan in scans if scan.scan_set == comparison.gallery],
         )
         for extractor in extractors:
             compare = _by_surface if extractor == SURFACE else _by_features
             rows += compare(comparison, probes, gallery, extractor, seed)
     return rows
+
+
+def _compared(
+    probes: Sequence[LinkedScan], gallery: Sequence[LinkedScan]
+) -> tuple[list[LinkedScan], list[LinkedScan]]:
+    """Leave out the scans of whom large sets have too many."""
+    first, second = linkage.compared_participants(
+        (scan.participant for scan in probes), (scan.participant for scan in gallery)
+    )
+    return (
+        [scan for scan in probes if scan.participant in first],
+        [scan for scan in gallery if scan.participant in second],
+    )
 
 
 def linkage_rows(rows: Iterable[LinkageRow]) -> Iterator[dict[str, object]]:

@@ -10,6 +10,7 @@ import pytest
 from bids_reid.bids.outputs import ScanFiles, read_json, read_table, write_json, write_table
 from bids_reid.errors import NoInputError
 from bids_reid.faces.extractors import load_extractor
+from bids_reid.risk import linkage
 from bids_reid.surface.gifti import write_surface
 from bids_reid.workflows.library import read_scans
 from bids_reid.workflows.linkage_steps import linkage_rows, linkage_tables, linked_scans
@@ -126,3 +127,14 @@ def test_what_cannot_be_compared_is_no_zero(tmp_path: Path) -> None:
         scan.files.skin.unlink()
     linked = linked_scans(scans, earlier)
     assert linkage_tables(linked, ['face_recognition', 'surface']) == []
+
+
+def test_who_is_not_compared_is_in_no_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of large sets a part is compared: the others must not count as not linked."""
+    monkeypatch.setattr(linkage.compared_participants, '__defaults__', (2,))
+    scans = read_scans(output(tmp_path / 'now', '01', 1))
+    earlier = output(tmp_path / 'earlier', '01', 2)
+    rows = linkage_tables(linked_scans(scans, earlier), ['face_recognition', 'surface'])
+    assert {(row.n_probes, row.n_gallery, row.n_correct) for row in rows} == {(2, 2, 2)}
