@@ -216,7 +216,8 @@ def _add_analysis(parser: Parser) -> None:
     group.add_argument(
         '--audit',
         metavar='NAME',
-        help='which condition --max-risk is about (default: the last of -d, else raw)',
+        help='group level: which condition is to be shared: page, sentences and --max-risk are '
+        'about it (default: the last of -d, else raw)',
     )
     group.add_argument(
         '--against',

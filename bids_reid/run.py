@@ -30,13 +30,15 @@ def run_levels(settings: Settings) -> Exit:
     gc.disable()
     from bids_reid.bids.inputs import check_dataset
     from bids_reid.levels.common import crash_folder
-    from bids_reid.levels.group import group_level
+    from bids_reid.levels.group import check_against, group_level
     from bids_reid.levels.participant import participant_level
     from bids_reid.workflows.execute import configure
 
     gc.enable()
     _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
+    if 'group' in settings.levels:
+        check_against(settings)
     configure(
         crash_folder(settings),
         stop_on_first_crash=settings.stop_on_first_crash,
@@ -102,8 +104,8 @@ def _check_options(settings: Settings) -> None:
         raise UsageError('--bids-filter-file chooses scans at the participant level')
     if 'group' not in settings.levels and settings.max_risk is not None:
         raise UsageError('--max-risk is judged at the group level')
-    if settings.audit is not None and settings.max_risk is None:
-        raise UsageError('--audit says what --max-risk is about, which is missing')
+    if 'group' not in settings.levels and settings.audit is not None:
+        raise UsageError('--audit says what the page of the group level is about')
     if 'group' in settings.levels and settings.reports_only:
         raise UsageError(
             '--reports-only writes the pages of participants; group always writes its own page'

@@ -60,7 +60,7 @@ class Settings:
 
     @property
     def audited(self) -> str:
-        """The condition that --max-risk is about: what was given last is what is to be shared."""
+        """What page and --max-risk are about: what was given last is what is to be shared."""
         return self.audit or (self.derivatives[-1][0] if self.derivatives else 'raw')
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -286,7 +287,7 @@ class TestRefusals:
         assert 'only read' in said
 
     @pytest.mark.parametrize(
-        'options', [('participant', '--max-risk', '0.1'), ('group', '--audit', 'raw')]
+        'options', [('participant', '--max-risk', '0.1'), ('participant', '--audit', 'raw')]
     )
     def test_a_gate_that_would_do_nothing(
         self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path, options: tuple
@@ -294,6 +295,63 @@ class TestRefusals:
         """A script that relies on exit code 3 must not read 0 as a pass."""
         code, _ = refused(capsys, dataset, tmp_path / 'o', *options)
         assert code == 64
+
+    def test_what_is_shared_may_be_raw(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
+    ) -> None:
+        """BIDSonym puts the originals into -d: by default the page would be about them."""
+        folder = tmp_path / 'out' / 'sub-01' / 'anat'
+        folder.mkdir(parents=True)
+        for name in ('', 'original'):
+            record = {
+                'Status': 'ok',
+                'Condition': name or 'raw',
+                'Sources': ['bids:raw:x'],
+                'ViewsWithFace': 9,
+            }
+            path = folder / f'sub-01_desc-{name}skin_T1w.json'
+            path.write_text(json.dumps(record))
+        options = ('group', '-d', f'original={dataset}', '--dry-run', '--audit')
+        asked = [str(each) for each in (dataset, tmp_path / 'out', *options)]
+        assert main([*asked, 'raw']) == 0
+        capsys.readouterr()
+        # without --max-risk, too, a condition that is not there is no other one's page
+        code, said = refused(capsys, *asked, 'defaced')
+        assert code == 18
+        assert '-d defaced=DIR' in said
+
+    @pytest.mark.parametrize(
+        ('record', 'code', 'words'),
+        [
+            (None, 66, 'holds no results of the participant level'),
+            ({'Status': 'ok'}, 66, 'sub-01_desc-skin_T1w.json is damaged or of an older version'),
+            ('itself', 64, '--against is output_dir'),
+        ],
+    )
+    def test_an_earlier_output_that_cannot_be_read(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        dataset: Path,
+        tmp_path: Path,
+        record: dict[str, str] | str | None,
+        code: int,
+        words: str,
+    ) -> None:
+        """It is needed after the whole search, which would be in vain."""
+        out, earlier = tmp_path / 'out', tmp_path / 'earlier'
+        folder = earlier / 'sub-01' / 'anat'
+        folder.mkdir(parents=True)
+        if isinstance(record, dict):
+            (folder / 'sub-01_desc-skin_T1w.json').write_text(json.dumps(record))
+        elif record:
+            out.mkdir()
+            earlier = tmp_path / 'link'
+            earlier.symlink_to(out)
+        told, said = refused(capsys, dataset, out, 'participant', 'group', '--against', earlier)
+        assert told == code
+        assert words in said
+        # before anything is written
+        assert not out.exists() or not list(out.iterdir())
 
     @pytest.mark.parametrize('description', [None, '{"Name": "x"}', '{', '[]', '5', ''])
     def test_not_bids(

@@ -79,7 +79,7 @@ def save_scan(
     same = all(old.get(key) == origin[key] for key in ('SourceSHA256', 'SoftwareVersions'))
     if not same or _completes(old) != _completes(measured):
         # no template or render of another version of the scan stays beside the new ones
-        _remove_results(files)
+        remove_results(files)
         old = {}
     copy_file(surface, files.skin)
     write_table(
@@ -111,7 +111,7 @@ def save_scan(
 def save_failure(scan: Scan, dataset_dir: Path, output_dir: Path, reason: str) -> None:
     """Write the record of a scan that could not be processed, and take away older results."""
     files = ScanFiles.of(scan, output_dir)
-    _remove_results(files)
+    remove_results(files)
     write_json(
         files.record,
         {
@@ -182,7 +182,7 @@ def made_with(files: ScanFiles, extractor: str, model: Mapping[str, str]) -> boo
     return all(sidecar.get(key) == value for key, value in model.items())
 
 
-def _remove_results(files: ScanFiles) -> None:
+def remove_results(files: ScanFiles) -> None:
     """Remove what was made from one version of a scan; other conditions keep their files."""
     known = {*EXTRACTORS, *read_json(files.record).get('Extractors', ())}
     mine = [files.record, files.skin, files.views, files.renders]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bids_reid.bids.inputs import dataset_participants, participant_variables
 from bids_reid.bids.outputs import prepare_output, read_json
 from bids_reid.bids.photos import find_photos
-from bids_reid.errors import Exit, NoInputError, NothingSelectedError, ReidError
+from bids_reid.errors import Exit, NoInputError, NothingSelectedError, ReidError, UsageError
 from bids_reid.levels.common import dataset_name, forget, run, say, say_left_out
 from bids_reid.report.findings import group_findings
 from bids_reid.report.text import change_lines, rate_table
@@ -71,7 +71,7 @@ def group_level(settings: Settings) -> Exit:
     if reasons:
         raise ReidError(_summary(reasons))
     rows = read_rows(settings.output_dir)
-    for finding in group_findings(rows):
+    for finding in group_findings(rows, settings.audited):
         say(finding.sentence)
     if rows:
         say(rate_table(rows))
@@ -86,6 +86,25 @@ def group_level(settings: Settings) -> Exit:
     return Exit.SOME_FAILED if any(scan.line.status == 'failed' for scan in scans) else Exit.OK
 
 
+def check_against(settings: Settings) -> None:
+    """Find out, before the long search, whether the output of ``--against`` can be read.
+
+    Raises
+    ------
+    UsageError
+        It is ``output_dir``, whose scans are linked with each other anyway.
+    NoInputError
+        It holds no results of the participant level, or those of an older version.
+    NothingSelectedError
+        It has none of the modalities asked for.
+    """
+    if settings.against is None:
+        return
+    if settings.against.resolve() == settings.output_dir.resolve():
+        raise UsageError('--against is output_dir: its scans are linked with each other anyway')
+    read_scans(settings.against, modalities=settings.modalities)
+
+
 def _check_conditions(choice: Choice, scans: Sequence[EnrolledScan], settings: Settings) -> None:
     """Find out whether there are results of every condition asked for.
 
@@ -95,7 +114,8 @@ def _check_conditions(choice: Choice, scans: Sequence[EnrolledScan], settings: S
         There are none of one: an audit without it would be one of something else.
     """
     there = {scan.line.condition for scan in scans}
-    audited = [choice.audited] if choice.max_risk is not None else []
+    named = choice.max_risk is not None or settings.audit is not None
+    audited = [choice.audited] if named else []
     for name in (*choice.conditions[1:], *audited):
         if name not in there:
             raise NothingSelectedError(

@@ -8,9 +8,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.conditions import find_versions
-from bids_reid.bids.derivatives import is_up_to_date, renew_claim, save_failure
+from bids_reid.bids.derivatives import (
+    FAILED,
+    is_up_to_date,
+    remove_results,
+    renew_claim,
+    save_failure,
+)
 from bids_reid.bids.inputs import dataset_participants, find_scans
-from bids_reid.bids.outputs import RAW, ScanFiles, prepare_output
+from bids_reid.bids.outputs import RAW, ScanFiles, prepare_output, scan_records
 from bids_reid.errors import Exit
 from bids_reid.faces.extractors import available_extractors, load_extractor
 from bids_reid.levels.common import dataset_name, forget, run, say, say_left_out
@@ -35,7 +41,7 @@ def participant_level(settings: Settings) -> Exit:
         say(f'extractors: {", ".join(names)}')
         say_left_out(left_out)
         settings = replace(settings, extractors=names)
-    scans, refused = _choose(settings)
+    scans, refused, taken = _choose(settings)
     stale = _to_do(scans, settings)
     people = {scan.participant for scan in scans}
     say(f'{len(scans)} scans of {len(people)} participants, {len(stale)} to do')
@@ -44,6 +50,7 @@ def participant_level(settings: Settings) -> Exit:
             say(f'  {scan.path}')
         return Exit.OK
     prepare_output(settings.output_dir, settings.bids_dir, settings.derivatives)
+    _remove_stale([*scans, *(scan for scan, _ in refused)], taken, settings)
     for scan, reason in refused:
         _save_failure(scan, settings, reason)
     for scan in scans:
@@ -54,8 +61,11 @@ def participant_level(settings: Settings) -> Exit:
     return _report([*scans, *(scan for scan, _ in refused)], settings)
 
 
-def _choose(settings: Settings) -> tuple[list[Scan], list[tuple[Scan, str]]]:
-    """Find the scans of all conditions, and those that are not clear, with the reason."""
+def _choose(settings: Settings) -> tuple[list[Scan], list[tuple[Scan, str]], list[Scan]]:
+    """Find the scans of all conditions, those that are not clear, with the reason, and others.
+
+    The others are images of the raw dataset that are not raw, but versions.
+    """
     modalities = settings.modalities or DEFAULT_MODALITIES
     raw: Sequence[Scan] = find_scans(
         settings.bids_dir,
@@ -67,7 +77,7 @@ def _choose(settings: Settings) -> tuple[list[Scan], list[tuple[Scan, str]]]:
         note=say,
     )
     if not settings.derivatives:
-        return list(raw), []
+        return list(raw), [], []
     originals = raw
     if settings.sessions or settings.filter_file:
         # what the filters leave out is an original all the same
@@ -81,6 +91,7 @@ def _choose(settings: Settings) -> tuple[list[Scan], list[tuple[Scan, str]]]:
     unwanted = {(scan.source_name, scan.modality) for scan in set(originals) - set(raw)}
     versions: list[Scan] = []
     refused: list[tuple[Scan, str]] = []
+    taken: list[Scan] = []
     for name, folder in settings.derivatives:
         found = find_versions(
             name,
@@ -91,10 +102,44 @@ def _choose(settings: Settings) -> tuple[list[Scan], list[tuple[Scan, str]]]:
             modalities=modalities,
             note=say,
         )
+        taken += [scan for scan in raw if scan.path.resolve() in found.taken]
         raw = [scan for scan in raw if scan.path.resolve() not in found.taken]
         versions += [scan for scan in found.scans if _wanted(scan, unwanted, settings)]
         refused += [entry for entry in found.refused if _wanted(entry[0], unwanted, settings)]
-    return [*raw, *versions], refused
+    return [*raw, *versions], refused, taken
+
+
+def _remove_stale(scans: Sequence[Scan], taken: Sequence[Scan], settings: Settings) -> None:
+    """Remove what earlier runs left of scans that are none any more.
+
+    An image may have been processed as raw before it was said to be a version (``taken``), and a
+    failure stays on record when its image is gone or is no longer ambiguous. Only what this run
+    would have chosen is removed: other participants, sessions and conditions are not its business.
+    """
+    chosen = {ScanFiles.of(scan, settings.output_dir) for scan in scans}
+    stale = {ScanFiles.of(scan, settings.output_dir) for scan in taken}
+    # a filter file may leave out what is a scan all the same
+    if settings.filter_file is None:
+        people = settings.participants or sorted(dataset_participants(settings.bids_dir))
+        stale |= {
+            files
+            for files, record in scan_records(settings.output_dir, people)
+            if record['Status'] == FAILED and _in_choice(files, settings)
+        }
+    for files in sorted(stale - chosen, key=lambda files: files.record):
+        if files.record.exists():
+            say(f'removed, as it is no scan any more: {files.record.name}')
+            remove_results(files)
+
+
+def _in_choice(files: ScanFiles, settings: Settings) -> bool:
+    """Whether the options choose the scan that files are of."""
+    session = files.folder.parent.name.removeprefix('ses-')
+    return (
+        files.condition in settings.datasets
+        and files.modality in (settings.modalities or DEFAULT_MODALITIES)
+        and (not settings.sessions or session in settings.sessions)
+    )
 
 
 def _wanted(scan: Scan, unwanted: Collection[tuple[str, str]], settings: Settings) -> bool:

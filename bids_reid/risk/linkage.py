@@ -12,7 +12,7 @@ condition share (a tool's cut, a contrast) tells nobody from anybody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
@@ -37,6 +37,8 @@ DECISIONS: tuple[Decision, ...] = ('pose', 'centred')
 them, after the mean of its set is taken from the features of each view."""
 MIN_COMMON = 2
 """With one participant in common there is nobody to be taken for."""
+MAX_PARTICIPANTS = 300
+"""So many of each side are compared: all pairs of a biobank would take days."""
 N_PERMUTATIONS = 1000
 RAW = 'raw'
 THIS = 'this'
@@ -100,7 +102,8 @@ def plan(members: Sequence[Member]) -> list[Comparison]:
     """Pair all sets that share `MIN_COMMON` participants or more.
 
     The probe is what would be shared: a condition other than raw, a later session, another
-    dataset's scans; the gallery is what an attacker may hold. Same input, same order.
+    dataset's scans; the gallery is what an attacker may hold. Two sets of another dataset are not
+    this run's business. Equal labels are taken for the same person. Same input, same order.
     """
     owners: dict[ScanSet, set[str]] = {}
     for member in members:
@@ -109,8 +112,30 @@ def plan(members: Sequence[Member]) -> list[Comparison]:
     return [
         Comparison(probe=second, gallery=first)
         for first, second in combinations(ordered, 2)
-        if len(owners[first] & owners[second]) >= MIN_COMMON
+        if THIS in (first.dataset, second.dataset)
+        and len(owners[first] & owners[second]) >= MIN_COMMON
     ]
+
+
+def compared_participants(
+    probes: Iterable[str], gallery: Iterable[str], most: int = MAX_PARTICIPANTS
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Choose who of two sets is compared: all, or ``most`` of each spread evenly over the labels.
+
+    Those in both sets come first, the same in both; what room they leave is for the others.
+    """
+    sides = set(probes), set(gallery)
+    both = _evenly(sides[0] & sides[1], most)
+    rest = (_evenly(side - (sides[0] & sides[1]), most - len(both)) for side in sides)
+    first, second = (frozenset([*both, *others]) for others in rest)
+    return first, second
+
+
+def _evenly(labels: Iterable[str], most: int) -> list[str]:
+    """Take ``most`` of the labels in order, or all."""
+    ordered = sorted(labels)
+    n = min(most, len(ordered))
+    return [ordered[number * len(ordered) // n] for number in range(n)]
 
 
 def _gallery_first(one: ScanSet) -> tuple[bool, str, bool, str, str, str]:

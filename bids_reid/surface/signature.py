@@ -98,14 +98,20 @@ def signature_scores(
     azimuth, elevation = np.radians(directions()[where]).T
     flat = np.cos(elevation)
     towards = np.column_stack([flat * np.sin(azimuth), flat * np.cos(azimuth), np.sin(elevation)])
+    products = (towards[:, :, None] * towards[:, None, :]).reshape(-1, 9)
     scores = np.full((len(probes), len(gallery)), np.nan, np.float32)
+    others = gallery[:, where].astype(np.float64)
     for row, probe in enumerate(probes[:, where]):
-        for column, other in enumerate(gallery[:, where]):
-            gap = probe - other
-            common = np.isfinite(gap)
-            if common.mean() < MIN_SHARE:
-                continue
-            shift, *_ = np.linalg.lstsq(towards[common], gap[common], rcond=None)
-            left = gap[common] - towards[common] @ shift
-            scores[row, column] = -np.median(np.abs(left))
+        gap = probe - others
+        common = np.isfinite(gap)
+        enough = common.mean(axis=1) >= MIN_SHARE
+        gap, common = gap[enough], common[enough]
+        # normal equations of all pairs at once: directions all around are far from degenerate
+        normal = (common @ products).reshape(-1, 3, 3)
+        fitted = (np.where(common, gap, 0) @ towards)[..., None]
+        shift = np.linalg.solve(normal, fitted)[..., 0]
+        # NaN sorts to the end
+        left = np.sort(np.abs(gap - shift @ towards.T), axis=1)
+        n, each = common.sum(axis=1), np.arange(len(left))
+        scores[row, enough] = -(left[each, (n - 1) // 2] + left[each, n // 2]) / 2
     return scores

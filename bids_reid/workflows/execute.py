@@ -13,11 +13,12 @@ from nipype import logging as nipype_logging
 from nipype.pipeline import plugins
 
 from bids_reid import errors
+from bids_reid.bids.outputs import write_text
 from bids_reid.errors import CannotWriteError, ReidError, UsageError
 from bids_reid.workflows.plugin import SteadyMultiProc, named_plugin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from nipype.pipeline import engine as pe
@@ -93,6 +94,9 @@ def run_graph(
 ) -> dict[str, str]:
     """Run ``workflow``; return the full name of each node that failed, with the reason.
 
+    Of what Nipype writes about a node that failed, its inputs are taken away: they name people on
+    photographs, and hold what participants.tsv says of participants.
+
     Parameters
     ----------
     base_dir : Path
@@ -131,10 +135,15 @@ def run_graph(
             # Nipype runs what needs more alone, but waits forever with hardly any
             arguments['memory_gb'] = max(memory_gb, LEAST_MEMORY_GB)
         plugin = SteadyMultiProc(arguments | callback)
+    private = _private_words(workflow)
     try:
-        workflow.run(plugin=plugin)
+        try:
+            workflow.run(plugin=plugin)
+        finally:
+            crashes = set(crash_dir.glob('crash-*.txt')) - before
+            _make_discreet(workflow, crashes, private)
     except (RuntimeError, OSError, LookupError) as error:
-        own = _failed_nodes(workflow, set(crash_dir.glob('crash-*.txt')) - before)
+        own = _failed_nodes(workflow, crashes)
         if own:
             return own
         # anything else is no node's failure
@@ -147,6 +156,44 @@ def run_graph(
     return {}
 
 
+def _private_words(workflow: pe.Workflow) -> list[str]:
+    """Paths and names of the photographs that nodes get, the longest first."""
+    words: set[str] = set()
+    for name in workflow.list_node_names():
+        for photo in getattr(workflow.get_node(name).inputs, 'photos', None) or ():
+            words |= {str(photo.path), str(photo.path.resolve()), photo.path.name, photo.name}
+    return sorted(words, key=lambda word: (-len(word), word))
+
+
+def _make_discreet(workflow: pe.Workflow, crashes: Iterable[Path], private: Sequence[str]) -> None:
+    """Keep of crash files of this workflow which node failed, where and why, and nothing else."""
+    nodes = {f'{workflow.name}.{node}' for node in workflow.list_node_names()}
+    for path in sorted(crashes):
+        text = path.read_text(encoding='utf-8', errors='replace')
+        if _node_of(text) in nodes:
+            write_text(path, _discreet(text, private))
+
+
+def _discreet(text: str, private: Sequence[str]) -> str:
+    """Take the inputs of the node, and photographs' names, out of a crash file's text."""
+    head, inputs, rest = text.partition('\nNode inputs:\n')
+    if inputs:
+        started = re.search(r'^Traceback', rest, re.MULTILINE)
+        # without a traceback there is one line that says why
+        lines = rest.splitlines()
+        why = [line for line in lines if _LAST_LINE.match(line)][-1:]
+        text = f'{head}\n{rest[started.start() :] if started else chr(10).join(why)}\n'
+    text = '\n'.join(line for line in text.splitlines() if 'Photo(' not in line) + '\n'
+    for word in private:
+        text = text.replace(word, '[photograph]')
+    return text
+
+
+def _node_of(text: str) -> str:
+    """Full name of the node that a crash file is about."""
+    return text.partition('\n')[0].removeprefix('Node: ').strip()
+
+
 def _failed_nodes(workflow: pe.Workflow, crashes: set[Path]) -> dict[str, str]:
     """Nodes of this workflow with the reasons in their crash files; other runs leave some too."""
     reasons = dict(_crash_reason(path) for path in sorted(crashes))
@@ -156,9 +203,9 @@ def _failed_nodes(workflow: pe.Workflow, crashes: set[Path]) -> dict[str, str]:
 
 def _crash_reason(path: Path) -> tuple[str, str]:
     """Full name of the node and the last line of its error."""
-    lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
-    node = lines[0].removeprefix('Node: ').strip() if lines else ''
-    for line in reversed(lines):
+    text = path.read_text(encoding='utf-8', errors='replace')
+    node = _node_of(text)
+    for line in reversed(text.splitlines()):
         match = _LAST_LINE.match(line)
         if match:
             kind, message = match[1], (match[2] or '').strip()

@@ -46,12 +46,11 @@ def read_scans(
     Raises
     ------
     NoInputError
-        The participant level has not left any.
+        The participant level has not left any, or one of an older version that lacks something.
     NothingSelectedError
         It has, but none of those chosen.
     """
-    found = scan_records(output_dir, participants)
-    scans = [EnrolledScan(_scan_line(*record), *record) for record in found]
+    scans = [_read_scan(*found) for found in scan_records(output_dir, participants)]
     if not scans and next(scan_records(output_dir), None) is None:
         raise NoInputError(f'{output_dir} holds no results of the participant level: run it first')
     return select_scans(output_dir, scans, participants, sessions, modalities, conditions)
@@ -122,6 +121,23 @@ def left_out(scans: Sequence[EnrolledScan], used: Collection[str]) -> dict[str, 
     return {
         name: reasons.get(name, 'it was not asked for') for name in EXTRACTORS if name not in used
     }
+
+
+def _read_scan(files: ScanFiles, record: dict[str, Any]) -> EnrolledScan:
+    """Take a record as a scan.
+
+    Raises
+    ------
+    NoInputError
+        It lacks what every record of this version has.
+    """
+    try:
+        return EnrolledScan(_scan_line(files, record), files, record)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise NoInputError(
+            f'{files.record} is damaged or of an older version: run the participant level again, '
+            'or delete it'
+        ) from error
 
 
 def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:

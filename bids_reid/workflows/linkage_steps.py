@@ -57,8 +57,11 @@ def linked_scans(
     """
     found = [_linked(scan, THIS) for scan in scans]
     if other is not None:
-        theirs = read_scans(other, modalities=modalities)
-        found += [_linked(scan, other.resolve().name) for scan in theirs]
+        theirs, name = read_scans(other, modalities=modalities), other.resolve().name
+        if name in ('', THIS):
+            # a folder may be named like the run's own sets
+            name = f'against-{name}'
+        found += [_linked(scan, name) for scan in theirs]
     return found
 
 
@@ -73,7 +76,9 @@ def linkage_tables(
     """Compare all sets of scans that share participants, by templates and by the skin.
 
     Templates are read one pair of sets at a time. A template made with another version of its
-    model than is installed can be compared with its like only: its scan counts as failed.
+    model than is installed can be compared with its like only: its scan counts as failed. Where
+    nothing at all of one side can be compared there is no row, since 0% would look safe. Of large
+    sets a part is compared (`bids_reid.risk.linkage.compared_participants`).
 
     Parameters
     ----------
@@ -87,14 +92,27 @@ def linkage_tables(
     plan = linkage.plan([Member(scan.scan_set, scan.participant) for scan in scans])
     rows: list[LinkageRow] = []
     for comparison in plan:
-        probes, gallery = (
-            [scan for scan in scans if scan.scan_set == side]
-            for side in (comparison.probe, comparison.gallery)
+        probes, gallery = _compared(
+            [scan for scan in scans if scan.scan_set == comparison.probe],
+            [scan for scan in scans if scan.scan_set == comparison.gallery],
         )
         for extractor in extractors:
             compare = _by_surface if extractor == SURFACE else _by_features
             rows += compare(comparison, probes, gallery, extractor, seed)
     return rows
+
+
+def _compared(
+    probes: Sequence[LinkedScan], gallery: Sequence[LinkedScan]
+) -> tuple[list[LinkedScan], list[LinkedScan]]:
+    """Leave out the scans of whom large sets have too many."""
+    first, second = linkage.compared_participants(
+        (scan.participant for scan in probes), (scan.participant for scan in gallery)
+    )
+    return (
+        [scan for scan in probes if scan.participant in first],
+        [scan for scan in gallery if scan.participant in second],
+    )
 
 
 def linkage_rows(rows: Iterable[LinkageRow]) -> Iterator[dict[str, object]]:
@@ -118,9 +136,11 @@ def _by_features(
     seed: int,
 ) -> Iterator[LinkageRow]:
     sides = [[_template(scan, extractor) for scan in side] for side in (probes, gallery)]
+    enrolled = [np.array([one is not None for one in side], np.bool_) for side in sides]
+    if not all(side.any() for side in enrolled):
+        return
     for decision in linkage.DECISIONS:
         scores = linkage.linkage_scores(sides[0], sides[1], decision)
-        enrolled = [np.array([one is not None for one in side], np.bool_) for side in sides]
         yield _row(comparison, scores, (probes, gallery), enrolled, extractor, decision, seed)
 
 
@@ -135,6 +155,8 @@ def _by_surface(
 
     sides = [np.array([_signature(scan) for scan in side]) for side in (probes, gallery)]
     enrolled = [np.isfinite(side).any(axis=1) for side in sides]
+    if not all(side.any() for side in enrolled):
+        return
     for region in REGIONS:
         scores = signature_scores(sides[0], sides[1], region)
         yield _row(comparison, scores, (probes, gallery), enrolled, extractor, region, seed)
@@ -171,27 +193,41 @@ def _template(scan: LinkedScan, extractor: str) -> Template | None:
         template = read_template(files, extractor, found_only=False)
     except ScanError:
         return None
-    if not isinstance(template, Template) or not len(template.features):
+    if not isinstance(template, Template) or not _usable(template):
         return None
     same = made_with(files, extractor, load_extractor(extractor).identity())
     return template if same else None
 
 
+def _usable(template: Template) -> bool:
+    """Whether there are features, and numbers only: one NaN would spread to a set's mean."""
+    features = template.features
+    whole = features.ndim == 2 and len(features) == len(template.views) > 0
+    return whole and bool(np.isfinite(features).all())
+
+
 def _signature(scan: LinkedScan) -> NDArray[np.float32]:
-    """Return the shape of a scan's head; all NaN if it has no surface, or is a brain."""
+    """Return the shape of a scan's head; all NaN if it has none, or is a brain."""
     from bids_reid.surface.signature import directions
 
-    files, record = scan.scan.files, scan.scan.record
-    if not files.skin.exists() or 'FaceFrame' not in record or record.get('SkullStripped'):
-        return np.full(len(directions()), np.nan, np.float32)
-    return _read_signature(files)
+    record = scan.scan.record
+    if 'FaceFrame' in record and not record.get('SkullStripped'):
+        signature = _read_signature(scan.scan.files)
+        if signature is not None:
+            return signature
+    return np.full(len(directions()), np.nan, np.float32)
 
 
 @lru_cache(maxsize=MAX_SIGNATURES)
-def _read_signature(files: ScanFiles) -> NDArray[np.float32]:
+def _read_signature(files: ScanFiles) -> NDArray[np.float32] | None:
     """Read a surface, which takes longer than all else: every set is compared with many."""
     from bids_reid.surface.gifti import read_surface
     from bids_reid.surface.signature import head_signature
 
-    points, _ = read_surface(files.skin)
-    return head_signature(points, read_frame(read_json(files.record)))
+    try:
+        points, _ = read_surface(files.skin)
+        frame = read_frame(read_json(files.record))
+        return head_signature(points, frame) if np.isfinite(points).all() else None
+    # a parser of XML, of zip, of base64 and of GIFTI each has its own
+    except Exception:  # noqa: BLE001
+        return None

@@ -6,7 +6,7 @@ import re
 from dataclasses import fields, replace
 from html.parser import HTMLParser
 from importlib.resources import files
-from json import loads
+from json import dumps, loads
 
 import pytest
 
@@ -27,6 +27,7 @@ from bids_reid.report.content import (
 from bids_reid.report.findings import group_findings
 from bids_reid.report.group import group_page
 from bids_reid.report.participant import participant_page
+from bids_reid.report.summary import group_summary
 from bids_reid.risk.identification import (
     IdentificationRow,
     Series,
@@ -299,16 +300,20 @@ def test_photographs_are_counted_by_what_they_were_used_for():
     photos = (
         PhotoLine('a.jpg', '01', True, True, 'ok'),
         PhotoLine('b.jpg', '01', True, True, 'no_face', 'nothing found'),
-        PhotoLine('c.jpg', '99', False, False, 'ok'),
-        PhotoLine('d.jpg', None, False, False, 'ok'),
-        PhotoLine('e.jpg', None, False, False, 'unreadable', 'not an image'),
+        PhotoLine('distractor 1', 'JaneDoe', False, False, 'ok'),
+        PhotoLine('distractor 2', None, False, False, 'ok'),
+        PhotoLine('distractor 3', None, False, False, 'unreadable', 'not an image'),
     )
-    page = text_of(group_page(make_report(make_results(1, 2), 2, photos=photos)))
+    report = make_report(make_results(1, 2), 2, photos=photos)
+    html = group_page(report)
+    page = text_of(html)
     assert 'Of participants 2 1 1 0 1 participant searched for' in page
     assert 'Distractors 3 2 0 1' in page
     assert '2 without a label, 1 with a label that is not in the dataset' in page
-    assert 'c.jpg sub-99' in page
-    assert 'd.jpg' not in page
+    assert 'Photographs whose label is not in the dataset (1) distractor 1.' in page
+    # a label that is not in the dataset may be a stranger's name
+    assert 'JaneDoe' not in html + dumps(group_summary(report))
+    assert 'distractor 2' not in page
     assert 'no processed scan' not in page
 
 

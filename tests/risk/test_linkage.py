@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bids_reid.records import Template
 from bids_reid.risk.linkage import (
     DECISIONS,
+    MAX_PARTICIPANTS,
     Comparison,
     Decision,
     LinkageRow,
     Member,
     ScanSet,
+    compared_participants,
     equal_error_rate,
     link,
     linkage_scores,
@@ -128,6 +132,29 @@ def test_sets_that_share_people_are_compared_once_the_shared_one_as_probe() -> N
         Comparison(probe=DEFACED, gallery=RAW),
         Comparison(probe=DEFACED, gallery=LATER),
     ]
+
+
+def test_of_large_sets_the_same_people_are_compared() -> None:
+    """A biobank's run would not end; and people without a mate would be no test of linkage."""
+    both = [f'a{number:04d}' for number in range(1000)]
+    probes, gallery = compared_participants(both, [*both, 'b'])
+    assert probes == gallery
+    assert len(probes) == MAX_PARTICIPANTS
+    # from the whole range of labels, of which the first may all be of one site
+    assert {label[:2] for label in probes} == {'a0'}
+    assert {label[2] for label in probes} == set('0123456789')
+    # mates first, then others as far as there is room
+    probes, gallery = compared_participants(both[:200], both[100:])
+    assert (len(probes), len(gallery)) == (200, MAX_PARTICIPANTS)
+    assert set(both[100:200]) == probes & gallery
+    assert compared_participants('ab', 'bc') == (set('ab'), set('bc'))
+
+
+def test_links_within_another_dataset_are_left_out() -> None:
+    """They say nothing of the scans that are audited, and may be its strongest link."""
+    theirs = [replace(each, dataset='earlier') for each in (RAW, LATER)]
+    members = [Member(each, who) for each in (RAW, *theirs) for who in ('01', '02')]
+    assert plan(members) == [Comparison(probe=other, gallery=RAW) for other in theirs]
 
 
 def test_unknown_decisions_and_other_features_are_refused() -> None:

@@ -17,8 +17,11 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, Trai
 from nipype.pipeline import engine as pe
 
 from bids_reid.errors import CannotWriteError, ReidError, ScanError, UsageError
+from bids_reid.records import Photo
 from bids_reid.workflows import plugin
 from bids_reid.workflows.execute import _crash_reason, configure, read_plugin, run_graph
+from bids_reid.workflows.group_steps import Choice
+from bids_reid.workflows.interfaces import WriteGroup
 from bids_reid.workflows.plugin import KILLED
 
 if TYPE_CHECKING:
@@ -55,6 +58,22 @@ class Act(SimpleInterface):
             raise ScanError('first line\nsecond line: NotAnError: x')
         Path(self.inputs.folder, what).write_text(str(time.monotonic_ns()))
         self._results['done'] = what
+        return runtime
+
+
+class _PhotoInput(BaseInterfaceInputSpec):
+    photos = traits.List()
+    files = traits.List()
+
+
+class PhotoNode(SimpleInterface):
+    """Fail on a photograph, as the group level may."""
+
+    input_spec = _PhotoInput
+    output_spec = _Output
+
+    def _run_interface(self, runtime: Any) -> Any:
+        self.inputs.photos[0].path.read_bytes()
         return runtime
 
 
@@ -304,6 +323,44 @@ def test_a_work_folder_that_cannot_be_made_is_nobody_s_failure(crashes: Path) ->
     workflow = branches(crashes.parent / 'marks', a='x')
     with pytest.raises(CannotWriteError, match='file/work'):
         run(workflow, crashes, base_dir=crashes.parent / 'file' / 'work')
+
+
+@pytest.mark.parametrize('by', ['own plugin', 'Linear'])
+def test_crash_files_name_nobody(crashes: Path, by: str) -> None:
+    """A stranger's name and path, and values of participants.tsv, must not stay in logs."""
+    folder = crashes.parent / 'Jane_Doe_wedding'
+    folder.mkdir()
+    broken = Photo('Jane_Doe.jpg', 'JaneDoe', folder / 'Jane_Doe.jpg')
+    # a folder where a picture is read ends with an error that has the path in it
+    broken.path.mkdir()
+    choice = Choice(('01',), ('01',), variables={'diagnosis': {'01': 'rare disease'}})
+    workflow = pe.Workflow(name='group_wf')
+    workflow.add_nodes(
+        [
+            pe.Node(PhotoNode(photos=[broken], files=[str(broken.path)]), name='encode'),
+            pe.Node(
+                WriteGroup(
+                    output_dir=str(crashes.parent / 'Out'),
+                    dataset='d',
+                    command='c',
+                    choice=choice,
+                    photos=[broken],
+                    extractors=[],
+                ),
+                name='write',
+            ),
+        ]
+    )
+    plugin_file = linear(crashes) if by == 'Linear' else None
+    reasons = run(workflow, crashes, plugin_file=plugin_file)
+    assert set(reasons) == {'group_wf.encode', 'group_wf.write'}
+    texts = [path.read_text() for path in crashes.glob('crash-*.txt')]
+    assert len(texts) == 2
+    for text in (*texts, *reasons.values()):
+        assert not any(word in text for word in ('Jane', 'rare disease', 'Photo('))
+    # where and why it failed is still told
+    assert all('Traceback' in text and 'in _run_interface' in text for text in texts)
+    assert 'IsADirectoryError' in reasons['group_wf.encode']
 
 
 @pytest.mark.parametrize(
