@@ -135,13 +135,12 @@ def run_graph(
             # Nipype runs what needs more alone, but waits forever with hardly any
             arguments['memory_gb'] = max(memory_gb, LEAST_MEMORY_GB)
         plugin = SteadyMultiProc(arguments | callback)
-    private = _private_words(workflow)
     try:
         try:
             workflow.run(plugin=plugin)
         finally:
             crashes = set(crash_dir.glob('crash-*.txt')) - before
-            _make_discreet(workflow, crashes, private)
+            _make_discreet(workflow, crashes)
     except (RuntimeError, OSError, LookupError) as error:
         own = _failed_nodes(workflow, crashes)
         if own:
@@ -160,18 +159,21 @@ def _private_words(workflow: pe.Workflow) -> list[str]:
     """Paths and names of the photographs that nodes get, the longest first."""
     words: set[str] = set()
     for name in workflow.list_node_names():
-        for photo in getattr(workflow.get_node(name).inputs, 'photos', None) or ():
+        photos = getattr(workflow.get_node(name).inputs, 'photos', None)
+        # neither None nor traits' Undefined
+        for photo in photos if isinstance(photos, list) else ():
             words |= {str(photo.path), str(photo.path.resolve()), photo.path.name, photo.name}
-    return sorted(words, key=lambda word: (-len(word), word))
+    return sorted(filter(None, words), key=lambda word: (-len(word), word))
 
 
-def _make_discreet(workflow: pe.Workflow, crashes: Iterable[Path], private: Sequence[str]) -> None:
+def _make_discreet(workflow: pe.Workflow, crashes: Iterable[Path]) -> None:
     """Keep of crash files of this workflow which node failed, where and why, and nothing else."""
     nodes = {f'{workflow.name}.{node}' for node in workflow.list_node_names()}
-    for path in sorted(crashes):
-        text = path.read_text(encoding='utf-8', errors='replace')
-        if _node_of(text) in nodes:
-            write_text(path, _discreet(text, private))
+    texts = {path: path.read_text(encoding='utf-8', errors='replace') for path in sorted(crashes)}
+    own = {path: text for path, text in texts.items() if _node_of(text) in nodes}
+    private = _private_words(workflow) if own else []
+    for path, text in own.items():
+        write_text(path, _discreet(text, private))
 
 
 def _discreet(text: str, private: Sequence[str]) -> str:
