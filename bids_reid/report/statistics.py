@@ -122,14 +122,17 @@ def linkage_sentence(links: Sequence[Link]) -> str | None:
 
 
 def changes(rows: Sequence[ReductionRow]) -> list[Change]:
-    """Sort the rows by group of scans, the strongest attack after de-facing first."""
+    """Sort the rows by group of scans, the attack that was strongest before de-facing first.
+
+    Not the one strongest after: of many attacks that fail, one is luckiest.
+    """
     found = []
     for group in distinct(group_name(row) for row in rows):
         members = sorted(
-            (row for row in rows if group_name(row) == group), key=lambda row: -row.n_before
+            (row for row in rows if group_name(row) == group), key=lambda row: -row.n_after
         )
         order = strongest_first(
-            [row.n_after for row in members], [row.n_gallery_after for row in members]
+            [row.n_before for row in members], [row.n_gallery_after for row in members]
         )
         members = [members[place] for place in order]
         found.append(Change(group, members[0], tuple(members)))

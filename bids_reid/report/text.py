@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bids_reid.report import words
 from bids_reid.report.findings import attack_name, distinct, group_name
+from bids_reid.report.statistics import changes
 from bids_reid.risk.identification import Series
 
 if TYPE_CHECKING:
@@ -49,12 +50,11 @@ def rate_table(rows: Sequence[IdentificationRow]) -> str:
 def change_lines(rows: Sequence[ReductionRow]) -> list[str]:
     """Say for each group of scans what became of those who were identified before.
 
-    The attack is the one that identifies most people after.
+    The attack is the one that identified most people before.
     """
     lines = []
-    for group in distinct(group_name(row) for row in rows):
-        tried = [row for row in rows if group_name(row) == group]
-        row = max(tried, key=lambda row: (row.n_after, row.n_before))
+    for change in changes(rows):
+        group, row = change.group, change.strongest
         series = Series(row.condition, row.modality, row.extractor, row.decision)
         remain = ', '.join(f'sub-{label}' for label in row.still_identified)
         lines.append(
