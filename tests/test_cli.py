@@ -93,6 +93,7 @@ ALIASES = [
     ('photos', ('--photos',), ('/p',), Path('/p')),
     ('keep', ('--keep',), ('renders',), 'renders'),
     ('report_faces', ('--report-faces',), (), True),
+    ('complete_face', ('--complete-face',), (), True),
     ('verbosity', ('-v',), (), 1),
 ]
 
