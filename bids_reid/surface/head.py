@@ -78,11 +78,6 @@ class CoarseHead:
         """Millimetres of a cell, (3,)."""
         return self.spacing * self.factor
 
-    @property
-    def litres(self) -> float:
-        """Volume of the head."""
-        return float(np.count_nonzero(self.depth > 0) * np.prod(self.cell)) * 1e-6
-
     def contrast(self, level: NDArray[np.float32]) -> float:
         """Typical brightness of skin above the air, of that in the cells (i, j, k)."""
         boundary = np.abs(self.depth) <= self.band

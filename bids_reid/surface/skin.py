@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from bids_reid.surface.grid import enlarged, finer, gaussian
 from bids_reid.surface.head import find_head
-from bids_reid.surface.mesh import contour
+from bids_reid.surface.mesh import contour, enclosed_litres
 from bids_reid.surface.noise import voxel_noise
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Skin:
     edge_mm : float
         Blur of the edge between air and skin: its standard deviation, millimetres.
     volume_litres : float
-        Volume of the head, counted in the cells of a coarse copy: of phantoms, to 2%.
+        Volume inside.
     """
 
     points: NDArray[np.float32]
@@ -87,7 +87,7 @@ class SkinField(NamedTuple):
         Relative brightness, 0 in air and 1 inside; one half at the skin.
     affine : (4, 4) float64
         Voxel indices to RAS millimetres.
-    noise, edge_mm, volume_litres : float
+    noise, edge_mm : float
         See `Skin`.
     """
 
@@ -95,7 +95,6 @@ class SkinField(NamedTuple):
     affine: NDArray[np.float64]
     noise: float
     edge_mm: float
-    volume_litres: float
 
     @property
     def spacing(self) -> NDArray[np.float64]:
@@ -111,7 +110,7 @@ class SkinField(NamedTuple):
             There is no surface.
         """
         mesh = contour(self.inside, self.affine)
-        return Skin(mesh.points, mesh.triangles, self.noise, self.edge_mm, self.volume_litres)
+        return Skin(mesh.points, mesh.triangles, self.noise, self.edge_mm, enclosed_litres(mesh))
 
 
 def extract_skin(volume: Volume) -> Skin:
@@ -149,7 +148,6 @@ def find_skin(volume: Volume) -> SkinField:
         affine=affine,
         noise=noise / head.contrast(level),
         edge_mm=edge_mm,
-        volume_litres=head.litres,
     )
 
 

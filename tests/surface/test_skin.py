@@ -48,8 +48,7 @@ def check(skin: Skin, head: Any, *, most: float = MOST_MM) -> None:
     assert np.abs(distance).max() < 2 * most
     check_closed(skin)
     assert enclosed_litres(skin) == pytest.approx(head.litres, rel=0.03)
-    # counted in cells of some 2 mm, which is enough to tell a brain from a head
-    assert skin.volume_litres == pytest.approx(enclosed_litres(skin), rel=0.08)
+    assert skin.volume_litres == pytest.approx(enclosed_litres(skin), rel=1e-5)
     assert skin.points.dtype == np.float32
     assert skin.triangles.dtype == np.int32
 
