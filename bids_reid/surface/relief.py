@@ -137,7 +137,7 @@ def face_relief(
     eyes, nose, mouth = [_near(depth, average, core & (average.part == number)) for number in CORE]
     around = seen & ndimage.binary_dilation(average.core, iterations=4) & (average.part >= 0)
     relief = _relief(depth, seen, BAND_MM)
-    correlation, _ = _best_match(relief, _relief(average.depth, seen, BAND_MM), around)
+    correlation = _best_match(relief, _relief(average.depth, seen, BAND_MM), around)
     fine, fine_average = (_relief(a, seen, FINE_MM) for a in (depth, average.depth))
     return FaceRelief(
         in_view,
@@ -232,15 +232,13 @@ def _smooth(values: Map, where: Mask, sigma: float) -> Map:
     return np.asarray(total / np.maximum(weight, 1e-3), np.float32)
 
 
-def _best_match(relief: Map, average: Map, where: Mask) -> tuple[float, tuple[int, int]]:
-    """Highest correlation over shifts of the average, and the shift in squares."""
+def _best_match(relief: Map, average: Map, where: Mask) -> float:
+    """Highest correlation over shifts of the average."""
     reach = int(SHIFT_MM / SQUARE_MM)
     shifts = product((-1, 0, 1), range(-reach, reach + 1))
-    found = (
-        (_correlation(relief, np.roll(average, shift, axis=(0, 1)), where), shift)
-        for shift in shifts
+    return max(
+        _correlation(relief, np.roll(average, shift, axis=(0, 1)), where) for shift in shifts
     )
-    return max(found)
 
 
 def _correlation(one: Map, other: Map, where: Mask) -> float:
