@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from bids_reid.records import Score
-from bids_reid.risk.identification import Series, found_at
-from bids_reid.risk.intervals import wilson
+from bids_reid.risk.identification import Series, found_at, wilson_interval
 
 MIN_GROUP = 10
 BAND_YEARS = 10
@@ -92,7 +91,7 @@ def _row(
     n, statuses = len(results), [result.status for result in results]
     n_correct = int(found_at(results, [1]).sum())
     enough = n >= MIN_GROUP
-    low, high = (float(end) for end in wilson(n_correct / n, n))
+    low, high = wilson_interval(n_correct, n)
     return BreakdownRow(
         **asdict(series),
         variable=variable,

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_reid.records import Score
-from bids_reid.risk.intervals import CONFIDENCE, effective_interval, resample, wilson
+from bids_reid.risk.intervals import effective_interval, resample, wilson
 
 Unit = Literal['photo', 'participant']
 Pooling = Literal['max', 'mean']
@@ -420,11 +420,10 @@ def rate_intervals(
 
 def wilson_interval(n_correct: int, n_probes: int) -> tuple[float, float]:
     """95% interval of a proportion after Wilson (1927); raises ValueError if not 0 <= c <= n."""
-    # it takes a second to import, which processes that count nothing should not pay
-    from scipy import stats
-
-    interval = stats.binomtest(n_correct, n_probes).proportion_ci(CONFIDENCE, method='wilson')
-    return float(interval.low), float(interval.high)
+    if not 0 <= n_correct <= n_probes or n_probes == 0:
+        raise ValueError(f'{n_correct} of {n_probes} is no proportion')
+    low, high = wilson(n_correct / n_probes, n_probes)
+    return float(low), float(high)
 
 
 def cmc(results: Sequence[Score], n_gallery: int) -> NDArray[np.float64]:
