@@ -163,6 +163,12 @@ def write_table(path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> 
     write_json(path.with_suffix('.json'), dictionary)
 
 
+def remove_table(path: Path) -> None:
+    """Remove a TSV that `write_table` wrote, and its dictionary; neither need be there."""
+    path.unlink(missing_ok=True)
+    path.with_suffix('.json').unlink(missing_ok=True)
+
+
 def _packaged(name: str) -> str:
     """Text of a file of the package's data folder."""
     return (resources.files('bids_reid') / 'data' / name).read_text('utf-8')

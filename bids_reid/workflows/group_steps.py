@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bids_reid.bids.outputs import RAW, read_json, write_json, write_table, write_text
+from bids_reid.bids.outputs import (
+    RAW,
+    read_json,
+    remove_table,
+    write_json,
+    write_table,
+    write_text,
+)
 from bids_reid.errors import PhotoError
 from bids_reid.faces.extractors import extracted, load_extractor
 from bids_reid.records import Photo, Score
@@ -284,7 +291,7 @@ def _write_identification(output_dir: Path, results: Sequence[Identification] | 
     """Write the tables of rates and ranks; without photographs take away earlier ones."""
     if results is None:
         for name in IDENTIFICATION_TABLES:
-            _remove_table(output_dir, name)
+            remove_table(output_dir / f'{name}.tsv')
         return
     rates, ranks = IDENTIFICATION_TABLES
     write_table(
@@ -309,11 +316,12 @@ def _write_identification(output_dir: Path, results: Sequence[Identification] | 
 
 def _write_reductions(output_dir: Path, changes: Sequence[ReductionRow]) -> None:
     """Write the table of changes between conditions; without any take away an earlier one."""
+    path = output_dir / f'{REDUCTION_TABLE}.tsv'
     if not changes:
-        _remove_table(output_dir, REDUCTION_TABLE)
+        remove_table(path)
         return
     write_table(
-        output_dir / f'{REDUCTION_TABLE}.tsv',
+        path,
         REDUCTION_TABLE,
         (
             {
@@ -323,11 +331,6 @@ def _write_reductions(output_dir: Path, changes: Sequence[ReductionRow]) -> None
             for row in changes
         ),
     )
-
-
-def _remove_table(output_dir: Path, name: str) -> None:
-    (output_dir / f'{name}.tsv').unlink(missing_ok=True)
-    (output_dir / f'{name}.json').unlink(missing_ok=True)
 
 
 def _scan_row(line: ScanLine) -> dict[str, object]:

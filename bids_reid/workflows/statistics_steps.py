@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.outputs import write_table
+from bids_reid.bids.outputs import remove_table, write_table
 from bids_reid.report.content import Statistics
 from bids_reid.risk.attacks import participant_rows, strongest_attacks
 from bids_reid.risk.breakdown import breakdown_rows
@@ -98,7 +98,6 @@ def write_statistics(output_dir: Path, found: Statistics | None) -> None:
     for name in STATISTICS_TABLES:
         path = output_dir / f'{name}.tsv'
         if found is None:
-            path.unlink(missing_ok=True)
-            path.with_suffix('.json').unlink(missing_ok=True)
+            remove_table(path)
         else:
             write_table(path, name, map(asdict, getattr(found, name.removeprefix('group_'))))
