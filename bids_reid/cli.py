@@ -12,6 +12,7 @@ from typing import NoReturn, TypeVar
 
 from bids_reid import __version__
 from bids_reid.errors import Exit, ReidError
+from bids_reid.records import RAW
 from bids_reid.settings import LEVELS, Settings
 
 _NAMED = re.compile(r'([A-Za-z0-9]+)=(.+)')
@@ -356,7 +357,7 @@ def named_folder(text: str) -> tuple[str, Path]:
         raise argparse.ArgumentTypeError(
             f'{text!r} is not NAME=DIR with a name of letters and digits'
         )
-    if named[1].lower() == 'raw':
+    if named[1].lower() == RAW:
         raise argparse.ArgumentTypeError('raw is what the scans in bids_dir are called')
     return named[1], absolute(named[2])
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+RAW = 'raw'
+"""The condition of the scans in ``bids_dir``, as they were given."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Scan:
     """One head image of one participant.
@@ -27,7 +31,7 @@ class Scan:
     modality: str
     source_name: str
     path: Path
-    condition: str = 'raw'
+    condition: str = RAW
 
 
 @dataclass(frozen=True, slots=True, order=True)

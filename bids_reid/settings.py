@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bids_reid.records import RAW
+
 Level = Literal['participant', 'group']
 LEVELS: tuple[Level, ...] = ('participant', 'group')
 Keep = Literal['templates', 'renders']
@@ -56,12 +58,12 @@ class Settings:
     @property
     def datasets(self) -> dict[str, Path]:
         """Where the scans of each condition are."""
-        return {'raw': self.bids_dir, **dict(self.derivatives)}
+        return {RAW: self.bids_dir, **dict(self.derivatives)}
 
     @property
     def audited(self) -> str:
         """What page and --max-risk are about: what was given last is what is to be shared."""
-        return self.audit or (self.derivatives[-1][0] if self.derivatives else 'raw')
+        return self.audit or (self.derivatives[-1][0] if self.derivatives else RAW)
 
     @property
     def work(self) -> Path:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from bids_reid import __version__
 from bids_reid.errors import CannotWriteError
-from bids_reid.records import Scan
+from bids_reid.records import RAW, Scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,10 +35,6 @@ _BREAKS = re.compile(r'[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]')
 """What ends a cell or, to some reader, a line."""
 BIDSIGNORE = ('*.html', 'group_*', 'logs/', 'work/', '*_desc-*')
 """BIDS has no names yet for features, views and renders, nor for a skin surface."""
-
-
-RAW = 'raw'
-"""The condition of the scans in ``bids_dir``, as they were given."""
 _RECORD = re.compile(r'(?P<stem>.+)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)')
 
 

@@ -16,10 +16,11 @@ from bids_reid.bids.derivatives import (
     save_failure,
 )
 from bids_reid.bids.inputs import dataset_participants, find_scans
-from bids_reid.bids.outputs import RAW, ScanFiles, prepare_output, scan_records
+from bids_reid.bids.outputs import ScanFiles, prepare_output, scan_records
 from bids_reid.errors import Exit
 from bids_reid.faces.extractors import available_extractors, load_extractor
 from bids_reid.levels.common import dataset_name, forget, run, say, say_left_out
+from bids_reid.records import RAW
 from bids_reid.settings import DEFAULT_MODALITIES
 from bids_reid.views.selftest import check_rendering
 from bids_reid.workflows.library import read_scans

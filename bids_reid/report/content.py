@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bids_reid.records import View
+from bids_reid.records import RAW, View
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.breakdown import BreakdownRow
 from bids_reid.risk.comparisons import ComparisonRow
@@ -171,7 +171,7 @@ class GroupReport:
     not_run: Mapping[str, str] = field(default_factory=dict)
     statistics: Statistics = Statistics()
     linkage: tuple[LinkageRow, ...] = ()
-    audited: str = 'raw'
+    audited: str = RAW
 
 
 @dataclass(frozen=True, slots=True)

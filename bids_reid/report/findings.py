@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from bids_reid.records import RAW
 from bids_reid.report import words
 from bids_reid.risk.identification import IdentificationRow, Series
 from bids_reid.risk.strength import counted, strongest_first
@@ -84,7 +85,7 @@ def distinct(values: Iterable[T]) -> list[T]:
 
 
 def _sentence(row: IdentificationRow, n_tried: int) -> str:
-    scan = row.modality if row.condition == 'raw' else f'{row.condition} {row.modality}'
+    scan = row.modality if row.condition == RAW else f'{row.condition} {row.modality}'
     if not row.n_probes:
         return f'Nobody with a {scan} scan was photographed, so recognition was not measured.'
     if not row.n_gallery:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from markupsafe import Markup
 
+from bids_reid.records import RAW
 from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine
 from bids_reid.report.figures import attack_styles, cmc_figure
 from bids_reid.report.findings import attack_name, distinct, group_findings, group_name
@@ -155,7 +156,7 @@ class _InSeries(Protocol):
 def _remarkable(scan: ScanLine) -> bool:
     """Whether a scan is something else than a whole head with a face as given."""
     whole = scan.status == 'ok' and scan.face_present == 'yes' and scan.brain_loss != 'yes'
-    return bool(scan.reason) and not (whole and scan.condition == 'raw')
+    return bool(scan.reason) and not (whole and scan.condition == RAW)
 
 
 def _rate_groups(

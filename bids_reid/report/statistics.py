@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
+from bids_reid.records import RAW
 from bids_reid.report import words
 from bids_reid.report.content import GroupReport, ScanLine
 from bids_reid.report.figures import growth_figure
@@ -16,7 +17,7 @@ from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.comparisons import ComparisonRow
 from bids_reid.risk.controls import ControlRow
 from bids_reid.risk.growth import GrowthRow
-from bids_reid.risk.linkage import LinkageRow, ScanSet
+from bids_reid.risk.linkage import THIS, LinkageRow, ScanSet
 from bids_reid.risk.pairing import ReductionRow
 from bids_reid.risk.strength import strongest_first
 
@@ -89,7 +90,7 @@ def presence_sentence(scans: Sequence[ScanLine], condition: str) -> str | None:
     counts = Counter(_shows(scan) for scan in found)
     n_cut = sum(scan.brain_loss == 'yes' for scan in found)
     brain = f' Brain seems to be cut on {words.count(n_cut, "scan")}.' if n_cut else ''
-    of = 'the scans as given' if condition == 'raw' else f'the {condition} scans'
+    of = 'the scans as given' if condition == RAW else f'the {condition} scans'
     return (
         f'Of {of}, {words.count(counts["face"], "shows", "show")} a face or a part of one '
         f'and {words.count(counts["none"], "shows", "show")} none; '
@@ -108,7 +109,7 @@ def linkage_sentence(links: Sequence[Link]) -> str | None:
     """Say the strongest link of scans of other conditions to the originals, else of any."""
     if not links:
         return None
-    changed = [link for link in links if link.strongest.probe_condition != 'raw']
+    changed = [link for link in links if link.strongest.probe_condition != RAW]
     link = max(changed or links, key=lambda one: one.strongest.ci_low or 0)
     row = link.strongest
     return (
@@ -185,7 +186,7 @@ def _sides(row: LinkageRow) -> tuple[ScanSet, ScanSet]:
 
 def _set_name(side: ScanSet) -> str:
     session = f' ses-{side.session}' if side.session else ''
-    dataset = '' if side.dataset == 'this' else f' of {side.dataset}'
+    dataset = '' if side.dataset == THIS else f' of {side.dataset}'
     return f'{side.condition} {side.modality}{session}{dataset}'
 
 

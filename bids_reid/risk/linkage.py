@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from bids_reid.records import RAW
 from bids_reid.risk.identification import (
     Searches,
     mated_ranks,
@@ -40,7 +41,6 @@ MIN_COMMON = 2
 MAX_PARTICIPANTS = 300
 """So many of each side are compared: all pairs of a biobank would take days."""
 N_PERMUTATIONS = 1000
-RAW = 'raw'
 THIS = 'this'
 
 

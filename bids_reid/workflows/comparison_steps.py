@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bids_reid.bids.outputs import RAW
+from bids_reid.records import RAW
 from bids_reid.risk.gate import Verdict, presence_verdict, risk_verdict
 from bids_reid.risk.pairing import ReductionRow, reduction_row, restrict
 from bids_reid.risk.strength import counted

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bids_reid.bids.outputs import (
-    RAW,
     read_json,
     remove_table,
     write_json,
@@ -18,7 +17,7 @@ from bids_reid.bids.outputs import (
 )
 from bids_reid.errors import PhotoError
 from bids_reid.faces.extractors import extracted, load_extractor
-from bids_reid.records import Photo, Score
+from bids_reid.records import RAW, Photo, Score
 from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine, Statistics
 from bids_reid.report.summary import group_summary
 from bids_reid.risk.identification import (
