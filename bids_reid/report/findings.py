@@ -21,6 +21,13 @@ class _Grouped(Protocol):
     def modality(self) -> str: ...
 
 
+class _InSeries(_Grouped, Protocol):
+    @property
+    def extractor(self) -> str: ...
+    @property
+    def decision(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The strongest attack on one group of scans (participant unit, rank 1), and what to say."""
@@ -70,6 +77,11 @@ def group_findings(rows: Iterable[IdentificationRow], audited: str | None = None
 def group_name(line: _Grouped) -> str:
     """Name a group of scans."""
     return f'{line.modality} · {line.condition}'
+
+
+def series_of(row: _InSeries) -> Series:
+    """Return what a row is about, of any table with the columns of a `Series`."""
+    return Series(row.condition, row.modality, row.extractor, row.decision)
 
 
 def attack_name(series: Series) -> str:

@@ -6,14 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import Any, Protocol
+from typing import Any
 
 from markupsafe import Markup
 
 from bids_reid.records import RAW
 from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine
 from bids_reid.report.figures import attack_styles, cmc_figure
-from bids_reid.report.findings import attack_name, distinct, group_findings, group_name
+from bids_reid.report.findings import (
+    attack_name,
+    distinct,
+    group_findings,
+    group_name,
+    series_of,
+)
 from bids_reid.report.html import render_page
 from bids_reid.report.statistics import (
     changes,
@@ -120,19 +126,14 @@ def _photographs(photos: Sequence[PhotoLine]) -> dict[str, Any]:
 def _statistics(content: GroupReport) -> dict[str, Any]:
     """Return what stands beside the rates; details are shown of the strongest attacks only."""
     found = content.statistics
-    strongest = {(s.condition, s.modality, s.extractor, s.decision) for s in found.strongest}
+    strongest = {series_of(row) for row in found.strongest}
 
-    def of_strongest(rows: Iterable[_InSeries]) -> list[Any]:
-        return [
-            row
-            for row in rows
-            if (row.condition, row.modality, row.extractor, row.decision) in strongest
-        ]
+    def of_strongest(rows: Iterable[Any]) -> list[Any]:
+        return [row for row in rows if series_of(row) in strongest]
 
     return {
         'growths': growths(content),
         'controls': controls(found.controls),
-        'controls_ok': tuple(row for row in found.controls if row.verdict == 'ok'),
         'breakdown': of_strongest(found.breakdown),
         'verification': of_strongest(found.verification),
         'openset': of_strongest(found.openset),
@@ -140,17 +141,6 @@ def _statistics(content: GroupReport) -> dict[str, Any]:
         'exposed': exposed(found.participants),
         'exposed_columns': exposed_columns(found.participants),
     }
-
-
-class _InSeries(Protocol):
-    @property
-    def condition(self) -> str: ...
-    @property
-    def modality(self) -> str: ...
-    @property
-    def extractor(self) -> str: ...
-    @property
-    def decision(self) -> str: ...
 
 
 def _remarkable(scan: ScanLine) -> bool:

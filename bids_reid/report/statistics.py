@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from markupsafe import Markup
 
@@ -12,16 +13,17 @@ from bids_reid.records import RAW
 from bids_reid.report import words
 from bids_reid.report.content import GroupReport, ScanLine
 from bids_reid.report.figures import growth_figure
-from bids_reid.report.findings import distinct, group_name
+from bids_reid.report.findings import distinct, group_name, series_of
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.comparisons import ComparisonRow
 from bids_reid.risk.controls import ControlRow
 from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.linkage import THIS, LinkageRow, ScanSet
 from bids_reid.risk.pairing import ReductionRow
+from bids_reid.risk.presence import Verdict
 from bids_reid.risk.strength import strongest_first
 
-VERDICTS = ('no findings', 'review', 'could not assess')
+VERDICTS: tuple[str, ...] = get_args(Verdict)
 FAR = (1000, 1_000_000)
 """Galleries that the text about growth names."""
 
@@ -66,14 +68,14 @@ class Exposed:
 
 @dataclass(frozen=True, slots=True)
 class Controls:
-    """How many controls turned out as they must, and those that did not.
+    """The controls, by how they turned out.
 
     ``failed`` put all rates in doubt. ``blind`` are positive controls of extractors that do not
     even recognise these people between photographs, while another one does: their own rates say
     nothing.
     """
 
-    n_ok: int
+    ok: tuple[ControlRow, ...]
     failed: tuple[ControlRow, ...]
     blind: tuple[ControlRow, ...]
     not_done: tuple[ControlRow, ...]
@@ -194,12 +196,8 @@ def growths(content: GroupReport) -> list[Growth]:
     """Draw how the strongest attack on each group of scans fares in larger galleries."""
     found = []
     for strongest in content.statistics.strongest:
-        key = (strongest.condition, strongest.modality, strongest.extractor, strongest.decision)
-        rows = tuple(
-            row
-            for row in content.statistics.growth
-            if (row.condition, row.modality, row.extractor, row.decision) == key
-        )
+        series = series_of(strongest)
+        rows = tuple(row for row in content.statistics.growth if series_of(row) == series)
         drawn = [row for row in rows if row.rate is not None]
         group = group_name(strongest)
         # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.
@@ -227,7 +225,7 @@ def controls(rows: Sequence[ControlRow]) -> Controls:
     sighted = any(row.control == 'positive' and row.verdict == 'ok' for row in rows)
     blind = tuple(row for row in wrong if sighted and row.control == 'positive')
     return Controls(
-        n_ok=sum(row.verdict == 'ok' for row in rows),
+        ok=tuple(row for row in rows if row.verdict == 'ok'),
         failed=tuple(row for row in wrong if row not in blind),
         blind=blind,
         not_done=tuple(row for row in rows if row.verdict is None),
@@ -236,7 +234,7 @@ def controls(rows: Sequence[ControlRow]) -> Controls:
 
 def exposed(rows: Sequence[ParticipantRow]) -> list[Exposed]:
     """Put the rows of each participant side by side, the most exposed participants first."""
-    columns = distinct(group_name(row) for row in rows)
+    columns = exposed_columns(rows)
     found = []
     for participant in sorted({row.participant_id for row in rows}):
         members = {group_name(row): row for row in rows if row.participant_id == participant}

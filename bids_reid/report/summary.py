@@ -36,7 +36,7 @@ def group_summary(content: GroupReport) -> dict[str, Any]:
         'StrongestAttack': asdict(findings[0].row) if findings else None,
         'Strongest': [asdict(row) for row in content.statistics.strongest],
         'Controls': {
-            'ok': controls.n_ok,
+            'ok': len(controls.ok),
             'not_ok': len(controls.failed),
             'blind_extractors': [row.extractor for row in controls.blind],
             'not_done': len(controls.not_done),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bids_reid.report import words
-from bids_reid.report.findings import attack_name, distinct, group_name
+from bids_reid.report.findings import attack_name, distinct, group_name, series_of
 from bids_reid.report.statistics import changes
-from bids_reid.risk.identification import Series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,10 +54,9 @@ def change_lines(rows: Sequence[ReductionRow]) -> list[str]:
     lines = []
     for change in changes(rows):
         group, row = change.group, change.strongest
-        series = Series(row.condition, row.modality, row.extractor, row.decision)
         remain = ', '.join(f'sub-{label}' for label in row.still_identified)
         lines.append(
-            f'{group}: {attack_name(series)} recognised {row.n_before} of '
+            f'{group}: {attack_name(series_of(row))} recognised {row.n_before} of '
             f'{words.count(row.n_people, "participant")} before and {row.n_after} after '
             f'(a reduction of {words.points(row.reduction)} points, 95% interval '
             f'{words.points_interval(row.ci_low, row.ci_high)}), searched among the same people'
