@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from bids_reid.workflows.library import read_scans
 from bids_reid.workflows.presence_steps import read_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -97,8 +97,7 @@ def linkage_tables(
             [scan for scan in scans if scan.scan_set == comparison.gallery],
         )
         for extractor in extractors:
-            compare = _by_surface if extractor == SURFACE else _by_features
-            rows += compare(comparison, probes, gallery, extractor, seed)
+            rows += _linked_by(comparison, probes, gallery, extractor, seed)
     return rows
 
 
@@ -128,61 +127,53 @@ def linkage_rows(rows: Iterable[LinkageRow]) -> Iterator[dict[str, object]]:
         yield {**asdict(row), **sessions}
 
 
-def _by_features(
+def _linked_by(
     comparison: Comparison,
     probes: Sequence[LinkedScan],
     gallery: Sequence[LinkedScan],
     extractor: str,
     seed: int,
 ) -> Iterator[LinkageRow]:
-    sides = [[_template(scan, extractor) for scan in side] for side in (probes, gallery)]
-    enrolled = [np.array([one is not None for one in side], np.bool_) for side in sides]
-    if not all(side.any() for side in enrolled):
+    """Link two sets in every way that there is for an extractor, or for the skin."""
+    read, decisions, score = _ways(extractor)
+    (here, probe_enrolled), (there, gallery_enrolled) = read(probes), read(gallery)
+    if not (probe_enrolled.any() and gallery_enrolled.any()):
         return
-    for decision in linkage.DECISIONS:
-        scores = linkage.linkage_scores(sides[0], sides[1], decision)
-        yield _row(comparison, scores, (probes, gallery), enrolled, extractor, decision, seed)
+    for decision in decisions:
+        yield linkage.link(
+            comparison,
+            score(here, there, decision),
+            probe_participants=[scan.participant for scan in probes],
+            gallery_participants=[scan.participant for scan in gallery],
+            probe_enrolled=probe_enrolled,
+            gallery_enrolled=gallery_enrolled,
+            extractor=extractor,
+            decision=decision,
+            seed=seed,
+        )
 
 
-def _by_surface(
-    comparison: Comparison,
-    probes: Sequence[LinkedScan],
-    gallery: Sequence[LinkedScan],
-    extractor: str,
-    seed: int,
-) -> Iterator[LinkageRow]:
+def _ways(extractor: str) -> tuple[Callable[..., Any], Sequence[str], Callable[..., Any]]:
+    """Return what reads a set of scans, the decisions, and what scores two sets by one."""
+    if extractor != SURFACE:
+        return partial(_templates, extractor), linkage.DECISIONS, linkage.linkage_scores
     from bids_reid.surface.signature import REGIONS, signature_scores
 
-    sides = [np.array([_signature(scan) for scan in side]) for side in (probes, gallery)]
-    enrolled = [np.isfinite(side).any(axis=1) for side in sides]
-    if not all(side.any() for side in enrolled):
-        return
-    for region in REGIONS:
-        scores = signature_scores(sides[0], sides[1], region)
-        yield _row(comparison, scores, (probes, gallery), enrolled, extractor, region, seed)
+    return _signatures, REGIONS, signature_scores
 
 
-def _row(
-    comparison: Comparison,
-    scores: NDArray[np.float32],
-    sides: tuple[Sequence[LinkedScan], Sequence[LinkedScan]],
-    enrolled: Sequence[NDArray[np.bool_]],
-    extractor: str,
-    decision: str,
-    seed: int,
-) -> LinkageRow:
-    owners = [[scan.participant for scan in side] for side in sides]
-    return linkage.link(
-        comparison,
-        scores,
-        probe_participants=owners[0],
-        gallery_participants=owners[1],
-        probe_enrolled=enrolled[0],
-        gallery_enrolled=enrolled[1],
-        extractor=extractor,
-        decision=decision,
-        seed=seed,
-    )
+def _templates(
+    extractor: str, scans: Sequence[LinkedScan]
+) -> tuple[list[Template | None], NDArray[np.bool_]]:
+    """Read the templates of scans, and say which have one."""
+    found = [_template(scan, extractor) for scan in scans]
+    return found, np.array([one is not None for one in found], np.bool_)
+
+
+def _signatures(scans: Sequence[LinkedScan]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Read the shapes of heads (n, m), and say which there are."""
+    found = np.array([_signature(scan) for scan in scans])
+    return found, np.isfinite(found).any(axis=1)
 
 
 def _template(scan: LinkedScan, extractor: str) -> Template | None:
