@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.outputs import read_json
@@ -67,10 +68,21 @@ def inherited_metadata(image: Path, dataset_dir: Path) -> dict[str, Any]:
     words = _words(image)
     merged: dict[str, Any] = {}
     for folder in folders:
-        apply = [path for path in folder.glob(f'*{words[-1]}.json') if _applies(path, words)]
+        apply = [path for path in _sidecars(folder) if _applies(path, words)]
         for path in sorted(apply, key=lambda path: len(_words(path))):
             merged |= read_json(path)
     return merged
+
+
+def _sidecars(folder: Path) -> tuple[Path, ...]:
+    """JSON files of a folder, in order; none if it is not there."""
+    return _listed(folder, folder.stat().st_mtime_ns) if folder.is_dir() else ()
+
+
+@lru_cache(maxsize=64)
+def _listed(folder: Path, _time: int) -> tuple[Path, ...]:
+    # every scan asks for the dataset's own folder, which has an entry for every participant
+    return tuple(sorted(folder.glob('*.json')))
 
 
 def _words(path: Path) -> list[str]:
