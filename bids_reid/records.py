@@ -175,3 +175,84 @@ class Score:
     rank: int | None = None
     score: float | None = None
     best_nonmated_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaceRelief:
+    """What a map of depths shows where the face should be; ``None`` where nothing is in view.
+
+    `bids_reid.surface.relief` measures it, and says what near, small and one plane are.
+
+    Attributes
+    ----------
+    in_view : float
+        Share of the eyes, nose and mouth in the field of view.
+    eyes, nose, mouth : float or None
+        Share of the part's squares in view whose skin is near to the average's.
+    correlation : float or None
+        Of the relief with the average's, -1 to 1, at the best of small shifts.
+    gain : float or None
+        Strength of the fine relief over the average's, by the ratio of standard deviations.
+    symmetry : float or None
+        Correlation of the relief with its own mirror image.
+    flat : float or None
+        Largest share of eyes, nose and mouth on one plane.
+    steps : float or None
+        Share of neighbouring squares with a step.
+    """
+
+    in_view: float
+    eyes: float | None = None
+    nose: float | None = None
+    mouth: float | None = None
+    correlation: float | None = None
+    gain: float | None = None
+    symmetry: float | None = None
+    flat: float | None = None
+    steps: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaceEvidence:
+    """What detectors and landmarks say of the renders of a few cameras.
+
+    `bids_reid.faces.evidence` asks them.
+
+    Attributes
+    ----------
+    n_cameras : int
+        Cameras asked.
+    hog : float or None
+        Best score of the HOG detector: 0 is its own limit; ``None`` if far below.
+    hog_cameras : int
+        Cameras whose score is above 0.
+    cnn : float or None
+        Best confidence of the network; ``None`` if it found nothing. The cameras at the side are
+        asked only where the one ahead leaves a doubt: it is slow.
+    landmarks_off_mm : float or None
+        Mean distance of eyes, nose and mouth, seen from the front, from where the average head
+        has them, mm of the average head; ``None`` without landmarks on the surface.
+    landmarks_apart_mm : float or None
+        Median distance on the surface between the same landmarks of different cameras;
+        ``None`` with fewer than two cameras.
+    """
+
+    n_cameras: int = 0
+    hog: float | None = None
+    hog_cameras: int = 0
+    cnn: float | None = None
+    landmarks_off_mm: float | None = None
+    landmarks_apart_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrainCut:
+    """How much of the surface is cut brain.
+
+    ``cut_cm2`` is the area of the surface below which there is brain; ``deep_cm2`` that which lies
+    deeper in the average head than skin can, above the brain's base, whatever is below.
+    `bids_reid.surface.brain` measures both.
+    """
+
+    cut_cm2: float
+    deep_cm2: float

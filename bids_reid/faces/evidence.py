@@ -8,7 +8,6 @@ landmarks of several cameras have to be the same points of the surface, where a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from bids_reid.faces.detect import detector
 from bids_reid.faces.face_recognition import models_folder
+from bids_reid.records import FaceEvidence
 from bids_reid.surface.relief import to_average
 from bids_reid.views.project import pick, project
 
@@ -40,37 +40,6 @@ PLACES_MM = ((31.0, -1.0), (-31.0, -1.0), (0.0, -34.0), (0.0, -65.0))
 """Right eye, left eye, tip of the nose and mouth in the average head: to the right and up."""
 LANDMARKS = (range(36, 42), range(42, 48), range(30, 31), range(48, 68))
 """The same among the 68 landmarks of iBUG 300-W, which dlib's predictor gives."""
-
-
-@dataclass(frozen=True, slots=True)
-class FaceEvidence:
-    """What was found in the renders of a few cameras.
-
-    Attributes
-    ----------
-    n_cameras : int
-        Cameras asked.
-    hog : float or None
-        Best score of the HOG detector: 0 is its own limit; ``None`` if below `HOG_FLOOR`.
-    hog_cameras : int
-        Cameras whose score is above 0.
-    cnn : float or None
-        Best confidence of the network; ``None`` if it found nothing. The cameras at the side are
-        asked only where the one ahead leaves a doubt: it is slow.
-    landmarks_off_mm : float or None
-        Mean distance of eyes, nose and mouth, seen from the front, from where the average head
-        has them, mm of the average head; ``None`` without landmarks on the surface.
-    landmarks_apart_mm : float or None
-        Median distance on the surface between the same landmarks of different cameras;
-        ``None`` with fewer than two cameras.
-    """
-
-    n_cameras: int = 0
-    hog: float | None = None
-    hog_cameras: int = 0
-    cnn: float | None = None
-    landmarks_off_mm: float | None = None
-    landmarks_apart_mm: float | None = None
 
 
 class _Found(NamedTuple):

@@ -12,7 +12,6 @@ from markupsafe import Markup
 from bids_reid.records import RAW
 from bids_reid.report import words
 from bids_reid.report.content import GroupReport, ScanLine
-from bids_reid.report.figures import growth_figure
 from bids_reid.report.findings import distinct, group_name, series_of
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.comparisons import ComparisonRow
@@ -194,6 +193,9 @@ def _set_name(side: ScanSet) -> str:
 
 def growths(content: GroupReport) -> list[Growth]:
     """Draw how the strongest attack on each group of scans fares in larger galleries."""
+    # it takes long to import, and the sentences of this module are printed by every run
+    from bids_reid.report.figures import growth_figure
+
     found = []
     for strongest in content.statistics.strongest:
         series = series_of(strongest)

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from bids_reid.faces.evidence import FaceEvidence
-    from bids_reid.surface.brain import BrainCut
-    from bids_reid.surface.relief import FaceRelief
+    from bids_reid.records import BrainCut, FaceEvidence, FaceRelief
 
 Answer = Literal['yes', 'no', 'unsure']
 Verdict = Literal['no findings', 'review', 'could not assess']

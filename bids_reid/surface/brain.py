@@ -7,13 +7,13 @@ looks like the brain and is one piece with it, a tool cut through the brain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
+from bids_reid.records import BrainCut
 from bids_reid.surface.average import average_head
 from bids_reid.surface.frame import BORDER_MM, ORIGIN_MM
 from bids_reid.surface.grid import block_mean, gaussian
@@ -47,18 +47,6 @@ EMPTY_SHARE = 0.05
 """Tools leave at least this share of the voxels with one and the same value."""
 MIN_DEEP_CM2 = 1.0
 """A smaller deep surface is not looked into."""
-
-
-@dataclass(frozen=True, slots=True)
-class BrainCut:
-    """How much of the surface is cut brain.
-
-    ``cut_cm2`` is the area of the surface below which there is brain; ``deep_cm2`` that which lies
-    deeper in the average head than skin can, above the brain's base, whatever is below.
-    """
-
-    cut_cm2: float
-    deep_cm2: float
 
 
 def brain_cut(volume: Volume, skin: Skin, frame: FaceFrame, view: FieldOfView) -> BrainCut:

@@ -8,7 +8,6 @@ inside; what it blurred has the large forms but not the fine ones.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from bids_reid.records import FaceRelief
 from bids_reid.surface.average import average_head
 from bids_reid.surface.frame import CORE, ORIGIN_MM
 
@@ -50,39 +50,6 @@ STEP_MM = 5.0
 """Neighbouring squares that differ by more than this, where the average's do not, are a step."""
 MIN_SQUARES = 40
 """Fewer squares tell nothing of a relief."""
-
-
-@dataclass(frozen=True, slots=True)
-class FaceRelief:
-    """What a map of depths shows where the face should be; ``None`` where nothing is in view.
-
-    Attributes
-    ----------
-    in_view : float
-        Share of the eyes, nose and mouth in the field of view.
-    eyes, nose, mouth : float or None
-        Share of the part's squares in view whose skin is within `NEAR_MM` of the average's.
-    correlation : float or None
-        Of the relief with the average's, -1 to 1, at the best shift within `SHIFT_MM`.
-    gain : float or None
-        Strength of the fine relief over the average's, by the ratio of standard deviations.
-    symmetry : float or None
-        Correlation of the relief with its own mirror image.
-    flat : float or None
-        Largest share of eyes, nose and mouth that lies within `FLAT_MM` of one plane.
-    steps : float or None
-        Share of neighbouring squares with a step.
-    """
-
-    in_view: float
-    eyes: float | None = None
-    nose: float | None = None
-    mouth: float | None = None
-    correlation: float | None = None
-    gain: float | None = None
-    symmetry: float | None = None
-    flat: float | None = None
-    steps: float | None = None
 
 
 class _Average(NamedTuple):

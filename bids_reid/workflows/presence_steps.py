@@ -1,4 +1,7 @@
-"""What the participant level measures of a face's presence, as a scan's record holds it."""
+"""What the participant level measures of a face's presence, as a scan's record holds it.
+
+Whoever only reads records, as every run does, needs none of what measures.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from bids_reid.faces.evidence import FaceEvidence, asked_views, face_evidence
+from bids_reid.records import BrainCut, FaceEvidence, FaceRelief
 from bids_reid.risk.presence import Measured
-from bids_reid.surface.brain import BrainCut, brain_cut
-from bids_reid.surface.frame import FaceFrame, FieldOfView
-from bids_reid.surface.relief import FaceRelief, face_relief
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from bids_reid.surface.frame import FaceFrame
     from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Volume
 
@@ -27,6 +28,10 @@ T = TypeVar('T', FaceRelief, FaceEvidence, BrainCut)
 
 def shape_record(volume: Volume, skin: Skin, frame: FaceFrame) -> dict[str, Any]:
     """Measure relief and cut brain on the surface; entries for the record of the scan."""
+    from bids_reid.surface.brain import brain_cut
+    from bids_reid.surface.frame import FieldOfView
+    from bids_reid.surface.relief import face_relief
+
     view = FieldOfView(volume.affine, volume.data.shape)
     return {
         'FaceRelief': _entries(face_relief(skin.points, skin.triangles, frame, view)),
@@ -36,6 +41,7 @@ def shape_record(volume: Volume, skin: Skin, frame: FaceFrame) -> dict[str, Any]
 
 def evidence_record(surface: Path, record: Path, renders_file: Path) -> dict[str, Any]:
     """Ask detectors and landmarks; nothing is asked about a brain."""
+    from bids_reid.faces.evidence import face_evidence
     from bids_reid.surface.gifti import read_surface
 
     content = json.loads(record.read_text())
@@ -48,6 +54,7 @@ def evidence_record(surface: Path, record: Path, renders_file: Path) -> dict[str
 
 def evidence_of(skin: Skin, frame: FaceFrame) -> dict[str, Any]:
     """Ask them about a surface, of which only the renders that they need are made."""
+    from bids_reid.faces.evidence import asked_views, face_evidence
     from bids_reid.views.render import render_views
 
     views = standard_views()
@@ -58,6 +65,8 @@ def evidence_of(skin: Skin, frame: FaceFrame) -> dict[str, Any]:
 
 def read_frame(record: Mapping[str, Any]) -> FaceFrame:
     """Return the face frame of a scan's record."""
+    from bids_reid.surface.frame import FaceFrame
+
     placed = record['FaceFrame']
     origin, forward, up = (np.array(placed[axis]) for axis in ('Origin', 'Forward', 'Up'))
     return FaceFrame(origin, forward, up, placed['Scale'])
