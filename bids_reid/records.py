@@ -33,6 +33,16 @@ class Scan:
     path: Path
     condition: str = RAW
 
+    @property
+    def original(self) -> tuple[str, str]:
+        """Which raw scan it is, or is a version of."""
+        return self.source_name, self.modality
+
+    @property
+    def place(self) -> tuple[str, str, str, str]:
+        """Where it stands in a list; without a session comes before any session."""
+        return self.participant, self.session or '', *self.original
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Photo:

@@ -122,9 +122,9 @@ def find_versions(
     taken = frozenset(image.path.resolve() for image in images) & raw
     kept = [scan for scan in originals if scan.path.resolve() not in taken]
     versions = _sorted_out(name, images, kept, note)
-    paired = {(scan.source_name, scan.modality) for scan in versions.scans}
-    paired |= {(scan.source_name, scan.modality) for scan, _ in versions.refused}
-    missing = [scan for scan in kept if (scan.source_name, scan.modality) not in paired]
+    paired = {scan.original for scan in versions.scans}
+    paired |= {scan.original for scan, _ in versions.refused}
+    missing = [scan for scan in kept if scan.original not in paired]
     if missing:
         note(f'{name}: {len(missing)} of {len(kept)} scans have no such version')
     return replace(versions, taken=taken)
@@ -211,11 +211,7 @@ def _sorted_out(
             refused.append((replace(scan, path=chosen[0].path), reason))
     for scan, reason in refused:
         note(f'{name}: {scan.path}: {reason}')
-    return Versions(tuple(sorted(scans, key=_order)), tuple(refused))
-
-
-def _order(scan: Scan) -> tuple[str, str, str, str]:
-    return (scan.participant, scan.session or '', scan.source_name, scan.modality)
+    return Versions(tuple(sorted(scans, key=lambda scan: scan.place)), tuple(refused))
 
 
 def _fitting(image: _Image, originals: Sequence[Scan]) -> list[Scan]:

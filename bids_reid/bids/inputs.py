@@ -172,7 +172,7 @@ def find_scans(
         for path in _query(layout, wanted, filter_file):
             scan = _scan(path, bids_dir)
             if scan is not None:
-                scans[scan.source_name, scan.modality] = scan
+                scans[scan.original] = scan
             elif not path.name.startswith('.'):
                 misnamed.add(path)
     if misnamed:
@@ -184,13 +184,7 @@ def find_scans(
         raise NothingSelectedError(
             f'no {" or ".join(modalities)} scan in {bids_dir} passes the filters'
         )
-    # without a session sorts before any session
-    return tuple(
-        sorted(
-            scans.values(),
-            key=lambda s: (s.participant, s.session or '', s.source_name, s.modality),
-        )
-    )
+    return tuple(sorted(scans.values(), key=lambda scan: scan.place))
 
 
 def _query(layout: BIDSLayout, wanted: dict[str, Any], filter_file: Path | None) -> list[Path]:

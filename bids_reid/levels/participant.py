@@ -89,7 +89,7 @@ def _choose(settings: Settings) -> tuple[list[Scan], list[tuple[Scan, str]], lis
             database_dir=settings.database_dir,
         )
     dataset = dataset_participants(settings.bids_dir)
-    unwanted = {(scan.source_name, scan.modality) for scan in set(originals) - set(raw)}
+    unwanted = {scan.original for scan in set(originals) - set(raw)}
     versions: list[Scan] = []
     refused: list[tuple[Scan, str]] = []
     taken: list[Scan] = []
@@ -146,7 +146,7 @@ def _in_choice(files: ScanFiles, settings: Settings) -> bool:
 def _wanted(scan: Scan, unwanted: Collection[tuple[str, str]], settings: Settings) -> bool:
     """Whether the filters choose a version: those of its original decide."""
     in_session = not settings.sessions or scan.session in settings.sessions
-    return in_session and (scan.source_name, scan.modality) not in unwanted
+    return in_session and scan.original not in unwanted
 
 
 def _save_failure(scan: Scan, settings: Settings, reason: str) -> None:
