@@ -391,8 +391,15 @@ def test_reasons_of_crash_files(tmp_path: Path, end: str, reason: str) -> None:
 
 
 @pytest.fixture
-def scheduler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+def scheduler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> Callable[[str], Path]:
     """Return a function: put a ``sbatch`` that does something else into PATH; a plugin file."""
+    # a job is a Python of its own: it finds the nodes of this file, and the package as installed
+    importable = tmp_path / 'importable'
+    importable.mkdir()
+    (importable / 'tests').symlink_to(pytestconfig.rootpath / 'tests')
+    monkeypatch.setenv('PYTHONPATH', str(importable))
 
     def pretend(sbatch: str) -> Path:
         commands = tmp_path / 'bin'
