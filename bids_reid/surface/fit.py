@@ -42,6 +42,8 @@ SCALES = (0.6, 1.2)
 SCALE_SPREAD = 0.1
 SCALE_SHARE = 0.02
 """The size is drawn to the average's with the weight of this share of the points."""
+FIRM_SHARE = 0.2
+"""The same, where something that touches the head (a cushion) would make it too large."""
 FACE_WEIGHT = 4.0
 FACE_FRONT_MM = -40.0
 """Points further in front than this in the average head count `FACE_WEIGHT` times."""
@@ -90,7 +92,13 @@ class Target(NamedTuple):
     tree: cKDTree
 
 
-def fit_head(skin: Points, target: Target, rotations: NDArray[np.float64]) -> Similarity:
+def fit_head(
+    skin: Points,
+    target: Target,
+    rotations: NDArray[np.float64],
+    *,
+    size_share: float = SCALE_SHARE,
+) -> Similarity:
     """Fit skin points to the average head.
 
     Parameters
@@ -102,19 +110,22 @@ def fit_head(skin: Points, target: Target, rotations: NDArray[np.float64]) -> Si
         skin's points.
     rotations : (B, 3, 3) float64
         From the scan to the average head, to start from.
+    size_share : float
+        How firmly the size is held to the average's: see `SCALE_SHARE`.
 
     Returns
     -------
     Similarity
         The best one only.
     """
+    average = target.average
     few, some = _thinned(skin, COARSE_POINTS), _thinned(skin, MIDDLE_POINTS)
-    found = _start(few, target.average, rotations)
-    found = _improved(found, few, target.average, COARSE_WIDTHS)
+    found = _start(few, average, rotations)
+    found = _improved(found, few, average, COARSE_WIDTHS, size_share)
     best = np.argsort(losses(found, few, target, every=4), kind='stable')[:KEPT]
-    found = _improved(found.take(best), some, target.average, MIDDLE_WIDTHS, FACE_WEIGHT)
+    found = _improved(found.take(best), some, average, MIDDLE_WIDTHS, size_share, FACE_WEIGHT)
     best = np.argsort(losses(found, some, target), kind='stable')[:1]
-    return _improved(found.take(best), skin, target.average, FINE_WIDTHS, FACE_WEIGHT)
+    return _improved(found.take(best), skin, average, FINE_WIDTHS, size_share, FACE_WEIGHT)
 
 
 def losses(
@@ -198,16 +209,22 @@ def _improved(
     points: Points,
     average: AverageHead,
     widths: Sequence[float],
+    size_share: float,
     face_weight: float = 1.0,
 ) -> Similarity:
     """Take one Gauss-Newton step per width."""
     for width in widths:
-        found = _step(found, points, average, width, face_weight)
+        found = _step(found, points, average, width, size_share, face_weight)
     return found
 
 
 def _step(
-    found: Similarity, points: Points, average: AverageHead, width: float, face_weight: float
+    found: Similarity,
+    points: Points,
+    average: AverageHead,
+    width: float,
+    size_share: float,
+    face_weight: float,
 ) -> Similarity:
     """One step: a small turn about the weighted middle, a shift, and a change of the size."""
     moved = found.to_average(points)
@@ -228,7 +245,7 @@ def _step(
     weighted = jacobian * weight[:, None]
     normal_matrix = (weighted @ jacobian.transpose(0, 2, 1)).astype(float)
     gradient = (weighted @ distance[..., None])[..., 0].astype(float)
-    prior = SCALE_SHARE * total * (width / SCALE_SPREAD) ** 2
+    prior = size_share * total * (width / SCALE_SPREAD) ** 2
     normal_matrix[:, 6, 6] += prior
     gradient[:, 6] += prior * np.log(found.size)
     # where nothing is near, the step is short

@@ -17,6 +17,7 @@ from scipy.spatial import cKDTree
 from bids_reid.surface.average import PARTS, average_head
 from bids_reid.surface.fit import (
     FACE_FRONT_MM,
+    FIRM_SHARE,
     Similarity,
     Target,
     axis_orientations,
@@ -234,7 +235,11 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
 def _searched(
     found: Similarity, face: FaceMeasures, skin: Points, target: Target
 ) -> tuple[Similarity, FaceMeasures]:
-    """Search again, in any orientation if there seems to be no face: the header may be wrong."""
+    """Search again: something may lie on the head, or the header be wrong if no face is seen."""
+    other = fit_head(skin, target, tilted(), size_share=FIRM_SHARE)
+    firm = _measured(other, skin, target)
+    if firm.present != 'no' and firm.head_loss < face.head_loss - CLEARLY_LESS:
+        found, face = other, firm
     start = found
     if face.present != 'yes':
         other = fit_head(skin, target, axis_orientations())
