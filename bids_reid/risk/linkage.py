@@ -26,6 +26,7 @@ from bids_reid.risk.identification import (
     participant_scores,
     wilson_interval,
 )
+from bids_reid.risk.verification import equal_error_rate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -293,7 +294,7 @@ def link(
         ci_low=low,
         ci_high=high,
         chance=1 / n_gallery if n_gallery else None,
-        eer=equal_error_rate(*_split(table, own)),
+        eer=eer_of_scores(*_split(table, own)),
         permuted_rate=permuted,
         p_value=p_value,
     )
@@ -323,23 +324,15 @@ def _split(
     return table[mated], table[~mated]
 
 
-def equal_error_rate(mated: NDArray[np.floating], nonmated: NDArray[np.floating]) -> float | None:
-    """Error rate at the threshold where FMR and FNMR meet; ``None`` without scores of a kind.
-
-    A pair matches if its score is the threshold or higher. Between two thresholds both rates are
-    taken to change linearly.
-    """
+def eer_of_scores(mated: NDArray[np.floating], nonmated: NDArray[np.floating]) -> float | None:
+    """Error rate at the threshold where FMR and FNMR meet; ``None`` without scores of a kind."""
     if not mated.size or not nonmated.size:
         return None
-    limits = np.append(np.unique(np.concatenate([mated, nonmated])), np.inf)
-    fnmr = np.searchsorted(np.sort(mated), limits, side='left') / mated.size
-    fmr = 1 - np.searchsorted(np.sort(nonmated), limits, side='left') / nonmated.size
-    after = int(np.argmax(fnmr >= fmr))
-    if after == 0:
-        return float((fnmr[0] + fmr[0]) / 2)
-    gap_before, gap = fmr[after - 1] - fnmr[after - 1], fnmr[after] - fmr[after]
-    part = gap_before / max(gap_before + gap, 1e-12)
-    return float(fnmr[after - 1] + part * (fnmr[after] - fnmr[after - 1]))
+    # scans without a view in common have no score, and do not match
+    mated, nonmated = (np.sort(np.where(np.isnan(s), -np.inf, s)) for s in (mated, nonmated))
+    fmr = 1 - np.searchsorted(nonmated, mated, side='left') / nonmated.size
+    missed = np.searchsorted(mated, mated, side='left') / mated.size
+    return equal_error_rate(fmr, missed)
 
 
 def _control(

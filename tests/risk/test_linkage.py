@@ -17,7 +17,7 @@ from bids_reid.risk.linkage import (
     Member,
     ScanSet,
     compared_participants,
-    equal_error_rate,
+    eer_of_scores,
     link,
     linkage_scores,
     plan,
@@ -118,9 +118,14 @@ def test_scans_without_a_common_view_do_not_match() -> None:
 def test_the_equal_error_rate_of_known_scores() -> None:
     """One of four mated below one of four non-mated: a quarter of each is wrong."""
     mated, nonmated = np.array([0.9, 0.8, 0.7, 0.3]), np.array([0.1, 0.2, 0.25, 0.5])
-    assert equal_error_rate(mated, nonmated) == pytest.approx(0.25)
-    assert equal_error_rate(mated, mated) == pytest.approx(0.5, abs=0.13)
-    assert equal_error_rate(mated, nonmated[:0]) is None
+    assert eer_of_scores(mated, nonmated) == pytest.approx(0.25)
+    assert eer_of_scores(mated, mated) == pytest.approx(0.5)
+    # the same rule as for photographs
+    assert eer_of_scores(mated[:3], nonmated) == 0
+    assert eer_of_scores(mated, nonmated[:0]) is None
+    nothing = np.full(4, np.nan)
+    assert eer_of_scores(mated, nothing) == 0
+    assert eer_of_scores(nothing, nonmated) == 1
 
 
 def test_sets_that_share_people_are_compared_once_the_shared_one_as_probe() -> None:
