@@ -15,6 +15,7 @@ import pytest
 from bids_reid.bids.outputs import read_table
 from bids_reid.bids.phantom_dataset import write_phantom_dataset
 from bids_reid.risk.gate import people_needed
+from bids_reid.risk.intervals import normal_quantile
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 
@@ -54,8 +55,10 @@ def test_before_and_after(call: Call, tmp_path: Path) -> None:
     )
     assert done.returncode == 3, done.stdout + done.stderr
     attacks = read_table(out / 'group_strongest.tsv')
-    (quantile,) = (float(row['quantile']) for row in attacks if row['condition'] == 'defaced')
+    (n_attacks,) = (int(row['n_attacks']) for row in attacks if row['condition'] == 'defaced')
+    quantile = normal_quantile(1 - 0.05 / n_attacks)
     assert f'at least {people_needed(0.05, quantile)} would be needed' in done.stdout
+    assert 'Besides, 1 of 3 raw scans has no defaced version' in done.stdout
     assert {path: path.read_bytes() for path in defaced.iterdir()} == before
     folder = out / 'sub-01' / 'anat'
     assert (folder / 'sub-01_desc-defacedskin_T1w.surf.gii').exists()
@@ -74,8 +77,12 @@ def test_before_and_after(call: Call, tmp_path: Path) -> None:
     # the same files again: nothing is left to do, and one condition alone can be judged
     again = call('bids-reid', bids, out, 'participant', *options)
     assert '5 scans of 3 participants, 0 to do' in again.stdout
-    alone = call('bids-reid', bids, out, 'group', '--max-risk', 1, '--audit', 'raw')
-    assert alone.returncode == 0, alone.stdout + alone.stderr
+    alone = call('bids-reid', bids, out, 'group', '--max-risk', 0.9, '--audit', 'raw')
+    assert alone.returncode == 3, alone.stdout + alone.stderr
+    assert 'Not passed: 3 of 3 raw scans (100.0%) have findings' in alone.stdout
+    those = ('group', '-d', f'defaced={defaced}', '--max-risk', 0.05, '--participant-label')
+    removed = call('bids-reid', bids, out, *those, '01', '02')
+    assert removed.returncode == 0, removed.stdout + removed.stderr
     assert json.loads((out / 'group_summary.json').read_text())['Verdict']['passed'] is True
     missing = call('bids-reid', bids, out, 'group', '--max-risk', 1, '--audit', 'refaced')
     assert missing.returncode == 18

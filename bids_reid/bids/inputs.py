@@ -21,7 +21,7 @@ from bids_reid.errors import (
 from bids_reid.records import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 HEAD_DATATYPES = ('anat', 'pet', 'ct')
 """Folders that may hold a picture of the whole head."""
@@ -68,6 +68,13 @@ def check_dataset(bids_dir: Path, *, validate: bool) -> None:
 def dataset_participants(bids_dir: Path) -> frozenset[str]:
     """Labels of all participants that have a folder, without reading any image."""
     return frozenset(folder.name[4:] for folder in bids_dir.glob('sub-*') if folder.is_dir())
+
+
+def has_image(bids_dir: Path, participant: str, modalities: Collection[str]) -> bool:
+    """Whether a participant has a head image with one of the suffixes, by its name."""
+    paths = (bids_dir / f'sub-{participant}').rglob('*.nii*')
+    names = (_HEAD_IMAGE.fullmatch(path.relative_to(bids_dir).as_posix()) for path in paths)
+    return any(name is not None and name['suffix'] in modalities for name in names)
 
 
 def participant_variables(

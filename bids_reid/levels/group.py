@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.inputs import dataset_participants, participant_variables
+from bids_reid.bids.inputs import dataset_participants, has_image, participant_variables
 from bids_reid.bids.outputs import prepare_output, read_json
 from bids_reid.bids.photos import find_photos
 from bids_reid.errors import Exit, NoInputError, NothingSelectedError, ReidError, UsageError
@@ -30,13 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bids_reid.records import Photo
+    from bids_reid.report.content import ScanLine
     from bids_reid.settings import Settings
 
 
 def group_level(settings: Settings) -> Exit:
     """Search with the photographs, write the tables and the page, print the result."""
     found = read_scans(settings.output_dir)
-    choice = _choice(settings, {scan.line.participant for scan in found})
+    choice = _choice(settings, [scan.line for scan in found])
     scans = select_scans(
         settings.output_dir,
         found,
@@ -132,9 +133,13 @@ def _extractors(settings: Settings, scans: Sequence[EnrolledScan]) -> tuple[str,
     NoInputError
         None can.
     """
-    if settings.extractors or settings.photos is None:
+    if settings.extractors:
         return settings.extractors
     names, left_out = searchable_extractors(scans)
+    if settings.photos is None:
+        # scans are linked by them
+        say_left_out(left_out)
+        return ()
     say(f'extractors: {", ".join(names) or "none"}')
     say_left_out(left_out)
     if not names:
@@ -144,7 +149,7 @@ def _extractors(settings: Settings, scans: Sequence[EnrolledScan]) -> tuple[str,
     return names
 
 
-def _choice(settings: Settings, found: set[str]) -> Choice:
+def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:
     """Choose whose scans are searched: results of people who left the dataset are not.
 
     Raises
@@ -152,6 +157,7 @@ def _choice(settings: Settings, found: set[str]) -> Choice:
     NothingSelectedError
         A participant named is not in the dataset.
     """
+    found = {line.participant for line in lines}
     # the group level needs no raw images: without them the results tell who is in the dataset
     dataset = dataset_participants(settings.bids_dir) or found
     strangers = [label for label in settings.participants if label not in dataset]
@@ -163,9 +169,16 @@ def _choice(settings: Settings, found: set[str]) -> Choice:
             f'left out, as they are no longer in the dataset: sub-{", sub-".join(sorted(gone))} '
             f'(their results in {settings.output_dir} should be deleted)'
         )
+    participants = settings.participants or tuple(sorted(dataset))
+    modalities = settings.modalities or {line.modality for line in lines}
     return Choice(
         dataset=tuple(sorted(dataset)),
-        participants=settings.participants or tuple(sorted(dataset)),
+        participants=participants,
+        without_result=tuple(
+            label
+            for label in participants
+            if label not in found and has_image(settings.bids_dir, label, modalities)
+        ),
         sessions=settings.sessions,
         modalities=settings.modalities,
         conditions=tuple(settings.datasets) if settings.derivatives else (),

@@ -23,7 +23,6 @@ from bids_reid.report.findings import (
 from bids_reid.report.html import render_page
 from bids_reid.report.statistics import (
     changes,
-    controls,
     differences,
     exposed,
     exposed_columns,
@@ -32,6 +31,7 @@ from bids_reid.report.statistics import (
     links,
     presence_sentence,
 )
+from bids_reid.risk.controls import sort_controls
 from bids_reid.risk.identification import IdentificationRow, Series, Unit
 from bids_reid.risk.strength import strongest_first
 
@@ -88,7 +88,7 @@ def group_page(content: GroupReport) -> str:
         findings=group_findings(content.rows, content.audited),
         presence=presence_sentence(content.scans, content.audited),
         links=linked,
-        linkage_sentence=linkage_sentence(linked),
+        linkage_sentence=linkage_sentence(linked, content.audited),
         changes=changes(content.reductions),
         n_changes=len(content.reductions),
         scan_groups=_scan_groups(content.scans),
@@ -133,7 +133,7 @@ def _statistics(content: GroupReport) -> dict[str, Any]:
 
     return {
         'growths': growths(content),
-        'controls': controls(found.controls),
+        'controls': sort_controls(found.controls),
         'breakdown': of_strongest(found.breakdown),
         'verification': of_strongest(found.verification),
         'openset': of_strongest(found.openset),

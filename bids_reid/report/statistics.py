@@ -15,7 +15,6 @@ from bids_reid.report.content import GroupReport, ScanLine
 from bids_reid.report.findings import distinct, group_name, series_of
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.comparisons import ComparisonRow
-from bids_reid.risk.controls import ControlRow
 from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.linkage import THIS, LinkageRow, ScanSet
 from bids_reid.risk.pairing import ReductionRow
@@ -65,21 +64,6 @@ class Exposed:
     rows: tuple[ParticipantRow | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Controls:
-    """The controls, by how they turned out.
-
-    ``failed`` put all rates in doubt. ``blind`` are positive controls of extractors that do not
-    even recognise these people between photographs, while another one does: their own rates say
-    nothing.
-    """
-
-    ok: tuple[ControlRow, ...]
-    failed: tuple[ControlRow, ...]
-    blind: tuple[ControlRow, ...]
-    not_done: tuple[ControlRow, ...]
-
-
 def presence_sentence(scans: Sequence[ScanLine], condition: str) -> str | None:
     """Say how many scans of a condition show a face; ``None`` without scans.
 
@@ -106,11 +90,15 @@ def _shows(scan: ScanLine) -> str:
     return 'none' if scan.face_present == 'no' else 'face'
 
 
-def linkage_sentence(links: Sequence[Link]) -> str | None:
-    """Say the strongest link of scans of other conditions to the originals, else of any."""
+def linkage_sentence(links: Sequence[Link], audited: str) -> str | None:
+    """Say the strongest link of scans of the condition audited to other ones, else of any."""
     if not links:
         return None
-    changed = [link for link in links if link.strongest.probe_condition != RAW]
+    changed = [
+        link
+        for link in links
+        if link.strongest.probe_condition == audited != link.strongest.gallery_condition
+    ]
     link = max(changed or links, key=lambda one: one.strongest.ci_low or 0)
     row = link.strongest
     return (
@@ -129,9 +117,9 @@ def changes(rows: Sequence[ReductionRow]) -> list[Change]:
     Not the one strongest after: of many attacks that fail, one is luckiest.
     """
     found = []
-    for group in distinct(group_name(row) for row in rows):
+    for group in distinct(map(_changed, rows)):
         members = sorted(
-            (row for row in rows if group_name(row) == group), key=lambda row: -row.n_after
+            (row for row in rows if _changed(row) == group), key=lambda row: -row.n_after
         )
         order = strongest_first(
             [row.n_before for row in members], [row.n_gallery_after for row in members]
@@ -139,6 +127,12 @@ def changes(rows: Sequence[ReductionRow]) -> list[Change]:
         members = [members[place] for place in order]
         found.append(Change(group, members[0], tuple(members)))
     return found
+
+
+def _changed(row: ReductionRow) -> str:
+    """Name what a row is about; that the scans were raw before goes without saying."""
+    before = '' if row.baseline == RAW else f', {row.baseline} before'
+    return f'{group_name(row)}{before}'
 
 
 def differences(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
@@ -168,9 +162,11 @@ def links(rows: Sequence[LinkageRow]) -> list[Link]:
     """Sort the rows by what is compared with what, the most surely linked first."""
     found = []
     for sides in distinct(_sides(row) for row in rows):
-        members = sorted(
-            (row for row in rows if _sides(row) == sides), key=lambda row: -row.n_correct
+        members = [row for row in rows if _sides(row) == sides]
+        order = strongest_first(
+            [row.rate or 0 for row in members], [row.n_gallery for row in members]
         )
+        members = [members[place] for place in order]
         probe, gallery = (_set_name(side) for side in sides)
         found.append(Link(probe, gallery, members[0], tuple(members)))
     return sorted(found, key=lambda link: link.strongest.ci_low or 0, reverse=True)
@@ -219,19 +215,6 @@ def _growth_sentence(rows: Sequence[GrowthRow]) -> str:
         for row in far
     )
     return f'Modelled from the scores of this run: {said}.'
-
-
-def controls(rows: Sequence[ControlRow]) -> Controls:
-    """Sort the controls by how they turned out."""
-    wrong = [row for row in rows if row.verdict not in ('ok', None)]
-    sighted = any(row.control == 'positive' and row.verdict == 'ok' for row in rows)
-    blind = tuple(row for row in wrong if sighted and row.control == 'positive')
-    return Controls(
-        ok=tuple(row for row in rows if row.verdict == 'ok'),
-        failed=tuple(row for row in wrong if row not in blind),
-        blind=blind,
-        not_done=tuple(row for row in rows if row.verdict is None),
-    )
 
 
 def exposed(rows: Sequence[ParticipantRow]) -> list[Exposed]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bids_reid.report.findings import distinct, group_findings
 from bids_reid.report.statistics import VERDICTS
-from bids_reid.report.statistics import controls as sorted_controls
+from bids_reid.risk.controls import sort_controls
 
 if TYPE_CHECKING:
     from bids_reid.report.content import GroupReport, PhotoLine
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def group_summary(content: GroupReport) -> dict[str, Any]:
     """Return the page's findings and the numbers behind them as plain JSON values."""
     findings = group_findings(content.rows, content.audited)
-    controls = sorted_controls(content.statistics.controls)
+    controls = sort_controls(content.statistics.controls)
     statuses = [scan.status for scan in content.scans]
     faces = [scan.face_present for scan in content.scans]
     verdicts = [(scan.condition, scan.verdict) for scan in content.scans]

@@ -235,15 +235,20 @@ def simultaneous_quantile(found: NDArray[np.float64], seed: int) -> float:
     -------
     Between the quantile of one rate, 1.96, and Bonferroni's.
     """
+    from scipy import special
+
     n_people, n_rates = found.shape
     single, bonferroni = normal_quantile(), normal_quantile(1 - (1 - CONFIDENCE) / n_rates)
     rates = found.mean(axis=0)
     varies = (rates > 0) & (rates < 1)
     if n_rates == 1 or not varies.any():
-        # a rate of 0 or 1 shows no correlation with the others: the worst case is taken
         return bonferroni
     weights = resample(n_people, seed)
     deviations = np.abs(weights @ found[:, varies] / n_people - rates[varies])
     errors = np.sqrt(rates[varies] * (1 - rates[varies]) / n_people)
-    largest = (deviations / errors).max(axis=1)
-    return float(np.clip(np.quantile(largest, CONFIDENCE), single, bonferroni))
+    largest = np.sort((deviations / errors).max(axis=1))
+    # a rate of 0 or 1 shows no correlation with the others: the worst case is added for each
+    beyond = 1 - np.arange(1, len(largest) + 1) / len(largest)
+    beyond += (~varies).sum() * 2 * special.ndtr(-largest)
+    enough = largest[beyond <= 1 - CONFIDENCE]
+    return float(np.clip(enough.min(initial=bonferroni), single, bonferroni))

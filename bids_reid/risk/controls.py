@@ -61,6 +61,21 @@ class ControlRow:
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The controls, by how they turned out.
+
+    ``failed`` put all rates in doubt. ``blind`` are positive controls of extractors that do not
+    even recognise these people between photographs, while another one does: their own rates say
+    nothing.
+    """
+
+    ok: tuple[ControlRow, ...]
+    failed: tuple[ControlRow, ...]
+    blind: tuple[ControlRow, ...]
+    not_done: tuple[ControlRow, ...]
+
+
 def negative_control(
     searches: Searches,
     series: Series,
@@ -238,6 +253,19 @@ def positive_control(
         reason=None
         if low > chance
         else 'photographs of the same people do not find each other more surely than by chance',
+    )
+
+
+def sort_controls(rows: Sequence[ControlRow]) -> Controls:
+    """Sort the controls by how they turned out."""
+    wrong = [row for row in rows if row.verdict not in ('ok', None)]
+    sighted = any(row.control == 'positive' and row.verdict == 'ok' for row in rows)
+    blind = tuple(row for row in wrong if sighted and row.control == 'positive')
+    return Controls(
+        ok=tuple(row for row in rows if row.verdict == 'ok'),
+        failed=tuple(row for row in wrong if row not in blind),
+        blind=blind,
+        not_done=tuple(row for row in rows if row.verdict is None),
     )
 
 

@@ -1,14 +1,14 @@
 """Pass or not: a measured risk against the limit that the steward gave.
 
-A pass has to be earned: too few people, photographs without a face and scans that could not be
-assessed never make one.
+A pass has to be earned: too few people, photographs without a face, scans that could not be
+assessed, people without a result and controls that failed never make one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bids_reid.risk.identification import IdentificationRow
@@ -81,13 +81,14 @@ def risk_verdict(
     condition: str,
     max_risk: float,
     not_assessed: Mapping[str, int] | None = None,
-    quantiles: Mapping[str, float] | None = None,
 ) -> Verdict:
     """Judge a condition by the strongest attack on each of its groups of scans.
 
     The worst group decides: an attacker takes the modality that gives most away. Which attack is
     the strongest, and which are not counted, `bids_reid.risk.strength` says. It was picked after
-    its result was known, so the interval allows for all attacks that count. Participants in
+    its result was known, so the interval allows for all attacks that count (Bonferroni: how much
+    attacks agree cannot be measured where next to nobody is recognised, and a bound that took it
+    from the data could fall when one more is). Participants in
     whose photographs no face was found, and those whose scans could not be processed, are left
     out of n, as they tell nothing about safety. People whose processed scans gave no template
     stay in it.
@@ -100,21 +101,17 @@ def risk_verdict(
         What is audited, and the limit.
     not_assessed
         Modality to the number of photographed participants whose scans all failed.
-    quantiles
-        Modality to how many standard errors hold the rates of all attacks at once with 95%
-        (`bids_reid.risk.attacks.simultaneous_quantile`); where it is missing Bonferroni's is
-        taken, which is never smaller.
     """
     groups: dict[str, list[IdentificationRow]] = {}
     for row in rows:
         if (row.condition, row.unit, row.k) == (condition, 'participant', 1):
             groups.setdefault(row.modality, []).append(row)
-    left_out, known = not_assessed or {}, quantiles or {}
+    left_out = not_assessed or {}
     worst: Verdict | None = None
     for modality, tried in groups.items():
         galleries = [row.n_gallery for row in tried]
         n_tried = sum(counted(galleries)) or len(tried)
-        z = known.get(modality, normal_quantile(1 - (1 - CONFIDENCE) / n_tried))
+        z = normal_quantile(1 - (1 - CONFIDENCE) / n_tried)
         row = tried[strongest_first([row.rate or 0 for row in tried], galleries)[0]]
         verdict = _judge(row, max_risk, left_out.get(modality, 0), n_tried, z)
         if worst is None or (verdict.ci_high or 1) > (worst.ci_high or 1):
@@ -235,4 +232,15 @@ def presence_verdict(
         extractor=None,
         decision=None,
         sentence=sentence,
+    )
+
+
+def doubted(verdict: Verdict, doubts: Sequence[str]) -> Verdict:
+    """Take a pass back for reasons that the numbers of a verdict do not hold, and say them."""
+    if not doubts:
+        return verdict
+    said = verdict.sentence.removeprefix('Passed: ').removeprefix('Not passed: ')
+    link = 'But' if verdict.passed else 'Besides,'
+    return replace(
+        verdict, passed=False, sentence=f'Not passed: {said} {link} {", and ".join(doubts)}.'
     )

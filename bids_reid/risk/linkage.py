@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
@@ -26,7 +27,7 @@ from bids_reid.risk.identification import (
     participant_scores,
     wilson_interval,
 )
-from bids_reid.risk.verification import equal_error_rate
+from bids_reid.risk.verification import Verification, count_comparisons, equal_error_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,21 +96,25 @@ class LinkageRow:
     ci_high: float | None
     chance: float | None
     eer: float | None
+    eer_ci_low: float | None
+    eer_ci_high: float | None
     permuted_rate: float | None
     p_value: float | None
+    seed: int
 
 
-def plan(members: Sequence[Member]) -> list[Comparison]:
+def plan(members: Sequence[Member], audited: str | None = None) -> list[Comparison]:
     """Pair all sets that share `MIN_COMMON` participants or more.
 
-    The probe is what would be shared: a condition other than raw, a later session, another
-    dataset's scans; the gallery is what an attacker may hold. Two sets of another dataset are not
+    The probe is what would be shared: a condition other than raw (or the raw one, if that is
+    ``audited``), a later session, another dataset's scans; the gallery is what an attacker may
+    hold. Two sets of another dataset are not
     this run's business. Equal labels are taken for the same person. Same input, same order.
     """
     owners: dict[ScanSet, set[str]] = {}
     for member in members:
         owners.setdefault(member.scan_set, set()).add(member.participant)
-    ordered = sorted(owners, key=_gallery_first)
+    ordered = sorted(owners, key=partial(_gallery_first, shared_raw=audited == RAW))
     return [
         Comparison(probe=second, gallery=first)
         for first, second in combinations(ordered, 2)
@@ -139,9 +144,9 @@ def _evenly(labels: Iterable[str], most: int) -> list[str]:
     return [ordered[number * len(ordered) // n] for number in range(n)]
 
 
-def _gallery_first(one: ScanSet) -> tuple[bool, str, bool, str, str, str]:
+def _gallery_first(one: ScanSet, *, shared_raw: bool) -> tuple[bool, str, bool, str, str, str]:
     return (
-        one.condition != RAW,
+        (one.condition == RAW) == shared_raw,
         one.condition,
         one.dataset != THIS,
         one.dataset,
@@ -249,7 +254,7 @@ def link(
     probe_enrolled, gallery_enrolled : bool
         Whether the scans have a template. Those without stay in the denominator.
     seed : int
-        Of the permutations of the control.
+        Of the permutations of the control, and of the bootstrap over people for the EER.
 
     Returns
     -------
@@ -273,6 +278,7 @@ def link(
     n_correct = sum(result.rank == 1 for result in results)
     low, high = wilson_interval(n_correct, n_probes) if n_probes else (None, None)
     permuted, p_value = _control(table, n_correct, n_probes, seed)
+    eer, eer_low, eer_high = equal_error_interval(_between_people(table, own, searches), seed)
     probe, side = comparison.probe, comparison.gallery
     return LinkageRow(
         probe_dataset=probe.dataset,
@@ -294,9 +300,12 @@ def link(
         ci_low=low,
         ci_high=high,
         chance=1 / n_gallery if n_gallery else None,
-        eer=eer_of_scores(*_split(table, own)),
+        eer=eer,
+        eer_ci_low=eer_low,
+        eer_ci_high=eer_high,
         permuted_rate=permuted,
         p_value=p_value,
+        seed=seed,
     )
 
 
@@ -315,24 +324,21 @@ def _participants(
     return table, np.array([gallery[participant] for participant in searched], np.intp)
 
 
-def _split(
-    table: NDArray[np.float32], own: NDArray[np.intp]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mated and non-mated scores."""
-    mated = np.zeros(table.shape, np.bool_)
-    mated[np.arange(len(own)), own] = True
-    return table[mated], table[~mated]
-
-
-def eer_of_scores(mated: NDArray[np.floating], nonmated: NDArray[np.floating]) -> float | None:
-    """Error rate at the threshold where FMR and FNMR meet; ``None`` without scores of a kind."""
-    if not mated.size or not nonmated.size:
-        return None
-    # scans without a view in common have no score, and do not match
-    mated, nonmated = (np.sort(np.where(np.isnan(s), -np.inf, s)) for s in (mated, nonmated))
-    fmr = 1 - np.searchsorted(nonmated, mated, side='left') / nonmated.size
-    missed = np.searchsorted(mated, mated, side='left') / mated.size
-    return equal_error_rate(fmr, missed)
+def _between_people(
+    table: NDArray[np.float32], own: NDArray[np.intp], searches: Searches
+) -> Verification:
+    """Compare people with people, as photographs with participants elsewhere."""
+    people = tuple(searches.gallery[column] for column in own)
+    return count_comparisons(
+        Searches(
+            scores=table,
+            photos=people,
+            photo_participants=people,
+            acquired=np.ones(len(people), np.bool_),
+            scan_participants=searches.gallery,
+            enrolled=np.ones(len(searches.gallery), np.bool_),
+        )
+    )
 
 
 def _control(

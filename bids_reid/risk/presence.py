@@ -121,7 +121,8 @@ def assess(scan: Measured) -> Presence:
         reason = scan.failure or 'the scan could not be processed'
         return Presence(None, None, 'could not assess', None, reason)
     if scan.skull_stripped:
-        return Presence('no', 0.0, 'no findings', None, SKULL_STRIPPED)
+        verdict, reason = _verdict_of_brain(scan)
+        return Presence('no', 0.0, verdict, None, reason)
     brain = _brain_loss(scan.brain)
     if scan.covered is None:
         return Presence(None, None, 'could not assess', brain, NOT_MEASURED)
@@ -177,11 +178,23 @@ def _verdict(scan: Measured, answer: Answer, in_view: float) -> tuple[Verdict, s
         return 'review', PARTLY
     if in_view < WHOLE_CORE_IN_VIEW:
         return 'could not assess', CUT_VIEW
-    if (scan.noise or 0.0) > MAX_NOISE or (scan.edge_mm or 0.0) > MAX_EDGE_MM:
+    if _poor(scan):
         return 'could not assess', POOR
     if scan.relief is None or scan.evidence is None:
         return 'could not assess', NOT_MEASURED
     return 'no findings', REMOVED
+
+
+def _verdict_of_brain(scan: Measured) -> tuple[Verdict, str]:
+    """What is taken for the folds of a brain may be noise."""
+    if _poor(scan):
+        return 'could not assess', f'{SKULL_STRIPPED}, but it is too poor to be sure'
+    return 'no findings', SKULL_STRIPPED
+
+
+def _poor(scan: Measured) -> bool:
+    """Whether noise or blur may hide what is there."""
+    return (scan.noise or 0.0) > MAX_NOISE or (scan.edge_mm or 0.0) > MAX_EDGE_MM
 
 
 def _geometry(scan: Measured) -> float:

@@ -186,8 +186,8 @@ def verification_rows(
     One row per FMR, then the EER. ``gfrr`` is the generalised false reject rate (ISO/IEC 19795-1):
     photographs that could not be compared count as rejected.
     """
-    fmr, missed = counts.det()
-    possible = len(fmr) > 0 and counts.n_nonmated > 0
+    n_mated = len(counts.mated)
+    possible = n_mated > 0 and counts.n_nonmated > 0
     drawn, weights = counts.resampled(seed) if possible else (np.empty((0, 0)), np.empty((0, 0)))
     n_failed = counts.n_failed_acquire + counts.n_failed_enrol
     measures: list[tuple[Measure, float | None]] = [('fnmr_at_fmr', rate) for rate in rates]
@@ -196,21 +196,14 @@ def verification_rows(
         reason = _unsupported(counts, target)
         rate, low, high = None, None, None
         if reason is None:
-            if target is None:
-                rate = equal_error_rate(fmr, missed)
-                replicates = _resampled_eer(counts.mated, drawn, weights)
-            else:
-                rate = float((fmr > target).mean())
-                replicates = ((drawn > target) * weights).sum(axis=1) / weights.sum(axis=1)
-            ends = effective_interval(rate, replicates, len(fmr), counts.n_people)
-            low, high = (float(end) for end in ends)
-        rejected = None if rate is None else rate * len(fmr) + n_failed
+            rate, low, high = _rated(counts, target, drawn, weights)
+        rejected = None if rate is None else rate * n_mated + n_failed
         rows.append(
             VerificationRow(
                 **asdict(series),
                 measure=measure,
                 fmr=target,
-                n_mated=len(fmr),
+                n_mated=n_mated,
                 n_nonmated=counts.n_nonmated,
                 n_people=counts.n_people,
                 n_failed_acquire=counts.n_failed_acquire,
@@ -220,12 +213,49 @@ def verification_rows(
                 ci_high=high,
                 gfrr=None
                 if rejected is None or target is None
-                else rejected / (len(fmr) + n_failed),
+                else rejected / (n_mated + n_failed),
                 seed=None if rate is None else seed,
                 reason=reason,
             )
         )
     return rows
+
+
+def equal_error_interval(
+    counts: Verification, seed: int = 0
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Equal error rate with its 95% interval; ``None`` without comparisons of either kind.
+
+    Parameters
+    ----------
+    counts
+        From :func:`count_comparisons`.
+    seed
+        Of the bootstrap over people.
+    """
+    if _unsupported(counts, None) is not None:
+        return None, None, None
+    return _rated(counts, None, *counts.resampled(seed))
+
+
+def _rated(
+    counts: Verification,
+    target: float | None,
+    drawn: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> tuple[float, float, float]:
+    """FNMR at the FMR ``target``, or the EER if it is ``None``, with the ends of its interval."""
+    fmr, missed = counts.det()
+    if target is None:
+        rate = equal_error_rate(fmr, missed)
+        replicates = _resampled_eer(counts.mated, drawn, weights)
+    else:
+        rate = float((fmr > target).mean())
+        # of many people few may be photographed, and of these none be drawn
+        with np.errstate(invalid='ignore'):
+            replicates = ((drawn > target) * weights).sum(axis=1) / weights.sum(axis=1)
+    low, high = effective_interval(rate, replicates, len(fmr), counts.n_people)
+    return rate, float(low), float(high)
 
 
 def _unsupported(counts: Verification, target: float | None) -> str | None:

@@ -8,34 +8,43 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bids_reid.records import RAW
-from bids_reid.risk.gate import Verdict, presence_verdict, risk_verdict
+from bids_reid.report import words
+from bids_reid.risk.controls import sort_controls
+from bids_reid.risk.gate import Verdict, doubted, presence_verdict, risk_verdict
 from bids_reid.risk.pairing import ReductionRow, reduction_row, restrict
 from bids_reid.risk.strength import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from bids_reid.report.content import PhotoLine, ScanLine
-    from bids_reid.risk.attacks import StrongestRow
+    from bids_reid.report.content import PhotoLine
+    from bids_reid.risk.controls import ControlRow
     from bids_reid.risk.identification import IdentificationRow, Searches, Series
+    from bids_reid.workflows.library import EnrolledScan
     from bids_reid.workflows.search_steps import ScanGallery
 
 Searched = tuple['ScanGallery', 'Searches']
 
 
-def reductions(searched: Mapping[Series, Searched]) -> Iterator[ReductionRow]:
-    """Compare each condition with the raw scans of which it has a version, and with only these."""
+def reductions(searched: Mapping[Series, Searched], audited: str) -> Iterator[ReductionRow]:
+    """Compare each condition with the raw scans of which it has a version, and with only these.
+
+    Where the raw scans themselves are ``audited``, they are what came of the others: a dataset
+    whose scans are de-faced, with the originals beside it.
+    """
     counts = _counts(searched)
-    for series, (gallery, searches) in searched.items():
-        raw = searched.get(replace(series, condition=RAW))
-        if series.condition == RAW or raw is None:
+    for other in searched:
+        raw = replace(other, condition=RAW)
+        if other.condition == RAW or raw not in searched:
             continue
-        shared = set(_originals(gallery)) & set(_originals(raw[0]))
+        first, last = (other, raw) if audited == RAW else (raw, other)
+        sides = searched[first], searched[last]
+        shared = set(_originals(sides[0][0])) & set(_originals(sides[1][0]))
         before, after = (
             restrict(some, np.array([scan in shared for scan in _originals(scans)], dtype=bool))
-            for scans, some in (raw, (gallery, searches))
+            for scans, some in sides
         )
-        yield reduction_row(before, after, series, baseline=RAW, counts=counts[series])
+        yield reduction_row(before, after, last, baseline=first.condition, counts=counts[last])
 
 
 def _counts(searched: Mapping[Series, Searched]) -> dict[Series, bool]:
@@ -52,33 +61,63 @@ def _counts(searched: Mapping[Series, Searched]) -> dict[Series, bool]:
 
 
 def _originals(gallery: ScanGallery) -> list[tuple[str, str]]:
-    """Which original each scan is a version of, as outputs name it."""
-    return [(str(scan.files.folder), scan.files.stem) for scan in gallery.scans]
+    return [_original(scan) for scan in gallery.scans]
+
+
+def _original(scan: EnrolledScan) -> tuple[str, str]:
+    """Which original a scan is a version of, as outputs name it."""
+    return str(scan.files.folder), scan.files.stem
 
 
 def judge(
     condition: str,
     max_risk: float,
-    scans: Iterable[ScanLine],
+    scans: Sequence[EnrolledScan],
     photos: Sequence[PhotoLine] | None,
     rows: Iterable[IdentificationRow],
-    strongest: Iterable[StrongestRow] = (),
+    controls: Iterable[ControlRow] = (),
+    without_result: Collection[str] = (),
 ) -> Verdict:
-    """Say whether a condition is within the limit, from photographs if there are any."""
-    audited = [scan for scan in scans if scan.condition == condition]
+    """Say whether a condition is within the limit, from photographs if there are any.
+
+    There is no pass where a part of the dataset was not looked at (``without_result``:
+    participants who have scans and no result of them), or where the controls say that the rates
+    are none.
+    """
+    audited = [scan.line for scan in scans if scan.line.condition == condition]
+    doubts = list(_missing(scans, condition, without_result))
     if photos is None:
         verdicts = [scan.verdict for scan in audited]
-        return presence_verdict(verdicts, condition=condition, max_risk=max_risk)
+        found = presence_verdict(verdicts, condition=condition, max_risk=max_risk)
+        return doubted(found, doubts)
     seen = {photo.participant for photo in photos if photo.mated and photo.status == 'ok'}
     not_assessed = {}
     for modality in {scan.modality for scan in audited}:
         some = [scan for scan in audited if scan.modality == modality]
         processed = {scan.participant for scan in some if scan.status != 'failed'}
         not_assessed[modality] = len({scan.participant for scan in some} & seen - processed)
-    return risk_verdict(
-        rows,
-        condition=condition,
-        max_risk=max_risk,
-        not_assessed=not_assessed,
-        quantiles={row.modality: row.quantile for row in strongest if row.condition == condition},
+    found = risk_verdict(rows, condition=condition, max_risk=max_risk, not_assessed=not_assessed)
+    # a positive control is of photographs alone, and has no condition
+    concerned = [row for row in controls if row.condition in (condition, None)]
+    if sort_controls(concerned).failed:
+        doubts.append('controls failed, so the rates cannot be trusted (group_controls.tsv)')
+    return doubted(found, doubts)
+
+
+def _missing(
+    scans: Sequence[EnrolledScan], condition: str, without_result: Collection[str]
+) -> Iterator[str]:
+    """Say what of the dataset was not looked at in a condition."""
+    if without_result:
+        some = words.count(len(without_result), 'participant has', 'participants have')
+        yield f'{some} scans and no result'
+    versions, originals = (
+        {_original(scan) for scan in scans if scan.line.condition == name}
+        for name in (condition, RAW)
     )
+    n_missing = len(originals - versions)
+    if condition != RAW and n_missing:
+        yield (
+            f'{n_missing} of {words.count(len(originals), "raw scan")} '
+            f'{"has" if n_missing == 1 else "have"} no {condition} version'
+        )

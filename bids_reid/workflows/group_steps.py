@@ -61,6 +61,8 @@ if TYPE_CHECKING:
     from bids_reid.workflows.comparison_steps import Searched
     from bids_reid.workflows.library import EnrolledScan
 
+UNASKED = 'it was not asked for'
+PHOTOGRAPHS_ONLY = 'it searches with photographs, and there are none'
 IDENTIFICATION_TABLES = ('group_identification', 'group_ranks')
 REDUCTION_TABLE = 'group_reduction'
 
@@ -73,7 +75,7 @@ class Choice:
     distractor, and only that. ``audited`` is the condition that has to be within ``max_risk``.
     ``against`` is an earlier output that scans are linked with, ``variables`` the columns of
     participants.tsv to break rates down by (name to participant to value), ``seed`` that of all
-    random draws.
+    random draws. ``without_result`` are participants chosen who have a head image, and no result.
     """
 
     dataset: tuple[str, ...]
@@ -86,6 +88,7 @@ class Choice:
     against: Path | None = None
     variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     seed: int = 0
+    without_result: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,24 +189,32 @@ def write_group(
                 collected.add(searches, series, results[-1].by_participant)
                 if several:
                     compared[series] = (gallery, searches)
-    changes = tuple(reductions(compared))
+    changes = tuple(reductions(compared, choice.audited))
     _write_identification(output_dir, results if photos is not None else None)
     _write_reductions(output_dir, changes)
     statistics = Statistics() if lines is None else collected.statistics(lines)
     write_statistics(output_dir, None if lines is None else statistics)
-    linkage = _link(output_dir, scans, choice)
+    linking = [name for name in searchable_extractors(scans)[0] if _gives_vectors(name)]
+    linkage = _link(output_dir, scans, choice, linking)
     scan_lines = [scan.line for scan in scans]
     write_table(output_dir / 'group_scans.tsv', 'group_scans', map(_scan_row, scan_lines))
     rows = tuple(row for result in results for row in result.rows)
     verdict = None
     if choice.max_risk is not None:
         verdict = judge(
-            choice.audited, choice.max_risk, scan_lines, lines, rows, statistics.strongest
+            choice.audited,
+            choice.max_risk,
+            scans,
+            lines,
+            rows,
+            statistics.controls,
+            choice.without_result,
         )
+    used = list(dict.fromkeys([*encoded, *linking]))
     report = GroupReport(
         dataset=dataset,
         scans=tuple(scan_lines),
-        provenance=provenance_of(scans, list(encoded), command),
+        provenance=provenance_of(scans, used, command),
         photos=lines,
         unprocessed=tuple(sorted(set(choice.participants) - known)),
         rows=rows,
@@ -213,7 +224,7 @@ def write_group(
         linkage=linkage,
         audited=choice.audited,
         curves=tuple(result.curve for result in results),
-        not_run={} if photos is None else left_out(scans, list(encoded)),
+        not_run=left_out(scans, used, otherwise=UNASKED if encoded else PHOTOGRAPHS_ONLY),
     )
     write_json(output_dir / 'group_summary.json', group_summary(report))
     # figures take long to import
@@ -225,12 +236,12 @@ def write_group(
 
 
 def _link(
-    output_dir: Path, scans: Sequence[EnrolledScan], choice: Choice
+    output_dir: Path, scans: Sequence[EnrolledScan], choice: Choice, extractors: Sequence[str]
 ) -> tuple[LinkageRow, ...]:
     """Link scans with each other, and with those of an earlier output, and write the table."""
     linked = linked_scans(scans, choice.against, choice.modalities)
-    extractors = [name for name in searchable_extractors(scans)[0] if _gives_vectors(name)]
-    found = tuple(linkage_tables(linked, [*extractors, SURFACE], seed=choice.seed))
+    ways = [*extractors, SURFACE]
+    found = tuple(linkage_tables(linked, ways, audited=choice.audited, seed=choice.seed))
     write_table(output_dir / 'group_linkage.tsv', 'group_linkage', linkage_rows(found))
     return found
 

@@ -115,12 +115,12 @@ def _why_not_searched(name: str, n_templates: int, n_scans: int) -> str:
     return ''
 
 
-def left_out(scans: Sequence[EnrolledScan], used: Collection[str]) -> dict[str, str]:
-    """Say of each extractor that was not used why that is."""
+def left_out(
+    scans: Sequence[EnrolledScan], used: Collection[str], otherwise: str
+) -> dict[str, str]:
+    """Say of each extractor that was not used why that is, ``otherwise`` if nothing is wrong."""
     _, reasons = searchable_extractors(scans)
-    return {
-        name: reasons.get(name, 'it was not asked for') for name in EXTRACTORS if name not in used
-    }
+    return {name: reasons.get(name, otherwise) for name in EXTRACTORS if name not in used}
 
 
 def _read_scan(files: ScanFiles, record: dict[str, Any]) -> EnrolledScan:

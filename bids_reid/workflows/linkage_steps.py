@@ -71,7 +71,11 @@ def _linked(scan: EnrolledScan, dataset: str) -> LinkedScan:
 
 
 def linkage_tables(
-    scans: Sequence[LinkedScan], extractors: Sequence[str], *, seed: int = 0
+    scans: Sequence[LinkedScan],
+    extractors: Sequence[str],
+    *,
+    audited: str | None = None,
+    seed: int = 0,
 ) -> list[LinkageRow]:
     """Compare all sets of scans that share participants, by templates and by the skin.
 
@@ -86,12 +90,14 @@ def linkage_tables(
         From `linked_scans`.
     extractors : sequence of str
         Names of extractors whose features are vectors, or ``surface``.
+    audited : str or None
+        The condition that would be shared.
     seed : int
         Of the negative controls.
     """
-    plan = linkage.plan([Member(scan.scan_set, scan.participant) for scan in scans])
+    members = [Member(scan.scan_set, scan.participant) for scan in scans]
     rows: list[LinkageRow] = []
-    for comparison in plan:
+    for comparison in linkage.plan(members, audited):
         probes, gallery = _compared(
             [scan for scan in scans if scan.scan_set == comparison.probe],
             [scan for scan in scans if scan.scan_set == comparison.gallery],

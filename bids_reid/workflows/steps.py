@@ -86,8 +86,8 @@ def _measured_on(found: Skin, placed: FoundFrame) -> dict[str, Any]:
     return {
         'VolumeLitres': round(found.volume_litres, 3),
         'VaultRoughness': _rounded(roughness),
-        # a face on a rough vault is a face
-        'SkullStripped': roughness is not None and is_brain(roughness) and face.present != 'yes',
+        # a face on a rough vault is a face, also one that is not sure
+        'SkullStripped': roughness is not None and is_brain(roughness) and face.present == 'no',
         'SurfaceQuality': {
             'RelativeNoise': round(found.noise, 5),
             'EdgeBlurMm': round(found.edge_mm, 3),

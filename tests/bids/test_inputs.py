@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bids_reid.bids.inputs import check_dataset, dataset_participants, find_scans
+from bids_reid.bids.inputs import check_dataset, dataset_participants, find_scans, has_image
 from bids_reid.errors import (
     CannotWriteError,
     NoInputError,
@@ -289,3 +289,16 @@ def test_what_is_not_bids_is_refused_unless_told(root: Path, content: str | None
     check_dataset(root, validate=False)
     with pytest.raises(NoInputError):
         check_dataset(root / 'gone', validate=False)
+
+
+def test_whose_head_was_scanned_is_known_without_an_index(tmp_path: Path) -> None:
+    """Otherwise people without a head scan, or a mask, stand in the way of every pass."""
+    anat = tmp_path / 'sub-01' / 'ses-a' / 'anat'
+    anat.mkdir(parents=True)
+    (anat / 'sub-01_ses-a_T1w.nii.gz').touch()
+    func = tmp_path / 'sub-02' / 'func'
+    func.mkdir(parents=True)
+    (func / 'sub-02_task-rest_bold.nii').touch()
+    assert has_image(tmp_path, '01', {'T1w'})
+    assert not has_image(tmp_path, '01', {'FLAIR'})
+    assert not any(has_image(tmp_path, label, {'T1w', 'bold'}) for label in ('02', '03'))

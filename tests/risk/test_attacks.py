@@ -94,6 +94,20 @@ def test_attacks_that_agree_cost_less():
     assert simultaneous_quantile(np.zeros((60, 10)), seed=0) == pytest.approx(bonferroni)
 
 
+def test_attacks_that_found_nobody_are_not_taken_to_agree():
+    """Otherwise the first person who is recognised makes the bound fall, and a gate pass."""
+    found = np.zeros((150, 12))
+    found[0, 0] = 1
+    single, bonferroni = normal_quantile(), normal_quantile(1 - 0.05 / 12)
+    assert simultaneous_quantile(found, seed=0) == pytest.approx(bonferroni, abs=0.1)
+    assert simultaneous_quantile(np.tile(found[:, :1], 12), seed=0) < bonferroni - 0.5
+    # the worst case is added for the constant ones only
+    rng = np.random.default_rng(0)
+    half = (rng.random((150, 1)) < 0.4).astype(float)
+    mixed = simultaneous_quantile(np.hstack([np.tile(half, 10), np.zeros((150, 2))]), seed=0)
+    assert single + 0.1 < mixed < bonferroni - 0.2
+
+
 def test_other_people_are_no_comparison():
     """Otherwise attacks on other participants are put beside each other."""
     outcomes = {

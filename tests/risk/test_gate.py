@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bids_reid.records import Score
-from bids_reid.risk.gate import people_needed, presence_verdict, risk_verdict
+from bids_reid.risk.gate import doubted, people_needed, presence_verdict, risk_verdict
 from bids_reid.risk.identification import (
     IdentificationRow,
     Series,
@@ -154,8 +154,34 @@ def test_the_limit_allows_for_all_attacks() -> None:
     for n, passed in ((needed, True), (needed - 1, False)):
         more = [row for name in 'abcdefgh' for row in rows(0, n, extractor=name)]
         assert risk_verdict(more, condition='defaced', max_risk=0.05).passed is passed
-    alike = risk_verdict(some, condition='defaced', max_risk=0.05, quantiles={'T1w': 1.96})
-    assert alike.passed
+
+
+@pytest.mark.parametrize('n', [100, 150])
+def test_more_people_recognised_never_make_a_pass(n: int) -> None:
+    """A bound taken from how much attacks agree fell when the first person was recognised."""
+    bounds = []
+    for n_correct in range(4):
+        some = rows(n_correct, n)
+        some += [row for name in 'abcdefghijk' for row in rows(0, n, extractor=name)]
+        bounds.append(risk_verdict(some, condition='defaced', max_risk=0.06).ci_high)
+        agreeing = [row for name in 'abcdefghijkl' for row in rows(n_correct, n, extractor=name)]
+        assert risk_verdict(agreeing, condition='defaced', max_risk=0.06).ci_high == bounds[-1]
+    assert None not in bounds
+    assert bounds == sorted(bounds)
+
+
+def test_a_doubt_takes_a_pass_back_and_is_said() -> None:
+    """Half of the scans were never de-faced, or the controls failed: the rates do not matter."""
+    good = risk_verdict(rows(0, 80), condition='defaced', max_risk=0.05)
+    assert doubted(good, []) == good
+    verdict = doubted(good, ['50 scans have no defaced version', 'controls failed'])
+    assert not verdict.passed
+    assert verdict.sentence == (
+        good.sentence.replace('Passed', 'Not passed')
+        + ' But 50 scans have no defaced version, and controls failed.'
+    )
+    bad = risk_verdict(rows(40, 80), condition='defaced', max_risk=0.05)
+    assert doubted(bad, ['x']).sentence == bad.sentence + ' Besides, x.'
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,6 @@ from bids_reid.risk.linkage import (
     Member,
     ScanSet,
     compared_participants,
-    eer_of_scores,
     link,
     linkage_scores,
     plan,
@@ -116,16 +115,18 @@ def test_scans_without_a_common_view_do_not_match() -> None:
 
 
 def test_the_equal_error_rate_of_known_scores() -> None:
-    """One of four mated below one of four non-mated: a quarter of each is wrong."""
-    mated, nonmated = np.array([0.9, 0.8, 0.7, 0.3]), np.array([0.1, 0.2, 0.25, 0.5])
-    assert eer_of_scores(mated, nonmated) == pytest.approx(0.25)
-    assert eer_of_scores(mated, mated) == pytest.approx(0.5)
-    # the same rule as for photographs
-    assert eer_of_scores(mated[:3], nonmated) == 0
-    assert eer_of_scores(mated, nonmated[:0]) is None
-    nothing = np.full(4, np.nan)
-    assert eer_of_scores(mated, nothing) == 0
-    assert eer_of_scores(nothing, nonmated) == 1
+    """One of four mated below one in four non-mated: a quarter of each is wrong."""
+    scores = np.full((4, 4), 0.1)
+    scores[:, 0] = 0.5
+    np.fill_diagonal(scores, [0.9, 0.8, 0.7, 0.3])
+    row = linked(scores)
+    assert row.eer == pytest.approx(0.25)
+    assert row.eer_ci_low is not None
+    assert row.eer_ci_high is not None
+    assert row.eer_ci_low < 0.25 < row.eer_ci_high
+    assert linked(scores[:, [1, 2, 3, 0]]).eer == pytest.approx(1.0, abs=0.4)
+    nothing = linked(scores, probe_enrolled=np.zeros(4, np.bool_))
+    assert (nothing.eer, nothing.eer_ci_low, nothing.rate) == (None, None, 0)
 
 
 def test_sets_that_share_people_are_compared_once_the_shared_one_as_probe() -> None:
@@ -153,6 +154,13 @@ def test_of_large_sets_the_same_people_are_compared() -> None:
     assert (len(probes), len(gallery)) == (200, MAX_PARTICIPANTS)
     assert set(both[100:200]) == probes & gallery
     assert compared_participants('ab', 'bc') == (set('ab'), set('bc'))
+
+
+def test_raw_scans_that_would_be_shared_are_the_probes() -> None:
+    """A dataset that is de-faced itself, its originals beside it: else a link is backwards."""
+    members = [Member(each, who) for each in (RAW, DEFACED) for who in ('01', '02')]
+    assert plan(members, 'raw') == [Comparison(probe=RAW, gallery=DEFACED)]
+    assert plan(members, 'defaced') == [Comparison(probe=DEFACED, gallery=RAW)]
 
 
 def test_links_within_another_dataset_are_left_out() -> None:

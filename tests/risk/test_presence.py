@@ -67,6 +67,9 @@ def test_detectors_that_agree_keep_a_scan_from_no_findings() -> None:
         {'evidence': None},
         {'relief': None},
         {'failed': True, 'failure': 'disk full'},
+        # noise breaks skin into what looks like the folds of a brain
+        {'skull_stripped': True, 'noise': 0.5},
+        {'skull_stripped': True, 'edge_mm': 4.0},
     ],
 )
 def test_no_face_found_is_not_safe_where_none_could_be_seen(poor: dict[str, object]) -> None:

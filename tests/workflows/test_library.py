@@ -49,6 +49,6 @@ def test_an_extractor_that_never_ran_is_not_searched_where_no_face_was_seen() ->
 
 
 def test_what_nobody_asked_for_is_said() -> None:
-    reasons = left_out([scan('face_recognition', 'deepface-Dlib')], ['deepface-Dlib'])
-    assert reasons['face_recognition'] == 'it was not asked for'
+    reasons = left_out([scan('face_recognition', 'deepface-Dlib')], ['deepface-Dlib'], 'a reason')
+    assert reasons['face_recognition'] == 'a reason'
     assert 'deepface-Dlib' not in reasons
