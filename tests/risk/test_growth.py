@@ -106,11 +106,25 @@ def test_scores_without_spread(make, value):
     assert 'do not differ' in rows[-1].reason
 
 
-def test_coarse_scores(make):
-    """Otherwise ORB, most of whose scores are 0, stops the run or warns."""
+def test_scores_that_are_mostly_the_same_are_not_extrapolated(make):
+    """Otherwise ORB, most of whose scores are 0, is told to find fewer among many than it does."""
     rng = np.random.default_rng(0)
     scores = rng.poisson(0.05, (40, 40)) + 3 * np.eye(40)
     scores[:5] = 0
+    for row in growth_rows(make(scores, names(40)), SERIES):
+        if row.measured == 'yes':
+            assert 0 <= row.ci_low <= row.rate <= row.ci_high <= 1
+        else:
+            assert row.rate is None
+            assert row.reason.endswith(
+                'non-mated scores are the same: their tail cannot be modelled'
+            )
+
+
+def test_coarse_scores(make):
+    """Otherwise counts, which tie at times, stop the run or warn."""
+    rng = np.random.default_rng(0)
+    scores = rng.poisson(20, (40, 40)) + 30 * np.eye(40)
     for row in growth_rows(make(scores, names(40)), SERIES):
         assert 0 <= row.ci_low <= row.rate <= row.ci_high <= 1
 
@@ -128,7 +142,9 @@ def test_nobody_and_everybody_found(make, distance):
 def test_nobody_enrolled_or_photographed(make, photos):
     """Otherwise such a run stops."""
     searches = make(np.ones((len(photos), 1)), photos, ['000'], enrolled=[bool(not photos)])
-    for row in growth_rows(searches, SERIES):
+    rows = growth_rows(searches, SERIES)
+    assert rows[-1].reason == 'fewer than 20 people in the gallery'
+    for row in rows:
         assert row.rate is None or row.rate == 0
 
 
