@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _T = TypeVar('_T')
 
 FAILED = 'failed'
+RESULTS = ('ok', 'no_face')
+"""What the record of a scan says that could be processed."""
 FOUND = 'found'
 """Array of a template: whether a detector found the face in the view."""
 CLAIM = 'Deidentification'
@@ -154,7 +156,7 @@ def is_up_to_date(
     """
     files = ScanFiles.of(scan, output_dir)
     record = read_json(files.record)
-    if record.get('Status') not in ('ok', 'no_face') or _completes(record) != complete_face:
+    if record.get('Status') not in RESULTS or _completes(record) != complete_face:
         return False
     needed = [files.skin, files.views]
     needed += [files.template(bids_label(name)) for name in models]
@@ -168,6 +170,16 @@ def is_up_to_date(
     if not all(made_with(files, name, model) for name, model in models.items()):
         return False
     return _is_of(record, scan)
+
+
+def still_holds(scan: Scan, output_dir: Path) -> bool:
+    """Whether an earlier run of this version left results of this file, of whatever extractors."""
+    record = read_json(ScanFiles.of(scan, output_dir).record)
+    return (
+        record.get('Status') in RESULTS
+        and record.get('SoftwareVersions', {}).get('bids_reid') == __version__
+        and _is_of(record, scan)
+    )
 
 
 def _is_of(record: Mapping[str, Any], scan: Scan) -> bool:

@@ -50,7 +50,11 @@ class SteadyMultiProc(MultiProcPlugin):
         )
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
-        """Run the graph; raises what a node raised, after all the others have run."""
+        """Run the graph; raises what a node raised, after all the others have run.
+
+        Nothing runs any more when it returns, also where Nipype stops at the first failure: a
+        step that ends later would write beside the record of what was not run.
+        """
         generations = nx.topological_generations(graph)
         self._depth = {
             node.fullname: depth for depth, nodes in enumerate(generations) for node in nodes
@@ -64,6 +68,7 @@ class SteadyMultiProc(MultiProcPlugin):
         try:
             super().run(graph, config | {'execution': execution}, updatehash=updatehash)
         finally:
+            self.pool.shutdown(cancel_futures=True)
             gc.unfreeze()
 
     def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
@@ -92,6 +97,8 @@ class SteadyMultiProc(MultiProcPlugin):
             return int(super()._submit_job(node, updatehash))
 
     def _async_callback(self, args: Future[dict[str, Any]]) -> None:
+        if args.cancelled():
+            return
         if args.exception() is None:
             super()._async_callback(args)
         else:

@@ -50,6 +50,12 @@ class Act(SimpleInterface):
             os.kill(os.getpid(), 9)
         elif what == 'own error':
             raise ScanError('sub-01_T1w.nii is empty: every voxel is 0')
+        elif what == 'late error':
+            wait_for(Path(self.inputs.folder, 'slow-started'))
+            raise ScanError('sub-01_T1w.nii is empty: every voxel is 0')
+        elif what == 'slow':
+            Path(self.inputs.folder, 'slow-started').touch()
+            time.sleep(1)
         elif what == 'other error':
             raise ZeroDivisionError('division by zero')
         elif what == 'strange error':
@@ -59,6 +65,13 @@ class Act(SimpleInterface):
         Path(self.inputs.folder, what).write_text(str(time.monotonic_ns()))
         self._results['done'] = what
         return runtime
+
+
+def wait_for(path: Path) -> None:
+    """Wait until another process has made a file."""
+    end = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 class _PhotoInput(BaseInterfaceInputSpec):
@@ -169,6 +182,15 @@ def test_a_killed_worker_costs_its_own_node(crashes: Path) -> None:
     reasons = run(workflow, crashes, n_procs=1)
     assert reasons == {'wf.a.first': KILLED}
     assert marks(crashes) == {'x', 'y', 'b-saved', 'c-saved'}
+
+
+def test_nothing_runs_on_after_a_stop(crashes: Path) -> None:
+    """A step that ends later would write results beside the record that says it was not run."""
+    configure(crashes, stop_on_first_crash=True, verbosity=0)
+    reasons = run(branches(crashes.parent / 'marks', a='slow', b='late error'), crashes)
+    assert reasons == {'wf.b.first': 'sub-01_T1w.nii is empty: every voxel is 0'}
+    # it was under way, and is done; nothing was begun after it
+    assert marks(crashes) == {'slow-started', 'slow'}
 
 
 @pytest.mark.slow
