@@ -22,6 +22,8 @@ from bids_reid.bids.outputs import PRIVATE_UMASK
 logger = logging.getLogger('nipype.workflow')
 LONGEST_WAIT_S = 1.0
 """Safety only: the end of a node wakes the main process."""
+LEAST_MEMORY_GB = 0.1
+ON_PROCESSES = ('MultiProc', 'LegacyMultiProc')
 KILLED = 'the worker process was killed, perhaps for lack of memory'
 KILLED_JOB = 'its job was killed, perhaps for lack of memory or time: ask the scheduler'
 
@@ -36,6 +38,10 @@ class SteadyMultiProc(MultiProcPlugin):
     """
 
     def __init__(self, plugin_args: dict[str, Any]) -> None:
+        if 'memory_gb' in plugin_args:
+            # what needs more runs alone, but with hardly any Nipype waits forever
+            least = max(plugin_args['memory_gb'], LEAST_MEMORY_GB)
+            plugin_args = plugin_args | {'memory_gb': least}
         super().__init__(plugin_args=plugin_args)
         self.pool: ProcessPoolExecutor = self._new_pool()
         self._ended = threading.Event()
@@ -128,7 +134,10 @@ class _KilledJobs:
 
 
 def named_plugin(name: str, arguments: dict[str, Any]) -> PluginBase:
-    """Return Nipype's plugin of that name; one for a cluster goes on when jobs are killed."""
+    """Return Nipype's plugin of that name, one that goes on when a process or job is killed."""
+    if name in ON_PROCESSES:
+        # Nipype's own ones fork, and wait forever for a worker that was killed
+        return SteadyMultiProc({'raise_insufficient': False} | arguments)
     kind = getattr(plugins, f'{name}Plugin')
     if issubclass(kind, SGELikeBatchManagerBase):
         kind = type(f'Steady{name}', (_KilledJobs, kind), {})

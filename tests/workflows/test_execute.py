@@ -176,10 +176,14 @@ def test_failures_cost_only_their_own_branch_and_are_explained(crashes: Path) ->
     assert marks(crashes) == {'x', 'b-saved'}
 
 
-def test_a_killed_worker_costs_its_own_node(crashes: Path) -> None:
-    """Out of memory on one scan: Nipype's own plugin waits for ever."""
+@pytest.mark.parametrize('named', [False, True])
+def test_a_killed_worker_costs_its_own_node(crashes: Path, named: bool) -> None:
+    """Out of memory on one scan: Nipype's own plugin, which --use-plugin names, waits for ever."""
+    file = crashes.parent / 'plugin.yml'
+    # of both limits Nipype's own plugin makes errors
+    file.write_text('plugin: MultiProc\nplugin_args: {n_procs: 1, memory_gb: 0.001}\n')
     workflow = branches(crashes.parent / 'marks', a='kill', b='x', c='y')
-    reasons = run(workflow, crashes, n_procs=1)
+    reasons = run(workflow, crashes, n_procs=1, plugin_file=file if named else None)
     assert reasons == {'wf.a.first': KILLED}
     assert marks(crashes) == {'x', 'y', 'b-saved', 'c-saved'}
 
