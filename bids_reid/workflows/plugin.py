@@ -119,11 +119,21 @@ class SteadyMultiProc(MultiProcPlugin):
         self._taskresult[task] = {'result': None, 'traceback': report, 'taskid': task}
 
 
-class _KilledJobs:
-    """What a job that the scheduler killed costs: its own node.
+class _SteadyJobs:
+    """Two habits changed of Nipype's plugins for schedulers.
 
-    Nipype reports a job without a result as text where it expects lines, and ends on that.
+    A job that was killed costs its own node: Nipype reports one without a result as text where it
+    expects lines, and ends on that. An answer in which Nipype finds no number of a job is told.
     """
+
+    def _submit_batchtask(self, scriptfile: str, node: Any) -> int:
+        try:
+            return int(super()._submit_batchtask(scriptfile, node))  # type: ignore[misc]
+        except (AttributeError, LookupError, ValueError) as error:
+            raise RuntimeError(
+                'its answer to a new job does not tell its number as Nipype expects it: '
+                'take out options that change the answer, such as --parsable'
+            ) from error
 
     def _get_result(self, taskid: int) -> dict[str, Any] | None:
         result: dict[str, Any] | None = super()._get_result(taskid)  # type: ignore[misc]
@@ -140,7 +150,7 @@ def named_plugin(name: str, arguments: dict[str, Any]) -> PluginBase:
         return SteadyMultiProc({'raise_insufficient': False} | arguments)
     kind = getattr(plugins, f'{name}Plugin')
     if issubclass(kind, SGELikeBatchManagerBase):
-        kind = type(f'Steady{name}', (_KilledJobs, kind), {})
+        kind = type(f'Steady{name}', (_SteadyJobs, kind), {})
     return kind(plugin_args=arguments)
 
 

@@ -466,6 +466,16 @@ def test_a_scheduler_that_takes_no_job_is_named(
         run(workflow, crashes, plugin_file=file)
 
 
+@pytest.mark.parametrize('answer', ['echo 7', 'true', 'echo Submitted batch job'])
+def test_an_answer_that_nipype_cannot_read_is_told(
+    crashes: Path, scheduler: Callable[[str], Path], answer: str
+) -> None:
+    """--parsable in sbatch_args is a habit of many; an AttributeError of re tells them nothing."""
+    workflow = branches(crashes.parent / 'marks', a='x')
+    with pytest.raises(ReidError, match=r'plugin\.yml.*such as --parsable'):
+        run(workflow, crashes, plugin_file=scheduler(answer))
+
+
 def test_read_plugin(tmp_path: Path) -> None:
     file = tmp_path / 'plugin.yml'
     file.write_text('plugin: SLURM\nplugin_args: {sbatch_args: "--mem=4G"}\n')
