@@ -24,13 +24,15 @@ from bids_reid.levels.common import dataset_name, forget, run, say, say_left_out
 from bids_reid.records import RAW
 from bids_reid.settings import DEFAULT_MODALITIES
 from bids_reid.views.selftest import check_rendering
+from bids_reid.workflows.execute import read_plugin
 from bids_reid.workflows.library import read_scans
 from bids_reid.workflows.pages import write_participant_page
 from bids_reid.workflows.participant import init_participant_wf, scan_node_name
-from bids_reid.workflows.plugin import KILLED, KILLED_JOB
+from bids_reid.workflows.plugin import KILLED, KILLED_JOB, runs_here
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from pathlib import Path
 
     from bids_reid.records import Scan
     from bids_reid.settings import Settings
@@ -64,9 +66,24 @@ def participant_level(settings: Settings) -> Exit:
         renew_claim(scan, settings.datasets[scan.condition], settings.output_dir)
     kept = 0
     if stale and not settings.reports_only:
-        say(f'rendering with {check_rendering()}')
+        _check_rendering(settings.plugin_file)
         kept = _process(stale, settings)
     return _report([*scans, *(scan for scan, _ in refused)], settings, kept)
+
+
+def _check_rendering(plugin_file: Path | None) -> None:
+    """Find out before any work whether there can be renders, if they are made on this machine.
+
+    Raises
+    ------
+    RenderingError
+        There cannot.
+    """
+    plugin = None if plugin_file is None else read_plugin(plugin_file)[0]
+    if plugin is None or runs_here(plugin):
+        say(f'rendering with {check_rendering()}')
+    else:
+        say(f'rendering is left to the jobs of {plugin}, and is not tried on this machine')
 
 
 def _choose(settings: Settings) -> tuple[list[Scan], list[tuple[Scan, str]], list[Scan]]:

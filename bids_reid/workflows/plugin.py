@@ -143,6 +143,11 @@ class _SteadyJobs:
         return result
 
 
+def runs_here(name: str) -> bool:
+    """Whether Nipype's plugin of that name runs steps on this machine; others hand them out."""
+    return name in (*ON_PROCESSES, 'Linear', 'Debug')
+
+
 def named_plugin(name: str, arguments: dict[str, Any]) -> PluginBase:
     """Return Nipype's plugin of that name, one that goes on when a process or job is killed."""
     if name in ON_PROCESSES:

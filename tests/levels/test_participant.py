@@ -10,7 +10,7 @@ import pytest
 
 from bids_reid.bids.derivatives import read_template, save_scan
 from bids_reid.bids.outputs import ScanFiles, read_json, scan_records, write_json
-from bids_reid.errors import Exit
+from bids_reid.errors import Exit, RenderingError
 from bids_reid.levels import participant
 from bids_reid.levels.participant import _choose, _remove_stale, participant_level
 from bids_reid.records import Scan, Template
@@ -154,3 +154,43 @@ def test_what_was_done_and_killed_is_done(
     asked = replace(settings, participants=('3',), derivatives=(), extractors=('orb',))
     assert participant_level(asked) == Exit.OK
     assert read_template(ScanFiles.of(scan, settings.output_dir), 'orb') is not None
+
+
+@pytest.mark.parametrize(
+    ('plugin', 'refused'),
+    [(None, True), ('Linear', True), ('MultiProc', True), ('SLURM', False), ('SGEGraph', False)],
+)
+def test_only_the_machine_that_renders_has_to(
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    plugin: str | None,
+    refused: bool,
+) -> None:
+    """Login nodes often have no EGL: their nodes, which have it, would never get the work."""
+    scan = finished(settings, '3')
+
+    def cannot() -> str:
+        raise RenderingError('this machine cannot render')
+
+    monkeypatch.setattr(participant, 'check_rendering', cannot)
+    monkeypatch.setattr(participant, 'write_participant_page', lambda *_, **__: None)
+    monkeypatch.setattr(participant, '_run_scans', lambda *_: {scan: 'no such node'})
+    file = settings.bids_dir.parent / 'plugin.yml'
+    file.write_text(f'plugin: {plugin}\n')
+    asked = replace(
+        settings,
+        participants=('3',),
+        derivatives=(),
+        extractors=('orb', 'sift'),
+        plugin_file=file if plugin else None,
+    )
+    if refused:
+        with pytest.raises(RenderingError):
+            participant_level(asked)
+        assert read_template(ScanFiles.of(scan, settings.output_dir), 'orb') is not None
+    else:
+        assert participant_level(asked) == Exit.SOME_FAILED
+        said = capsys.readouterr().out
+        assert f'rendering is left to the jobs of {plugin}' in said
+        assert 'no such node' in said
