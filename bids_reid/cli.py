@@ -45,15 +45,16 @@ def guarded(
     program: str,
     run: Callable[[], Exit],
     *,
-    output_dir: Path | None = None,
+    written: Sequence[Path] = (),
     verbose: bool = False,
 ) -> int:
     """Call ``run``; what the user can mend becomes one line on stderr and an exit code.
 
     Parameters
     ----------
-    output_dir : Path, optional
-        A file that the system refuses below it could not be written; others could not be read.
+    written : sequence of Path
+        A file that the system refuses below one of them could not be written; others could not be
+        read.
     verbose : bool
         Also tell where the program was when the system refused a file.
     """
@@ -72,7 +73,7 @@ def guarded(
         print(f'{program}: interrupted; a second run takes up from here', file=sys.stderr)
         return 130
     except OSError as error:
-        code = _refused(error, output_dir)
+        code = _refused(error, written)
         if code is None:
             raise
         if verbose:
@@ -82,14 +83,14 @@ def guarded(
         return code
 
 
-def _refused(error: OSError, output_dir: Path | None) -> Exit | None:
+def _refused(error: OSError, written: Sequence[Path]) -> Exit | None:
     """Exit code if the system refused a file that nobody had looked at before; ``None`` if not."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return Exit.CANNOT_WRITE
     if not isinstance(error.filename, str | bytes | os.PathLike) or error.strerror is None:
         return None
     path = Path(os.fsdecode(error.filename))
-    below = output_dir is not None and path.is_relative_to(output_dir)
+    below = any(path.is_relative_to(folder) for folder in written)
     return Exit.CANNOT_WRITE if below else Exit.NO_INPUT
 
 
@@ -117,7 +118,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_levels(settings)
 
     return guarded(
-        'bids-reid', run, output_dir=settings.output_dir, verbose=settings.verbosity > 0
+        'bids-reid',
+        run,
+        written=(settings.output_dir, settings.work),
+        verbose=settings.verbosity > 0,
     )
 
 

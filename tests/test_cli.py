@@ -521,12 +521,12 @@ def test_a_file_that_the_system_refuses_is_one_line(
     def run() -> Exit:
         raise OSError(number, os.strerror(number), file)
 
-    assert guarded('bids-reid', run, output_dir=Path('/out')) == code
+    assert guarded('bids-reid', run, written=[Path('/out')]) == code
     said = capsys.readouterr().err
     where = f'{os.fsdecode(file)}: ' if file else ''
     assert said == f'bids-reid: {where}{os.strerror(number)}\n'
     # who asks for more is told where it was
-    assert guarded('bids-reid', run, output_dir=Path('/out'), verbose=True) == code
+    assert guarded('bids-reid', run, written=[Path('/out')], verbose=True) == code
     assert capsys.readouterr().err.startswith('Traceback')
 
 
