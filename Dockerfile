@@ -24,7 +24,7 @@ FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install -y --no-install-recommends libegl1 libgl1-mesa-dri python3 \
  && rm -rf /var/lib/apt/lists/* \
- && mkdir -p /opt/models/.deepface/weights
+ && mkdir -p /models /opt/models/.deepface/weights
 COPY --from=build /opt/bids_reid /opt/bids_reid
 ENV PATH=/opt/bids_reid/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     LC_ALL=C.UTF-8 \
@@ -38,6 +38,7 @@ ENV PATH=/opt/bids_reid/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
     ORT_DISABLE_TELEMETRY=1 \
     OMP_NUM_THREADS=1 \
     VTK_DEFAULT_OPENGL_WINDOW=vtkEGLRenderWindow \
+    BIDS_REID_MODELS=/models \
     DEEPFACE_HOME=/opt/models \
     DEEPFACE_BACKEND_ENGINE=onnx
 COPY tools/image_check.py /opt/bids_reid/share/

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -39,8 +41,23 @@ class Parser(argparse.ArgumentParser):
         self.exit(Exit.USAGE, f'{self.prog}: {message} (see {self.prog} --help)\n')
 
 
-def guarded(program: str, run: Callable[[], Exit]) -> int:
-    """Call ``run``; what the user can mend becomes one line on stderr and an exit code."""
+def guarded(
+    program: str,
+    run: Callable[[], Exit],
+    *,
+    written: Sequence[Path] = (),
+    verbose: bool = False,
+) -> int:
+    """Call ``run``; what the user can mend becomes one line on stderr and an exit code.
+
+    Parameters
+    ----------
+    written : sequence of Path
+        A file that the system refuses below one of them could not be written; others could not be
+        read.
+    verbose : bool
+        Also tell where the program was when the system refused a file.
+    """
     try:
         return run()
     except ReidError as error:
@@ -55,6 +72,26 @@ def guarded(program: str, run: Callable[[], Exit]) -> int:
     except KeyboardInterrupt:
         print(f'{program}: interrupted; a second run takes up from here', file=sys.stderr)
         return 130
+    except OSError as error:
+        code = _refused(error, written)
+        if code is None:
+            raise
+        if verbose:
+            traceback.print_exc()
+        where = '' if error.filename is None else f'{os.fsdecode(error.filename)}: '
+        print(f'{program}: {where}{error.strerror}', file=sys.stderr)
+        return code
+
+
+def _refused(error: OSError, written: Sequence[Path]) -> Exit | None:
+    """Exit code if the system refused a file that nobody had looked at before; ``None`` if not."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return Exit.CANNOT_WRITE
+    if not isinstance(error.filename, str | bytes | os.PathLike) or error.strerror is None:
+        return None
+    path = Path(os.fsdecode(error.filename))
+    below = any(path.is_relative_to(folder) for folder in written)
+    return Exit.CANNOT_WRITE if below else Exit.NO_INPUT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,7 +117,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return run_levels(settings)
 
-    return guarded('bids-reid', run)
+    return guarded(
+        'bids-reid',
+        run,
+        written=(settings.output_dir, settings.work),
+        verbose=settings.verbosity > 0,
+    )
 
 
 def shown(program: str, arguments: Sequence[str]) -> str:

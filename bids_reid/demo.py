@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
 
     command = shown('bids-reid-demo', arguments)
-    return guarded('bids-reid-demo', lambda: _run(options, command))
+    return guarded('bids-reid-demo', lambda: _run(options, command), written=[options.folder])
 
 
 def _run(options: argparse.Namespace, command: str) -> Exit:

@@ -8,7 +8,8 @@ import os
 from multiprocessing import forkserver
 from pathlib import Path
 
-from bids_reid.errors import Exit, NoInputError, UsageError
+from bids_reid.bids.walk import check_there
+from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
 from bids_reid.settings import Settings
 
 THREADS = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS')
@@ -56,8 +57,17 @@ def run_levels(settings: Settings) -> Exit:
 
 
 def _start_server_early(settings: Settings) -> None:
-    """Let the workers' imports go on beside those of this process, if there will be workers."""
-    new = not (settings.output_dir / 'dataset_description.json').exists()
+    """Let the workers' imports go on beside those of this process, if there will be workers.
+
+    Raises
+    ------
+    CannotWriteError
+        The output folder is somebody else's: not even the dry run can tell what is there.
+    """
+    try:
+        new = not (settings.output_dir / 'dataset_description.json').exists()
+    except OSError as error:
+        raise CannotWriteError(f'cannot use {settings.output_dir}: {error.strerror}') from error
     if new and 'participant' in settings.levels and not settings.dry_run:
         forkserver.ensure_running()
 
@@ -68,7 +78,7 @@ def _check_files(settings: Settings) -> None:
     Raises
     ------
     NoInputError
-        A file or folder that was named is not there.
+        A file or folder that was named is not there, or may not be looked at.
     """
     for path in (
         settings.photos,
@@ -77,12 +87,14 @@ def _check_files(settings: Settings) -> None:
         settings.models_dir,
         settings.against,
     ):
-        if path is not None and not path.exists():
-            raise NoInputError(f'no such file or folder: {path}')
-    for name, folder in settings.derivatives:
-        # the group level reads results only
-        if 'participant' in settings.levels and not folder.is_dir():
-            raise NoInputError(f'no such folder of {name}: {folder}')
+        if path is not None:
+            check_there(path)
+    # the group level reads results only
+    for name, folder in settings.derivatives if 'participant' in settings.levels else ():
+        try:
+            check_there(folder, folder=True)
+        except NoInputError as error:
+            raise NoInputError(f'-d {name}: {error}') from error
 
 
 def _check_options(settings: Settings) -> None:

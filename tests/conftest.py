@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -22,28 +25,31 @@ Call = Callable[..., 'subprocess.CompletedProcess[str]']
 Recipe = Callable[[str], str]
 
 
-_NETWORK = ('socket.connect', 'socket.sendto', 'socket.getaddrinfo', 'socket.gethostbyname')
+GUARD = Path(__file__).parent / 'guard'
 _attempts: list[str] = []
 
 
-def _is_here(address: object) -> bool:
-    """Tell whether an address is a file, or this machine."""
-    host = address[0] if isinstance(address, tuple) else address
-    if host is None or isinstance(host, bytes):
-        return True
-    return str(host).startswith(('/', '127.', '\0')) or host in {'', '::1', 'localhost'}
+def _guard() -> ModuleType:
+    """Load what the programs that tests call have, too."""
+    spec = spec_from_file_location('network_guard', GUARD / 'sitecustomize.py')
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_leaves = _guard().leaves
 
 
 def _refuse_network(event: str, arguments: tuple[object, ...]) -> None:
     """Refuse to leave this machine, whatever library tries, and remember that it was tried."""
-    if event in _NETWORK:
-        address = arguments[1] if event in {'socket.connect', 'socket.sendto'} else arguments[0]
-        if not _is_here(address):
-            _attempts.append(f'{event} {address}')
-            raise PermissionError(f'a test opens no connection: {event} {address}')
+    if _leaves(event, arguments):
+        _attempts.append(f'{event} {arguments}')
+        raise PermissionError(f'a test opens no connection: {event} {arguments}')
 
 
-# what Python does not see, and other processes, are looked at in tests/test_offline.py
+# what Python does not see, and what no test calls, is looked at in tests/test_offline.py
 sys.addaudithook(_refuse_network)
 
 
@@ -93,7 +99,16 @@ def call() -> Call:
 
     def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
         command = [Path(sys.executable).with_name(script), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
+        # it and its workers end where they try to leave this machine
+        path = os.pathsep.join(filter(None, (str(GUARD), os.environ.get('PYTHONPATH'))))
+        return subprocess.run(
+            command,
+            env=os.environ | {'PYTHONPATH': path},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=1800,
+        )
 
     return run
 

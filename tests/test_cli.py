@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from bids_reid import __version__
-from bids_reid.cli import build_parser, main, settings_from, shown
+from bids_reid.cli import build_parser, guarded, main, settings_from, shown
+from bids_reid.errors import Exit
 from bids_reid.settings import Settings
 
 HEAVY = ('numpy', 'nipype', 'pyvista', 'vtkmodules', 'bids', 'cv2', 'dlib', 'scipy', 'nibabel')
@@ -353,6 +355,32 @@ class TestRefusals:
         # before anything is written
         assert not out.exists() or not list(out.iterdir())
 
+    @pytest.mark.parametrize(
+        'levels', [('participant',), ('group',), ('participant', '--dry-run')]
+    )
+    def test_output_folder_that_may_not_be_looked_into(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, levels: tuple[str, ...]
+    ) -> None:
+        """Somebody else's folder: a traceback hides that another one has to be named.
+
+        The system refuses too long a name as it does another user's folder, and root, too.
+        """
+        code, said = refused(capsys, dataset, dataset.parent / ('x' * 300) / 'out', *levels)
+        assert code == 73
+        assert 'xxx/out: File name too long' in said
+
+    @pytest.mark.parametrize('named', ['bids_dir', '--photos', '-d'])
+    def test_input_that_may_not_be_looked_at(
+        self, capsys: pytest.CaptureFixture[str], dataset: Path, named: str
+    ) -> None:
+        """As above: what lies below a folder of another user, or is no name at all."""
+        path = dataset.parent / ('x' * 300)
+        given = {'bids_dir': (path,), '-d': (dataset, '-d', f'defaced={path}')}
+        first, *options = given.get(named, (dataset, named, path))
+        code, said = refused(capsys, first, 'out', 'participant', 'group', *options)
+        assert code == 66
+        assert 'xxx: File name too long' in said
+
     @pytest.mark.parametrize('description', [None, '{"Name": "x"}', '{', '[]', '5', ''])
     def test_not_bids(
         self, capsys: pytest.CaptureFixture[str], dataset: Path, description: str | None
@@ -474,6 +502,42 @@ def test_a_dry_run_writes_nothing(
     assert main([str(dataset), str(tmp_path / 'out'), 'participant', '--dry-run']) == 0
     assert 'sub-01_T1w.nii' in capsys.readouterr().out
     assert sorted(tmp_path.rglob('*')) == before
+
+
+@pytest.mark.parametrize(
+    ('number', 'file', 'code'),
+    [
+        (errno.EACCES, '/data/sub-01', 66),
+        (errno.EACCES, b'/data/sub-01', 66),
+        (errno.EACCES, '/out/sub-01', 73),
+        (errno.ENOSPC, None, 73),
+    ],
+)
+def test_a_file_that_the_system_refuses_is_one_line(
+    capsys: pytest.CaptureFixture[str], number: int, file: str | bytes | None, code: int
+) -> None:
+    """Whatever file it is: a traceback helps nobody to mend rights or to clear a disk."""
+
+    def run() -> Exit:
+        raise OSError(number, os.strerror(number), file)
+
+    assert guarded('bids-reid', run, written=[Path('/out')]) == code
+    said = capsys.readouterr().err
+    where = f'{os.fsdecode(file)}: ' if file else ''
+    assert said == f'bids-reid: {where}{os.strerror(number)}\n'
+    # who asks for more is told where it was
+    assert guarded('bids-reid', run, written=[Path('/out')], verbose=True) == code
+    assert capsys.readouterr().err.startswith('Traceback')
+
+
+def test_errors_that_name_no_file_are_not_hidden() -> None:
+    """What is wrong with the program itself has to be reported, with its traceback."""
+
+    def run() -> Exit:
+        raise OSError('a pipe that nobody expected')
+
+    with pytest.raises(OSError, match='a pipe'):
+        guarded('bids-reid', run)
 
 
 PROBE = """

@@ -7,9 +7,12 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+Call = Callable[..., 'subprocess.CompletedProcess[str]']
 
 ANYWHERE = ('192.0.2.1', 443)
 """An address that is for documentation only."""
@@ -25,8 +28,66 @@ def test_a_connection_is_refused_and_noted(network_attempts: list[str]) -> None:
     network_attempts.clear()
 
 
+@pytest.mark.parametrize(
+    'leave',
+    [
+        lambda sock: sock.connect((b'192.0.2.1', 443)),
+        lambda sock: sock.sendto(b'x', ANYWHERE),
+        lambda sock: sock.sendmsg([b'x'], [], 0, ANYWHERE),
+        lambda _: socket.getaddrinfo(b'example.org', 443),
+        lambda _: socket.gethostbyname('example.org'),
+        lambda _: socket.gethostbyaddr('192.0.2.1'),
+        lambda _: socket.getnameinfo(ANYWHERE, 0),
+    ],
+)
+def test_every_way_out_is_seen(
+    network_attempts: list[str], leave: Callable[[socket.socket], object]
+) -> None:
+    """A name in bytes, or a call that libraries seldom use, would pass for this machine."""
+    with socket.socket(type=socket.SOCK_DGRAM) as sock, pytest.raises(PermissionError):
+        leave(sock)
+    assert len(network_attempts) == 1
+    network_attempts.clear()
+
+
+def test_programs_that_tests_call_are_looked_at(call: Call) -> None:
+    """Nearly everything of the program runs in them: what they do unseen is what a user gets."""
+    program = (
+        'import multiprocessing, socket\n'
+        'def leave():\n'
+        '    try:\n'
+        '        socket.socket().connect(("192.0.2.1", 443))\n'
+        '    except OSError:\n'
+        '        print("nobody noticed")\n'
+    )
+    done = call('python', '-c', f'{program}leave()')
+    assert (done.returncode, done.stdout) == (97, '')
+    assert 'socket.connect' in done.stderr
+    assert call('python', '-c', 'import socket; socket.getaddrinfo(None, 80)').returncode == 0
+
+
+def test_workers_of_programs_are_looked_at(call: Call, tmp_path: Path) -> None:
+    """The scans are read and rendered in workers, which the fork server makes."""
+    script = tmp_path / 'script.py'
+    script.write_text(
+        'import multiprocessing, socket\n'
+        'def leave():\n'
+        '    socket.gethostbyname("example.org")\n'
+        'if __name__ == "__main__":\n'
+        '    worker = multiprocessing.get_context("forkserver").Process(target=leave)\n'
+        '    worker.start()\n'
+        '    worker.join()\n'
+        '    raise SystemExit(worker.exitcode)\n'
+    )
+    assert call('python', script).returncode == 97
+
+
 def test_sockets_in_the_file_system_are_none_of_that(tmp_path: Path) -> None:
     """Worker processes talk through them."""
+    with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
+        server.bind(f'\0bids_reid-{os.getpid()}')
+        server.listen()
+        client.connect(os.fsencode(server.getsockname()))
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(b'x')

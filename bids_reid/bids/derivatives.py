@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 _T = TypeVar('_T')
 
 FAILED = 'failed'
+RESULTS = ('ok', 'no_face')
+"""What the record of a scan says that could be processed."""
 FOUND = 'found'
 """Array of a template: whether a detector found the face in the view."""
 CLAIM = 'Deidentification'
@@ -154,7 +156,7 @@ def is_up_to_date(
     """
     files = ScanFiles.of(scan, output_dir)
     record = read_json(files.record)
-    if record.get('Status') not in ('ok', 'no_face') or _completes(record) != complete_face:
+    if record.get('Status') not in RESULTS or _completes(record) != complete_face:
         return False
     needed = [files.skin, files.views]
     needed += [files.template(bids_label(name)) for name in models]
@@ -167,8 +169,26 @@ def is_up_to_date(
         return False
     if not all(made_with(files, name, model) for name, model in models.items()):
         return False
-    # content that is no longer here (a link that leads nowhere) cannot have given anything newer
-    return not scan.path.is_file() or record.get('SourceSHA256') == file_sha256(scan.path)
+    return _is_of(record, scan)
+
+
+def still_holds(scan: Scan, output_dir: Path) -> bool:
+    """Whether an earlier run of this version left results of this file, of whatever extractors."""
+    record = read_json(ScanFiles.of(scan, output_dir).record)
+    return (
+        record.get('Status') in RESULTS
+        and record.get('SoftwareVersions', {}).get('bids_reid') == __version__
+        and _is_of(record, scan)
+    )
+
+
+def _is_of(record: Mapping[str, Any], scan: Scan) -> bool:
+    """Whether a record is of what a scan holds now; what cannot be read has to fail and say so."""
+    try:
+        # content that is no longer here (a dangling link) cannot have given anything newer
+        return not scan.path.is_file() or record.get('SourceSHA256') == file_sha256(scan.path)
+    except OSError:
+        return False
 
 
 def _completes(record: Mapping[str, Any]) -> bool:
@@ -300,12 +320,20 @@ def _origin(scan: Scan, dataset_dir: Path) -> dict[str, Any]:
     return {
         'Condition': scan.condition,
         'Sources': [bids_uri(scan.path, dataset_dir, scan.condition)],
-        'SourceSHA256': file_sha256(scan.path) if scan.path.is_file() else None,
+        'SourceSHA256': _source_sha256(scan.path),
         'SoftwareVersions': {
             'bids_reid': __version__,
             **{package: version(package) for package in packages},
         },
     }
+
+
+def _source_sha256(path: Path) -> str | None:
+    """Hash of a scan; ``None`` if it is not here or cannot be read, which its failure says."""
+    try:
+        return file_sha256(path) if path.is_file() else None
+    except OSError:
+        return None
 
 
 def _view_rows(

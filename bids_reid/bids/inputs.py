@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bids import BIDSLayout, BIDSLayoutIndexer
 from bids.layout import Query
 
+from bids_reid.bids.walk import check_there
 from bids_reid.errors import (
     CannotWriteError,
     NoInputError,
@@ -43,12 +44,11 @@ def check_dataset(bids_dir: Path, *, validate: bool) -> None:
     Raises
     ------
     NoInputError
-        The folder is not there.
+        The folder is not there or cannot be listed.
     NotBidsError
         Its dataset_description.json is missing or says too little (only with ``validate``).
     """
-    if not bids_dir.is_dir():
-        raise NoInputError(f'no such folder: {bids_dir}')
+    check_there(bids_dir, folder=True)
     if not validate:
         return
     description = bids_dir / 'dataset_description.json'

@@ -7,7 +7,7 @@ import io
 import re
 from pathlib import Path
 
-from bids_reid.bids.walk import files_below
+from bids_reid.bids.walk import check_there, files_below
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.records import Photo
 
@@ -40,12 +40,13 @@ def find_photos(source: Path) -> tuple[Photo, ...]:
     UsageError
         The table lacks a column, or there is no photograph.
     """
+    check_there(source)
     if source.is_dir():
         photos = _from_folder(source)
     elif source.is_file():
         photos = _from_table(source)
     else:
-        raise NoInputError(f'no such photographs: {source}')
+        raise NoInputError(f'no photographs can be in {source}')
     if not photos:
         raise UsageError(f'no photographs in {source}: looked for {" ".join(SUFFIXES)}')
     return photos
@@ -69,6 +70,8 @@ def _from_folder(folder: Path) -> tuple[Photo, ...]:
 def _from_table(table: Path) -> tuple[Photo, ...]:
     try:
         text = table.read_text(encoding='utf-8-sig')
+    except OSError as error:
+        raise NoInputError(f'cannot read {table}: {error.strerror}') from error
     except ValueError as error:
         raise UsageError(
             f'{table} is neither a folder nor a TSV in UTF-8: photographs come as one of these'

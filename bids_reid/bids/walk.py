@@ -1,7 +1,8 @@
-"""Files below a folder, in order."""
+"""What the user named: whether it can be looked at, and files below a folder, in order."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from bids_reid.errors import NoInputError
@@ -9,6 +10,29 @@ from bids_reid.errors import NoInputError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
+
+
+def check_there(path: Path, *, folder: bool = False) -> None:
+    """Find out whether a file or folder that the user named can be looked at.
+
+    Parameters
+    ----------
+    folder : bool
+        It has to be a folder that can be listed.
+
+    Raises
+    ------
+    NoInputError
+        It cannot.
+    """
+    try:
+        # Path.exists and Path.is_dir raise some errors and hide others
+        if folder:
+            os.scandir(path).close()
+        else:
+            path.stat()
+    except OSError as error:
+        raise NoInputError(f'cannot read {path}: {error.strerror}') from error
 
 
 def files_below(
@@ -33,12 +57,13 @@ def files_below(
         return
     try:
         paths = sorted(folder.iterdir())
+        folders = {path for path in paths if path.is_dir()}
     except OSError as error:
         raise NoInputError(f'cannot list {folder}: {error.strerror}') from error
     for path in paths:
         if path.name.startswith('.'):
             continue
-        if not path.is_dir():
+        if path not in folders:
             yield path
         elif path.name not in leave_out:
             yield from files_below(path, above | {real})

@@ -14,6 +14,7 @@ from bids_reid.bids.derivatives import (
     remove_results,
     renew_claim,
     save_failure,
+    still_holds,
 )
 from bids_reid.bids.inputs import dataset_participants, find_scans
 from bids_reid.bids.outputs import ScanFiles, prepare_output, scan_records
@@ -23,16 +24,23 @@ from bids_reid.levels.common import dataset_name, forget, run, say, say_left_out
 from bids_reid.records import RAW
 from bids_reid.settings import DEFAULT_MODALITIES
 from bids_reid.views.selftest import check_rendering
+from bids_reid.workflows.execute import read_plugin
 from bids_reid.workflows.library import read_scans
 from bids_reid.workflows.pages import write_participant_page
 from bids_reid.workflows.participant import init_participant_wf, scan_node_name
-from bids_reid.workflows.plugin import KILLED
+from bids_reid.workflows.plugin import KILLED, KILLED_JOB, runs_here
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from pathlib import Path
 
     from bids_reid.records import Scan
     from bids_reid.settings import Settings
+
+STOPPED = 'not run: stopped at the first failure'
+NO_RESULT = 'it ended without a result'
+UNTRIED = (KILLED, KILLED_JOB, STOPPED, NO_RESULT)
+"""Reasons that say nothing of the scan itself."""
 
 
 def participant_level(settings: Settings) -> Exit:
@@ -56,10 +64,26 @@ def participant_level(settings: Settings) -> Exit:
         _save_failure(scan, settings, reason)
     for scan in scans:
         renew_claim(scan, settings.datasets[scan.condition], settings.output_dir)
+    kept = 0
     if stale and not settings.reports_only:
+        _check_rendering(settings.plugin_file)
+        kept = _process(stale, settings)
+    return _report([*scans, *(scan for scan, _ in refused)], settings, kept)
+
+
+def _check_rendering(plugin_file: Path | None) -> None:
+    """Find out before any work whether there can be renders, if they are made on this machine.
+
+    Raises
+    ------
+    RenderingError
+        There cannot.
+    """
+    plugin = None if plugin_file is None else read_plugin(plugin_file)[0]
+    if plugin is None or runs_here(plugin):
         say(f'rendering with {check_rendering()}')
-        _process(stale, settings)
-    return _report([*scans, *(scan for scan, _ in refused)], settings)
+    else:
+        say(f'rendering is left to the jobs of {plugin}, and is not tried on this machine')
 
 
 def _choose(settings: Settings) -> tuple[list[Scan], list[tuple[Scan, str]], list[Scan]]:
@@ -174,22 +198,32 @@ def _keep_renders(settings: Settings) -> bool:
     return settings.keep == 'renders' or settings.report_faces
 
 
-def _process(scans: Sequence[Scan], settings: Settings) -> None:
-    """Run the graph over ``scans``; those that failed leave a record with the reason."""
+def _process(scans: Sequence[Scan], settings: Settings) -> int:
+    """Run the graph over ``scans``; those that failed leave a record with the reason.
+
+    Scans that were not run, or whose process was killed, are as good as before: what an earlier
+    run made of them, of fewer extractors, is kept. Return the number of these.
+    """
     failures = _run_scans(scans, settings)
+    stopped = settings.stop_on_first_crash and failures
     # a killed worker takes down whatever ran beside it: each once more, alone
     for scan in [scan for scan, reason in failures.items() if reason == KILLED]:
         failures.pop(scan)
         failures |= _run_scans([scan], replace(settings, n_procs=1))
-    stopped = settings.stop_on_first_crash and failures
-    for scan in _to_do(scans, settings):
-        failures.setdefault(
-            scan,
-            'not run: stopped at the first failure' if stopped else 'it ended without a result',
-        )
+    left = dict.fromkeys(_to_do(scans, settings), STOPPED if stopped else NO_RESULT)
+    # one may be done and killed before it could say so
+    failures = left | {
+        scan: why for scan, why in failures.items() if why not in UNTRIED or scan in left
+    }
+    kept = 0
     for scan, reason in failures.items():
-        say(f'FAILED {scan.path.name}: {reason}')
-        _save_failure(scan, settings, reason)
+        if reason in UNTRIED and still_holds(scan, settings.output_dir):
+            say(f'NOT DONE {scan.path.name}: {reason} (its earlier results are kept)')
+            kept += 1
+        else:
+            say(f'FAILED {scan.path.name}: {reason}')
+            _save_failure(scan, settings, reason)
+    return kept
 
 
 def _run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
@@ -228,8 +262,11 @@ def _run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
     return {by_name[node.split('.')[1]]: reason for node, reason in reasons.items()}
 
 
-def _report(scans: Sequence[Scan], settings: Settings) -> Exit:
-    """Write the pages, with faces or without as asked now; tell which scans gave no template."""
+def _report(scans: Sequence[Scan], settings: Settings, kept: int) -> Exit:
+    """Write the pages, with faces or without as asked now; tell which scans gave no template.
+
+    ``kept`` scans have results, but not those that were asked for.
+    """
     chosen = {ScanFiles.of(scan, settings.output_dir) for scan in scans}
     found = read_scans(settings.output_dir, {scan.participant for scan in scans})
     lines = [scan.line for scan in found if scan.files in chosen]
@@ -246,9 +283,10 @@ def _report(scans: Sequence[Scan], settings: Settings) -> Exit:
     say(
         f'participant level done: {counts["ok"]} scans with a template, '
         f'{counts["no_face"]} without a face, {counts["failed"]} failed'
+        + (f'; of {kept} only earlier results' if kept else '')
     )
     for line in lines:
         if line.status == 'no_face':
             condition = '' if line.condition == RAW else f'{line.condition}: '
             say(f'  no face: {condition}{line.source}: {line.reason}')
-    return Exit.SOME_FAILED if counts['failed'] else Exit.OK
+    return Exit.SOME_FAILED if counts['failed'] or kept else Exit.OK

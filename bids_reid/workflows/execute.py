@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     StatusCallback = Callable[[Any, str], None]
 
-LEAST_MEMORY_GB = 0.1
 _LAST_LINE = re.compile(
     r'^\s*(?:\w+\.)*(\w+(?:[Ee]rror|Exception|Interrupt|Exit)|error)(?:: (.*))?$'
 )
@@ -132,8 +131,7 @@ def run_graph(
     else:
         arguments = {'n_procs': n_procs, 'raise_insufficient': False}
         if memory_gb is not None:
-            # Nipype runs what needs more alone, but waits forever with hardly any
-            arguments['memory_gb'] = max(memory_gb, LEAST_MEMORY_GB)
+            arguments['memory_gb'] = memory_gb
         plugin = SteadyMultiProc(arguments | callback)
     try:
         try:

@@ -22,6 +22,8 @@ from bids_reid.bids.outputs import PRIVATE_UMASK
 logger = logging.getLogger('nipype.workflow')
 LONGEST_WAIT_S = 1.0
 """Safety only: the end of a node wakes the main process."""
+LEAST_MEMORY_GB = 0.1
+ON_PROCESSES = ('MultiProc', 'LegacyMultiProc')
 KILLED = 'the worker process was killed, perhaps for lack of memory'
 KILLED_JOB = 'its job was killed, perhaps for lack of memory or time: ask the scheduler'
 
@@ -36,6 +38,10 @@ class SteadyMultiProc(MultiProcPlugin):
     """
 
     def __init__(self, plugin_args: dict[str, Any]) -> None:
+        if 'memory_gb' in plugin_args:
+            # what needs more runs alone, but with hardly any Nipype waits forever
+            least = max(plugin_args['memory_gb'], LEAST_MEMORY_GB)
+            plugin_args = plugin_args | {'memory_gb': least}
         super().__init__(plugin_args=plugin_args)
         self.pool: ProcessPoolExecutor = self._new_pool()
         self._ended = threading.Event()
@@ -50,7 +56,11 @@ class SteadyMultiProc(MultiProcPlugin):
         )
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
-        """Run the graph; raises what a node raised, after all the others have run."""
+        """Run the graph; raises what a node raised, after all the others have run.
+
+        Nothing runs any more when it returns, also where Nipype stops at the first failure: a
+        step that ends later would write beside the record of what was not run.
+        """
         generations = nx.topological_generations(graph)
         self._depth = {
             node.fullname: depth for depth, nodes in enumerate(generations) for node in nodes
@@ -64,6 +74,7 @@ class SteadyMultiProc(MultiProcPlugin):
         try:
             super().run(graph, config | {'execution': execution}, updatehash=updatehash)
         finally:
+            self.pool.shutdown(cancel_futures=True)
             gc.unfreeze()
 
     def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
@@ -92,6 +103,8 @@ class SteadyMultiProc(MultiProcPlugin):
             return int(super()._submit_job(node, updatehash))
 
     def _async_callback(self, args: Future[dict[str, Any]]) -> None:
+        if args.cancelled():
+            return
         if args.exception() is None:
             super()._async_callback(args)
         else:
@@ -106,11 +119,21 @@ class SteadyMultiProc(MultiProcPlugin):
         self._taskresult[task] = {'result': None, 'traceback': report, 'taskid': task}
 
 
-class _KilledJobs:
-    """What a job that the scheduler killed costs: its own node.
+class _SteadyJobs:
+    """Two habits changed of Nipype's plugins for schedulers.
 
-    Nipype reports a job without a result as text where it expects lines, and ends on that.
+    A job that was killed costs its own node: Nipype reports one without a result as text where it
+    expects lines, and ends on that. An answer in which Nipype finds no number of a job is told.
     """
+
+    def _submit_batchtask(self, scriptfile: str, node: Any) -> int:
+        try:
+            return int(super()._submit_batchtask(scriptfile, node))  # type: ignore[misc]
+        except (AttributeError, LookupError, ValueError) as error:
+            raise RuntimeError(
+                'its answer to a new job does not tell its number as Nipype expects it: '
+                'take out options that change the answer, such as --parsable'
+            ) from error
 
     def _get_result(self, taskid: int) -> dict[str, Any] | None:
         result: dict[str, Any] | None = super()._get_result(taskid)  # type: ignore[misc]
@@ -120,11 +143,19 @@ class _KilledJobs:
         return result
 
 
+def runs_here(name: str) -> bool:
+    """Whether Nipype's plugin of that name runs steps on this machine; others hand them out."""
+    return name in (*ON_PROCESSES, 'Linear', 'Debug')
+
+
 def named_plugin(name: str, arguments: dict[str, Any]) -> PluginBase:
-    """Return Nipype's plugin of that name; one for a cluster goes on when jobs are killed."""
+    """Return Nipype's plugin of that name, one that goes on when a process or job is killed."""
+    if name in ON_PROCESSES:
+        # Nipype's own ones fork, and wait forever for a worker that was killed
+        return SteadyMultiProc({'raise_insufficient': False} | arguments)
     kind = getattr(plugins, f'{name}Plugin')
     if issubclass(kind, SGELikeBatchManagerBase):
-        kind = type(f'Steady{name}', (_KilledJobs, kind), {})
+        kind = type(f'Steady{name}', (_SteadyJobs, kind), {})
     return kind(plugin_args=arguments)
 
 

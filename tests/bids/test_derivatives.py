@@ -224,6 +224,25 @@ def test_a_scan_without_content_can_fail(bench: Bench) -> None:
     assert read_json(bench.files.record)['SourceSHA256'] is None
 
 
+def test_a_scan_that_may_not_be_read_is_one_failed_row(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One file of another user must not end the run, nor pass for done with its old results."""
+    bench.save()
+    assert bench.done()
+
+    def refuse(path: Path) -> str:
+        raise PermissionError(13, 'Permission denied', str(path))
+
+    # tests may run as root, who may read everything
+    monkeypatch.setattr(derivatives, 'file_sha256', refuse)
+    assert not bench.done()
+    save_failure(bench.scan, bench.raw, bench.out, 'sub-01_T1w.nii cannot be read')
+    record = read_json(bench.files.record)
+    assert (record['Status'], record['SourceSHA256']) == ('failed', None)
+    assert record['Reason'] == 'sub-01_T1w.nii cannot be read'
+
+
 def test_the_record_comes_last(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a run that was stopped between two files counts as finished."""
 

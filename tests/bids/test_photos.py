@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bids_reid.bids.photos import find_photos
+from bids_reid.bids.walk import files_below
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.records import Photo
 
@@ -123,6 +124,21 @@ def test_linked_folders_are_searched_and_circles_end(tmp_path: Path) -> None:
     (photos / 'self.jpg').symlink_to(photos / 'self.jpg')
     found = [(photo.name, photo.participant) for photo in find_photos(photos)]
     assert found == [('self.jpg', None), ('sub-01/x.jpg', '01'), ('sub-02/x.jpg', '02')]
+
+
+def test_a_folder_that_may_not_be_searched_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its photographs would be missing, or a traceback would not say whose rights are wrong."""
+    put(tmp_path, 'sub-01.jpg')
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, 'Permission denied', str(path))
+
+    # tests may run as root, who may search everything
+    monkeypatch.setattr(type(tmp_path), 'is_dir', refuse)
+    with pytest.raises(NoInputError, match=f'cannot list {tmp_path}: Permission denied'):
+        list(files_below(tmp_path))
 
 
 def test_a_table_without_a_column_is_refused(tmp_path: Path) -> None:

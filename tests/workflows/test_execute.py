@@ -50,6 +50,12 @@ class Act(SimpleInterface):
             os.kill(os.getpid(), 9)
         elif what == 'own error':
             raise ScanError('sub-01_T1w.nii is empty: every voxel is 0')
+        elif what == 'late error':
+            wait_for(Path(self.inputs.folder, 'slow-started'))
+            raise ScanError('sub-01_T1w.nii is empty: every voxel is 0')
+        elif what == 'slow':
+            Path(self.inputs.folder, 'slow-started').touch()
+            time.sleep(1)
         elif what == 'other error':
             raise ZeroDivisionError('division by zero')
         elif what == 'strange error':
@@ -59,6 +65,13 @@ class Act(SimpleInterface):
         Path(self.inputs.folder, what).write_text(str(time.monotonic_ns()))
         self._results['done'] = what
         return runtime
+
+
+def wait_for(path: Path) -> None:
+    """Wait until another process has made a file."""
+    end = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.02)
 
 
 class _PhotoInput(BaseInterfaceInputSpec):
@@ -163,12 +176,25 @@ def test_failures_cost_only_their_own_branch_and_are_explained(crashes: Path) ->
     assert marks(crashes) == {'x', 'b-saved'}
 
 
-def test_a_killed_worker_costs_its_own_node(crashes: Path) -> None:
-    """Out of memory on one scan: Nipype's own plugin waits for ever."""
+@pytest.mark.parametrize('named', [False, True])
+def test_a_killed_worker_costs_its_own_node(crashes: Path, named: bool) -> None:
+    """Out of memory on one scan: Nipype's own plugin, which --use-plugin names, waits for ever."""
+    file = crashes.parent / 'plugin.yml'
+    # of both limits Nipype's own plugin makes errors
+    file.write_text('plugin: MultiProc\nplugin_args: {n_procs: 1, memory_gb: 0.001}\n')
     workflow = branches(crashes.parent / 'marks', a='kill', b='x', c='y')
-    reasons = run(workflow, crashes, n_procs=1)
+    reasons = run(workflow, crashes, n_procs=1, plugin_file=file if named else None)
     assert reasons == {'wf.a.first': KILLED}
     assert marks(crashes) == {'x', 'y', 'b-saved', 'c-saved'}
+
+
+def test_nothing_runs_on_after_a_stop(crashes: Path) -> None:
+    """A step that ends later would write results beside the record that says it was not run."""
+    configure(crashes, stop_on_first_crash=True, verbosity=0)
+    reasons = run(branches(crashes.parent / 'marks', a='slow', b='late error'), crashes)
+    assert reasons == {'wf.b.first': 'sub-01_T1w.nii is empty: every voxel is 0'}
+    # it was under way, and is done; nothing was begun after it
+    assert marks(crashes) == {'slow-started', 'slow'}
 
 
 @pytest.mark.slow
@@ -438,6 +464,16 @@ def test_a_scheduler_that_takes_no_job_is_named(
     workflow = branches(crashes.parent / 'marks', a='x')
     with pytest.raises(ReidError, match=r'plugin\.yml: the plugin SLURM cannot hand out jobs'):
         run(workflow, crashes, plugin_file=file)
+
+
+@pytest.mark.parametrize('answer', ['echo 7', 'true', 'echo Submitted batch job'])
+def test_an_answer_that_nipype_cannot_read_is_told(
+    crashes: Path, scheduler: Callable[[str], Path], answer: str
+) -> None:
+    """--parsable in sbatch_args is a habit of many; an AttributeError of re tells them nothing."""
+    workflow = branches(crashes.parent / 'marks', a='x')
+    with pytest.raises(ReidError, match=r'plugin\.yml.*such as --parsable'):
+        run(workflow, crashes, plugin_file=scheduler(answer))
 
 
 def test_read_plugin(tmp_path: Path) -> None:
