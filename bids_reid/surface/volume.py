@@ -83,18 +83,14 @@ def load_volume(path: Path) -> Volume:
         image = _opened(path)
         if not _is_oriented(image):
             notes.append('no orientation in the header: it was found by the shape of the head')
-        image = nib.as_closest_canonical(image)
-        # one volume of a 4-D file is read through the proxy, not the whole series
-        proxy = image.dataobj
-        while len(proxy.shape) > 3:
-            if proxy.shape[-1] > 1:
-                notes.append(f'first of {proxy.shape[-1]} volumes used')
-            proxy = proxy[..., 0]
+        # before its axes are turned: that reads all there is
+        image = nib.as_closest_canonical(_first_volume(image, notes))
+        values = image.dataobj
         if image.get_data_dtype().kind == 'c':
             notes.append('magnitude of complex values used')
-            proxy = np.abs(np.asarray(proxy))
+            values = np.abs(np.asarray(values))
         with np.errstate(over='ignore', invalid='ignore'):
-            data = np.asarray(proxy, dtype=np.float32)
+            data = np.asarray(values, dtype=np.float32)
     except _CANNOT_READ as error:
         raise ScanError(f'cannot read {path.name}: {error}'.splitlines()[0]) from error
     if data.ndim != 3 or min(data.shape) < 8:
@@ -114,6 +110,17 @@ def _is_oriented(image: nib.spatialimages.SpatialImage) -> bool:
     """Whether a NIfTI header says how the volume lies (other formats always do)."""
     codes = [image.header[name] for name in ('sform_code', 'qform_code') if name in image.header]
     return not codes or any(int(code) > 0 for code in codes)
+
+
+def _first_volume(
+    image: nib.spatialimages.SpatialImage, notes: list[str]
+) -> nib.spatialimages.SpatialImage:
+    """Take the first volume of a series; nothing else of it is read."""
+    counts = image.shape[3:]
+    if 0 in counts:
+        raise ValueError(f'it holds no volume: its shape is {image.shape}')
+    notes.extend(f'first of {count} volumes used' for count in reversed(counts) if count > 1)
+    return image.slicer[(..., *(0 for _ in counts))] if counts else image
 
 
 def _finite(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:

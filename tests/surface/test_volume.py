@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.arrayproxy import ArrayProxy
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.volume import load_volume
@@ -96,6 +97,37 @@ def test_the_first_of_several_volumes_is_used_and_said(
     volume = load_volume(path)
     np.testing.assert_array_equal(volume.data, data)
     assert volume.notes == note
+
+
+def test_of_a_series_the_first_volume_alone_is_read(
+    tmp_path: Path, data: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dynamic PET of gigabytes would take all memory, just since it is stored mirrored."""
+    series = np.stack([data, *np.zeros((4, *SHAPE), np.int16)], axis=-1)
+    image = nib.Nifti1Image(series, AFFINE @ np.diag([-1, 1, 1, 1]))
+    image.header.set_slope_inter(0.5, 0)
+    path = tmp_path / 'x.nii'
+    nib.save(image, path)
+    read: list[tuple[int, ...]] = []
+    scaled = ArrayProxy._get_scaled
+
+    def noted(proxy: ArrayProxy, dtype: Any, slicer: Any) -> Any:
+        found = scaled(proxy, dtype, slicer)
+        read.append(found.shape)
+        return found
+
+    monkeypatch.setattr(ArrayProxy, '_get_scaled', noted)
+    volume = load_volume(path)
+    assert read == [SHAPE]
+    np.testing.assert_allclose(volume.data, 0.5 * data[::-1])
+
+
+def test_a_series_without_volumes_is_named(tmp_path: Path) -> None:
+    """A scanner that was stopped leaves such files; a traceback is no reason."""
+    path = tmp_path / 'x.nii'
+    nib.save(nib.Nifti1Image(np.zeros((*SHAPE, 0), np.int16), AFFINE), path)
+    with pytest.raises(ScanError, match=r'x\.nii.*no volume'):
+        load_volume(path)
 
 
 def test_values_that_are_no_numbers_become_air_and_are_said(
