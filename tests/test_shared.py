@@ -78,20 +78,27 @@ def test_a_real_face_is_told_from_a_removed_one(name: str, present: str) -> None
 
 
 def test_the_detector_sees_the_faces_of_all_heads_from_the_front() -> None:
-    """A face that is not seen is not searched: the risk looks smaller than it is."""
+    """A face that is not seen is not searched: the risk looks smaller than it is.
+
+    Measured when this was written: in all 38 (30 T1w, 6 FLAIR, two real cut ones).
+    """
     scans = sorted((SHARED / 'heads24' / 'bids').rglob('*_T1w.nii.gz'))
+    flairs = sorted((SHARED / 'heads24' / 'bids').rglob('*_FLAIR.nii.gz'))
+    assert len(flairs) == 6
+    scans += flairs
     scans += [SHARED / 'real' / f'{REAL[name]}.nii.gz' for name in ('lip', 'nose')]
     assert len(scans) > 20
     # the face box of a camera holds for all of its lights
     ahead = [view for view in standard_views() if view.camera_yaw == view.camera_pitch == 0]
-    seen = 0
+    missed = []
     for scan in scans:
         volume = load_volume(scan)
         skin = extract_skin(volume)
         frame = find_frame(skin.points, FieldOfView(volume.affine, volume.data.shape)).frame
         images = render_views(skin.points, skin.triangles, frame, ahead).images
-        seen += len(find_faces_by_camera(images, ahead))
-    assert seen >= 0.95 * len(scans)
+        if not find_faces_by_camera(images, ahead):
+            missed.append(scan.name)
+    assert len(missed) <= 0.05 * len(scans), missed
 
 
 def test_look_alikes_are_recognised_above_chance(call: Call, tmp_path: Path) -> None:

@@ -50,7 +50,8 @@ class ScanLine:
     ``status`` is ok, no_face or failed. ``face_present`` (yes, no or unsure), ``face_score``,
     ``verdict``, ``brain_loss`` and ``reason`` are those of `bids_reid.risk.presence.Presence`.
     ``deidentification`` is claimed if the scan's sidecar says that its face was removed or
-    replaced, otherwise none.
+    replaced, otherwise none. ``face_completed`` is yes if a part of the face comes from an average
+    head, no if nothing had to be completed, and ``None`` if cut faces were to be left cut.
     """
 
     participant: str
@@ -66,6 +67,7 @@ class ScanLine:
     brain_loss: str | None = None
     reason: str = ''
     deidentification: str = 'none'
+    face_completed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from bids_reid.report.findings import (
 from bids_reid.report.html import render_page
 from bids_reid.report.statistics import (
     changes,
+    completed_sentence,
     differences,
     exposed,
     exposed_columns,
@@ -87,6 +88,7 @@ def group_page(content: GroupReport) -> str:
         report=content,
         findings=group_findings(content.rows, content.audited),
         presence=presence_sentence(content.scans, content.audited),
+        completed=completed_sentence(content.scans),
         links=linked,
         linkage_sentence=linkage_sentence(linked, content.audited),
         changes=changes(content.reductions),

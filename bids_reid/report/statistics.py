@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -82,6 +82,32 @@ def presence_sentence(scans: Sequence[ScanLine], condition: str) -> str | None:
         f'{words.count(counts["unknown"], "cannot", "cannot")} be assessed '
         f'({words.count(len(found), "scan")} in all).{brain}'
     )
+
+
+def completed_counts(scans: Iterable[ScanLine]) -> dict[str, int]:
+    """Count the scans with a face completed, without, and those where it was not asked for."""
+    counts = Counter(scan.face_completed for scan in scans if scan.status != 'failed')
+    return {'yes': counts['yes'], 'no': counts['no'], 'not_asked': counts[None]}
+
+
+def completed_sentence(scans: Sequence[ScanLine]) -> str | None:
+    """Say how many of the scans searched have a completed face; ``None`` if none was to have."""
+    counts = completed_counts(scans)
+    n_asked = counts['yes'] + counts['no']
+    if not n_asked:
+        return None
+    n_scans = n_asked + counts['not_asked']
+    sentence = (
+        f'In {counts["yes"]:,} of {words.count(n_scans, "scan")} searched, a part of the face '
+        'that the field of view cuts was completed from an average head (--complete-face); '
+        'group_scans.tsv says in which.'
+    )
+    if counts['not_asked']:
+        sentence += (
+            f' {words.count(counts["not_asked"], "was", "were")} processed without that option, '
+            'so completed faces and cut ones stand in the same rates.'
+        )
+    return sentence
 
 
 def _shows(scan: ScanLine) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bids_reid.report.findings import distinct, group_findings
-from bids_reid.report.statistics import VERDICTS
+from bids_reid.report.statistics import VERDICTS, completed_counts
 from bids_reid.risk.controls import sort_controls
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def group_summary(content: GroupReport) -> dict[str, Any]:
         'ParticipantsWithoutResult': [f'sub-{label}' for label in content.unprocessed],
         'Scans': {status: statuses.count(status) for status in ('ok', 'no_face', 'failed')},
         'FacePresent': {answer: faces.count(answer) for answer in ('yes', 'no', 'unsure')},
+        'FaceCompleted': completed_counts(content.scans),
         'Verdicts': {
             condition: {name: verdicts.count((condition, name)) for name in VERDICTS}
             for condition in distinct(scan.condition for scan in content.scans)

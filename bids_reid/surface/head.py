@@ -163,6 +163,9 @@ def _levels(data: NDArray[np.float32]) -> _Levels:
 def _without_rim(data: NDArray[np.float32]) -> NDArray[np.float32]:
     """Paint over outer layers that are bright nearly all over: scanners leave such frames."""
     for axis in range(3):
+        # a thin slab has no layer further inside to compare with
+        if data.shape[axis] <= 2 * RIM_CELLS:
+            continue
         for layers in (np.moveaxis(data, axis, 0), np.moveaxis(data, axis, 0)[::-1]):
             typical = np.median(layers[: RIM_CELLS + 1], axis=(1, 2))
             spread = np.percentile(layers[RIM_CELLS], 90) - typical[RIM_CELLS]

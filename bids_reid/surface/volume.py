@@ -15,6 +15,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.grid import gaussian, sampled
+from bids_reid.surface.head import MIN_HEAD_LITRES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,10 @@ AIR_HU = -1000.0
 HU_SPREAD = 100.0
 HU_SHARE = 0.05
 """A volume with so many voxels about as dark as air in Hounsfield units is a CT."""
+LONGEST_FIELD_MM = 3000.0
+"""No scanner sees further: whoever says so counts in other units."""
+UNITS = {1: ('metres', 1e3), 3: ('micrometres', 1e-3)}
+"""Codes of NIfTI's ``xyzt_units`` other than millimetres, and how many of these one has."""
 _CANNOT_READ = (
     OSError,
     EOFError,
@@ -83,18 +88,14 @@ def load_volume(path: Path) -> Volume:
         image = _opened(path)
         if not _is_oriented(image):
             notes.append('no orientation in the header: it was found by the shape of the head')
-        image = nib.as_closest_canonical(image)
-        # one volume of a 4-D file is read through the proxy, not the whole series
-        proxy = image.dataobj
-        while len(proxy.shape) > 3:
-            if proxy.shape[-1] > 1:
-                notes.append(f'first of {proxy.shape[-1]} volumes used')
-            proxy = proxy[..., 0]
+        # before its axes are turned: that reads all there is
+        image = nib.as_closest_canonical(_first_volume(image, notes))
+        values = image.dataobj
         if image.get_data_dtype().kind == 'c':
             notes.append('magnitude of complex values used')
-            proxy = np.abs(np.asarray(proxy))
+            values = np.abs(np.asarray(values))
         with np.errstate(over='ignore', invalid='ignore'):
-            data = np.asarray(proxy, dtype=np.float32)
+            data = np.asarray(values, dtype=np.float32)
     except _CANNOT_READ as error:
         raise ScanError(f'cannot read {path.name}: {error}'.splitlines()[0]) from error
     if data.ndim != 3 or min(data.shape) < 8:
@@ -103,10 +104,15 @@ def load_volume(path: Path) -> Volume:
     data = _without_padding(data, notes)
     if data.min() == data.max():
         raise ScanError(f'{path.name} is empty: every voxel is {data.flat[0]:g}')
-    affine = np.asarray(image.affine, dtype=float)
+    affine = _in_millimetres(image, notes)
     x, y, z = (float(size) for size in np.linalg.norm(affine[:3, :3], axis=0))
     if not (np.isfinite([x, y, z]).all() and min(x, y, z) > 0):
         raise ScanError(f'{path.name} has no usable affine')
+    if not _holds_a_head(affine, data.shape):
+        sides = ' x '.join(map(_three_digits, np.multiply((x, y, z), data.shape)))
+        raise ScanError(
+            f'{path.name} cannot show a head: by its header the field of view is {sides} mm'
+        )
     return Volume(*_coarsen(data, affine), (x, y, z), tuple(notes))
 
 
@@ -114,6 +120,45 @@ def _is_oriented(image: nib.spatialimages.SpatialImage) -> bool:
     """Whether a NIfTI header says how the volume lies (other formats always do)."""
     codes = [image.header[name] for name in ('sform_code', 'qform_code') if name in image.header]
     return not codes or any(int(code) > 0 for code in codes)
+
+
+def _in_millimetres(
+    image: nib.spatialimages.SpatialImage, notes: list[str]
+) -> NDArray[np.float64]:
+    """Return the affine of an image; of NIfTI's units, what no head fits is not believed."""
+    affine = np.array(image.affine, dtype=float)
+    # the other bits are the unit of time
+    code = int(image.header['xyzt_units']) & 7 if 'xyzt_units' in image.header else 0
+    if code not in UNITS:
+        return affine
+    name, times = UNITS[code]
+    converted = np.diag([times, times, times, 1.0]) @ affine
+    if _holds_a_head(affine, image.shape) and not _holds_a_head(converted, image.shape):
+        notes.append(f'the header says {name}, which no head fits: taken for millimetres')
+        return affine
+    notes.append(f'{name} in the header converted to millimetres')
+    return converted
+
+
+def _holds_a_head(affine: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
+    """Whether a head can be in the field of view of ``shape`` voxels."""
+    sides = np.linalg.norm(affine[:3, :3], axis=0) * shape
+    return bool(np.prod(sides) * 1e-6 >= MIN_HEAD_LITRES and sides.max() <= LONGEST_FIELD_MM)
+
+
+def _three_digits(value: float) -> str:
+    return np.format_float_positional(value, precision=3, fractional=False, trim='-')
+
+
+def _first_volume(
+    image: nib.spatialimages.SpatialImage, notes: list[str]
+) -> nib.spatialimages.SpatialImage:
+    """Take the first volume of a series; nothing else of it is read."""
+    counts = image.shape[3:]
+    if 0 in counts:
+        raise ValueError(f'it holds no volume: its shape is {image.shape}')
+    notes.extend(f'first of {count} volumes used' for count in reversed(counts) if count > 1)
+    return image.slicer[(..., *(0 for _ in counts))] if counts else image
 
 
 def _finite(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:

@@ -161,7 +161,15 @@ def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
         brain_loss=found.brain_loss,
         reason='; '.join(filter(None, reasons)),
         deidentification='claimed' if claimed else 'none',
+        face_completed=_face_completed(record),
     )
+
+
+def _face_completed(record: dict[str, Any]) -> str | None:
+    """Say whether a part of the face was completed; ``None`` if it was not to be, or failed."""
+    if not record.get('CompleteFace'):
+        return None
+    return 'yes' if record.get('FaceCompleted') else 'no'
 
 
 def provenance_of(

@@ -40,11 +40,16 @@ def shape_record(volume: Volume, skin: Skin, frame: FaceFrame) -> dict[str, Any]
 
 
 def evidence_record(surface: Path, record: Path, renders_file: Path) -> dict[str, Any]:
-    """Ask detectors and landmarks; nothing is asked about a brain."""
+    """Ask detectors and landmarks; nothing is asked about a brain.
+
+    Nor about a completed face: what was scanned of it was asked about before.
+    """
     from bids_reid.faces.evidence import face_evidence
     from bids_reid.surface.gifti import read_surface
 
     content = json.loads(record.read_text())
+    if 'FaceEvidence' in content:
+        return {'FaceEvidence': content['FaceEvidence']}
     if content['SkullStripped']:
         return {'FaceEvidence': _entries(FaceEvidence())}
     points, _ = read_surface(surface)

@@ -50,12 +50,13 @@ def skin_record(
 ) -> tuple[Skin, FaceFrame, dict[str, Any]]:
     """Return the skin of a volume, its face frame, and the entries of its record.
 
-    Everything that is measured is measured on what was scanned.
+    Everything that is measured is measured on what was scanned. Of a completed face that is not
+    what is written and rendered, so detectors and landmarks are asked here.
     """
     from bids_reid.surface.complete import complete_face
     from bids_reid.surface.frame import FieldOfView, find_frame
     from bids_reid.surface.skin import find_skin
-    from bids_reid.workflows.presence_steps import shape_record
+    from bids_reid.workflows.presence_steps import evidence_of, shape_record
 
     field = find_skin(volume)
     found = field.cut()
@@ -72,6 +73,8 @@ def skin_record(
         'FaceCompleted': completed
         and {'Share': round(completed[1].share, 3), 'Parts': list(completed[1].parts)},
     }
+    if completed and not content['SkullStripped']:
+        content |= evidence_of(found, placed.frame)
     return shown, placed.frame, content
 
 

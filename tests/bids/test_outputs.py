@@ -41,7 +41,7 @@ def row(**values: object) -> dict[str, object]:
 ROW_COLUMNS = (
     'participant_id', 'session_id', 'modality', 'condition', 'source', 'status',
     'face_present', 'face_score', 'deidentification', 'n_views_with_face', 'verdict', 'brain_loss',
-    'reason',
+    'face_completed', 'reason',
 )  # fmt: skip
 
 

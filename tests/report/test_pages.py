@@ -447,7 +447,7 @@ def test_faces_are_shown_only_if_given_and_with_a_warning():
             [
                 *('participant_id', 'session_id', 'modality', 'condition', 'source', 'status'),
                 *('face_present', 'face_score', 'deidentification', 'n_views_with_face'),
-                *('verdict', 'brain_loss', 'reason'),
+                *('verdict', 'brain_loss', 'face_completed', 'reason'),
             ],
         ),
     ],

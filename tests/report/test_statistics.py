@@ -182,6 +182,26 @@ def test_brain_that_was_cut_is_no_face(full_report):
     )
 
 
+def test_completed_faces_are_counted_beside_the_rates(full_report):
+    """A rate of average chins would pass for one of faces as they were scanned."""
+    scan = replace(full_report.scans[0], status='ok')
+
+    def report(*answers):
+        scans = [replace(scan, face_completed=answer) for answer in answers]
+        failed = replace(scan, status='failed', face_completed=None)
+        return replace(full_report, scans=(*scans, failed))
+
+    plain, mixed = report(None, None), report('yes', 'no', None)
+    assert '--complete-face' not in text_of(group_page(plain))
+    assert group_summary(plain)['FaceCompleted'] == {'yes': 0, 'no': 0, 'not_asked': 2}
+    page = text_of(group_page(mixed))
+    assert 'In 1 of 3 scans searched, a part of the face' in page
+    assert '1 was processed without that option' in page
+    assert page.index('In 1 of 3 scans') < page.index('Share of searches')
+    assert group_summary(mixed)['FaceCompleted'] == {'yes': 1, 'no': 1, 'not_asked': 1}
+    assert 'without that option' not in text_of(group_page(report('yes', 'no')))
+
+
 def test_the_stronger_attack_is_named_as_such():
     """Otherwise the column called Stronger holds the weaker."""
     weak, strong = (

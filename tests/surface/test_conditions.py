@@ -13,7 +13,7 @@ from bids_reid.phantom.conditions import CONDITIONS, scan_condition
 from bids_reid.phantom.head import head_sdf
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.volume import Pose, scan_volume
-from bids_reid.surface.frame import FieldOfView, FoundFrame, find_frame
+from bids_reid.surface.frame import ORIGIN_MM, FieldOfView, FoundFrame, find_frame
 from bids_reid.surface.skin import Skin, extract_skin
 from bids_reid.surface.volume import Volume, load_volume
 from bids_reid.views.cameras import standard_views
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.phantom.volume import Scan
+    from bids_reid.surface.frame import FaceFrame
 
 SEED = 20
 (PERSON,) = draw_people(1, seed=SEED)
 FACE = np.array([(-65.0, 65.0), (-30.0, 60.0), (-90.0, 60.0)]).T
+AHEAD = [view for view in standard_views() if view.camera_yaw == view.camera_pitch == 0]
 BORDER_MM = 5.0
 NO_FACE = {'defaced', 'skull-stripped', 'cut-forehead'}
 """What shows no face of anybody, or none inside the field of view."""
@@ -42,8 +44,16 @@ HARD = {
 }
 """Mean distance from the true skin, mm, where it cannot be less than a third of a voxel."""
 SPACING = 3.0
-FINER = {'mp2rage': 1.0}
-"""Noise as strong as tissue has to be averaged over many voxels."""
+FINER = {'mp2rage': 1.0, 'pet': 2.0}
+"""Noise as strong as tissue has to be averaged over many voxels; blur is not made coarser yet."""
+FRAME_DEGREES, FRAME_MM = 2.0, 6.0
+"""Measured: 1.0 degrees at most (a face that was replaced), 2.3 to 4.6 mm; wherever there is a
+face. Three of the millimetres are common to all: this head is another one than the average's."""
+NOT_SEEN = {
+    'mp2rage': 'the skin is 4 mm off, and as ragged as the air is bright',
+    'cut-eyes': 'the field of view ends at the eyes: there is a forehead, and no more',
+}
+"""Of the conditions with a face, those in which the detector sees none from the front."""
 
 
 def distances(points: NDArray[np.floating], scan: Scan) -> NDArray[np.floating]:
@@ -55,6 +65,16 @@ def distances(points: NDArray[np.floating], scan: Scan) -> NDArray[np.floating]:
     head = points @ scan.to_head[:3, :3].T + scan.to_head[:3, 3]
     face = ((head > FACE[0]) & (head < FACE[1])).all(axis=1)
     return np.abs(scan.skin_distance(points[inside & face]))
+
+
+def off_frame(frame: FaceFrame, scan: Scan) -> tuple[float, float]:
+    """How far a frame is from where it is in the head: degrees and millimetres."""
+    turned = scan.to_head[:3, :3]
+    axes = np.array([turned @ frame.forward, turned @ frame.up])
+    cosines = np.array([axes[0, 1], axes[1, 2]]) / np.linalg.norm(axes, axis=1)
+    origin = turned @ frame.origin + scan.to_head[:3, 3]
+    degrees = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+    return float(degrees.max()), float(np.linalg.norm(origin - ORIGIN_MM))
 
 
 def found_on(scan: Scan, folder: Path) -> tuple[Skin, FoundFrame]:
@@ -84,8 +104,19 @@ def test_the_skin_and_the_face_are_found(name: str, tmp_path: Path) -> None:
         assert len(away) > 100
         assert away.mean() < HARD.get(name, SPACING / 3)
     assert found.face.present != 'no'
-    if name not in HARD:
-        assert found.source == 'face'
+    assert found.source == 'face'
+    degrees, millimetres = off_frame(found.frame, scan)
+    assert degrees < FRAME_DEGREES
+    assert millimetres < FRAME_MM
+    images = render_views(skin.points, skin.triangles, found.frame, AHEAD).images
+    assert bool(find_faces_by_camera(images, AHEAD)) == (name not in NOT_SEEN)
+
+
+def test_the_detector_may_miss_a_twentieth_of_the_faces() -> None:
+    """A face that is not seen is not searched: the risk looks smaller than it is."""
+    with_face = set(CONDITIONS) - NO_FACE
+    assert set(NOT_SEEN) < with_face
+    assert len(NOT_SEEN) <= 0.05 * len(with_face)
 
 
 @pytest.mark.slow
@@ -122,16 +153,3 @@ def test_the_frame_follows_a_tilted_head(rotation: tuple[float, float, float]) -
     cosines = (straight[:2] * tilted[:2]).sum(axis=1)
     assert np.degrees(np.arccos(np.clip(cosines, -1, 1))).max() < 3
     assert np.linalg.norm(straight[2] - tilted[2]) < 4
-
-
-@pytest.mark.slow
-def test_the_detector_sees_every_face_from_the_front(tmp_path: Path) -> None:
-    """A face that is not seen is not searched: the risk looks smaller than it is."""
-    names = ['t1w', 'flair', 'coil-third', 'cut-lips', 'child', 'tilt-mixed', 'shoulders']
-    ahead = [view for view in standard_views() if view.camera_yaw == view.camera_pitch == 0]
-    seen = 0
-    for name in names:
-        skin, found = found_on(scan_condition(name, PERSON, seed=[SEED, 0], spacing=2.0), tmp_path)
-        images = render_views(skin.points, skin.triangles, found.frame, ahead).images
-        seen += len(find_faces_by_camera(images, ahead))
-    assert seen >= 0.95 * len(names)

@@ -181,6 +181,17 @@ def test_no_head_is_said(content: str) -> None:
         extract_skin(Volume(data.astype(np.float32), np.diag([2.0, 2, 2, 1]), (2, 2, 2)))
 
 
+@pytest.mark.parametrize('axis', [0, 1, 2])
+def test_a_thin_slab_has_no_head(plain: Volume, axis: int) -> None:
+    """A localiser of ten slices ended in an IndexError: no reason for whoever has to mend it."""
+    middle = plain.data.shape[axis] // 2
+    slab = np.take(plain.data, range(middle - 5, middle + 5), axis)
+    spacing = plain.spacing.copy()
+    spacing[axis] = 1
+    with pytest.raises(ScanError, match='no head found'):
+        extract_skin(Volume(slab, np.diag([*spacing, 1]), tuple(spacing)))
+
+
 def test_twice_is_the_same(plain: Volume, skin: Skin) -> None:
     """Otherwise a repeated audit gives another risk."""
     again = extract_skin(plain)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.arrayproxy import ArrayProxy
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.volume import load_volume
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHAPE = (10, 12, 14)
-AFFINE = np.array([[2.0, 0, 0, -9], [0, 1.5, 0, 4], [0, 0, 1.0, 20], [0, 0, 0, 1]])
+AFFINE = np.array([[20.0, 0, 0, -90], [0, 15, 0, 40], [0, 0, 10, 200], [0, 0, 0, 1]])
 
 
 def world(volume_data: NDArray[Any], affine: NDArray[Any]) -> NDArray[Any]:
@@ -46,8 +47,8 @@ def test_values_and_places(gz: Path, data: NDArray[np.int16]) -> None:
     volume = load_volume(gz)
     np.testing.assert_array_equal(volume.data, data)
     np.testing.assert_allclose(volume.affine, AFFINE)
-    np.testing.assert_allclose(volume.spacing, [2, 1.5, 1])
-    assert volume.voxel_size == pytest.approx((2, 1.5, 1))
+    np.testing.assert_allclose(volume.spacing, [20, 15, 10])
+    assert volume.voxel_size == pytest.approx((20, 15, 10))
     assert volume.data.dtype == np.float32
     assert volume.notes == ()
 
@@ -98,6 +99,37 @@ def test_the_first_of_several_volumes_is_used_and_said(
     assert volume.notes == note
 
 
+def test_of_a_series_the_first_volume_alone_is_read(
+    tmp_path: Path, data: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dynamic PET of gigabytes would take all memory, just since it is stored mirrored."""
+    series = np.stack([data, *np.zeros((4, *SHAPE), np.int16)], axis=-1)
+    image = nib.Nifti1Image(series, AFFINE @ np.diag([-1, 1, 1, 1]))
+    image.header.set_slope_inter(0.5, 0)
+    path = tmp_path / 'x.nii'
+    nib.save(image, path)
+    read: list[tuple[int, ...]] = []
+    scaled = ArrayProxy._get_scaled
+
+    def noted(proxy: ArrayProxy, dtype: Any, slicer: Any) -> Any:
+        found = scaled(proxy, dtype, slicer)
+        read.append(found.shape)
+        return found
+
+    monkeypatch.setattr(ArrayProxy, '_get_scaled', noted)
+    volume = load_volume(path)
+    assert read == [SHAPE]
+    np.testing.assert_allclose(volume.data, 0.5 * data[::-1])
+
+
+def test_a_series_without_volumes_is_named(tmp_path: Path) -> None:
+    """A scanner that was stopped leaves such files; a traceback is no reason."""
+    path = tmp_path / 'x.nii'
+    nib.save(nib.Nifti1Image(np.zeros((*SHAPE, 0), np.int16), AFFINE), path)
+    with pytest.raises(ScanError, match=r'x\.nii.*no volume'):
+        load_volume(path)
+
+
 def test_values_that_are_no_numbers_become_air_and_are_said(
     tmp_path: Path, data: NDArray[np.int16]
 ) -> None:
@@ -122,7 +154,7 @@ def test_complex_values_give_their_magnitude(tmp_path: Path, data: NDArray[np.in
 
 def test_fine_voxels_are_averaged_in_place(tmp_path: Path) -> None:
     """Otherwise half a voxel of shift, or aliasing, changes the face."""
-    shape, fine = (40, 20, 24), np.diag([0.5, 1.0, 0.8, 1])
+    shape, fine = (160, 80, 100), np.diag([0.5, 1.0, 0.8, 1])
     at = np.indices(shape) * np.array([0.5, 1, 0.8])[:, None, None, None]
     blob = 1000 * np.exp(-((at - np.array([10.0, 9, 8])[:, None, None, None]) ** 2).sum(0) / 18)
     path = tmp_path / 'x.nii'
@@ -135,6 +167,51 @@ def test_fine_voxels_are_averaged_in_place(tmp_path: Path) -> None:
     np.testing.assert_allclose((grid * weights).sum(axis=1), [10, 9, 8], atol=0.15)
     assert volume.data.max() == pytest.approx(1000, rel=0.1)
     np.testing.assert_allclose(world(volume.data, volume.affine), [10, 9, 8])
+
+
+@pytest.mark.parametrize(
+    ('code', 'times', 'note'),
+    [
+        (0, 1, ()),
+        (2, 1, ()),
+        (2 + 8, 1, ()),
+        (7, 1, ()),
+        (1, 1e-3, ('metres in the header converted to millimetres',)),
+        (3, 1e3, ('micrometres in the header converted to millimetres',)),
+        # writers that set a unit without a thought
+        (1, 1, ('the header says metres, which no head fits: taken for millimetres',)),
+    ],
+)
+def test_units_are_those_of_the_header(
+    tmp_path: Path, data: NDArray[np.int16], code: int, times: float, note: tuple[str, ...]
+) -> None:
+    """A head in metres is a dot of 0.2 mm: the scan fails, or worse, fits another size."""
+    image = nib.Nifti1Image(data, np.diag([times, times, times, 1]) @ AFFINE)
+    image.header['xyzt_units'] = code
+    path = tmp_path / 'x.nii'
+    nib.save(image, path)
+    volume = load_volume(path)
+    np.testing.assert_allclose(volume.affine, AFFINE, rtol=1e-5)
+    assert volume.voxel_size == pytest.approx((20, 15, 10))
+    assert volume.notes == note
+
+
+@pytest.mark.parametrize(
+    ('voxels', 'told'),
+    [
+        ([0.02, 0.015, 0.01], '0.2 x 0.18 x 0.14 mm'),
+        ([2e4, 1.5e4, 1e4], '200000 x 180000 x 140000 mm'),
+        ([1, 15, 10], '10 x 180 x 140 mm'),
+    ],
+)
+def test_a_field_of_view_that_no_head_fits_is_told(
+    tmp_path: Path, data: NDArray[np.int16], voxels: list[float], told: str
+) -> None:
+    """Whoever reads the reason knows which line of the header to mend."""
+    path = tmp_path / 'x.nii'
+    nib.save(nib.Nifti1Image(data, np.diag([*voxels, 1])), path)
+    with pytest.raises(ScanError, match=rf'x\.nii cannot show a head.* {told}'):
+        load_volume(path)
 
 
 def damaged(kind: str, whole: bytes) -> bytes:

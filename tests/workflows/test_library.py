@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from bids_reid.bids.outputs import ScanFiles
 from bids_reid.faces.extractors import EXTRACTORS
 from bids_reid.report.content import ScanLine
-from bids_reid.workflows.library import EnrolledScan, left_out, searchable_extractors
+from bids_reid.workflows.library import (
+    EnrolledScan,
+    _read_scan,
+    left_out,
+    searchable_extractors,
+)
 
 
 def scan(*extractors: str, status: str = 'ok') -> EnrolledScan:
@@ -46,6 +54,26 @@ def test_an_extractor_that_never_ran_is_not_searched_where_no_face_was_seen() ->
     """Otherwise de-faced scans pass for failures to enrol with it, and the risk for gone."""
     scans = [scan('face_recognition'), scan(status='no_face')]
     assert 'face_recognition' not in searchable_extractors(scans)[0]
+
+
+@pytest.mark.parametrize(
+    ('asked', 'added', 'expected'),
+    [
+        (True, {'Share': 0.2, 'Parts': ['chin']}, 'yes'),
+        (True, None, 'no'),
+        (False, None, None),
+    ],
+)
+def test_a_completed_face_is_told_in_the_table(
+    asked: bool, added: dict[str, Any] | None, expected: str | None
+) -> None:
+    """Rates of completed and of cut faces could not be taken apart."""
+    record = {
+        'Condition': 'raw', 'Sources': ['bids:raw:x'], 'Status': 'ok', 'ViewsWithFace': 81,
+        'CompleteFace': asked, 'FaceCompleted': added,
+    }  # fmt: skip
+    files = ScanFiles(Path('/nowhere'), 'sub-01', 'T1w')
+    assert _read_scan(files, record).line.face_completed == expected
 
 
 def test_what_nobody_asked_for_is_said() -> None:

@@ -12,7 +12,9 @@ import pytest
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.volume import Pose, scan_volume
 from bids_reid.risk.presence import BRAIN, OUT_OF_VIEW, PRESENT, REMOVED, SKULL_STRIPPED
+from bids_reid.surface.volume import load_volume
 from bids_reid.workflows import steps
+from bids_reid.workflows.presence_steps import evidence_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +91,13 @@ def test_a_completed_face_is_marked(asked: bool, tmp_path: Path) -> None:
         assert 0 < content['FaceCompleted']['Share'] < 0.6
         assert 'average head' in reasons[-1]
         assert 'chin' in reasons[-1]
+        # detectors saw the chin that was scanned, and do not see the average one later
+        found, frame, _ = steps.skin_record(load_volume(scan))
+        assert evidence_of(found, frame) == {'FaceEvidence': content['FaceEvidence']}
+        later = tmp_path / 'evidence.json'
+        steps.evidence(surface, record, tmp_path / 'no renders', later)
+        assert json.loads(later.read_text()) == {'FaceEvidence': content['FaceEvidence']}
     else:
         assert content['FaceCompleted'] is None
         assert reasons == []
+        assert 'FaceEvidence' not in content
