@@ -148,7 +148,7 @@ def test_an_unreadable_photograph_is_listed(audit: Audit) -> None:
 TABLES = (
     *('group_identification', 'group_ranks', 'group_scans', 'group_linkage'),
     *('group_strongest', 'group_participants', 'group_comparisons', 'group_controls'),
-    *('group_growth', 'group_verification', 'group_openset', 'group_breakdown'),
+    *('group_growth', 'group_verification', 'group_det', 'group_openset', 'group_breakdown'),
 )
 
 

@@ -16,7 +16,7 @@ from bids_reid.risk.identification import IdentificationRow, Series
 from bids_reid.risk.linkage import LinkageRow
 from bids_reid.risk.openset import OpenSetRow
 from bids_reid.risk.pairing import ReductionRow
-from bids_reid.risk.verification import VerificationRow
+from bids_reid.risk.verification import DetRow, VerificationRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,7 @@ class Statistics:
     controls: tuple[ControlRow, ...] = ()
     growth: tuple[GrowthRow, ...] = ()
     verification: tuple[VerificationRow, ...] = ()
+    det: tuple[DetRow, ...] = ()
     openset: tuple[OpenSetRow, ...] = ()
     breakdown: tuple[BreakdownRow, ...] = ()
 

@@ -13,6 +13,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter, ScalarFormatter
 
@@ -20,9 +21,11 @@ from bids_reid.report import words
 from bids_reid.report.content import Curve
 from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.identification import IdentificationRow
+from bids_reid.risk.verification import DetRow, equal_error_rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 # Okabe and Ito's colours that stand out on white and on black alike.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#B8860B', '#56B4E9')
@@ -31,10 +34,10 @@ LONG_GALLERY = 30
 FEW_RANKS = 10
 MOST_BARS = 4
 FEW_TICKS = 3
+DET_TICKS = (0.001, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99)
 SIZES = {
-    **{10**power: f'{10**power:,}' for power in range(6)},
-    10**6: '1 million',
-    10**7: '10 million',
+    **{10**power: f'{10**power:,}' for power in range(4)},
+    **{10**4: '10k', 10**5: '100k', 10**6: '1M', 10**7: '10M'},
 }
 _STYLE: Any = {
     'svg.fonttype': 'none',
@@ -157,7 +160,7 @@ def growth_figure(name: str, rows: Sequence[GrowthRow]) -> str:
             ticks = [size for size in (1, 2, 5, 10, 20, 50) if size <= rows[-1].n_gallery]
         axes.set_xticks(ticks, [SIZES.get(size, str(size)) for size in ticks])
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel('people in the gallery')
+        axes.set_xlabel('people in the gallery (k: thousands, M: millions)')
         _dress_rates(axes, 'participants found at rank 1')
         figure.legend(loc='outside lower center', frameon=False, ncols=3)
         drawing = _svg(figure)
@@ -166,6 +169,71 @@ def growth_figure(name: str, rows: Sequence[GrowthRow]) -> str:
         for row in rows
     )
     return _inline(drawing, f'Identification rate and size of the gallery: {name}', said)
+
+
+def det_figure(name: str, curves: Mapping[str, Sequence[DetRow]]) -> str:
+    """Draw curves of detection error trade-off as an SVG element.
+
+    Both axes are those of the normal deviate, on which normal scores give straight lines (Martin
+    et al., Eurospeech 1997); what is 0 lies on their edge.
+
+    Parameters
+    ----------
+    name
+        What the figure shows, for its title; also keeps its ids apart from those of others.
+    curves
+        Rows by their place in the legend, each with one or more, in their order.
+    """
+    from scipy import special
+
+    def place(rates: Sequence[float]) -> NDArray[np.float64]:
+        return np.asarray(special.ndtri(np.clip(rates, DET_TICKS[0], DET_TICKS[-1])))
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(4.8, 4.2 + 0.22 * len(curves)), layout='constrained')
+        axes = figure.add_subplot()
+        for label, (colour, dash) in attack_styles(list(curves)).items():
+            fmr, fnmr = ([getattr(row, key) for row in curves[label]] for key in ('fmr', 'fnmr'))
+            axes.plot(
+                place([1.0, *fmr]),
+                place([fnmr[0], *fnmr]),
+                color=colour,
+                linestyle=dash,
+                linewidth=2,
+                drawstyle='steps-pre',
+                label=label,
+            )
+        edges = place([DET_TICKS[0], DET_TICKS[-1]])
+        axes.plot(edges, edges, color='black', alpha=0.3, linewidth=1, label='equal error rate')
+        axes.plot(
+            edges,
+            -edges,
+            color='black',
+            alpha=0.6,
+            linestyle=(0, (1, 2)),
+            linewidth=1.5,
+            label='guessing',
+        )
+        ticks = place(DET_TICKS), [words.percent(tick) for tick in DET_TICKS]
+        axes.set_xticks(*ticks)
+        axes.set_yticks(*ticks)
+        axes.set_xlim(edges[0], edges[1])
+        axes.set_ylim(edges[0], edges[1])
+        axes.set_xlabel('other people taken for the right one (FMR)')
+        axes.set_ylabel('right people rejected (FNMR)')
+        axes.grid(color='black', alpha=0.15, linewidth=0.8)
+        figure.legend(loc='outside lower center', frameon=False, ncols=1)
+        drawing = _svg(figure)
+    said = ' '.join(
+        f'{label}: equal error rate {words.percent(_equal_error(rows))}.'
+        for label, rows in curves.items()
+    )
+    return _inline(drawing, f'Detection error trade-off: {name}', said)
+
+
+def _equal_error(rows: Sequence[DetRow]) -> float:
+    fmr, fnmr = (np.array([getattr(row, key) for row in rows]) for key in ('fmr', 'fnmr'))
+    return equal_error_rate(fmr, fnmr)
 
 
 def _svg(figure: Figure) -> str:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from bids_reid.records import RAW
 from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine
-from bids_reid.report.figures import attack_styles, cmc_figure
+from bids_reid.report.figures import attack_styles, cmc_figure, det_figure
 from bids_reid.report.findings import (
     attack_name,
     distinct,
@@ -35,6 +35,7 @@ from bids_reid.report.statistics import (
 from bids_reid.risk.controls import sort_controls
 from bids_reid.risk.identification import IdentificationRow, Series, Unit
 from bids_reid.risk.strength import strongest_first
+from bids_reid.risk.verification import DetRow
 
 UNITS: tuple[Unit, ...] = ('participant', 'photo')
 MOST_CURVES = 6
@@ -138,11 +139,22 @@ def _statistics(content: GroupReport) -> dict[str, Any]:
         'controls': sort_controls(found.controls),
         'breakdown': of_strongest(found.breakdown),
         'verification': of_strongest(found.verification),
+        'det': _det(of_strongest(found.det)),
         'openset': of_strongest(found.openset),
         'comparisons': differences([row for row in found.comparisons if row.p_holm < NOTABLE]),
         'exposed': exposed(found.participants),
         'exposed_columns': exposed_columns(found.participants),
     }
+
+
+def _det(rows: Sequence[DetRow]) -> Markup | None:
+    """Draw the DET curves of the strongest attacks; nothing where nothing was compared."""
+    curves = {
+        f'{group}, {attack_name(series)}': [row for row in rows if series_of(row) == series]
+        for group, series in distinct((group_name(row), series_of(row)) for row in rows)
+    }
+    # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.
+    return Markup(det_figure('strongest attacks', curves)) if curves else None  # noqa: S704
 
 
 def _remarkable(scan: ScanLine) -> bool:

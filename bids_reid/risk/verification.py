@@ -48,6 +48,22 @@ class VerificationRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DetRow:
+    """A row of ``group_det.tsv``; fields are its columns.
+
+    A point of the curve of detection error trade-off: what is wrongly accepted and wrongly
+    rejected at one threshold.
+    """
+
+    condition: str
+    modality: str
+    extractor: str
+    decision: str
+    fmr: float
+    fnmr: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """Counts that all error rates follow from.
 
@@ -158,6 +174,18 @@ def count_comparisons(searches: Searches, seed: int = 0) -> Verification:
         n_failed_acquire=statuses.count('no_face'),
         n_failed_enrol=statuses.count('no_template'),
     )
+
+
+def det_rows(counts: Verification, series: Series) -> list[DetRow]:
+    """Corners of the DET curve (ISO/IEC 19795-1), thresholds ascending.
+
+    Between two of them FNMR stays as it is at the second and FMR falls from the first's to the
+    second's. No row without comparisons of both kinds.
+    """
+    if not counts.n_nonmated:
+        return []
+    points = dict.fromkeys(zip(*(values.tolist() for values in counts.det()), strict=True))
+    return [DetRow(**asdict(series), fmr=fmr, fnmr=fnmr) for fmr, fnmr in points]
 
 
 def verification_rows(

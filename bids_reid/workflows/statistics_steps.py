@@ -14,7 +14,7 @@ from bids_reid.risk.comparisons import comparison_rows
 from bids_reid.risk.controls import negative_control, positive_control
 from bids_reid.risk.growth import growth_rows
 from bids_reid.risk.openset import openset_rows
-from bids_reid.risk.verification import count_comparisons, verification_rows
+from bids_reid.risk.verification import count_comparisons, det_rows, verification_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bids_reid.risk.growth import GrowthRow
     from bids_reid.risk.identification import Searches, Series
     from bids_reid.risk.openset import OpenSetRow
-    from bids_reid.risk.verification import VerificationRow
+    from bids_reid.risk.verification import DetRow, VerificationRow
 
 COMPARED = ('modality', 'extractor', 'decision')
 """Conditions are compared by `group_reduction`, in galleries of the same people."""
@@ -56,6 +56,7 @@ class Collected:
     _controls: list[ControlRow] = field(default_factory=list)
     _growth: list[GrowthRow] = field(default_factory=list)
     _verification: list[VerificationRow] = field(default_factory=list)
+    _det: list[DetRow] = field(default_factory=list)
     _openset: list[OpenSetRow] = field(default_factory=list)
     _breakdown: list[BreakdownRow] = field(default_factory=list)
 
@@ -67,6 +68,7 @@ class Collected:
         self._growth += growth_rows(searches, series, seed=self.seed)
         counts = count_comparisons(searches, self.seed)
         self._verification += verification_rows(counts, series, seed=self.seed)
+        self._det += det_rows(counts, series)
         self._openset += openset_rows(searches, series, seed=self.seed)
         self._breakdown += breakdown_rows(results, series, self.variables)
 
@@ -88,6 +90,7 @@ class Collected:
             controls=tuple(self._controls),
             growth=tuple(self._growth),
             verification=tuple(self._verification),
+            det=tuple(self._det),
             openset=tuple(self._openset),
             breakdown=tuple(self._breakdown),
         )

@@ -10,7 +10,14 @@ import pytest
 from bids_reid.records import Score
 from bids_reid.report.content import Curve, GroupReport
 from bids_reid.report.group import group_page
-from bids_reid.report.statistics import VERDICTS, changes, differences, presence_sentence
+from bids_reid.report.statistics import (
+    VERDICTS,
+    changes,
+    differences,
+    linkage_sentence,
+    links,
+    presence_sentence,
+)
 from bids_reid.report.summary import group_summary
 from bids_reid.risk.comparisons import comparison_rows
 from bids_reid.risk.gate import risk_verdict
@@ -95,6 +102,25 @@ def make_link():
     )
 
 
+def test_who_is_linked_by_elimination_does_not_lead(full_report):
+    """Otherwise one person searched among themselves makes the headline, with chance at 100%."""
+    row = full_report.linkage[0]
+    alone = replace(row, extractor='x', n_gallery=1, n_correct=8, rate=1.0, chance=1.0)
+    honest = replace(row, extractor='y', n_gallery=8, n_correct=3, rate=3 / 8)
+    (link,) = links([alone, honest])
+    assert link.strongest == honest
+    assert '3 of 8 participants' in linkage_sentence([link], 'refaced')
+
+
+def test_the_sentence_is_about_the_condition_that_would_be_shared(full_report):
+    """Otherwise a link of another version, or of the originals, is told as that of the release."""
+    row = full_report.linkage[0]
+    other = replace(row, probe_condition='defaced', n_correct=2, rate=1 / 4, ci_low=0.1)
+    found = links([row, other])
+    assert 'their refaced T1w' in linkage_sentence(found, 'refaced')
+    assert 'their defaced T1w' in linkage_sentence(found, 'defaced')
+
+
 def test_page_tells_what_a_release_needs(full_report):
     """Otherwise what was measured of de-facing, linkage and controls is only in tables."""
     page = group_page(full_report)
@@ -108,6 +134,13 @@ def test_page_tells_what_a_release_needs(full_report):
     assert 'Modelled from the scores of this run' in text
     assert 'first in 2 of 2' in text
     assert 'bootstrap over people' in text
+    assert 'Detection error trade-off: strongest attacks' in page
+    (eer,) = (
+        row.rate
+        for row in full_report.statistics.verification
+        if (row.measure, row.condition, row.decision) == ('eer', 'raw', 'adapted')
+    )
+    assert f'face_recognition (adapted): equal error rate {eer:.0%}' in page
     for group in ('F', 'M'):
         assert f'sex {group} T1w · raw 12' in text
 

@@ -16,7 +16,7 @@ from bids_reid.risk.controls import ControlRow
 from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.identification import IdentificationRow
 from bids_reid.risk.openset import OpenSetRow
-from bids_reid.risk.verification import VerificationRow
+from bids_reid.risk.verification import DetRow, VerificationRow
 
 TABLES = {
     'group_breakdown': BreakdownRow,
@@ -27,6 +27,7 @@ TABLES = {
     'group_openset': OpenSetRow,
     'group_participants': ParticipantRow,
     'group_strongest': StrongestRow,
+    'group_det': DetRow,
     'group_verification': VerificationRow,
 }
 

@@ -9,6 +9,7 @@ from scipy import stats
 from bids_reid.risk.identification import Series
 from bids_reid.risk.verification import (
     count_comparisons,
+    det_rows,
     equal_error_rate,
     verification_rows,
 )
@@ -157,3 +158,19 @@ def test_coverage_of_intervals(make):
         row = verification_rows(count_comparisons(searches), SERIES, rates=[0.1])[0]
         covered.append(row.ci_low <= truth <= row.ci_high)
     assert np.mean(covered) > 0.91
+
+
+def test_the_curve_has_all_corners(make):
+    """Otherwise the figure shows fewer errors than there are; counted at each threshold here."""
+    rng = np.random.default_rng(2)
+    scores = rng.normal(size=(9, 9)).round(1) + np.eye(9)
+    counts = count_comparisons(make(scores, [f'{n}' for n in range(9)]))
+    rows = det_rows(counts, SERIES)
+    mated, others = np.diag(scores), scores[~np.eye(9, dtype=bool)]
+    expected = {
+        ((others >= score - 1e-6).mean(), (mated < score - 1e-6).mean()) for score in mated
+    }
+    found = np.array(sorted((row.fmr, row.fnmr) for row in rows))
+    np.testing.assert_allclose(found, sorted(expected))
+    assert [row.fnmr for row in rows] == sorted(row.fnmr for row in rows)
+    assert det_rows(count_comparisons(make(np.ones((1, 1)), ['a'])), SERIES) == []
