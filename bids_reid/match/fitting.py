@@ -21,6 +21,7 @@ from bids_reid.match.scores import (
     checked_template,
     unit_length,
 )
+from bids_reid.match.whitening import Whitening, whitening
 
 T = TypeVar('T')
 
@@ -30,6 +31,10 @@ SVM_OTHERS, SVM_RENDERS = 200, 9
 """Scans of others, and renders of each, that an SVM learns from: all others up to 200 scans."""
 SVM_SCANS = 5000
 """A larger gallery has no SVM: it would take longer than all else together."""
+SCATTER_SCANS = 200
+"""Scans whose renders say how much light and camera change features."""
+REFERENCE_PROBES = 2000
+"""Photographs that a scan's scores are compared with, to see whether it is like everybody."""
 PRIOR_PROBES = 3
 """A mean of n probes counts n / (n + 3): of few, it says more about them than about photographs.
 
@@ -51,6 +56,10 @@ class Fit:
         Renders that an SVM learns to tell a scan from, (m, d) float32; none for no SVM.
     owners
         Whom each of them shows, (m,) str.
+    whitening
+        From the renders of up to `SCATTER_SCANS` scans.
+    reference
+        Up to `REFERENCE_PROBES` of the probes, (q, d) float64.
     """
 
     similarity: Similarity
@@ -58,6 +67,8 @@ class Fit:
     probe_mean: NDArray[np.float64]
     others: NDArray[np.float32]
     owners: NDArray[np.str_]
+    whitening: Whitening
+    reference: NDArray[np.float64]
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return what a file holds of it."""
@@ -67,6 +78,10 @@ class Fit:
             'probe_mean': self.probe_mean,
             'others': self.others,
             'owners': self.owners,
+            'directions': self.whitening.directions,
+            'gains': self.whitening.gains,
+            'rest': np.array(self.whitening.rest),
+            'reference': self.reference,
         }
 
     @classmethod
@@ -79,6 +94,8 @@ class Fit:
             arrays['probe_mean'],
             arrays['others'],
             arrays['owners'],
+            Whitening(arrays['directions'], arrays['gains'], float(arrays['rest'])),
+            arrays['reference'],
         )
 
 
@@ -112,25 +129,33 @@ def fit(
     check_probes(probes, similarity)
     taken = spaced(sorted(range(len(gallery)), key=lambda scan: people[scan]), FIT_SCANS)
     means: list[NDArray[np.float64]] = []
+    deviations: list[tuple[str, NDArray[np.float64]]] = []
+    scattered = set(spaced(taken, SCATTER_SCANS))
     renders: list[tuple[str, NDArray[np.float32]]] = []
     for scan in taken:
         features = checked_template(gallery, scan, probes)
         if len(features):
             check_finite(features, scan)
-            means.append(mean_render(features, similarity))
+            exact = prepared(features, similarity)
+            means.append(exact.mean(axis=0))
+            if scan in scattered:
+                deviations.append((people[scan], exact - means[-1]))
             chosen = spaced(range(len(features)), SVM_RENDERS)
             renders.append((people[scan], features[list(chosen)]))
     d = means[0].shape[0] if means else probes.shape[1]
     gallery_mean = _mean(np.array(means).reshape(-1, d), np.zeros(d), prior=0)
     others = renders if len(gallery) <= SVM_SCANS and len({who for who, _ in renders}) > 1 else []
     others = sorted(spaced(others, SVM_OTHERS), key=lambda other: (other[0], other[1].tobytes()))
-    photographs = prepared(probes, similarity) if len(probes) else np.empty((0, d))
+    deviations.sort(key=lambda one: (one[0], one[1].tobytes()))
+    photographs = _ordered(prepared(probes, similarity) if len(probes) else np.empty((0, d)))
     return Fit(
         similarity,
         gallery_mean,
         _mean(photographs, gallery_mean, prior=PRIOR_PROBES),
         np.concatenate([np.empty((0, d), np.float32), *(rows for _, rows in others)]),
         np.array([who for who, rows in others for _ in rows], dtype=str),
+        whitening((rows for _, rows in deviations), d),
+        photographs[spaced(range(len(photographs)), REFERENCE_PROBES)],
     )
 
 
@@ -152,9 +177,14 @@ def _mean(
     """Mean of rows (n, d) and ``prior`` times what is expected, whatever the rows' order."""
     if not len(rows):
         return expected
-    ordered = rows[np.lexsort(rows.T[::-1])]
-    mean: NDArray[np.float64] = (ordered.sum(axis=0) + prior * expected) / (len(rows) + prior)
+    total = _ordered(rows).sum(axis=0)
+    mean: NDArray[np.float64] = (total + prior * expected) / (len(rows) + prior)
     return mean
+
+
+def _ordered(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows (n, d) in an order that only their values make."""
+    return rows[np.lexsort(rows.T[::-1])] if len(rows) else rows
 
 
 def spaced(items: Sequence[T], n: int) -> Sequence[T]:

@@ -1,0 +1,87 @@
+"""Directions in which renders of one scan differ count less than those in which people do.
+
+Light and camera move the features of a face; who compares by all directions alike compares light
+and cameras too. Renders of a scan show one person, so their scatter about its mean tells how much
+each direction says of light and camera, without a label. Features are divided by its square root
+(within-class covariance normalisation; Hatch, Kajarekar & Stolcke, Interspeech 2006).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_DIRECTIONS = 512
+"""Of longer features the strongest directions are told apart, and the others taken alike."""
+SHRINKAGE = 1.0
+"""The mean variance, times this, is added to that of every direction.
+
+Of 0.3, 0.5, 1, 2 and 4 anything from 0.5 on does as well on 182 phantoms (158, 165, 164, 164 and
+163 of 182 found); without it rare directions count too much.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Whitening:
+    """A linear map of differences of features, length d.
+
+    Attributes
+    ----------
+    directions
+        Orthonormal, (r, d) float64, r up to `MAX_DIRECTIONS`; none for a map that changes nothing.
+    gains
+        What each is multiplied by, (r,).
+    rest
+        What all directions at right angles to them are multiplied by.
+    """
+
+    directions: NDArray[np.float64]
+    gains: NDArray[np.float64]
+    rest: float
+
+    def __call__(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map rows (n, d), each to the same bits whatever the others."""
+        along = [self.directions @ row for row in rows]
+        changed = [((self.gains - self.rest) * part) @ self.directions for part in along]
+        return np.asarray(self.rest * rows + np.array(changed).reshape(rows.shape))
+
+
+def whitening(deviations: Iterable[NDArray[np.float64]], d: int) -> Whitening:
+    """Learn the map from how renders differ from the mean of their scan.
+
+    Parameters
+    ----------
+    deviations
+        Of the renders of each scan, (n, d).
+    d
+        Length of features.
+
+    Returns
+    -------
+    Whitening
+        One that changes nothing where nothing differs. It multiplies directions by
+        ``1 / sqrt(variance + SHRINKAGE * mean variance)``, all scaled so that the mean variance
+        would be multiplied by 1.
+    """
+    from scipy import linalg
+
+    scatter, n = np.zeros((d, d)), 0
+    for rows in deviations:
+        scatter += rows.T @ rows
+        n += len(rows)
+    mean = float(np.trace(scatter)) / d / n if n and d else 0.0
+    if not mean > 0:
+        return Whitening(np.empty((0, d)), np.empty(0), 1.0)
+    r = min(d, MAX_DIRECTIONS)
+    variances, vectors = linalg.eigh(scatter / n, subset_by_index=[d - r, d - 1])
+    variances = np.maximum(variances, 0)
+    rest = max(mean * d - float(variances.sum()), 0) / (d - r) if d > r else mean
+    scale = np.sqrt((1 + SHRINKAGE) * mean)
+    return Whitening(
+        np.ascontiguousarray(vectors.T),
+        scale / np.sqrt(variances + SHRINKAGE * mean),
+        float(scale / np.sqrt(rest + SHRINKAGE * mean)),
+    )
