@@ -25,6 +25,7 @@ REAL = {
     'lip': 't1_face_cut_below_lip',
     'nose': 't1_face_cut_below_nose',
     'brain': 't1_brain_only',
+    'defaced': 't1_defaced',
 }
 
 pytestmark = [
@@ -33,7 +34,7 @@ pytestmark = [
 ]
 
 
-def test_real_heads_give_faces_and_a_brain_does_not(call: Call, tmp_path: Path) -> None:
+def test_real_heads_give_faces_and_what_has_none_does_not(call: Call, tmp_path: Path) -> None:
     """Phantoms forgive what real scanners do: noise, markers on the skin, a cut field of view."""
     bids, out = tmp_path / 'bids', tmp_path / 'out'
     for label, name in REAL.items():
@@ -58,6 +59,12 @@ def test_real_heads_give_faces_and_a_brain_does_not(call: Call, tmp_path: Path) 
     assert rows['sub-brain']['status'] == 'no_face'
     assert rows['sub-brain']['face_present'] == 'no'
     assert 'skull-stripped' in rows['sub-brain']['reason']
+    # a detector fires on it from most cameras
+    assert int(rows['sub-defaced']['n_views_with_face']) > 0
+    assert rows['sub-defaced']['face_present'] == 'no'
+    assert [rows[f'sub-{name}']['verdict'] for name in REAL] == [
+        *('review', 'review', 'no findings', 'no findings')
+    ]
 
 
 @pytest.mark.parametrize(
