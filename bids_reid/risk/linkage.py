@@ -13,7 +13,7 @@ condition share (a tool's cut, a contrast) tells nobody from anybody.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
@@ -28,6 +28,7 @@ from bids_reid.risk.identification import (
     wilson_interval,
 )
 from bids_reid.risk.verification import Verification, count_comparisons, equal_error_interval
+from bids_reid.views.cameras import LIGHT_AZIMUTHS, LIGHT_ELEVATIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +43,8 @@ MIN_COMMON = 2
 """With one participant in common there is nobody to be taken for."""
 MAX_PARTICIPANTS = 300
 """So many of each side are compared: all pairs of a biobank would take days."""
+N_LIGHTS = len(LIGHT_AZIMUTHS) * len(LIGHT_ELEVATIONS)
+"""Renders of a camera that follow each other."""
 N_PERMUTATIONS = 1000
 THIS = 'this'
 
@@ -100,6 +103,7 @@ class LinkageRow:
     eer_ci_high: float | None
     permuted_rate: float | None
     p_value: float | None
+    self_rate: float | None
     seed: int
 
 
@@ -159,7 +163,7 @@ def _gallery_first(one: ScanSet, *, shared_raw: bool) -> tuple[bool, str, bool, 
 def linkage_scores(
     probes: Sequence[Template | None],
     gallery: Sequence[Template | None],
-    decision: Decision,
+    decision: str,
 ) -> NDArray[np.float32]:
     """Score scans of one set against scans of another, render by render of the same view.
 
@@ -229,6 +233,51 @@ def _centred_cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[n
 _COMPARE = {'pose': _minus_distance, 'centred': _centred_cosine}
 
 
+def found_under_other_light(
+    templates: Sequence[Template | None], participants: Sequence[str], decision: str
+) -> float | None:
+    """Return the share of scans that find themselves: the positive control of a set.
+
+    Every other light of each camera is compared with the lights between. Features that do not
+    even find the same scan say nothing about people, and their links nothing about safety.
+
+    Parameters
+    ----------
+    templates : sequence of Template or None
+        Those that are ``None`` are left out.
+    participants : sequence of str
+        Whose each is; other scans of the same person are not in the way.
+    decision : str
+        One of `DECISIONS`.
+
+    Returns
+    -------
+    float or None
+        ``None`` without two people to be told apart.
+    """
+    kept = [
+        (one, who) for one, who in zip(templates, participants, strict=True) if one is not None
+    ]
+    owners = np.array([who for _, who in kept])
+    if len(set(owners.tolist())) < MIN_COMMON:
+        return None
+    even, odd = ([_under_lights(template, part) for template, _ in kept] for part in (0, 1))
+    scores = linkage_scores(even, odd, decision)
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    others = np.where(owners[:, None] == owners, -np.inf, scores).max(axis=1)
+    return float((np.diag(scores) > others).mean())
+
+
+def _under_lights(template: Template, part: int) -> Template:
+    """Mean features of each camera (as views) under its even lights, or the odd ones."""
+    cameras, lights = np.divmod(template.views, N_LIGHTS)
+    some = lights % 2 == part
+    seen = np.unique(cameras[some])
+    means = [template.features[some & (cameras == camera)].mean(axis=0) for camera in seen]
+    features = np.array(means, np.float32).reshape(len(seen), template.features.shape[1])
+    return replace(template, features=features, views=seen.astype(np.int32))
+
+
 def link(
     comparison: Comparison,
     scores: NDArray[np.float32],
@@ -239,6 +288,7 @@ def link(
     gallery_enrolled: NDArray[np.bool_],
     extractor: str,
     decision: str,
+    self_rate: float | None = None,
     seed: int = 0,
 ) -> LinkageRow:
     """Count the probe participants whose best candidate is themselves.
@@ -253,6 +303,8 @@ def link(
         the gallery keeps all of its own, who make it harder.
     probe_enrolled, gallery_enrolled : bool
         Whether the scans have a template. Those without stay in the denominator.
+    self_rate : float or None
+        From `found_under_other_light`.
     seed : int
         Of the permutations of the control, and of the bootstrap over people for the EER.
 
@@ -305,6 +357,7 @@ def link(
         eer_ci_high=eer_high,
         permuted_rate=permuted,
         p_value=p_value,
+        self_rate=self_rate,
         seed=seed,
     )
 

@@ -145,16 +145,21 @@ def _linked_by(
     (here, probe_enrolled), (there, gallery_enrolled) = read(probes), read(gallery)
     if not (probe_enrolled.any() and gallery_enrolled.any()):
         return
+    owners = [scan.participant for scan in gallery]
     for decision in decisions:
+        itself = None
+        if extractor != SURFACE:
+            itself = linkage.found_under_other_light(there, owners, decision)
         yield linkage.link(
             comparison,
             score(here, there, decision),
             probe_participants=[scan.participant for scan in probes],
-            gallery_participants=[scan.participant for scan in gallery],
+            gallery_participants=owners,
             probe_enrolled=probe_enrolled,
             gallery_enrolled=gallery_enrolled,
             extractor=extractor,
             decision=decision,
+            self_rate=itself,
             seed=seed,
         )
 

@@ -17,6 +17,7 @@ from bids_reid.risk.linkage import (
     Member,
     ScanSet,
     compared_participants,
+    found_under_other_light,
     link,
     linkage_scores,
     plan,
@@ -127,6 +128,27 @@ def test_the_equal_error_rate_of_known_scores() -> None:
     assert linked(scores[:, [1, 2, 3, 0]]).eer == pytest.approx(1.0, abs=0.4)
     nothing = linked(scores, probe_enrolled=np.zeros(4, np.bool_))
     assert (nothing.eer, nothing.eer_ci_low, nothing.rate) == (None, None, 0)
+
+
+@pytest.mark.parametrize('decision', DECISIONS)
+def test_scans_find_themselves_unless_features_say_nothing(decision: Decision) -> None:
+    """The control of an extractor that is blind: its 0% of links would be told as safety."""
+    rng = np.random.default_rng(3)
+    views = np.arange(27, dtype=np.int32)
+    own = rng.normal(size=(12, 1, 16))
+    owners = [f'{number // 2:02}' for number in range(12)]
+
+    def control(noise: float) -> float | None:
+        rows = (own + noise * rng.normal(size=(12, 27, 16))).astype(np.float32)
+        templates: list[Template | None] = [Template(one, views) for one in rows]
+        return found_under_other_light([*templates, None], [*owners, 'x'], decision)
+
+    sure, blind = control(0.2), control(1000.0)
+    assert sure == 1
+    assert blind is not None
+    assert blind < 0.6
+    alone: list[Template | None] = [Template(np.ones((27, 16), np.float32), views), None]
+    assert found_under_other_light(alone, ['a', 'b'], decision) is None
 
 
 def test_sets_that_share_people_are_compared_once_the_shared_one_as_probe() -> None:
