@@ -42,6 +42,12 @@ if TYPE_CHECKING:
 
 T = TypeVar('T')
 
+EXACT_SCORES = 200_000
+"""Of so many all are made exact, which takes seconds; of more, those that ranks depend on.
+
+In larger galleries error rates at thresholds (verification, open set) of ``best`` may differ by
+single comparisons if the work is shared differently.
+"""
 SHARD_SCANS = 4000
 """Scans of one shard: some seconds of work, so that a node's own cost does not count."""
 
@@ -435,6 +441,15 @@ def _make_exact(
         return probe_scores(vectors[photos], [stored[scan]], similarity=similarity)[:, 0]
 
     mated, strangers = (features[list(some)] for some in numbers)
+    acquired = np.flatnonzero(searches.acquired)
+    if (len(acquired) + len(strangers)) * len(searches.enrolled) <= EXACT_SCORES:
+        # error rates at thresholds depend on all of them
+        everybody = np.arange(len(strangers))
+        for scan in np.flatnonzero(searches.enrolled).tolist():
+            searches.scores[acquired, scan] = rescore(mated, scan, acquired)
+            if searches.distractors is not None:
+                searches.distractors[:, scan] = rescore(strangers, scan, everybody)
+        return
     found = FastScores(similarity, searches.scores, slack)
     refine(searches, found.radius, partial(rescore, mated))
     if searches.distractors is not None:

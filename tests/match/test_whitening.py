@@ -30,6 +30,12 @@ def test_the_map_is_that_of_the_definition(most: int, monkeypatch: pytest.Monkey
     some = np.random.default_rng(1).normal(size=(5, 9))
     np.testing.assert_allclose(found(some), some @ axes * gains @ axes.T, atol=1e-9)
     np.testing.assert_array_equal(found(some[2:3])[0], found(some)[2])
+    # wherever in memory a row lies
+    room = np.empty(5 * 9 + 8)
+    for start in range(8):
+        moved = room[start : start + 45].reshape(5, 9)
+        moved[:] = some
+        np.testing.assert_array_equal(found(moved), found(some))
 
 
 @pytest.mark.parametrize('rows', [[], [np.zeros((1, 6))], [np.zeros((0, 6))]])

@@ -213,8 +213,15 @@ def test_conditions_are_compared_on_the_same_people(
     assert (verdict['kind'], verdict['n'], verdict['passed']) == ('presence', 5, False)
 
 
-def test_ranks_are_those_of_exact_scores(study: tuple[Path, list[Photo]], run: Run) -> None:
+@pytest.mark.parametrize('exact_scores', [0, 10**6])
+def test_ranks_are_those_of_exact_scores(
+    study: tuple[Path, list[Photo]],
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    exact_scores: int,
+) -> None:
     """Otherwise a large gallery is searched less exactly than a small one."""
+    monkeypatch.setattr(search_steps, 'EXACT_SCORES', exact_scores)
     out, photos = study
     assert run(out, photos, shard=4) == {}
     rows = read_table(out / 'group_ranks.tsv')
