@@ -94,8 +94,9 @@ class Adapted:
 
     def __init__(self, fitted: Fit, probes: NDArray[np.float32]) -> None:
         self._fitted = fitted
-        self._compared = self._adapted(prepared(probes, fitted.similarity))
-        self._reference = self._adapted(fitted.reference)
+        shifted = prepared(probes, fitted.similarity) - fitted.probe_mean
+        self._compared = _Compared(fitted.whitening(shifted), 'cosine')
+        self._reference = _Compared(fitted.reference, 'cosine')
 
     def scores(self, features: NDArray[np.float32], person: str) -> NDArray[np.float32]:  # noqa: ARG002
         """Score every probe against a scan, (p,)."""
@@ -105,9 +106,6 @@ class Adapted:
         highest = np.sort(self._reference.with_(row))[-HUB_PROBES:]
         hub = float(highest.mean(dtype=np.float64)) if len(highest) else 0.0
         return self._compared.with_(row) - np.float32(hub / 2)
-
-    def _adapted(self, probes: NDArray[np.float64]) -> _Compared:
-        return _Compared(self._fitted.whitening(probes - self._fitted.probe_mean), 'cosine')
 
 
 class Svm:

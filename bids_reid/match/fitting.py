@@ -59,7 +59,7 @@ class Fit:
     whitening
         From the renders of up to `SCATTER_SCANS` scans.
     reference
-        Up to `REFERENCE_PROBES` of the probes, (q, d) float64.
+        Up to `REFERENCE_PROBES` of the probes, less their mean and whitened, (q, d) float64.
     """
 
     similarity: Similarity
@@ -148,14 +148,18 @@ def fit(
     others = sorted(spaced(others, SVM_OTHERS), key=lambda other: (other[0], other[1].tobytes()))
     deviations.sort(key=lambda one: (one[0], one[1].tobytes()))
     photographs = _ordered(prepared(probes, similarity) if len(probes) else np.empty((0, d)))
+    probe_mean = _mean(photographs, gallery_mean, prior=PRIOR_PROBES)
+    white = whitening((rows for _, rows in deviations), d)
+    reference = photographs[spaced(range(len(photographs)), REFERENCE_PROBES)]
     return Fit(
         similarity,
         gallery_mean,
-        _mean(photographs, gallery_mean, prior=PRIOR_PROBES),
+        probe_mean,
         np.concatenate([np.empty((0, d), np.float32), *(rows for _, rows in others)]),
         np.array([who for who, rows in others for _ in rows], dtype=str),
-        whitening((rows for _, rows in deviations), d),
-        photographs[spaced(range(len(photographs)), REFERENCE_PROBES)],
+        white,
+        # here once, and not in every shard
+        white(reference - probe_mean),
     )
 
 
