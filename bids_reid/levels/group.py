@@ -27,7 +27,7 @@ from bids_reid.workflows.library import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bids_reid.records import Photo
     from bids_reid.report.content import ScanLine
@@ -170,15 +170,16 @@ def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:
             f'(their results in {settings.output_dir} should be deleted)'
         )
     participants = settings.participants or tuple(sorted(dataset))
-    modalities = settings.modalities or {line.modality for line in lines}
+    unseen: Iterable[str] = ()
+    if settings.max_risk is not None:
+        # only the verdict asks, and their folders have to be walked
+        modalities = settings.modalities or {line.modality for line in lines}
+        missing = (label for label in participants if label not in found)
+        unseen = (label for label in missing if has_image(settings.bids_dir, label, modalities))
     return Choice(
         dataset=tuple(sorted(dataset)),
         participants=participants,
-        without_result=tuple(
-            label
-            for label in participants
-            if label not in found and has_image(settings.bids_dir, label, modalities)
-        ),
+        without_result=tuple(unseen),
         sessions=settings.sessions,
         modalities=settings.modalities,
         conditions=tuple(settings.datasets) if settings.derivatives else (),

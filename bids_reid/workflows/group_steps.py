@@ -75,7 +75,8 @@ class Choice:
     distractor, and only that. ``audited`` is the condition that has to be within ``max_risk``.
     ``against`` is an earlier output that scans are linked with, ``variables`` the columns of
     participants.tsv to break rates down by (name to participant to value), ``seed`` that of all
-    random draws. ``without_result`` are participants chosen who have a head image, and no result.
+    random draws. ``without_result`` are participants chosen who have a head image and no result;
+    they are looked for if there is a ``max_risk``.
     """
 
     dataset: tuple[str, ...]
