@@ -195,7 +195,8 @@ def write_group(
     _write_reductions(output_dir, changes)
     statistics = Statistics() if lines is None else collected.statistics(lines)
     write_statistics(output_dir, None if lines is None else statistics)
-    linking = [name for name in searchable_extractors(scans)[0] if _gives_vectors(name)]
+    searchable, reasons = searchable_extractors(scans)
+    linking = [name for name in searchable if _gives_vectors(name)]
     linkage = _link(output_dir, scans, choice, linking)
     scan_lines = [scan.line for scan in scans]
     write_table(output_dir / 'group_scans.tsv', 'group_scans', map(_scan_row, scan_lines))
@@ -225,7 +226,7 @@ def write_group(
         linkage=linkage,
         audited=choice.audited,
         curves=tuple(result.curve for result in results),
-        not_run=left_out(scans, used, otherwise=UNASKED if encoded else PHOTOGRAPHS_ONLY),
+        not_run=left_out(reasons, used, otherwise=UNASKED if encoded else PHOTOGRAPHS_ONLY),
     )
     write_json(output_dir / 'group_summary.json', group_summary(report))
     # figures take long to import

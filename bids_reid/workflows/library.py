@@ -21,7 +21,7 @@ from bids_reid.workflows.presence_steps import measured
 from bids_reid.workflows.steps import completed_line
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
 
@@ -115,11 +115,11 @@ def _why_not_searched(name: str, n_templates: int, n_scans: int) -> str:
     return ''
 
 
-def left_out(
-    scans: Sequence[EnrolledScan], used: Collection[str], otherwise: str
-) -> dict[str, str]:
-    """Say of each extractor that was not used why that is, ``otherwise`` if nothing is wrong."""
-    _, reasons = searchable_extractors(scans)
+def left_out(reasons: Mapping[str, str], used: Collection[str], otherwise: str) -> dict[str, str]:
+    """Say of each extractor that was not used why that is.
+
+    ``reasons`` are those of `searchable_extractors`, ``otherwise`` that of one that could search.
+    """
     return {name: reasons.get(name, otherwise) for name in EXTRACTORS if name not in used}
 
 

@@ -77,6 +77,7 @@ def test_a_completed_face_is_told_in_the_table(
 
 
 def test_what_nobody_asked_for_is_said() -> None:
-    reasons = left_out([scan('face_recognition', 'deepface-Dlib')], ['deepface-Dlib'], 'a reason')
+    _, found = searchable_extractors([scan('face_recognition', 'deepface-Dlib')])
+    reasons = left_out(found, ['deepface-Dlib'], 'a reason')
     assert reasons['face_recognition'] == 'a reason'
     assert 'deepface-Dlib' not in reasons
