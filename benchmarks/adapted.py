@@ -23,7 +23,7 @@ from bids_reid.faces.extractors import load_extractor
 from bids_reid.faces.photographs import loose_crop, read_photograph
 from bids_reid.match.decisions import search_learned
 from bids_reid.match.fitting import PRIOR_PROBES, fit
-from bids_reid.workflows.library import read_scans
+from bids_reid.participant.library import read_scans
 
 EXTRACTOR, VIEWS, FRONT = 'face_recognition', 81, slice(36, 45)
 Array = np.ndarray

@@ -103,10 +103,10 @@ def measure(case: Case) -> dict[str, object]:
     import nibabel as nib
 
     from bids_reid.errors import ScanError
+    from bids_reid.participant.measures import evidence_of
+    from bids_reid.participant.steps import skin_record
     from bids_reid.phantom.defacing import brain_lost
     from bids_reid.surface.volume import load_volume
-    from bids_reid.workflows.presence_steps import evidence_of
-    from bids_reid.workflows.steps import skin_record
 
     scan = make(case)
     with TemporaryDirectory() as folder:
@@ -125,8 +125,8 @@ def measure(case: Case) -> dict[str, object]:
 
 def table(rows: list[dict[str, Any]]) -> Iterator[tuple[object, ...]]:
     """Count answers and verdicts per way of de-facing, for both groups of people."""
+    from bids_reid.participant.measures import measured
     from bids_reid.risk.presence import assess
-    from bids_reid.workflows.presence_steps import measured
 
     names = list(dict.fromkeys(row['defacing'] for row in rows))
     yield ('defacing', 'people', 'n', *ANSWERS, *VERDICTS, 'brain_yes', 'brain_unsure')

@@ -125,11 +125,11 @@ def group_search(probes: np.ndarray, store: Store | Run) -> tuple[Searches, list
     """Search in shards and merge: searches, results of both units, exact scores computed."""
     import numpy as np
 
+    from bids_reid.group.search_steps import SHARD_SCANS
     from bids_reid.match.scores import probe_scores
     from bids_reid.match.search import FastScores, search
     from bids_reid.risk.identification import mated_ranks
     from bids_reid.risk.refinement import refine
-    from bids_reid.workflows.search_steps import SHARD_SCANS
 
     scores = np.empty((len(probes), len(store)), np.float32)
     found = FastScores('euclidean', scores, np.empty(len(store), np.float32))

@@ -14,6 +14,7 @@ from typing import NoReturn, TypeVar
 
 from bids_reid import __version__
 from bids_reid.errors import Exit, ReidError
+from bids_reid.messages import show_messages
 from bids_reid.records import RAW
 from bids_reid.settings import LEVELS, Settings
 
@@ -58,6 +59,7 @@ def guarded(
     verbose : bool
         Also tell where the program was when the system refused a file.
     """
+    show_messages()
     try:
         return run()
     except ReidError as error:

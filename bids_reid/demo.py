@@ -72,7 +72,7 @@ def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> None
     """
     from bids_reid.bids.outputs import read_json, write_json
     from bids_reid.bids.phantom_dataset import write_phantom_dataset
-    from bids_reid.levels.common import say
+    from bids_reid.messages import logger
 
     note = folder / 'demo.json'
     found = read_json(note)
@@ -80,9 +80,11 @@ def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> None
         raise CannotWriteError(f'{folder} holds something else already: choose another folder')
     if found.get('Complete'):
         return
-    say(f'making {drawn["people"]} synthetic people: nobody of them exists')
+    logger.info(f'making {drawn["people"]} synthetic people: nobody of them exists')
     write_json(note, {'Drawn': drawn, 'Complete': False})
-    write_phantom_dataset(folder, **drawn, n_procs=n_procs, progress=lambda line: say(f'  {line}'))
+    write_phantom_dataset(
+        folder, **drawn, n_procs=n_procs, progress=lambda line: logger.info(f'  {line}')
+    )
     write_json(note, {'Drawn': drawn, 'Complete': True})
 
 

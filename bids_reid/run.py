@@ -30,10 +30,9 @@ def run_levels(settings: Settings) -> Exit:
     # what is imported is no garbage, and looking for some takes a tenth of the time
     gc.disable()
     from bids_reid.bids.inputs import check_dataset
-    from bids_reid.levels.common import crash_folder
-    from bids_reid.levels.group import check_against, group_level
-    from bids_reid.levels.participant import participant_level
-    from bids_reid.workflows.execute import configure
+    from bids_reid.engine.execution import configure, crash_folder
+    from bids_reid.group_level import check_against, group_level
+    from bids_reid.participant_level import participant_level
 
     gc.enable()
     _check_options(settings)
@@ -105,8 +104,8 @@ def _check_options(settings: Settings) -> None:
     ReidError
         An extractor or a plugin is unknown or cannot run, or options exclude each other.
     """
+    from bids_reid.engine.execution import read_plugin
     from bids_reid.faces.extractors import check_extractor
-    from bids_reid.workflows.execute import read_plugin
 
     for name in settings.extractors:
         check_extractor(name)
@@ -141,4 +140,4 @@ def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) ->
 
     os.umask(PRIVATE_UMASK)
     use_offscreen_window()
-    multiprocessing.set_forkserver_preload(['__main__', 'bids_reid.workflows.preload'])
+    multiprocessing.set_forkserver_preload(['__main__', 'bids_reid.engine.preload'])

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from bids_reid.faces.weights import FOLDER_VARIABLE, LOCK, ModelFile, file_sha256
+from bids_reid.messages import show_messages
 from bids_reid.views.selftest import use_offscreen_window
 
 # before anything imports VTK
@@ -70,6 +71,12 @@ def importable_in_workers(pytestconfig: pytest.Config) -> Iterator[None]:
     sys.path.append(str(pytestconfig.rootpath))
     yield
     sys.path.remove(str(pytestconfig.rootpath))
+
+
+@pytest.fixture(scope='session', autouse=True)
+def messages() -> None:
+    """Print messages also where a test calls a level without the command line."""
+    show_messages()
 
 
 @pytest.fixture(scope='session', autouse=True)

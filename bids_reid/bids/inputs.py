@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bids import BIDSLayout, BIDSLayoutIndexer
 from bids.layout import Query
 
+from bids_reid.bids.outputs import read_json
 from bids_reid.bids.walk import check_there
 from bids_reid.errors import (
     CannotWriteError,
@@ -345,3 +346,8 @@ def _filter_value(value: Any, where: str) -> Any:
     if value is not None and not isinstance(value, str | int | float):
         raise UsageError(f'{where} must be text, a number, true, false, null or a list of these')
     return Query.NONE if value is None else value
+
+
+def dataset_name(bids_dir: Path) -> str:
+    """Name of the dataset as it calls itself."""
+    return str(read_json(bids_dir / 'dataset_description.json').get('Name', bids_dir.name))

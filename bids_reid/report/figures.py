@@ -17,8 +17,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, PercentFormatter, ScalarFormatter
 
+from bids_reid.group.result import Curve
 from bids_reid.report import words
-from bids_reid.report.content import Curve
 from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.identification import IdentificationRow
 from bids_reid.risk.verification import DetRow, equal_error_rate

@@ -10,8 +10,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from bids_reid.group.result import Curve, GroupResult, PhotoLine
+from bids_reid.participant.content import ScanLine
 from bids_reid.records import RAW
-from bids_reid.report.content import Curve, GroupReport, PhotoLine, ScanLine
 from bids_reid.report.figures import attack_styles, cmc_figure, det_figure
 from bids_reid.report.findings import (
     attack_name,
@@ -78,7 +79,7 @@ class PhotoCounts:
     unprocessed_statuses: Counter[str]
 
 
-def group_page(content: GroupReport) -> str:
+def group_page(content: GroupResult) -> str:
     """Return the group page as one self-contained HTML file.
 
     No photograph is ever given a candidate's name: nothing in ``content`` holds one.
@@ -103,7 +104,7 @@ def group_page(content: GroupReport) -> str:
     )
 
 
-def _rates(content: GroupReport) -> dict[str, Any]:
+def _rates(content: GroupResult) -> dict[str, Any]:
     """Return what the section of identification rates shows."""
     return {
         'rate_groups': _rate_groups(content.rows),
@@ -126,7 +127,7 @@ def _photographs(photos: Sequence[PhotoLine]) -> dict[str, Any]:
     }
 
 
-def _statistics(content: GroupReport) -> dict[str, Any]:
+def _statistics(content: GroupResult) -> dict[str, Any]:
     """Return what stands beside the rates; details are shown of the strongest attacks only."""
     found = content.statistics
     strongest = {series_of(row) for row in found.strongest}

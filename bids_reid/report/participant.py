@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
+from pathlib import Path
 
-from bids_reid.report.content import FacePicture, ParticipantReport, ScanReport, ViewLine
+from bids_reid.bids.outputs import write_text
+from bids_reid.participant.content import FacePicture, ParticipantReport, ScanReport, ViewLine
 from bids_reid.report.html import render_page
 
 
@@ -34,6 +36,18 @@ class ScanSection:
     scan: ScanReport
     grid: ViewGrid
     faces: tuple[tuple[str, str], ...]
+
+
+def participant_page_path(output_dir: Path, participant: str) -> Path:
+    """Where the page of a participant is."""
+    return output_dir / f'sub-{participant}.html'
+
+
+def write_participant_page(output_dir: Path, content: ParticipantReport) -> Path:
+    """Write the page of one participant."""
+    path = participant_page_path(output_dir, content.participant)
+    write_text(path, participant_page(content))
+    return path
 
 
 def participant_page(content: ParticipantReport) -> str:

@@ -9,9 +9,10 @@ from typing import get_args
 
 from markupsafe import Markup
 
+from bids_reid.group.result import GroupResult
+from bids_reid.participant.content import ScanLine
 from bids_reid.records import RAW
 from bids_reid.report import words
-from bids_reid.report.content import GroupReport, ScanLine
 from bids_reid.report.findings import distinct, group_name, series_of
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.comparisons import ComparisonRow
@@ -213,7 +214,7 @@ def _set_name(side: ScanSet) -> str:
     return f'{side.condition} {side.modality}{session}{dataset}'
 
 
-def growths(content: GroupReport) -> list[Growth]:
+def growths(content: GroupResult) -> list[Growth]:
     """Draw how the strongest attack on each group of scans fares in larger galleries."""
     # it takes long to import, and the sentences of this module are printed by every run
     from bids_reid.report.figures import growth_figure

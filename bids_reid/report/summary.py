@@ -10,10 +10,10 @@ from bids_reid.report.statistics import VERDICTS, completed_counts
 from bids_reid.risk.controls import sort_controls
 
 if TYPE_CHECKING:
-    from bids_reid.report.content import GroupReport, PhotoLine
+    from bids_reid.group.result import GroupResult, PhotoLine
 
 
-def group_summary(content: GroupReport) -> dict[str, Any]:
+def group_summary(content: GroupResult) -> dict[str, Any]:
     """Return the page's findings and the numbers behind them as plain JSON values."""
     findings = group_findings(content.rows, content.audited)
     controls = sort_controls(content.statistics.controls)

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 Contents = Callable[[Path], dict[str, str]]
 PLUGIN = 'plugin: SLURM\nplugin_args: {sbatch_args: --cpus-per-task=1}\n'
 SHARDS = """\
-from bids_reid.workflows import search_steps
+from bids_reid.group import search_steps
 assert search_steps.SHARD_SCANS > 2
 search_steps.SHARD_SCANS = 2
 """

@@ -10,20 +10,18 @@ from json import dumps, loads
 
 import pytest
 
-from bids_reid.records import Score
-from bids_reid.report.content import (
-    Curve,
+from bids_reid.group.result import Curve, GroupResult, PhotoLine
+from bids_reid.participant.content import (
     FacePicture,
-    GroupReport,
     Model,
     ParticipantReport,
-    PhotoLine,
     Provenance,
     ScanLine,
     ScanReport,
     TemplateLine,
     ViewLine,
 )
+from bids_reid.records import Score
 from bids_reid.report.findings import group_findings
 from bids_reid.report.group import group_page
 from bids_reid.report.participant import participant_page
@@ -120,7 +118,7 @@ def make_report(results, n_gallery, series=SERIES, **changes):
         'rows': tuple(rows),
         'curves': (Curve(series, tuple(cmc(results, n_gallery).tolist())),),
     }
-    return GroupReport(**(values | changes))
+    return GroupResult(**(values | changes))
 
 
 def combine(*reports):
@@ -213,7 +211,7 @@ def test_an_attack_without_a_gallery_does_not_lead():
 
 def test_page_without_photographs_says_so():
     """Otherwise a run without photographs looks like one that found no risk."""
-    report = GroupReport('demo', SCANS, PROVENANCE)
+    report = GroupResult('demo', SCANS, PROVENANCE)
     page = text_of(group_page(report))
     assert 'so recognition by photograph was not measured.' in page
     assert 'Of the scans as given, 1 shows a face or a part of one and 0 show none' in page
@@ -333,7 +331,7 @@ def test_photographs_of_the_unprocessed_are_no_distractors():
     assert 'Distractors 0 0 0 0' in page
     assert 'Participants with photographs but no processed scan (2)' in page
     assert 'sub-04 h.jpg sub-05 f.jpg, g.jpg' in page
-    nobody = replace(GroupReport('demo', SCANS, PROVENANCE), photos=photos[1:])
+    nobody = replace(GroupResult('demo', SCANS, PROVENANCE), photos=photos[1:])
     page = text_of(group_page(nobody))
     assert 'No photograph shows a participant with a processed scan' in page
     assert 'Check the labels' not in page

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bids_reid.group.result import Curve, GroupResult
+from bids_reid.group.statistics_steps import Collected
 from bids_reid.records import Score
-from bids_reid.report.content import Curve, GroupReport
 from bids_reid.report.group import group_page
 from bids_reid.report.statistics import (
     VERDICTS,
@@ -30,7 +31,6 @@ from bids_reid.risk.identification import (
 )
 from bids_reid.risk.linkage import Comparison, ScanSet, link
 from bids_reid.risk.pairing import reduction_row
-from bids_reid.workflows.statistics_steps import Collected
 from tests.report.test_pages import PROVENANCE, Outline, make_report, make_results, text_of
 
 N_PEOPLE = 24
@@ -171,7 +171,7 @@ def test_an_extractor_that_sees_nothing_is_named(full_report):
 
 def test_page_without_photographs_leads_with_faces_and_links(full_report):
     """Otherwise most labs, which have no photographs, find nothing on the page."""
-    report = GroupReport('demo', full_report.scans, PROVENANCE, linkage=full_report.linkage)
+    report = GroupResult('demo', full_report.scans, PROVENANCE, linkage=full_report.linkage)
     page = group_page(report)
     Outline(page)
     lead = page.split('class="lead">')[1].split('</p>')[0]

@@ -1,0 +1,1 @@
+"""The only folder that knows Nipype: interfaces, graphs, plugins, and running them."""

@@ -1,0 +1,118 @@
+"""The graph of the participant level."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from bids_reid.engine.participant_interfaces import (
+    ExtractFeatures,
+    ExtractSkin,
+    FindFaces,
+    RenderViews,
+    SaveScan,
+)
+from bids_reid.faces.extractors import memory_gb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from bids_reid.records import Scan
+
+
+def node_name(name: str) -> str:
+    """Make a name that Nipype allows: letters, digits and underscores."""
+    return ''.join(character if character.isalnum() else '_' for character in name)
+
+
+def scan_node_name(scan: Scan) -> str:
+    """Name of a scan's workflow."""
+    return node_name(f'{scan.condition}_{scan.source_name}_{scan.modality}')
+
+
+def init_participant_wf(
+    *,
+    scans: Sequence[Scan],
+    datasets: Mapping[str, Path],
+    output_dir: Path,
+    extractors: Sequence[str],
+    keep_renders: bool,
+    complete_face: bool = False,
+    name: str = 'participant_wf',
+) -> pe.Workflow:
+    """Wire one branch per scan; branches know nothing of each other.
+
+    ``datasets`` is where the scans of each condition are.
+    """
+    workflow = pe.Workflow(name=name)
+    workflow.add_nodes(
+        [
+            init_scan_wf(
+                scan=scan,
+                dataset_dir=datasets[scan.condition],
+                output_dir=output_dir,
+                extractors=extractors,
+                keep_renders=keep_renders,
+                complete_face=complete_face,
+            )
+            for scan in scans
+        ]
+    )
+    return workflow
+
+
+def init_scan_wf(
+    *,
+    scan: Scan,
+    dataset_dir: Path,
+    output_dir: Path,
+    extractors: Sequence[str],
+    keep_renders: bool,
+    complete_face: bool = False,
+) -> pe.Workflow:
+    """Scan to skin, renders, faces, templates, files."""
+    workflow = pe.Workflow(name=scan_node_name(scan))
+    skin = pe.Node(
+        ExtractSkin(in_file=str(scan.path), complete_face=complete_face), name='skin', mem_gb=1.5
+    )
+    render = pe.Node(RenderViews(), name='render', mem_gb=0.6)
+    faces = pe.Node(FindFaces(), name='faces', mem_gb=0.4)
+    templates = pe.Node(niu.Merge(len(extractors)), name='templates', run_without_submitting=True)
+    save = pe.Node(
+        SaveScan(
+            scan=scan,
+            dataset_dir=str(dataset_dir),
+            output_dir=str(output_dir),
+            keep_renders=keep_renders,
+        ),
+        name='save',
+        mem_gb=0.4,
+    )
+    workflow.connect(
+        [
+            (skin, render, [('surface', 'surface'), ('record', 'record')]),
+            (skin, faces, [('surface', 'surface'), ('record', 'record')]),
+            (render, faces, [('renders', 'renders')]),
+            (skin, save, [('surface', 'surface'), ('record', 'record')]),
+            (render, save, [('renders', 'renders'), ('renderer', 'renderer')]),
+            (faces, save, [('faces', 'faces'), ('evidence', 'evidence')]),
+            (templates, save, [('out', 'templates')]),
+        ]
+    )
+    for number, extractor in enumerate(extractors, start=1):
+        features = pe.Node(
+            ExtractFeatures(extractor=extractor),
+            name=node_name(extractor),
+            mem_gb=memory_gb(extractor),
+        )
+        workflow.connect(
+            [
+                (render, features, [('renders', 'renders')]),
+                (faces, features, [('faces', 'faces')]),
+                (features, templates, [('template', f'in{number}')]),
+            ]
+        )
+    return workflow

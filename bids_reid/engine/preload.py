@@ -1,0 +1,45 @@
+"""What the steps of the participant level import and read once.
+
+Python's fork server imports this module; the workers, which are its copies, start with it.
+"""
+
+import gc
+import signal
+from contextlib import suppress
+from importlib import import_module
+
+MODULES = (
+    'nipype.pipeline.plugins.multiproc',
+    'onnx',
+    'onnxruntime',
+    'bids_reid.faces.detect',
+    'bids_reid.faces.evidence',
+    'bids_reid.faces.face_recognition',
+    'bids_reid.faces.keypoints',
+    'bids_reid.surface.brain',
+    'bids_reid.surface.complete',
+    'bids_reid.surface.frame',
+    'bids_reid.surface.gifti',
+    'bids_reid.surface.skin',
+    'bids_reid.surface.vault',
+    'bids_reid.surface.volume',
+    'bids_reid.views.render',
+    'bids_reid.engine.participant_interfaces',
+    'bids_reid.engine.plugins',
+)
+
+# what is imported is no garbage, and looking for some takes a tenth of the time
+gc.disable()
+# the main process says that it was interrupted; the server takes no notice later either
+interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+try:
+    for module in MODULES:
+        # the worker that needs it will fail and say why, and the others go on
+        with suppress(Exception):
+            import_module(module)
+    with suppress(Exception):
+        import_module('bids_reid.faces.detect').detector()
+finally:
+    signal.signal(signal.SIGINT, interrupt)
+    gc.enable()
+    gc.freeze()

@@ -1,0 +1,1 @@
+"""The group level: enrolled scans and photographs become one `GroupResult`."""

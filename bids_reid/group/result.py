@@ -1,0 +1,127 @@
+"""The result of the group level, from which tables, page and terminal lines are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bids_reid.participant.content import Provenance, ScanLine
+from bids_reid.records import RAW
+from bids_reid.risk.attacks import ParticipantRow, StrongestRow
+from bids_reid.risk.breakdown import BreakdownRow
+from bids_reid.risk.comparisons import ComparisonRow
+from bids_reid.risk.controls import ControlRow
+from bids_reid.risk.gate import Verdict
+from bids_reid.risk.growth import GrowthRow
+from bids_reid.risk.identification import IdentificationRow, Series
+from bids_reid.risk.linkage import LinkageRow
+from bids_reid.risk.openset import OpenSetRow
+from bids_reid.risk.pairing import ReductionRow
+from bids_reid.risk.verification import DetRow, VerificationRow
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoLine:
+    """One photograph given, with its label or ``None``.
+
+    ``status`` is ok, no_face or unreadable. An unreadable file is no photograph: it is in no
+    count. One without a face is a probe that failed to acquire, and stays in the denominator.
+    ``searched`` says if the participant it shows has a processed scan at this group call.
+    """
+
+    name: str
+    participant: str | None
+    in_dataset: bool
+    searched: bool
+    status: str
+    reason: str = ''
+
+    @property
+    def mated(self) -> bool:
+        """Whether it shows somebody whose processed scans are searched: it is in the rates."""
+        return self.labelled and self.searched
+
+    @property
+    def unprocessed(self) -> bool:
+        """Whether it shows somebody of the dataset without a processed scan: it is in no rate."""
+        return self.labelled and not self.searched
+
+    @property
+    def labelled(self) -> bool:
+        """Whether it shows somebody of the dataset; any other photograph is a distractor."""
+        return self.participant is not None and self.in_dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The CMC of a series (participant unit): ``rates[0]`` is the rate at rank 1."""
+
+    series: Series
+    rates: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What stands beside the identification rates: the rows of a table each.
+
+    The name of a field is that of its table after ``group_``.
+    """
+
+    strongest: tuple[StrongestRow, ...] = ()
+    participants: tuple[ParticipantRow, ...] = ()
+    comparisons: tuple[ComparisonRow, ...] = ()
+    controls: tuple[ControlRow, ...] = ()
+    growth: tuple[GrowthRow, ...] = ()
+    verification: tuple[VerificationRow, ...] = ()
+    det: tuple[DetRow, ...] = ()
+    openset: tuple[OpenSetRow, ...] = ()
+    breakdown: tuple[BreakdownRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GroupResult:
+    """The input of the group page.
+
+    Attributes
+    ----------
+    dataset
+        Name of the dataset.
+    scans
+        Every scan that was looked at, failed ones too.
+    provenance
+        How the page came about.
+    photos
+        Every photograph given; ``None`` if none were asked for.
+    rows
+        Rows of ``group_identification.tsv``.
+    curves
+        One CMC per series.
+    unprocessed
+        Labels of the participants of the dataset without any result at this group call.
+    reductions
+        How rates changed from raw to each other condition, the same people searched alike.
+    verdict
+        Whether the risk is within the limit that was given; ``None`` without a limit.
+    not_run
+        Each extractor that was not used, and why.
+    statistics
+        What stands beside the rates; empty without photographs.
+    linkage
+        Rows of ``group_linkage.tsv``.
+    audited
+        The condition that the page is about first.
+    """
+
+    dataset: str
+    scans: tuple[ScanLine, ...]
+    provenance: Provenance
+    photos: tuple[PhotoLine, ...] | None = None
+    rows: tuple[IdentificationRow, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    unprocessed: tuple[str, ...] = ()
+    reductions: tuple[ReductionRow, ...] = ()
+    verdict: Verdict | None = None
+    not_run: Mapping[str, str] = field(default_factory=dict)
+    statistics: Statistics = Statistics()
+    linkage: tuple[LinkageRow, ...] = ()
+    audited: str = RAW

@@ -1,1 +1,0 @@
-"""The two levels: what is chosen, run, counted and told to the user."""

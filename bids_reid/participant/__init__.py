@@ -1,0 +1,1 @@
+"""The participant level: a scan becomes files, and files a scan again."""

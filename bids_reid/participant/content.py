@@ -1,0 +1,113 @@
+"""What is known of scans once they are processed: plain values, for tables and pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bids_reid.records import View
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A file of weights that an extractor used; ``sha256`` is ``None`` if it has no such file."""
+
+    extractor: str
+    name: str
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """How a page came about.
+
+    ``software`` is pairs of name and version. There is no date: the same input makes the same
+    page, byte for byte.
+    """
+
+    version: str
+    command: str
+    software: tuple[tuple[str, str], ...] = ()
+    models: tuple[Model, ...] = ()
+    renderer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScanLine:
+    """One scan: the columns of ``group_scans.tsv``.
+
+    ``status`` is ok, no_face or failed. ``face_present`` (yes, no or unsure), ``face_score``,
+    ``verdict``, ``brain_loss`` and ``reason`` are those of `bids_reid.risk.presence.Presence`.
+    ``deidentification`` is claimed if the scan's sidecar says that its face was removed or
+    replaced, otherwise none. ``face_completed`` is yes if a part of the face comes from an average
+    head, no if nothing had to be completed, and ``None`` if cut faces were to be left cut.
+    """
+
+    participant: str
+    session: str | None
+    modality: str
+    condition: str
+    source: str
+    status: str
+    face_present: str | None = None
+    face_score: float | None = None
+    n_views_with_face: int | None = None
+    verdict: str | None = None
+    brain_loss: str | None = None
+    reason: str = ''
+    deidentification: str = 'none'
+    face_completed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ViewLine:
+    """A view and whether a face was found in its render."""
+
+    view: View
+    face_found: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateLine:
+    """What an extractor made of a scan: ``n_features`` vectors of ``n_dimensions`` numbers."""
+
+    extractor: str
+    n_features: int
+    n_dimensions: int
+
+
+@dataclass(frozen=True, slots=True)
+class FacePicture:
+    """A render of a face, as a PNG file's bytes, and what to say below it."""
+
+    png: bytes
+    caption: str
+
+    def __post_init__(self) -> None:
+        if not self.png.startswith(b'\x89PNG\r\n\x1a\n'):
+            raise ValueError(f'{self.caption!r} is not a PNG: it begins with {self.png[:8]!r}')
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """One scan on the participant page.
+
+    ``surface`` is pairs of what was measured and its value with its unit. ``faces`` are shown only
+    if given.
+    """
+
+    line: ScanLine
+    surface: tuple[tuple[str, str], ...] = ()
+    views: tuple[ViewLine, ...] = ()
+    templates: tuple[TemplateLine, ...] = ()
+    warnings: tuple[str, ...] = ()
+    faces: tuple[FacePicture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantReport:
+    """The input of a participant page."""
+
+    dataset: str
+    participant: str
+    scans: tuple[ScanReport, ...]
+    provenance: Provenance

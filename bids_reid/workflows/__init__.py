@@ -1,1 +1,0 @@
-"""Nipype: interfaces (two specs and a call) and graphs (wiring only)."""

@@ -1,0 +1,501 @@
+"""Running graphs: one scan that fails, or kills its process, costs one scan and says why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from nipype import config
+from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
+from nipype.pipeline import engine as pe
+
+from bids_reid.engine import plugins as plugin
+from bids_reid.engine.execution import _crash_reason, configure, read_plugin, run_graph
+from bids_reid.engine.group_interfaces import WriteGroup
+from bids_reid.engine.plugins import KILLED
+from bids_reid.errors import CannotWriteError, ReidError, ScanError, UsageError
+from bids_reid.group.group_steps import Choice
+from bids_reid.records import Photo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class _Input(BaseInterfaceInputSpec):
+    what = traits.Str(mandatory=True)
+    folder = traits.Str(mandatory=True)
+    after = traits.Str()
+
+
+class _Output(TraitedSpec):
+    done = traits.Str()
+
+
+class Act(SimpleInterface):
+    """Leave a mark, or fail in the way that is asked for."""
+
+    input_spec = _Input
+    output_spec = _Output
+
+    def _run_interface(self, runtime: Any) -> Any:
+        what = self.inputs.what
+        if what == 'kill':
+            os.kill(os.getpid(), 9)
+        elif what == 'own error':
+            raise ScanError('sub-01_T1w.nii is empty: every voxel is 0')
+        elif what == 'late error':
+            wait_for(Path(self.inputs.folder, 'slow-started'))
+            raise ScanError('sub-01_T1w.nii is empty: every voxel is 0')
+        elif what == 'slow':
+            Path(self.inputs.folder, 'slow-started').touch()
+            time.sleep(1)
+        elif what == 'other error':
+            raise ZeroDivisionError('division by zero')
+        elif what == 'strange error':
+            raise StrangeError
+        elif what == 'long error':
+            raise ScanError('first line\nsecond line: NotAnError: x')
+        Path(self.inputs.folder, what).write_text(str(time.monotonic_ns()))
+        self._results['done'] = what
+        return runtime
+
+
+def wait_for(path: Path) -> None:
+    """Wait until another process has made a file."""
+    end = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+class _PhotoInput(BaseInterfaceInputSpec):
+    photos = traits.List()
+    files = traits.List()
+
+
+class PhotoNode(SimpleInterface):
+    """Fail on a photograph, as the group level may."""
+
+    input_spec = _PhotoInput
+    output_spec = _Output
+
+    def _run_interface(self, runtime: Any) -> Any:
+        self.inputs.photos[0].path.read_bytes()
+        return runtime
+
+
+class StrangeError(Exception):
+    """Says nothing."""
+
+
+def act(what: str, name: str, folder: Path) -> pe.Node:
+    return pe.Node(Act(what=what, folder=str(folder)), name=name, mem_gb=0.01)
+
+
+@pytest.fixture
+def crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Folder for crash files, with Nipype set up as a run does it, and put back."""
+    monkeypatch.chdir(tmp_path)
+    before = {name: dict(config._config.items(name)) for name in ('execution', 'logging')}
+    (tmp_path / 'marks').mkdir()
+    configure(tmp_path / 'logs', stop_on_first_crash=False, verbosity=0)
+    yield tmp_path / 'logs'
+    config.update_config(before)
+
+
+def run(workflow: pe.Workflow, crashes: Path, **options: Any) -> dict[str, str]:
+    arguments: dict[str, Any] = {
+        'base_dir': crashes.parent / 'work',
+        'crash_dir': crashes,
+        'n_procs': 2,
+        'memory_gb': None,
+        'plugin_file': None,
+    }
+    return run_graph(workflow, **arguments | options)
+
+
+def branches(folder: Path, **kinds: str) -> pe.Workflow:
+    """Like the participant level: one small workflow per scan, nothing between them."""
+    workflow = pe.Workflow(name='wf')
+    for name, what in kinds.items():
+        scan = pe.Workflow(name=name)
+        scan.connect(
+            act(what, 'first', folder), 'done', act(f'{name}-saved', 'save', folder), 'after'
+        )
+        workflow.add_nodes([scan])
+    return workflow
+
+
+def linear(crashes: Path) -> Path:
+    """Nipype's plugin without processes: quick, where processes are not what is tested."""
+    file = crashes.parent / 'plugin.yml'
+    file.write_text('plugin: Linear\nplugin_args: {}\n')
+    return file
+
+
+def marks(crashes: Path) -> set[str]:
+    return {path.name for path in (crashes.parent / 'marks').iterdir()}
+
+
+def test_all_done_is_no_failure(crashes: Path) -> None:
+    """And the callback tells the progress, node by node."""
+    told = []
+    workflow = branches(crashes.parent / 'marks', a='x', b='y')
+    reasons = run(workflow, crashes, on_status=lambda node, what: told.append((what, str(node))))
+    assert reasons == {}
+    assert marks(crashes) == {'x', 'y', 'a-saved', 'b-saved'}
+    assert sorted(told) == sorted(
+        (what, f'wf.{scan}.{node}')
+        for what in ('start', 'end')
+        for scan in 'ab'
+        for node in ('first', 'save')
+    )
+
+
+def test_failures_cost_only_their_own_branch_and_are_explained(crashes: Path) -> None:
+    """One damaged scan must not stop the other thousand; its reason goes into the tables."""
+    workflow = branches(
+        crashes.parent / 'marks', a='own error', b='x', c='other error', d='strange error'
+    )
+    reasons = run(workflow, crashes)
+    assert set(reasons) == {'wf.a.first', 'wf.c.first', 'wf.d.first'}
+    # our own words verbatim; others with their kind and where to read more
+    assert reasons['wf.a.first'] == 'sub-01_T1w.nii is empty: every voxel is 0'
+    assert reasons['wf.c.first'].startswith(
+        'ZeroDivisionError: division by zero (details in logs)'
+    )
+    assert 'StrangeError' in reasons['wf.d.first']
+    # the names of crash files hold the user's login
+    assert not any('crash-' in reason for reason in reasons.values())
+    assert marks(crashes) == {'x', 'b-saved'}
+
+
+@pytest.mark.parametrize('named', [False, True])
+def test_a_killed_worker_costs_its_own_node(crashes: Path, named: bool) -> None:
+    """Out of memory on one scan: Nipype's own plugin, which --use-plugin names, waits for ever."""
+    file = crashes.parent / 'plugin.yml'
+    # of both limits Nipype's own plugin makes errors
+    file.write_text('plugin: MultiProc\nplugin_args: {n_procs: 1, memory_gb: 0.001}\n')
+    workflow = branches(crashes.parent / 'marks', a='kill', b='x', c='y')
+    reasons = run(workflow, crashes, n_procs=1, plugin_file=file if named else None)
+    assert reasons == {'wf.a.first': KILLED}
+    assert marks(crashes) == {'x', 'y', 'b-saved', 'c-saved'}
+
+
+def test_nothing_runs_on_after_a_stop(crashes: Path) -> None:
+    """A step that ends later would write results beside the record that says it was not run."""
+    configure(crashes, stop_on_first_crash=True, verbosity=0)
+    reasons = run(branches(crashes.parent / 'marks', a='slow', b='late error'), crashes)
+    assert reasons == {'wf.b.first': 'sub-01_T1w.nii is empty: every voxel is 0'}
+    # it was under way, and is done; nothing was begun after it
+    assert marks(crashes) == {'slow-started', 'slow'}
+
+
+@pytest.mark.slow
+def test_killed_workers_side_by_side_end(crashes: Path) -> None:
+    """What runs beside a killed worker is told as killed too, so that it can be tried again."""
+    kinds = {f's{number}': 'kill' if number % 2 else f'm{number}' for number in range(6)}
+    reasons = run(branches(crashes.parent / 'marks', **kinds), crashes)
+    failed = {node.split('.')[1] for node in reasons}
+    assert failed >= {'s1', 's3', 's5'}
+    assert set(reasons.values()) == {KILLED}
+    finished = {name.removesuffix('-saved') for name in marks(crashes) if name[0] == 's'}
+    # one may be done and killed before it could say so
+    assert failed | finished == set(kinds)
+
+
+_SLOW_RUN = """
+import os, sys, time
+from pathlib import Path
+
+from nipype.interfaces.utility import Function
+from nipype.pipeline import engine as pe
+from bids_reid.engine.plugins import SteadyMultiProc
+
+
+def wait(folder, number):
+    import os, time
+    from pathlib import Path
+
+    Path(folder, f'{os.getpid()}').write_text(oct(os.umask(0)))
+    time.sleep(300)
+
+
+if __name__ == '__main__':
+    workflow = pe.Workflow(name='wf', base_dir=sys.argv[1])
+    for number in range(2):
+        node = pe.Node(Function(function=wait, input_names=['folder', 'number']), f'n{number}')
+        node.inputs.folder, node.inputs.number = sys.argv[2], number
+        workflow.add_nodes([node])
+    workflow.run(plugin=SteadyMultiProc({'n_procs': 2, 'raise_insufficient': False}))
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_killed_main_process(tmp_path: Path) -> None:
+    """Out of memory takes the main process: its workers would hold the memory for ever."""
+    (tmp_path / 'run.py').write_text(_SLOW_RUN)
+    marks = tmp_path / 'marks'
+    marks.mkdir()
+
+    def within(seconds: float, reached: Callable[[], bool]) -> bool:
+        end = time.monotonic() + seconds
+        while not reached() and time.monotonic() < end:
+            time.sleep(0.2)
+        return reached()
+
+    def alive() -> list[str]:
+        status = (Path('/proc', mark.name, 'stat') for mark in marks.iterdir())
+        return [
+            path.read_text() for path in status if path.exists() and ') Z' not in path.read_text()
+        ]
+
+    main = subprocess.Popen([sys.executable, tmp_path / 'run.py', tmp_path / 'work', marks])
+    try:
+        assert within(60, lambda: len(list(marks.glob('*'))) == 2)
+        assert within(5, lambda: all(mark.read_text() for mark in marks.iterdir()))
+        # what workers write is the user's alone
+        assert {mark.read_text() for mark in marks.iterdir()} == {'0o77'}
+        assert len(alive()) == 2
+    finally:
+        main.kill()
+        main.wait()
+    try:
+        assert within(10, lambda: not alive())
+    finally:
+        for mark in marks.iterdir():
+            with suppress(ProcessLookupError):
+                os.kill(int(mark.name), signal.SIGKILL)
+
+
+def test_steps_furthest_along_go_first(crashes: Path) -> None:
+    """Otherwise renders of all scans lie on the disk before the first is finished."""
+    folder = crashes.parent / 'marks'
+    run(branches(folder, a='x', b='y', c='z'), crashes, n_procs=1)
+    when = {name: int((folder / name).read_text()) for name in marks(crashes)}
+    order = sorted(when, key=when.get)
+    assert [name[1:] == '-saved' for name in order] == [False, True] * 3
+
+
+def test_the_next_step_starts_when_one_ends(
+    crashes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise processors wait for the main process to look, between all steps of all scans."""
+    monkeypatch.setattr(plugin, 'LONGEST_WAIT_S', 30.0)
+    started = time.monotonic()
+    assert run(branches(crashes.parent / 'marks', a='ok', b='ok'), crashes) == {}
+    assert time.monotonic() - started < 25
+
+
+def test_hardly_any_memory_is_no_reason_to_wait_forever(crashes: Path) -> None:
+    """Megabytes are easily typed for gigabytes."""
+    workflow = branches(crashes.parent / 'marks', a='ok')
+    assert run(workflow, crashes, memory_gb=0.001) == {}
+
+
+def test_what_was_done_is_not_done_again(crashes: Path) -> None:
+    """An interrupted run takes up where it was."""
+    folder, plugin = crashes.parent / 'marks', linear(crashes)
+    run(branches(folder, a='x'), crashes, plugin_file=plugin)
+    before = (folder / 'x').read_text()
+    run(branches(folder, a='x'), crashes, plugin_file=plugin)
+    assert (folder / 'x').read_text() == before
+
+
+def test_old_crashes_are_not_told_again(crashes: Path) -> None:
+    """A scan that was mended since must not fail with the reason of before."""
+    plugin = linear(crashes)
+
+    def failed(**kinds: str) -> set[str]:
+        workflow = branches(crashes.parent / 'marks', **kinds)
+        return set(run(workflow, crashes, plugin_file=plugin))
+
+    assert failed(a='own error', b='x') == {'wf.a.first'}
+    assert failed(a='y', b='x') == set()
+    assert failed(a='y', b='other error') == {'wf.b.first'}
+
+
+def test_crashes_of_other_processes_are_not_ours(crashes: Path) -> None:
+    """Participants run side by side share a folder of logs; one's failure is not another's."""
+
+    def other(node: Any, what: str) -> None:
+        if what == 'start' and node.name == 'first':
+            text = f'Node: wf.z.{node.name}\n\nbids_reid.errors.ScanError: not ours\n'
+            crashes.mkdir(exist_ok=True)
+            (crashes / f'crash-{node}.txt').write_text(text)
+
+    workflow = branches(crashes.parent / 'marks', a='own error', b='x')
+    reasons = run(workflow, crashes, on_status=other)
+    assert set(reasons) == {'wf.a.first'}
+
+
+def test_another_plugin_runs_it(crashes: Path) -> None:
+    """--use-plugin is for clusters; the same graph, the same reasons."""
+    workflow = branches(crashes.parent / 'marks', a='own error', b='x')
+    reasons = run(workflow, crashes, plugin_file=linear(crashes))
+    assert reasons == {'wf.a.first': 'sub-01_T1w.nii is empty: every voxel is 0'}
+    assert marks(crashes) == {'x', 'b-saved'}
+
+
+def test_a_work_folder_that_cannot_be_made_is_nobody_s_failure(crashes: Path) -> None:
+    """Otherwise every scan is recorded as failed and its older results are removed."""
+    (crashes.parent / 'file').touch()
+    workflow = branches(crashes.parent / 'marks', a='x')
+    with pytest.raises(CannotWriteError, match='file/work'):
+        run(workflow, crashes, base_dir=crashes.parent / 'file' / 'work')
+
+
+@pytest.mark.parametrize('by', ['own plugin', 'Linear'])
+def test_crash_files_name_nobody(crashes: Path, by: str) -> None:
+    """A stranger's name and path, and values of participants.tsv, must not stay in logs."""
+    folder = crashes.parent / 'Jane_Doe_wedding'
+    folder.mkdir()
+    broken = Photo('Jane_Doe.jpg', 'JaneDoe', folder / 'Jane_Doe.jpg')
+    # a folder where a picture is read ends with an error that has the path in it
+    broken.path.mkdir()
+    choice = Choice(('01',), ('01',), variables={'diagnosis': {'01': 'rare disease'}})
+    workflow = pe.Workflow(name='group_wf')
+    workflow.add_nodes(
+        [
+            pe.Node(PhotoNode(photos=[broken], files=[str(broken.path)]), name='encode'),
+            pe.Node(
+                WriteGroup(
+                    output_dir=str(crashes.parent / 'Out'),
+                    dataset='d',
+                    command='c',
+                    choice=choice,
+                    photos=[broken],
+                    extractors=[],
+                ),
+                name='write',
+            ),
+        ]
+    )
+    plugin_file = linear(crashes) if by == 'Linear' else None
+    reasons = run(workflow, crashes, plugin_file=plugin_file)
+    assert set(reasons) == {'group_wf.encode', 'group_wf.write'}
+    texts = [path.read_text() for path in crashes.glob('crash-*.txt')]
+    assert len(texts) == 2
+    for text in (*texts, *reasons.values()):
+        assert not any(word in text for word in ('Jane', 'rare disease', 'Photo('))
+    # where and why it failed is still told
+    assert all('Traceback' in text and 'in _run_interface' in text for text in texts)
+    assert 'IsADirectoryError' in reasons['group_wf.encode']
+
+
+@pytest.mark.parametrize(
+    ('end', 'reason'),
+    [
+        ('bids_reid.errors.ScanError: no head found: x', 'no head found: x'),
+        ('\tbids_reid.errors.PhotoError: a\n\tsecond line', 'a'),
+        ('WorkerKilledError: gone', 'gone'),
+        ('ValueError: x: y', 'ValueError: x: y (details in logs)'),
+        ('numpy.linalg.LinAlgError', 'LinAlgError (details in logs)'),
+        ('zlib.error: Error -3', 'error: Error -3 (details in logs)'),
+        (
+            'cv2.error: OpenCV: -215:Assertion failed\n',
+            'error: OpenCV: -215:Assertion failed (details in logs)',
+        ),
+        ('nothing that is known', 'it ended without a message (details in logs)'),
+    ],
+)
+def test_reasons_of_crash_files(tmp_path: Path, end: str, reason: str) -> None:
+    path = tmp_path / 'crash-1.txt'
+    path.write_text(
+        'Node: wf.a.skin\nWorking directory: /x\n\nNode inputs:\n\nin_file = x\n\n'
+        f'Traceback (most recent call last):\n  File "x", line 1\n{end}\n\n'
+    )
+    assert _crash_reason(path) == ('wf.a.skin', reason)
+    path.write_bytes(b'')
+    assert _crash_reason(path)[0] == ''
+
+
+@pytest.fixture
+def scheduler(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> Callable[[str], Path]:
+    """Return a function: put a ``sbatch`` that does something else into PATH; a plugin file."""
+    # a job is a Python of its own: it finds the nodes of this file, and the package as installed
+    importable = tmp_path / 'importable'
+    importable.mkdir()
+    (importable / 'tests').symlink_to(pytestconfig.rootpath / 'tests')
+    monkeypatch.setenv('PYTHONPATH', str(importable))
+
+    def pretend(sbatch: str) -> Path:
+        commands = tmp_path / 'bin'
+        commands.mkdir()
+        for name, text in {'sbatch': sbatch, 'squeue': 'true'}.items():
+            (commands / name).write_text(f'#!/bin/sh\n{text}\n')
+            (commands / name).chmod(0o755)
+        monkeypatch.setenv('PATH', f'{commands}{os.pathsep}{os.environ["PATH"]}')
+        monkeypatch.delenv('LOGNAME', raising=False)
+        for option in ('poll_sleep_duration', 'job_finished_timeout'):
+            monkeypatch.setitem(config._config['execution'], option, '0.05')
+        file = tmp_path / 'plugin.yml'
+        file.write_text('plugin: SLURM\nplugin_args: {max_tries: 0, retry_timeout: 0}\n')
+        return file
+
+    return pretend
+
+
+def test_a_job_without_a_result_costs_its_own_node(
+    crashes: Path, scheduler: Callable[[str], Path]
+) -> None:
+    """Schedulers kill jobs at their limits: Nipype's plugin ends with a TypeError then."""
+    # the script is the last argument
+    work = 'for script; do :; done; case $script in *wf.a_*) ;; *) sh $script ;; esac'
+    file = scheduler(f'{work}; echo Submitted batch job $$')
+    workflow = branches(crashes.parent / 'marks', a='x', b='y')
+    assert run(workflow, crashes, plugin_file=file) == {'wf.a.first': plugin.KILLED_JOB}
+    assert marks(crashes) == {'y', 'b-saved'}
+
+
+def test_a_scheduler_that_takes_no_job_is_named(
+    crashes: Path, scheduler: Callable[[str], Path]
+) -> None:
+    """A traceback of Nipype is no help to somebody on the wrong machine."""
+    file = scheduler('echo no such partition >&2; exit 1')
+    workflow = branches(crashes.parent / 'marks', a='x')
+    with pytest.raises(ReidError, match=r'plugin\.yml: the plugin SLURM cannot hand out jobs'):
+        run(workflow, crashes, plugin_file=file)
+
+
+@pytest.mark.parametrize('answer', ['echo 7', 'true', 'echo Submitted batch job'])
+def test_an_answer_that_nipype_cannot_read_is_told(
+    crashes: Path, scheduler: Callable[[str], Path], answer: str
+) -> None:
+    """--parsable in sbatch_args is a habit of many; an AttributeError of re tells them nothing."""
+    workflow = branches(crashes.parent / 'marks', a='x')
+    with pytest.raises(ReidError, match=r'plugin\.yml.*such as --parsable'):
+        run(workflow, crashes, plugin_file=scheduler(answer))
+
+
+def test_read_plugin(tmp_path: Path) -> None:
+    file = tmp_path / 'plugin.yml'
+    file.write_text('plugin: SLURM\nplugin_args: {sbatch_args: "--mem=4G"}\n')
+    assert read_plugin(file) == ('SLURM', {'sbatch_args': '--mem=4G'})
+    file.write_text('plugin: Linear\n')
+    assert read_plugin(file) == ('Linear', {})
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        *('', 'a', '[]', 'plugin_args: {}', ': [', 'plugin: Linear\nplugin_args: 3', '\xff'),
+        *('plugin: Slurm', 'plugin: LinearPlugin', 'plugin:'),
+    ],
+)
+def test_a_damaged_plugin_file_is_named(tmp_path: Path, content: str) -> None:
+    """Otherwise a traceback of YAML is all the user sees."""
+    file = tmp_path / 'plugin.yml'
+    file.write_bytes(content.encode('latin-1'))
+    with pytest.raises(UsageError, match=r'plugin\.yml'):
+        read_plugin(file)
+    with pytest.raises(UsageError):
+        read_plugin(tmp_path)

@@ -1,0 +1,235 @@
+"""Graphs only wire: every scan has its own branch, every extractor its own template."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bids_reid.bids.outputs import ScanFiles
+from bids_reid.engine import group_graph as group
+from bids_reid.engine.group_graph import init_group_wf
+from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
+from bids_reid.group import search_steps
+from bids_reid.group.group_steps import Choice
+from bids_reid.participant.content import ScanLine
+from bids_reid.participant.library import EnrolledScan
+from bids_reid.records import Photo, Scan
+
+if TYPE_CHECKING:
+    from nipype.pipeline import engine as pe
+
+EXTRACTORS = ('face_recognition', 'deepface-VGG-Face')
+
+
+def edges(workflow: pe.Workflow) -> set[tuple[str, str, str, str]]:
+    """Source node, its output, target node, its input; without the workflow's name."""
+    graph = workflow._create_flat_graph()
+
+    def name(node: Any) -> str:
+        return str(node.fullname).partition('.')[2]
+
+    return {
+        (name(source), out, name(target), into)
+        for source, target, data in graph.edges(data=True)
+        for out, into in data['connect']
+    }
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> tuple[Scan, ...]:
+    names = ('sub-01', 'sub-01_ses-b_run-2')
+    for name in names:
+        (tmp_path / f'{name}_T1w.nii').touch()
+    return (
+        Scan('01', None, 'T1w', names[0], tmp_path / f'{names[0]}_T1w.nii'),
+        Scan('01', 'b', 'T1w', names[1], tmp_path / f'{names[1]}_T1w.nii'),
+    )
+
+
+def build(scans: tuple[Scan, ...], tmp_path: Path) -> pe.Workflow:
+    return init_participant_wf(
+        scans=scans,
+        datasets={'raw': tmp_path, 'defaced': tmp_path / 'd'},
+        output_dir=tmp_path / 'out',
+        extractors=EXTRACTORS,
+        keep_renders=True,
+    )
+
+
+def test_a_version_is_told_to_be_of_its_own_dataset(
+    scans: tuple[Scan, ...], tmp_path: Path
+) -> None:
+    """Otherwise its Sources lead to a raw file that does not exist, or saving fails."""
+    version = replace(scans[0], condition='defaced')
+    workflow = build((*scans, version), tmp_path)
+    folders = {
+        node.inputs.scan: node.inputs.dataset_dir
+        for node in workflow._get_all_nodes()
+        if node.name == 'save'
+    }
+    assert folders == {scans[0]: str(tmp_path), scans[1]: str(tmp_path), version: f'{tmp_path}/d'}
+
+
+def test_each_scan_runs_from_its_file_to_its_results(
+    scans: tuple[Scan, ...], tmp_path: Path
+) -> None:
+    """A wire to the wrong branch gives one person the face of another."""
+    expected = set()
+    for scan in scans:
+        branch = scan_node_name(scan)
+        for source, out, target, into in [
+            ('skin', 'surface', 'render', 'surface'),
+            ('skin', 'record', 'render', 'record'),
+            ('skin', 'record', 'faces', 'record'),
+            ('skin', 'surface', 'faces', 'surface'),
+            ('render', 'renders', 'faces', 'renders'),
+            ('render', 'renders', 'face_recognition', 'renders'),
+            ('faces', 'faces', 'face_recognition', 'faces'),
+            ('render', 'renders', 'deepface_VGG_Face', 'renders'),
+            ('faces', 'faces', 'deepface_VGG_Face', 'faces'),
+            ('face_recognition', 'template', 'templates', 'in1'),
+            ('deepface_VGG_Face', 'template', 'templates', 'in2'),
+            ('skin', 'surface', 'save', 'surface'),
+            ('skin', 'record', 'save', 'record'),
+            ('render', 'renders', 'save', 'renders'),
+            ('render', 'renderer', 'save', 'renderer'),
+            ('faces', 'faces', 'save', 'faces'),
+            ('faces', 'evidence', 'save', 'evidence'),
+            ('templates', 'out', 'save', 'templates'),
+        ]:
+            expected.add((f'{branch}.{source}', out, f'{branch}.{target}', into))
+    assert edges(build(scans, tmp_path)) == expected
+
+
+def test_branches_share_nothing(scans: tuple[Scan, ...], tmp_path: Path) -> None:
+    """Inputs of one scan that reach another would be saved under its name."""
+    workflow = build(scans, tmp_path)
+    for scan in scans:
+        branch = workflow.get_node(scan_node_name(scan))
+        assert branch.get_node('skin').inputs.in_file == str(scan.path)
+        save = branch.get_node('save').inputs
+        assert save.scan == scan
+        assert save.output_dir == str(tmp_path / 'out')
+        assert save.keep_renders is True
+        assert branch.get_node('face_recognition').inputs.extractor == 'face_recognition'
+        assert branch.get_node('deepface_VGG_Face').inputs.extractor == 'deepface-VGG-Face'
+    nodes = workflow._create_flat_graph().nodes
+    assert len({id(node.interface) for node in nodes}) == len(nodes) == 14
+
+
+def test_a_scan_that_is_not_there_does_not_stop_the_others(
+    scans: tuple[Scan, ...], tmp_path: Path
+) -> None:
+    """A link that datalad left must fail alone, when it is read."""
+    scans[0].path.unlink()
+    scans[0].path.symlink_to('/nowhere')
+    assert len(edges(build(scans, tmp_path))) == 36
+
+
+def test_names_of_branches_are_different_and_allowed(tmp_path: Path) -> None:
+    """Nipype stops at a name twice; the run finds the failed scan by it."""
+    path = Path('x')
+    scans = [
+        Scan('01', None, 'T1w', 'sub-01', path),
+        Scan('01', None, 'FLAIR', 'sub-01', path),
+        Scan('01', None, 'T1w', 'sub-01', path, condition='defaced'),
+        Scan('01', 'a', 'T1w', 'sub-01_ses-a', path),
+        Scan('01', 'a', 'T1w', 'sub-01_ses-a_run-1', path),
+        Scan('0+1', None, 'T1w', 'sub-0+1', path),
+    ]
+    names = [scan_node_name(scan) for scan in scans]
+    assert len(set(names)) == len(scans)
+    assert all(name.isidentifier() for name in names)
+
+
+def enrolled(participant: str, modality: str, folder: Path) -> EnrolledScan:
+    scan = Scan(participant, None, modality, f'sub-{participant}', folder)
+    line = ScanLine(participant, None, modality, 'raw', '', 'ok')
+    return EnrolledScan(line, ScanFiles.of(scan, folder), {})
+
+
+@pytest.fixture
+def group_wf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pe.Workflow:
+    """Three photographs in two nodes, three T1w scans in two shards, one FLAIR scan."""
+    monkeypatch.setattr(group, 'PHOTOS_PER_NODE', 2)
+    monkeypatch.setattr(search_steps, 'SHARD_SCANS', 2)
+    owners = {'a.jpg': '01', 'b.jpg': None, 'c.jpg': '03'}
+    photos = [Photo(name, owner, tmp_path / name) for name, owner in owners.items()]
+    for photo in photos:
+        photo.path.touch()
+    scans = [('01', 'T1w'), ('02', 'T1w'), ('03', 'FLAIR'), ('03', 'T1w')]
+    return init_group_wf(
+        output_dir=tmp_path,
+        dataset='x',
+        command='c',
+        choice=Choice(dataset=('01', '02', '03'), participants=('01', '03')),
+        scans=[enrolled(*scan, tmp_path) for scan in scans],
+        photos=photos,
+        extractors=EXTRACTORS,
+    )
+
+
+def test_the_group_level_searches_with_each_extractors_features(group_wf: pe.Workflow) -> None:
+    """Otherwise one extractor's templates are searched with another's features."""
+    expected = {('encoded', 'out', 'write', 'encoded'), ('searched', 'out', 'write', 'searched')}
+    searched = 0
+    for number, extractor in enumerate(('face_recognition', 'deepface_VGG_Face'), start=1):
+        photographs = f'{extractor}_photographs'
+        expected.add((photographs, 'out', 'encoded', f'in{number}'))
+        for part in (1, 2):
+            expected.add((f'{extractor}_{part}', 'encoded', photographs, f'in{part}'))
+        for shard in ('raw_FLAIR_1', 'raw_T1w_1', 'raw_T1w_2'):
+            searched += 1
+            search = f'search_{extractor}_{shard}'
+            expected.add((photographs, 'out', search, 'encoded'))
+            fit = f'fit_{extractor}_{shard[:-2]}'
+            expected.add((photographs, 'out', fit, 'encoded'))
+            expected.add((fit, 'fitted', search, 'fitted'))
+            expected.add((search, 'scores', 'searched', f'in{searched}'))
+    assert edges(group_wf) == expected
+    inputs = group_wf.get_node('write').inputs
+    assert inputs.extractors == list(EXTRACTORS)
+    assert [photo.name for photo in inputs.photos] == ['a.jpg', 'b.jpg', 'c.jpg']
+    assert inputs.choice.participants == ('01', '03')
+
+
+def test_each_node_has_its_own_part(group_wf: pe.Workflow, tmp_path: Path) -> None:
+    """A photograph or a scan that is in no part, or in two, makes every rate wrong."""
+    for node, extractor in zip(('face_recognition', 'deepface_VGG_Face'), EXTRACTORS, strict=True):
+        parts = [group_wf.get_node(f'{node}_{part}').inputs for part in (1, 2)]
+        assert [[p.name for p in part.photos] for part in parts] == [['a.jpg', 'b.jpg'], ['c.jpg']]
+        assert [len(part.files) for part in parts] == [2, 1]
+        assert {part.extractor for part in parts} == {extractor}
+        shards = {'raw_FLAIR_1': (['03'], [2]), 'raw_T1w_1': (['01', '02'], [0, 2])}
+        shards['raw_T1w_2'] = (['03'], [0, 2])
+        for shard, (people, probes) in shards.items():
+            inputs = group_wf.get_node(f'search_{node}_{shard}').inputs
+            assert [source[:2] for source in inputs.sources] == [
+                (str(tmp_path / f'sub-{label}' / 'anat'), f'sub-{label}') for label in people
+            ]
+            assert inputs.probes == probes
+            # a distractor is nobody's probe
+            assert inputs.distractors == [1]
+            assert inputs.extractor == extractor
+        for gallery, people in {'raw_FLAIR': ['03'], 'raw_T1w': ['01', '02', '03']}.items():
+            inputs = group_wf.get_node(f'fit_{node}_{gallery}').inputs
+            assert [source[1] for source in inputs.sources] == [f'sub-{label}' for label in people]
+            # the photographs of the dataset, whoever they show
+            assert inputs.cohort == [0, 2]
+            assert inputs.extractor == extractor
+
+
+def test_without_photographs_the_scans_are_still_reported(tmp_path: Path) -> None:
+    workflow = init_group_wf(
+        output_dir=tmp_path,
+        dataset='x',
+        command='c',
+        choice=Choice(dataset=('01',), participants=('01',)),
+        scans=[enrolled('01', 'T1w', tmp_path)],
+        photos=None,
+        extractors=EXTRACTORS,
+    )
+    assert [node.name for node in workflow._create_flat_graph().nodes] == ['write']
