@@ -254,7 +254,7 @@ def _run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
             logger.info(f'[{done}/{len(scans)}] {by_name[name].path.name} (after {seconds:.0f} s)')
             forget(settings, workflow.name, name)
 
-    reasons = run_for_user(workflow, settings, on_status)
+    reasons = run_for_user(workflow, settings, on_status).failures
     for name in by_name:
         forget(settings, workflow.name, name)
     if settings.plugin_file is not None:

@@ -187,6 +187,16 @@ class Score:
     best_nonmated_score: float | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class AttackKey:
+    """One attack (extractor and decision) on one group of scans (condition and modality)."""
+
+    condition: str
+    modality: str
+    extractor: str
+    decision: str
+
+
 @dataclass(frozen=True, slots=True)
 class FaceRelief:
     """What a map of depths shows where the face should be; ``None`` where nothing is in view.

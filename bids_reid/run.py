@@ -31,14 +31,14 @@ def run_levels(settings: Settings) -> Exit:
     gc.disable()
     from bids_reid.bids.inputs import check_dataset
     from bids_reid.engine.execution import configure, crash_folder
-    from bids_reid.group_level import check_against, group_level
+    from bids_reid.group.selection import read_against
+    from bids_reid.group_level import group_level
     from bids_reid.participant_level import participant_level
 
     gc.enable()
     _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
-    if 'group' in settings.levels:
-        check_against(settings)
+    others = read_against(settings) if 'group' in settings.levels else ()
     configure(
         crash_folder(settings),
         stop_on_first_crash=settings.stop_on_first_crash,
@@ -51,7 +51,7 @@ def run_levels(settings: Settings) -> Exit:
     planned = settings.dry_run and 'participant' in settings.levels
     stopped = settings.stop_on_first_crash and max(codes) != Exit.OK
     if 'group' in settings.levels and not planned and not stopped:
-        codes.append(group_level(settings))
+        codes.append(group_level(settings, others))
     return max(codes)
 
 

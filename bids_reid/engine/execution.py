@@ -6,7 +6,10 @@ import logging
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -29,6 +32,19 @@ if TYPE_CHECKING:
     from bids_reid.settings import Settings
 
     StatusCallback = Callable[[Any, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRun:
+    """How a graph ended.
+
+    ``failures`` are the full name of each node that failed, and the reason; ``files`` those that
+    each node asked for has collected.
+    """
+
+    failures: Mapping[str, str]
+    files: Mapping[str, list[Path]] = field(default_factory=dict)
+
 
 _LAST_LINE = re.compile(
     r'^\s*(?:\w+\.)*(\w+(?:[Ee]rror|Exception|Interrupt|Exit)|error)(?:: (.*))?$'
@@ -94,8 +110,9 @@ def run_graph(
     memory_gb: float | None,
     plugin_file: Path | None,
     on_status: StatusCallback | None = None,
-) -> dict[str, str]:
-    """Run ``workflow``; return the full name of each node that failed, with the reason.
+    collected: Sequence[str] = (),
+) -> GraphRun:
+    """Run ``workflow``.
 
     Of what Nipype writes about a node that failed, its inputs are taken away: they name people on
     photographs, and hold what participants.tsv says of participants.
@@ -112,6 +129,8 @@ def run_graph(
         Another Nipype plugin.
     on_status : callable
         Called with each node and ``start``, ``end`` or ``exception``.
+    collected : sequence of str
+        Names of nodes whose output ``out``, files, is wanted.
 
     Raises
     ------
@@ -139,14 +158,14 @@ def run_graph(
         plugin = SteadyMultiProc(arguments | callback)
     try:
         try:
-            workflow.run(plugin=plugin)
+            graph = workflow.run(plugin=plugin)
         finally:
             crashes = set(crash_dir.glob('crash-*.txt')) - before
             _make_discreet(workflow, crashes)
     except (RuntimeError, OSError, LookupError) as error:
         own = _failed_nodes(workflow, crashes)
         if own:
-            return own
+            return GraphRun(own)
         # anything else is no node's failure
         if plugin_file is None:
             raise
@@ -154,7 +173,14 @@ def run_graph(
             f'{plugin_file.name}: the plugin {name} cannot hand out jobs '
             f'(is its scheduler running?): {error}'
         ) from error
-    return {}
+    return GraphRun({}, {name: _collected(graph, name) for name in collected})
+
+
+def _collected(graph: Any, name: str) -> list[Path]:
+    """Return the files that a node of a graph that was run has collected."""
+    node = next((node for node in graph.nodes() if node.name == name), None)
+    files = [] if node is None else node.result.outputs.out
+    return [Path(file) for file in files]
 
 
 def _private_words(workflow: pe.Workflow) -> list[str]:
@@ -227,9 +253,12 @@ def crash_folder(settings: Settings) -> Path:
 
 
 def run_for_user(
-    workflow: pe.Workflow, settings: Settings, on_status: StatusCallback | None = None
-) -> dict[str, str]:
-    """Run a graph as the user asked; return the reason for each node that failed."""
+    workflow: pe.Workflow,
+    settings: Settings,
+    on_status: StatusCallback | None = None,
+    collected: Sequence[str] = (),
+) -> GraphRun:
+    """Run a graph as the user asked."""
     return run_graph(
         workflow,
         base_dir=_work_folder(settings),
@@ -238,6 +267,7 @@ def run_for_user(
         memory_gb=settings.memory_gb,
         plugin_file=settings.plugin_file,
         on_status=on_status,
+        collected=collected,
     )
 
 

@@ -2,84 +2,104 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from bids_reid.engine.group_interfaces import (
+    ControlPhotographs,
     EncodePhotographs,
     FitGallery,
+    LinkScans,
     SearchShard,
-    WriteGroup,
+    Summarise,
 )
 from bids_reid.engine.participant_graph import node_name
 from bids_reid.faces.extractors import memory_gb
-from bids_reid.group.search_steps import ScanGallery, galleries
+from bids_reid.group.galleries import galleries
+from bids_reid.group.scan_links import SURFACE, linked_scans
+from bids_reid.group.searching import Plan
+from bids_reid.group.summaries import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from bids_reid.group.group_steps import Choice
-    from bids_reid.participant.library import EnrolledScan
-    from bids_reid.records import Photo
+    from bids_reid.group.galleries import ScanGallery
+    from bids_reid.group.selection import Extractors, Selection
 
 PHOTOS_PER_NODE = 32
 """Some seconds of work, loading the models among it."""
 DECISIONS_AT_ONCE = 4
 """Score matrices that a shard holds."""
+RESULTS = ('summaries', 'controls', 'links')
+"""Nodes whose ``out`` are the files of results, in no order."""
 
 
 def init_group_wf(
-    *,
-    output_dir: Path,
-    dataset: str,
-    command: str,
-    choice: Choice,
-    scans: Sequence[EnrolledScan],
-    photos: Sequence[Photo] | None,
-    extractors: Sequence[str],
-    name: str = 'group_wf',
+    *, selection: Selection, extractors: Extractors, name: str = 'group_wf'
 ) -> pe.Workflow:
-    """Encode the photographs with every extractor, search every gallery, then report."""
+    """Encode the photographs, search every gallery and summarise; link the scans beside it."""
     workflow = pe.Workflow(name=name)
-    members = set(choice.dataset)
-    strangers = [n for n, photo in enumerate(photos or ()) if photo.participant not in members]
-    searched_galleries = galleries(scans)
-    write = pe.Node(
-        WriteGroup(
-            output_dir=str(output_dir),
-            dataset=dataset,
-            command=command,
-            choice=choice,
-            photos=None if photos is None else list(photos),
-            extractors=list(extractors),
-        ),
-        name='write',
-        mem_gb=1
-        + max(
-            _matrix_gb(len(g.probes(photos or ())) + len(strangers), len(g.scans))
-            for g in searched_galleries
-        ),
-    )
-    workflow.add_nodes([write])
-    if photos is None:
+    links = _init_links(selection, extractors.linking)
+    _collect(workflow, links, 'result', 'links')
+    if selection.photos is None:
         return workflow
-    encoded: list[pe.Node] = []
-    searches: list[pe.Node] = []
-    for extractor in extractors:
-        photographs = _init_encoding(workflow, photos, extractor)
-        encoded.append(photographs)
-        for gallery in searched_galleries:
-            searches += _init_search(workflow, gallery, photos, strangers, extractor, photographs)
-    workflow.connect(_collect(workflow, encoded, 'out', 'encoded'), 'out', write, 'encoded')
-    workflow.connect(_collect(workflow, searches, 'scores', 'searched'), 'out', write, 'searched')
+    choice = selection.choice
+    plan = Plan(selection.photos, frozenset(choice.dataset))
+    rules = Rules(choice.seed, choice.variables, choice.audited)
+    by_modality = sorted(galleries(selection.scans), key=lambda gallery: gallery.modality)
+    summaries, controls = [], []
+    for extractor in extractors.searching:
+        photographs = _init_encoding(workflow, plan, extractor)
+        control = pe.Node(
+            ControlPhotographs(plan=plan, extractor=extractor, seed=choice.seed),
+            name=node_name(f'control_{extractor}'),
+            mem_gb=0.5,
+        )
+        workflow.connect(photographs, 'out', control, 'encoded')
+        controls.append(control)
+        for modality, some in groupby(by_modality, key=lambda gallery: gallery.modality):
+            members = tuple(some)
+            summary = pe.Node(
+                Summarise(galleries=members, plan=plan, extractor=extractor, rules=rules),
+                name=node_name(f'summarise_{extractor}_{modality}'),
+                mem_gb=0.5 + max(_matrix_gb(plan, gallery) for gallery in members) * len(members),
+            )
+            searches = [
+                search
+                for gallery in members
+                for search in _init_search(workflow, gallery, plan, extractor, photographs)
+            ]
+            together = _collect(
+                workflow, searches, 'scores', node_name(f'searched_{extractor}_{modality}')
+            )
+            workflow.connect(photographs, 'out', summary, 'encoded')
+            workflow.connect(together, 'out', summary, 'searched')
+            summaries.append(summary)
+    _collect(workflow, summaries, 'result', 'summaries')
+    _collect(workflow, controls, 'result', 'controls')
     return workflow
 
 
-def _init_encoding(workflow: pe.Workflow, photos: Sequence[Photo], extractor: str) -> pe.Node:
-    """Add nodes that encode some photographs each; return the one with all of them in order."""
+def _init_links(selection: Selection, extractors: Sequence[str]) -> list[pe.Node]:
+    """Return a node for each way of linking scans."""
+    scans = linked_scans(selection.scans, selection.others, selection.other_name)
+    choice = selection.choice
+    return [
+        pe.Node(
+            LinkScans(scans=scans, way=way, audited=choice.audited, seed=choice.seed),
+            name=node_name(f'link_{way}'),
+            mem_gb=1,
+        )
+        for way in (*extractors, SURFACE)
+    ]
+
+
+def _init_encoding(workflow: pe.Workflow, plan: Plan, extractor: str) -> pe.Node:
+    """Add nodes that encode some photographs each; return the one that collects their files."""
+    photos = plan.photos
     nodes = [
         pe.Node(
             EncodePhotographs(
@@ -98,33 +118,26 @@ def _init_encoding(workflow: pe.Workflow, photos: Sequence[Photo], extractor: st
 def _init_search(
     workflow: pe.Workflow,
     gallery: ScanGallery,
-    photos: Sequence[Photo],
-    strangers: Sequence[int],
+    plan: Plan,
     extractor: str,
     photographs: pe.Node,
 ) -> list[pe.Node]:
     """Add a node that learns from a whole gallery, and one for each shard; return the latter."""
-    probes = gallery.probes(photos)
     title = f'{extractor}_{gallery.condition}_{gallery.modality}'
     fit = pe.Node(
-        FitGallery(
-            sources=gallery.sources,
-            cohort=sorted(set(range(len(photos))).difference(strangers)),
-            extractor=extractor,
-        ),
+        FitGallery(scans=list(gallery.scans), plan=plan, extractor=extractor),
         name=node_name(f'fit_{title}'),
         mem_gb=0.5,
     )
     workflow.connect(photographs, 'out', fit, 'encoded')
     nodes = []
-    for number, sources in enumerate(gallery.shards(), start=1):
+    for number, shard in enumerate(gallery.shards(), start=1):
         search = pe.Node(
             SearchShard(
-                sources=sources, probes=probes, distractors=list(strangers), extractor=extractor
+                shard=shard, probes=list(plan.mated(gallery)), plan=plan, extractor=extractor
             ),
             name=node_name(f'search_{title}_{number}'),
-            mem_gb=0.5
-            + DECISIONS_AT_ONCE * _matrix_gb(len(probes) + len(strangers), len(sources)),
+            mem_gb=0.5 + DECISIONS_AT_ONCE * _matrix_gb(plan, shard),
         )
         workflow.connect(photographs, 'out', search, 'encoded')
         workflow.connect(fit, 'fitted', search, 'fitted')
@@ -133,13 +146,13 @@ def _init_search(
 
 
 def _collect(workflow: pe.Workflow, sources: Sequence[pe.Node], output: str, name: str) -> pe.Node:
-    """Add a node whose ``out`` is an output of many nodes, in order."""
+    """Add a node whose ``out`` is an output of many nodes."""
     together = pe.Node(niu.Merge(len(sources)), name=name, run_without_submitting=True)
     for number, source in enumerate(sources, start=1):
         workflow.connect(source, output, together, f'in{number}')
     return together
 
 
-def _matrix_gb(n_photos: int, n_scans: int) -> float:
-    """Memory of a float32 score matrix and of a copy with a column per participant."""
-    return 2 * 4 * n_photos * n_scans / 2**30
+def _matrix_gb(plan: Plan, gallery: ScanGallery) -> float:
+    """Memory of a float32 score matrix and of a copy of it."""
+    return 2 * 4 * len(plan.photos) * len(gallery.scans) / 2**30

@@ -15,7 +15,10 @@ from nipype.interfaces.base import (
 )
 
 from bids_reid.engine.participant_interfaces import new_file
-from bids_reid.group import group_steps, search_steps
+from bids_reid.group.encoding import encode_photographs
+from bids_reid.group.scan_links import link_scans
+from bids_reid.group.searching import fit_gallery, search_shard
+from bids_reid.group.summaries import control_photographs, summarise
 
 
 class _EncodePhotographsInput(BaseInterfaceInputSpec):
@@ -37,21 +40,47 @@ class EncodePhotographs(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         target = new_file(runtime, 'photographs.npz')
-        group_steps.encode_photographs(self.inputs.photos, self.inputs.extractor, target)
+        encode_photographs(self.inputs.photos, self.inputs.extractor, target)
         self._results['encoded'] = str(target)
         return runtime
 
 
-class _FitGalleryInput(BaseInterfaceInputSpec):
-    # names of folders, not files to hash
-    sources = traits.List(
-        traits.Any(), mandatory=True, hash_files=False, desc='search_steps.TemplateSource'
-    )
-    cohort = traits.List(
-        traits.Int(), mandatory=True, desc='numbers of the photographs of the dataset'
-    )
+def _files(names: list[str]) -> list[Path]:
+    return [Path(name) for name in names]
+
+
+class _EncodedInput(BaseInterfaceInputSpec):
+    plan = traits.Any(mandatory=True, desc='bids_reid.group.searching.Plan')
     encoded = InputMultiPath(File(exists=True), mandatory=True, desc='of all photographs, NPZ')
     extractor = traits.Str(mandatory=True, desc='name of the extractor')
+
+
+class _ResultOutput(TraitedSpec):
+    result = File(desc='read by bids_reid.group.summaries.read_result')
+
+
+class _ControlPhotographsInput(_EncodedInput):
+    seed = traits.Int(mandatory=True, desc='of random draws')
+
+
+class ControlPhotographs(SimpleInterface):
+    """Encoded photographs to the positive control."""
+
+    input_spec = _ControlPhotographsInput
+    output_spec = _ResultOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        given, target = self.inputs, new_file(runtime, 'control.pickle')
+        control_photographs(given.plan, _files(given.encoded), given.extractor, given.seed, target)
+        self._results['result'] = str(target)
+        return runtime
+
+
+class _FitGalleryInput(_EncodedInput):
+    # names of folders, not files to hash
+    scans = traits.List(
+        traits.Any(), mandatory=True, hash_files=False, desc='group.galleries.GalleryScan'
+    )
 
 
 class _FitGalleryOutput(TraitedSpec):
@@ -67,33 +96,20 @@ class FitGallery(SimpleInterface):
     _always_run = True
 
     def _run_interface(self, runtime: Any) -> Any:
-        given = self.inputs
-        target = new_file(runtime, 'fitted.npz')
-        search_steps.fit_gallery(
-            given.sources,
-            given.cohort,
-            [Path(file) for file in given.encoded],
-            given.extractor,
-            target,
-        )
+        given, target = self.inputs, new_file(runtime, 'fitted.npz')
+        fit_gallery(given.scans, given.plan, _files(given.encoded), given.extractor, target)
         self._results['fitted'] = str(target)
         return runtime
 
 
-class _SearchShardInput(BaseInterfaceInputSpec):
-    # names of folders, not files to hash
-    sources = traits.List(
-        traits.Any(), mandatory=True, hash_files=False, desc='search_steps.TemplateSource'
-    )
-    probes = traits.List(traits.Int(), mandatory=True, desc='numbers of the photographs searched')
-    distractors = traits.List(traits.Int(), mandatory=True, desc='and of those of strangers')
-    encoded = InputMultiPath(File(exists=True), mandatory=True, desc='of all photographs, NPZ')
-    extractor = traits.Str(mandatory=True, desc='name of the extractor')
+class _SearchShardInput(_EncodedInput):
+    shard = traits.Any(mandatory=True, desc='bids_reid.group.galleries.ScanGallery, a part of it')
+    probes = traits.List(traits.Str(), mandatory=True, desc='names of the photographs searched')
     fitted = File(exists=True, mandatory=True, desc='of the whole gallery, NPZ')
 
 
 class _SearchShardOutput(TraitedSpec):
-    scores = File(desc='scores and their slack under each decision, NPZ')
+    scores = File(desc='scores under each decision and their keys, NPZ')
 
 
 class SearchShard(SimpleInterface):
@@ -105,13 +121,12 @@ class SearchShard(SimpleInterface):
     _always_run = True
 
     def _run_interface(self, runtime: Any) -> Any:
-        given = self.inputs
-        target = new_file(runtime, 'scores.npz')
-        search_steps.search_shard(
-            given.sources,
+        given, target = self.inputs, new_file(runtime, 'scores.npz')
+        search_shard(
+            given.shard,
             given.probes,
-            given.distractors,
-            [Path(file) for file in given.encoded],
+            given.plan,
+            _files(given.encoded),
             given.extractor,
             Path(given.fitted),
             target,
@@ -120,45 +135,52 @@ class SearchShard(SimpleInterface):
         return runtime
 
 
-class _WriteGroupInput(BaseInterfaceInputSpec):
-    output_dir = traits.Str(mandatory=True)
-    dataset = traits.Str(mandatory=True)
-    command = traits.Str(mandatory=True)
-    choice = traits.Any(mandatory=True, desc='bids_reid.group.group_steps.Choice')
-    photos = traits.Either(None, traits.List(traits.Any()), desc='bids_reid.records.Photo')
-    extractors = traits.List(traits.Str(), mandatory=True)
-    encoded = InputMultiPath(File(exists=True), desc='equally many per extractor, NPZ')
-    searched = InputMultiPath(File(exists=True), desc='of every shard, NPZ')
+class _SummariseInput(_EncodedInput):
+    galleries = traits.Any(mandatory=True, desc='group.galleries.ScanGallery, of one modality')
+    searched = InputMultiPath(File(exists=True), mandatory=True, desc='scores of all shards, NPZ')
+    rules = traits.Any(mandatory=True, desc='bids_reid.group.summaries.Rules')
 
 
-class _WriteGroupOutput(TraitedSpec):
-    page = File(desc='the group page, HTML')
+class Summarise(SimpleInterface):
+    """Scores to the statistics of each attack."""
+
+    input_spec = _SummariseInput
+    output_spec = _ResultOutput
+
+    def _run_interface(self, runtime: Any) -> Any:
+        given, target = self.inputs, new_file(runtime, 'summary.pickle')
+        summarise(
+            given.galleries,
+            given.plan,
+            _files(given.encoded),
+            given.extractor,
+            _files(given.searched),
+            given.rules,
+            target,
+        )
+        self._results['result'] = str(target)
+        return runtime
 
 
-class WriteGroup(SimpleInterface):
-    """Encoded photographs and their scores to tables and the page."""
+class _LinkScansInput(BaseInterfaceInputSpec):
+    scans = traits.List(
+        traits.Any(), mandatory=True, hash_files=False, desc='group.scan_links.LinkedScan'
+    )
+    way = traits.Str(mandatory=True, desc='name of the extractor, or surface')
+    audited = traits.Str(mandatory=True, desc='condition that would be shared')
+    seed = traits.Int(mandatory=True, desc='of random draws')
 
-    input_spec = _WriteGroupInput
-    output_spec = _WriteGroupOutput
+
+class LinkScans(SimpleInterface):
+    """Templates or surfaces of scans to the links between them."""
+
+    input_spec = _LinkScansInput
+    output_spec = _ResultOutput
     # it reads templates that are no inputs of the node
     _always_run = True
 
     def _run_interface(self, runtime: Any) -> Any:
-        given = self.inputs
-        photographed = given.photos is not None
-        encoded = [Path(file) for file in given.encoded] if photographed else []
-        each = len(encoded) // max(1, len(given.extractors))
-        page = group_steps.write_group(
-            Path(given.output_dir),
-            dataset=given.dataset,
-            command=given.command,
-            choice=given.choice,
-            photos=given.photos,
-            encoded={
-                name: encoded[each * number : each * (number + 1)]
-                for number, name in enumerate(given.extractors if photographed else ())
-            },
-            searched=[Path(file) for file in given.searched] if photographed else [],
-        )
-        self._results['page'] = str(page)
+        given, target = self.inputs, new_file(runtime, 'links.pickle')
+        link_scans(given.scans, given.way, given.audited, given.seed, target)
+        self._results['result'] = str(target)
         return runtime

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bids_reid.participant.content import Provenance, ScanLine
-from bids_reid.records import RAW
+from bids_reid.records import RAW, AttackKey, Score
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.breakdown import BreakdownRow
 from bids_reid.risk.comparisons import ComparisonRow
 from bids_reid.risk.controls import ControlRow
-from bids_reid.risk.gate import Verdict
+from bids_reid.risk.gate import Gate
 from bids_reid.risk.growth import GrowthRow
-from bids_reid.risk.identification import IdentificationRow, Series
+from bids_reid.risk.identification import IdentificationRow
 from bids_reid.risk.linkage import LinkageRow
 from bids_reid.risk.openset import OpenSetRow
 from bids_reid.risk.pairing import ReductionRow
@@ -54,9 +54,9 @@ class PhotoLine:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The CMC of a series (participant unit): ``rates[0]`` is the rate at rank 1."""
+    """The CMC of a attack (participant unit): ``rates[0]`` is the rate at rank 1."""
 
-    series: Series
+    attack: AttackKey
     rates: tuple[float, ...]
 
 
@@ -80,7 +80,7 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class GroupResult:
-    """The input of the group page.
+    """All that the group level found; tables, page and terminal lines are made from it.
 
     Attributes
     ----------
@@ -89,18 +89,20 @@ class GroupResult:
     scans
         Every scan that was looked at, failed ones too.
     provenance
-        How the page came about.
+        How the result came about.
     photos
         Every photograph given; ``None`` if none were asked for.
     rows
         Rows of ``group_identification.tsv``.
     curves
-        One CMC per series.
+        One CMC per attack.
     unprocessed
         Labels of the participants of the dataset without any result at this group call.
     reductions
         How rates changed from raw to each other condition, the same people searched alike.
-    verdict
+    searches
+        How each search with a photograph ended, per attack: rows of ``group_ranks.tsv``.
+    gate
         Whether the risk is within the limit that was given; ``None`` without a limit.
     not_run
         Each extractor that was not used, and why.
@@ -120,7 +122,8 @@ class GroupResult:
     curves: tuple[Curve, ...] = ()
     unprocessed: tuple[str, ...] = ()
     reductions: tuple[ReductionRow, ...] = ()
-    verdict: Verdict | None = None
+    searches: tuple[tuple[AttackKey, tuple[Score, ...]], ...] = ()
+    gate: Gate | None = None
     not_run: Mapping[str, str] = field(default_factory=dict)
     statistics: Statistics = Statistics()
     linkage: tuple[LinkageRow, ...] = ()

@@ -1,37 +1,60 @@
 """Decisions: how many renders of a scan become one score for each probe.
 
-A decision is made for the probes of a run and what was fitted beforehand, and then scores scan
+A decision learns from a gallery and from photographs without labels, once, and then scores scan
 after scan; a score depends on nothing else. None knows who is on a probe.
 
 - ``best``: the render most like the probe.
-- ``pooled``: the mean of the renders.
+- ``pooled``: the renders taken together.
 - ``svm``: a linear support vector machine tells the renders of the scan from those of others.
 - ``adapted``: renders and photographs differ in ways that have nothing to do with who they show.
   The mean of its own side is taken from both, directions in which the renders of one scan differ
   count less, and what is left is compared by its direction. A scan that is like every photograph
   has to be more like one than others.
+
+A new decision is a class here and its line in `DECISIONS`.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_reid.match.fitting import Fit, mean_render, prepared
-from bids_reid.match.scores import (
-    Gallery,
+from bids_reid.match.probes import (
+    Comparison,
+    KeypointProbes,
+    Kind,
+    Probes,
     Similarity,
-    check_finite,
-    check_probes,
-    checked_template,
-    probe_scores,
+    VectorProbes,
+    mean_render,
+    prepared,
     unit_length,
 )
-from bids_reid.match.search import FastScores, search
+from bids_reid.match.training import (
+    SVM_SCANS,
+    Training,
+    gallery_means,
+    mean_with_prior,
+    other_renders,
+    spaced,
+    value_ordered,
+)
+from bids_reid.match.whitening import Whitening, whitening
+from bids_reid.match.words import Vocabulary, WordGallery, learn_words
+
+Arrays = Mapping[str, NDArray[Any]]
+"""Parameters that a decision learned, by name, as a file holds them."""
+Pooling = Literal['max', 'mean']
+Scorer = Callable[[Comparison, str], NDArray[np.float32]]
+"""The probes against a scan, and whose it is, to a score per probe, (p,).
+
+The person only keeps other scans of the same person from being taken for somebody else's.
+"""
 
 SVM_C = 0.1
 """For features of size 1. Of 0.1, 1, 10 and 100 the best on phantoms."""
@@ -39,73 +62,89 @@ SVM_SEED = 0
 """The primal solver draws nothing; should it ever, it draws the same."""
 HUB_PROBES = 3
 """Of 1, 3, 5 and 10 on 182 phantoms 1 and 3 do best; where a person has several photographs, 3."""
-_BLOCK = 1024
-"""Probes compared at a time."""
+REFERENCE_PROBES = 2000
+"""Photographs that a scan's scores are compared with, to see whether it is a hub."""
+PRIOR_PROBES = 3
+"""A mean of n probes counts n / (n + 3): of few, it says more about them than about photographs.
+
+Chosen on phantoms of 1 to 16 people; anything from 1 to 5 does as well.
+"""
 
 
 class Decision(Protocol):
-    """Scores of one scan."""
+    """A way to make one score of many renders.
 
-    def scores(self, features: NDArray[np.float32], person: str) -> NDArray[np.float32]:
-        """Score every probe against a scan, (p,); higher is more alike.
+    Attributes
+    ----------
+    name
+        As in the tables.
+    applies_to
+        Kinds of features.
+    needs_all_views
+        Whether it takes all views: whoever goes to the length of learning from renders also looks
+        where a face should be if no detector sees one there. Otherwise only views with a face.
+    photo_pooling
+        How the scores of several photographs of a person become one: their highest, or their
+        mean. On 48 phantoms with 3 photographs each the mean finds 46 and not 42 (adapted), 26
+        and not 22 (svm); for ``pooled`` and ``best`` it makes no such difference.
+    """
 
-        Parameters
-        ----------
-        features
-            Of the scan's renders, (n, d) with n > 0.
-        person
-            Whose the scan is. It only keeps other scans of the same person from being taken for
-            somebody else's.
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def applies_to(self) -> tuple[Kind, ...]: ...  # noqa: D102
+
+    @property
+    def needs_all_views(self) -> bool: ...  # noqa: D102
+
+    @property
+    def photo_pooling(self) -> Pooling: ...  # noqa: D102
+
+    def learn(self, training: Training) -> Arrays | None:
+        """Learn from a whole gallery and from photographs; ``None`` if there is no such decision.
+
+        Nothing may depend on the order of scans or photographs.
         """
+        ...
+
+    def scorer(self, learned: Arrays, probes: Probes) -> Scorer:
+        """Return the function that scores one scan after the other."""
         ...
 
 
 class Best:
     """Score each scan by its render most like the probe."""
 
-    def __init__(self, fitted: Fit, probes: NDArray[np.float32]) -> None:
-        self._probes, self._similarity = probes, fitted.similarity
+    name = 'best'
+    applies_to: tuple[Kind, ...] = ('vector', 'keypoints')
+    needs_all_views = False
+    photo_pooling: Pooling = 'max'
 
-    def scores(self, features: NDArray[np.float32], person: str) -> NDArray[np.float32]:  # noqa: ARG002
-        """Score every probe against a scan, (p,)."""
-        return probe_scores(self._probes, [features], similarity=self._similarity)[:, 0]
+    def learn(self, training: Training) -> Arrays:  # noqa: ARG002
+        """Learn nothing."""
+        return {}
+
+    def scorer(self, learned: Arrays, probes: Probes) -> Scorer:  # noqa: ARG002
+        """Return the function that scores a scan."""
+        return lambda comparison, _: comparison.best()
 
 
 class Pooled:
-    """Score each scan by the mean of its renders."""
+    """Score each scan by its renders taken together."""
 
-    def __init__(self, fitted: Fit, probes: NDArray[np.float32]) -> None:
-        self._similarity = fitted.similarity
-        self._compared = _Compared(prepared(probes, fitted.similarity), fitted.similarity)
+    name = 'pooled'
+    applies_to: tuple[Kind, ...] = ('vector', 'keypoints')
+    needs_all_views = False
+    photo_pooling: Pooling = 'max'
 
-    def scores(self, features: NDArray[np.float32], person: str) -> NDArray[np.float32]:  # noqa: ARG002
-        """Score every probe against a scan, (p,)."""
-        return self._compared.with_(mean_render(features, self._similarity))
+    def learn(self, training: Training) -> Arrays:  # noqa: ARG002
+        """Learn nothing."""
+        return {}
 
-
-class Adapted:
-    """Score each scan by the mean of its renders, less what all of them share.
-
-    The cosine of what is left when each side's mean is taken away, so that a shift between
-    renders and photographs cancels, after `bids_reid.match.whitening`. Half the mean of the
-    scan's `HUB_PROBES` highest cosines is taken from it (cross-domain similarity local scaling;
-    Conneau et al., ICLR 2018): some scans are hubs, near to the photographs of everybody.
-    """
-
-    def __init__(self, fitted: Fit, probes: NDArray[np.float32]) -> None:
-        self._fitted = fitted
-        shifted = prepared(probes, fitted.similarity) - fitted.probe_mean
-        self._compared = _Compared(fitted.whitening(shifted), 'cosine')
-        self._reference = _Compared(fitted.reference, 'cosine')
-
-    def scores(self, features: NDArray[np.float32], person: str) -> NDArray[np.float32]:  # noqa: ARG002
-        """Score every probe against a scan, (p,)."""
-        fitted = self._fitted
-        mean = mean_render(features, fitted.similarity) - fitted.gallery_mean
-        row = fitted.whitening(mean[None])[0]
-        highest = np.sort(self._reference.with_(row))[-HUB_PROBES:]
-        hub = float(highest.mean(dtype=np.float64)) if len(highest) else 0.0
-        return self._compared.with_(row) - np.float32(hub / 2)
+    def scorer(self, learned: Arrays, probes: Probes) -> Scorer:  # noqa: ARG002
+        """Return the function that scores a scan."""
+        return lambda comparison, _: comparison.pooled()
 
 
 class Svm:
@@ -114,195 +153,224 @@ class Svm:
     scikit-learn's ``LinearSVC`` (LIBLINEAR; Fan et al., J. Mach. Learn. Res. 9:1871-1874, 2008),
     squared hinge loss, solved in the primal: no random numbers. Features are shifted and scaled
     as one, so that those of the others have mean 0 and size 1. The cost grows with the number of
-    scans, and not with its square.
+    scans, and not with its square. Keypoints are counted as words (`bids_reid.match.words`).
     """
 
-    def __init__(self, fitted: Fit, probes: NDArray[np.float32]) -> None:
-        self._similarity, self._owners = fitted.similarity, fitted.owners
-        others = prepared(fitted.others, fitted.similarity)
-        self._mean = others.mean(axis=0)
-        size = np.sqrt(np.square(others - self._mean).sum(axis=1).mean())
-        self._size = size if size > 0 else 1.0
-        self._others, self._probes = (
-            self._scaled(others),
-            self._scaled(prepared(probes, fitted.similarity)),
-        )
+    name = 'svm'
+    applies_to: tuple[Kind, ...] = ('vector', 'keypoints')
+    needs_all_views = True
+    photo_pooling: Pooling = 'mean'
 
-    def scores(self, features: NDArray[np.float32], person: str) -> NDArray[np.float32]:
-        """Score every probe against a scan, (p,); 0 if there is nobody to tell it from."""
-        others = self._others[self._owners != person]
-        if not len(others):
-            return np.zeros(len(self._probes), np.float32)
-        weights, offset = self._learn(self._scaled(prepared(features, self._similarity)), others)
-        return (_row_sums(self._probes, weights) + offset).astype(np.float32)
+    def learn(self, training: Training) -> Arrays | None:
+        """Take the renders of others, ``others`` (m, d), and ``owners`` (m,): whom they show.
 
-    def _scaled(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (features - self._mean) / self._size
+        Returns
+        -------
+        Also ``words`` (w, d) for keypoints. ``None`` where there is nobody to tell a scan from,
+        in a gallery larger than `SVM_SCANS`, and without any keypoint.
+        """
+        if len(training.gallery) > SVM_SCANS or len(set(training.people)) < 2:
+            return None
+        gallery, words = training.gallery, {}
+        if isinstance(training.photographs, KeypointProbes):
+            distance = training.photographs.distance
+            vocabulary = learn_words(gallery, training.people, distance=distance)
+            if vocabulary is None:
+                return None
+            gallery, words = WordGallery(gallery, vocabulary), {'words': vocabulary.words}
+        renders = other_renders(gallery, training.people)
+        if len({person for person, _ in renders}) < 2:
+            return None
+        return {
+            'others': np.concatenate([rows for _, rows in renders]),
+            'owners': np.array([person for person, rows in renders for _ in rows], dtype=str),
+            **words,
+        }
 
-    def _learn(
-        self, own: NDArray[np.float64], others: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], float]:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.svm import LinearSVC
+    def scorer(self, learned: Arrays, probes: Probes) -> Scorer:
+        """Return the function that scores a scan: 0 if there is nobody to tell it from."""
+        features, vectors, similarity = _as_vectors(learned, probes)
+        others = prepared(learned['others'], similarity)
+        mean = others.mean(axis=0)
+        size = np.sqrt(np.square(others - mean).sum(axis=1).mean()) or 1.0
 
-        machine = LinearSVC(C=SVM_C, dual=False, random_state=SVM_SEED)
-        with warnings.catch_warnings():
-            # what it has reached then is as good an attack
-            warnings.simplefilter('ignore', ConvergenceWarning)
-            machine.fit(np.concatenate([own, others]), [True] * len(own) + [False] * len(others))
-        return machine.coef_[0], float(machine.intercept_[0])
+        def scaled(features: NDArray[np.float32]) -> NDArray[np.float64]:
+            return np.asarray((prepared(features, similarity) - mean) / size)
+
+        pool, rows = scaled(learned['others']), scaled(features)
+
+        def score(comparison: Comparison, person: str) -> NDArray[np.float32]:
+            own, negatives = vectors(comparison.renders), pool[learned['owners'] != person]
+            if not len(negatives):
+                return np.zeros(len(rows), np.float32)
+            weights, offset = _separation(scaled(own), negatives)
+            return (rows @ weights + offset).astype(np.float32)
+
+        return score
 
 
-DECISIONS: dict[str, Callable[[Fit, NDArray[np.float32]], Decision]] = {
-    'best': Best,
-    'pooled': Pooled,
-    'svm': Svm,
-    'adapted': Adapted,
+def _as_vectors(
+    learned: Arrays, probes: Probes
+) -> tuple[NDArray[np.float32], Callable[[Any], NDArray[np.float32]], Similarity]:
+    """Return vectors of the probes (p, d), the function that gives those of renders (n, d)."""
+    if isinstance(probes, KeypointProbes):
+        vocabulary = Vocabulary(learned['words'], probes.distance)
+        return vocabulary.of_photographs(probes.photographs), vocabulary.vectors, 'euclidean'
+    vectors = cast('VectorProbes', probes)
+    return vectors.features, lambda renders: renders, vectors.similarity
+
+
+def _separation(
+    own: NDArray[np.float64], others: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Train on renders of a scan (n, d) and of others (m, d): weights (d,) and offset."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.svm import LinearSVC
+
+    machine = LinearSVC(C=SVM_C, dual=False, random_state=SVM_SEED)
+    with warnings.catch_warnings():
+        # what it has reached then is as good an attack
+        warnings.simplefilter('ignore', ConvergenceWarning)
+        machine.fit(np.concatenate([own, others]), [True] * len(own) + [False] * len(others))
+    return machine.coef_[0], float(machine.intercept_[0])
+
+
+class Adapted:
+    """Score each scan by the mean of its renders, less the part that all of them share.
+
+    The cosine of the rest when each side's mean is taken away, so that a shift between renders
+    and photographs cancels, after within-class covariance normalisation
+    (`bids_reid.match.whitening`). Half the mean of the scan's `HUB_PROBES` highest cosines is
+    taken from it (cross-domain similarity local scaling; Conneau et al., ICLR 2018): some scans
+    are hubs, near to the photographs of everybody.
+    """
+
+    name = 'adapted'
+    applies_to: tuple[Kind, ...] = ('vector',)
+    needs_all_views = True
+    photo_pooling: Pooling = 'mean'
+
+    def learn(self, training: Training) -> Arrays:
+        """Learn both means, (d,), the whitening, and the ``reference`` photographs.
+
+        Returns
+        -------
+        ``reference`` are up to `REFERENCE_PROBES` of the photographs, less their mean and
+        whitened, of length 1, (q, d).
+        """
+        probes = cast('VectorProbes', training.photographs)
+        means, deviations, d = gallery_means(training)
+        photographs = value_ordered(probes.prepared if len(probes) else np.empty((0, d)))
+        gallery_mean = mean_with_prior(means, np.zeros(d), prior=0)
+        probe_mean = mean_with_prior(photographs, gallery_mean, prior=PRIOR_PROBES)
+        white = whitening(deviations, d)
+        reference = photographs[spaced(range(len(photographs)), REFERENCE_PROBES)]
+        return {
+            'gallery_mean': gallery_mean,
+            'probe_mean': probe_mean,
+            'reference': unit_length(white(reference - probe_mean)),
+            **white.arrays(),
+        }
+
+    def scorer(self, learned: Arrays, probes: Probes) -> Scorer:
+        """Return the function that scores a scan."""
+        probes = cast('VectorProbes', probes)
+        white, similarity = Whitening.of(learned), probes.similarity
+        reference = learned['reference']
+        rows = unit_length(white(probes.prepared - learned['probe_mean']))
+
+        def score(comparison: Comparison, _: str) -> NDArray[np.float32]:
+            mean = mean_render(comparison.renders, similarity) - learned['gallery_mean']
+            row = unit_length(white(mean[None]))[0]
+            highest = np.sort(_cosines(reference, row))[-HUB_PROBES:]
+            hub = highest.mean(dtype=np.float64) if len(highest) else 0.0
+            return _cosines(rows, row) - np.float32(hub / 2)
+
+        return score
+
+
+def _cosines(rows: NDArray[np.float64], row: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Cosines of rows (n, d) and a vector (d,), all of length 1."""
+    return np.clip(rows @ row, -1, 1).astype(np.float32)
+
+
+DECISIONS: dict[str, Decision] = {
+    decision.name: decision for decision in (Best(), Pooled(), Svm(), Adapted())
 }
-"""Decisions for features that are vectors, the plain ones first."""
-
-ADAPTIVE = ('svm', 'adapted')
-"""Decisions that learn from the renders of the very scans that are attacked.
-
-Whoever goes to that length also looks where a face should be if no detector sees one there.
-"""
-
-MEAN_OF_PHOTOGRAPHS = ('svm', 'adapted')
-"""Under which several photographs of a person count by the mean of their scores, not the highest.
-
-On 48 phantoms with 3 photographs each the mean finds 46 and not 42 (adapted), 26 and not 22 (svm).
-For ``pooled`` and ``best`` it makes no such difference; under ``best`` only those scores are exact
-that the highest depends on.
-"""
+"""All decisions, the plain ones first: the order of the tables."""
 
 
-def decisions_of(fitted: Fit) -> tuple[str, ...]:
-    """Names of the decisions that can be made after a fit."""
-    return tuple(name for name in DECISIONS if name != 'svm' or len(fitted.others))
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of one decision.
 
-
-def search_all(
-    probes: NDArray[np.float32],
-    gallery: Gallery,
-    people: Sequence[str],
-    fitted: Fit,
-    adaptive: Gallery | None = None,
-) -> tuple[FastScores, dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
-    """Score every probe against every scan under every decision, each template read in order.
-
-    Parameters
+    Attributes
     ----------
-    probes
-        Features, (p, d); ``p`` may be 0.
-    gallery, people
-        Templates, and whose each is.
-    fitted
-        What `fit` gave for the whole gallery, of which this may be a part.
-    adaptive
-        Templates of the same scans for the decisions that learn from renders (`ADAPTIVE`);
-        ``gallery`` itself if they are the same.
+    scores
+        Shape (p, n_scans), higher is more alike; the column of a failure to enrol is NaN.
+    enrolled
+        Whether each scan has a render that the decision takes, (n_scans,).
+    """
 
-    Returns
-    -------
-    Scores of ``best`` with a bound on the error, and the exact ones of the others,
-    (p, n_scans) each; the column of a scan without features is NaN. Last, whether each scan has
-    features for the adaptive decisions, (n_scans,).
+    scores: NDArray[np.float32]
+    enrolled: NDArray[np.bool_]
+
+
+def learn(training: Training) -> dict[str, Arrays]:
+    """Learn what each decision needs to know of a gallery; those that cannot be made are absent.
 
     Raises
     ------
     ValueError
-        If a shape or a value is not as described.
+        A shape or a value is not as described.
     """
-    check_probes(probes, fitted.similarity)
-    if len(probes) and probes.shape[1] != len(fitted.gallery_mean):
-        raise ValueError(
-            f'the probes have length {probes.shape[1]}, '
-            f'templates that were fitted {len(fitted.gallery_mean)}'
-        )
-    naive = [name for name in decisions_of(fitted) if name not in (*ADAPTIVE, 'best')]
-    learning = [name for name in decisions_of(fitted) if name in ADAPTIVE]
-    scored = _Scored(probes, gallery, people, fitted, naive)
-    best = search(probes, scored, similarity=fitted.similarity)
-    further, enrolled = search_learned(probes, adaptive or gallery, people, fitted, learning)
-    return best, scored.scores | further, enrolled
+    applicable = (d for d in DECISIONS.values() if training.photographs.kind in d.applies_to)
+    learned = ((decision.name, decision.learn(training)) for decision in applicable)
+    return {name: arrays for name, arrays in learned if arrays is not None}
 
 
-def search_learned(
-    probes: NDArray[np.float32],
-    gallery: Gallery,
+def score(
+    probes: Probes,
+    templates: Iterable[tuple[Any, Any]],
     people: Sequence[str],
-    fitted: Fit,
-    names: Sequence[str],
-) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
-    """Score every probe (p, d) against every scan under some decisions, named ``names``.
+    learned: Mapping[str, Arrays],
+) -> dict[str, Scores]:
+    """Score every probe against every scan under every decision, scan after scan.
 
-    Parameters as for `search_all`. Returns scores (p, n_scans) of each decision, NaN for a scan
-    without features, and whether each scan has any, (n_scans,).
+    Parameters
+    ----------
+    probes
+        Photographs with a face.
+    templates
+        Features of each scan's renders: of the views with a face, and of all views. None of them
+        for a failure to enrol.
+    people
+        Whose each scan is, (n_scans,).
+    learned
+        What `learn` gave for the whole gallery, of which this may be a part.
+
+    Raises
+    ------
+    ValueError
+        A shape or a value is not as described.
     """
-    scored = _Scored(probes, gallery, people, fitted, names)
-    enrolled = np.array([len(scored[scan]) > 0 for scan in range(len(scored))], dtype=bool)
-    return scored.scores, enrolled
-
-
-class _Scored:
-    """A gallery whose templates are scored by some decisions as they are read."""
-
-    def __init__(
-        self,
-        probes: NDArray[np.float32],
-        gallery: Gallery,
-        people: Sequence[str],
-        fitted: Fit,
-        names: Sequence[str],
-    ) -> None:
-        self._probes, self._gallery, self._people = probes, gallery, people
-        made = names if len(probes) else ()
-        self._decisions = {name: DECISIONS[name](fitted, probes) for name in made}
-        self.scores = {
-            name: np.full((len(probes), len(gallery)), np.nan, np.float32) for name in names
-        }
-
-    def __len__(self) -> int:
-        return len(self._gallery)
-
-    def __getitem__(self, scan: int) -> NDArray[np.float32]:
-        features = checked_template(self._gallery, scan, self._probes)
-        if len(features):
-            check_finite(features, scan)
-            for name, decision in self._decisions.items():
-                self.scores[name][:, scan] = decision.scores(features, self._people[scan])
-        return features
-
-
-class _Compared:
-    """Probes (p, d) to be compared with one vector after the other, as `probe_scores` would."""
-
-    def __init__(self, probes: NDArray[np.float64], similarity: Similarity) -> None:
-        self._cosine = similarity == 'cosine'
-        self._probes = unit_length(probes) if self._cosine else probes
-
-    def with_(self, row: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Score every probe against a vector (d,), shape (p,)."""
-        if self._cosine:
-            return np.clip(_row_sums(self._probes, unit_length(row[None])[0]), -1, 1).astype(
-                np.float32
-            )
-        scores = np.empty(len(self._probes), np.float32)
-        for block in _blocks(len(scores)):
-            scores[block] = -np.sqrt(np.square(self._probes[block] - row).sum(axis=1))
-        return scores
-
-
-def _row_sums(probes: NDArray[np.float64], row: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Inner product of every probe (p, d) with a vector, the same whatever the other probes.
-
-    A matrix product would be faster, and give other last bits with other probes.
-    """
-    sums = np.empty(len(probes))
-    for block in _blocks(len(probes)):
-        sums[block] = (probes[block] * row).sum(axis=1)
-    return sums
-
-
-def _blocks(n: int) -> list[slice]:
-    return [slice(first, first + _BLOCK) for first in range(0, n, _BLOCK)]
+    decisions = {name: DECISIONS[name] for name in learned}
+    scorers = {
+        name: decision.scorer(learned[name], probes)
+        for name, decision in decisions.items()
+        if len(probes)
+    }
+    shape = (len(probes), len(people))
+    results = {
+        name: Scores(np.full(shape, np.nan, np.float32), np.zeros(len(people), np.bool_))
+        for name in decisions
+    }
+    for scan, (person, sides) in enumerate(zip(people, templates, strict=True)):
+        comparisons = [probes.against(side) if len(side) else None for side in sides]
+        for name, decision in decisions.items():
+            comparison = comparisons[decision.needs_all_views]
+            if comparison is not None:
+                results[name].enrolled[scan] = True
+                if name in scorers:
+                    results[name].scores[:, scan] = scorers[name](comparison, person)
+    return results

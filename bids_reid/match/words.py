@@ -17,17 +17,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bids_reid.match.decisions import decisions_of, search_learned
-from bids_reid.match.fitting import SVM_RENDERS, SVM_SCANS, Fit, fit, spaced
 from bids_reid.match.keypoints import as_numbers
+from bids_reid.match.training import SVM_RENDERS, spaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from bids_reid.match.keypoint_search import KeypointGallery
     from bids_reid.match.keypoints import Distance
+    from bids_reid.match.probes import Gallery
     from bids_reid.records import Keypoints
 
 WORDS = 128
@@ -72,11 +71,16 @@ class Vocabulary:
         found = np.bincount(places, minlength=n * w).reshape(n, w)
         return np.sqrt(found / np.maximum(counts, 1)[:, None]).astype(np.float32)
 
+    def of_photographs(self, photographs: Sequence[Keypoints]) -> NDArray[np.float32]:
+        """Return the vectors of photographs, (p, w)."""
+        empty = np.empty((0, len(self.words)), np.float32)
+        return np.concatenate([empty, *(self.vectors(one) for one in photographs)])
+
 
 class WordGallery:
     """A gallery of keypoints as one of vectors."""
 
-    def __init__(self, gallery: KeypointGallery, vocabulary: Vocabulary) -> None:
+    def __init__(self, gallery: Gallery[Keypoints], vocabulary: Vocabulary) -> None:
         self._gallery, self._vocabulary = gallery, vocabulary
 
     def __len__(self) -> int:
@@ -84,14 +88,11 @@ class WordGallery:
 
     def __getitem__(self, scan: int) -> NDArray[np.float32]:
         """Return the vectors of a scan's renders (n, w), none without a template."""
-        template = self._gallery[scan]
-        if template is None:
-            return np.empty((0, len(self._vocabulary.words)), np.float32)
-        return self._vocabulary.vectors(template)
+        return self._vocabulary.vectors(self._gallery[scan])
 
 
 def learn_words(
-    gallery: KeypointGallery, people: Sequence[str], *, distance: Distance
+    gallery: Gallery[Keypoints], people: Sequence[str], *, distance: Distance
 ) -> Vocabulary | None:
     """Learn a vocabulary from the renders of a gallery.
 
@@ -119,61 +120,14 @@ def learn_words(
     return Vocabulary(np.round(_centres(as_numbers(sample, distance)) / step) * step, distance)
 
 
-def fit_words(
-    gallery: KeypointGallery, people: Sequence[str], *, distance: Distance
-) -> tuple[Vocabulary, Fit] | None:
-    """Learn a vocabulary and what ``svm`` needs to know of a whole gallery, from renders alone.
-
-    Returns
-    -------
-    ``None`` where there is no ``svm``: nobody to tell a scan from, a gallery larger than
-    :data:`~bids_reid.match.fitting.SVM_SCANS`, no keypoints.
-    """
-    if len(set(people)) < 2 or len(gallery) > SVM_SCANS:
-        return None
-    vocabulary = learn_words(gallery, people, distance=distance)
-    if vocabulary is None:
-        return None
-    no_probes = np.empty((0, len(vocabulary.words)), np.float32)
-    vectors = WordGallery(gallery, vocabulary)
-    fitted = fit(no_probes, vectors, people, similarity='euclidean')
-    return (vocabulary, fitted) if 'svm' in decisions_of(fitted) else None
-
-
-def search_words(
-    probes: Sequence[Keypoints],
-    gallery: KeypointGallery,
-    people: Sequence[str],
-    learned: tuple[Vocabulary, Fit],
-) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
-    """Score every probe against every scan under ``svm``.
-
-    Parameters
-    ----------
-    probes
-        Keypoints of one photograph each; there may be none on it.
-    gallery, people
-        Templates of all views, and whose each is.
-    learned
-        What `fit_words` gave for the whole gallery, of which this may be a part.
-
-    Returns
-    -------
-    Scores (p, n_scans) by the decision's name, NaN for a scan without renders; and whether each
-    scan has any, (n_scans,).
-    """
-    vocabulary, fitted = learned
-    rows = [vocabulary.vectors(probe) for probe in probes]
-    vectors = np.concatenate([np.empty((0, len(vocabulary.words)), np.float32), *rows])
-    return search_learned(vectors, WordGallery(gallery, vocabulary), people, fitted, ['svm'])
-
-
-def _descriptors(gallery: KeypointGallery, people: Sequence[str]) -> Iterator[NDArray[np.uint8]]:
+def _descriptors(
+    gallery: Gallery[Keypoints], people: Sequence[str]
+) -> Iterator[NDArray[np.uint8]]:
     """Yield the descriptors (k, d) of some renders of each scan of some people."""
     chosen = set(spaced(sorted(set(people)), WORDS_PEOPLE))
     for scan, person in enumerate(people):
-        template = gallery[scan] if person in chosen else None
-        if template is not None:
+        if person in chosen:
+            template = gallery[scan]
             for image in spaced(range(len(template)), SVM_RENDERS):
                 yield template[image].descriptors
 

@@ -15,7 +15,7 @@ from bids_reid.faces.extractors import (
     why_unavailable,
 )
 from bids_reid.participant.content import Model, Provenance, ScanLine
-from bids_reid.participant.measures import measured
+from bids_reid.participant.measures import measured, read_frame
 from bids_reid.participant.steps import completed_line
 from bids_reid.risk.deidentification import contradiction
 from bids_reid.risk.presence import assess
@@ -23,6 +23,8 @@ from bids_reid.risk.presence import assess
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
+
+    from bids_reid.surface.frame import FaceFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,3 +197,11 @@ def provenance_of(
         models=tuple(models),
         renderer=', '.join(renderers) or None,
     )
+
+
+def read_frame_of(files: ScanFiles) -> FaceFrame | None:
+    """Return the face frame of a scan; ``None`` if it failed, or shows a brain."""
+    record = read_json(files.record)
+    if 'FaceFrame' not in record or record.get('SkullStripped'):
+        return None
+    return read_frame(record)

@@ -129,7 +129,7 @@ def growth_figure(name: str, rows: Sequence[GrowthRow]) -> str:
     name
         What the figure shows, for its title; also keeps its ids apart from those of others.
     rows
-        Of one series, by size, each with a rate; those that are measured first.
+        Of one attack, by size, each with a rate; those that are measured first.
     """
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(4.8, 3.6), layout='constrained')
@@ -259,7 +259,7 @@ def _draw_intervals(
     for row in rows:
         if row.ci_low is None or row.ci_high is None or row.k > len(curve.rates):
             continue
-        if row.series == curve.series:
+        if row.attack == curve.attack:
             across = row.k * 1.04**place if n_gallery > LONG_GALLERY else row.k + 0.12 * place
             axes.vlines(across, row.ci_low, row.ci_high, color=colour, alpha=0.45, linewidth=4)
 

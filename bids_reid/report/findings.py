@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from bids_reid.records import RAW
+from bids_reid.records import RAW, AttackKey
 from bids_reid.report import words
-from bids_reid.risk.identification import IdentificationRow, Series
+from bids_reid.risk.identification import IdentificationRow
 from bids_reid.risk.strength import counted, strongest_first
+
+if TYPE_CHECKING:
+    from bids_reid.group.result import GroupResult
+    from bids_reid.risk.attacks import StrongestRow
 
 T = TypeVar('T')
 
@@ -21,7 +25,7 @@ class _Grouped(Protocol):
     def modality(self) -> str: ...
 
 
-class _InSeries(_Grouped, Protocol):
+class _OfAttack(_Grouped, Protocol):
     @property
     def extractor(self) -> str: ...
     @property
@@ -40,15 +44,17 @@ class Finding:
     n_tried: int
 
 
-def group_findings(rows: Iterable[IdentificationRow], audited: str | None = None) -> list[Finding]:
+def group_findings(result: GroupResult) -> list[Finding]:
     """Find the strongest attack on each group of scans, the most surely exposed group first.
 
-    Groups of the condition ``audited``, if it is given, come before all others.
+    Groups of the audited condition come before all others.
 
     Only the participant unit is looked at: its probes are independent, so its interval holds.
-    Which attack is the strongest, and which are not counted, `bids_reid.risk.strength` says.
+    Which attack is the strongest, and which are not counted, `bids_reid.risk.strength` says. The
+    interval is the one of ``group_strongest.tsv`` that allows for all attacks tried.
     """
-    first = [row for row in rows if row.unit == 'participant' and row.k == 1]
+    first = [row for row in result.rows if row.unit == 'participant' and row.k == 1]
+    corrected = {group_name(row): row for row in result.statistics.strongest}
     findings = []
     for group in distinct(group_name(row) for row in first):
         tried = [row for row in first if group_name(row) == group]
@@ -59,9 +65,9 @@ def group_findings(rows: Iterable[IdentificationRow], audited: str | None = None
             Finding(
                 group,
                 row,
-                _sentence(row, n_tried),
+                _sentence(row, corrected.get(group), n_tried),
                 _notes(row),
-                attack_name(row.series),
+                attack_name(row.attack),
                 n_tried=n_tried,
             )
         )
@@ -69,7 +75,7 @@ def group_findings(rows: Iterable[IdentificationRow], audited: str | None = None
     # The sort is stable: groups that are equally exposed keep their order.
     return sorted(
         findings,
-        key=lambda finding: (finding.row.condition == audited, finding.row.ci_low or 0),
+        key=lambda finding: (finding.row.condition == result.audited, finding.row.ci_low or 0),
         reverse=True,
     )
 
@@ -79,16 +85,16 @@ def group_name(line: _Grouped) -> str:
     return f'{line.modality} · {line.condition}'
 
 
-def series_of(row: _InSeries) -> Series:
-    """Return what a row is about, of any table with the columns of a `Series`."""
-    return Series(row.condition, row.modality, row.extractor, row.decision)
+def attack_of(row: _OfAttack) -> AttackKey:
+    """Return what a row is about, of any table with the columns of a `AttackKey`."""
+    return AttackKey(row.condition, row.modality, row.extractor, row.decision)
 
 
-def attack_name(series: Series) -> str:
+def attack_name(attack: AttackKey) -> str:
     """Name what was searched with; the decision only where it is not the plain one."""
-    if series.decision == 'best':
-        return series.extractor
-    return f'{series.extractor} ({series.decision})'
+    if attack.decision == 'best':
+        return attack.extractor
+    return f'{attack.extractor} ({attack.decision})'
 
 
 def distinct(values: Iterable[T]) -> list[T]:
@@ -96,7 +102,7 @@ def distinct(values: Iterable[T]) -> list[T]:
     return list(dict.fromkeys(values))
 
 
-def _sentence(row: IdentificationRow, n_tried: int) -> str:
+def _sentence(row: IdentificationRow, strongest: StrongestRow | None, n_tried: int) -> str:
     scan = row.modality if row.condition == RAW else f'{row.condition} {row.modality}'
     if not row.n_probes:
         return f'Nobody with a {scan} scan was photographed, so recognition was not measured.'
@@ -105,13 +111,26 @@ def _sentence(row: IdentificationRow, n_tried: int) -> str:
     strength = f', the strongest of {n_tried} attacks tried' if n_tried > 1 else ''
     verb = 'was' if row.n_probes == 1 else 'were'
     return (
-        f'With {attack_name(row.series)}{strength}, {row.n_correct or "none"} of '
+        f'With {attack_name(row.attack)}{strength}, {row.n_correct or "none"} of '
         f'{words.count(row.n_probes, "participant")} ({words.percent(row.rate)}, '
-        f'95% interval {words.interval(row.ci_low, row.ci_high)}) {verb} recognised at first '
+        f'{_interval(row, strongest)}) {verb} recognised at first '
         f'rank from their {scan} scan, each searched among '
         f'{words.count(row.n_gallery, "participant")}; '
         f'guessing would give {words.percent(row.chance)}.'
     )
+
+
+def _interval(row: IdentificationRow, strongest: StrongestRow | None) -> str:
+    """Quote the interval that allows for all attacks tried; it is of the people assessed."""
+    if strongest is None or (strongest.n_attacks == 1 and strongest.n_assessed == row.n_probes):
+        return f'95% interval {words.interval(row.ci_low, row.ci_high)}'
+    low, high = strongest.ci_low_corrected, strongest.ci_high_corrected
+    interval = f'95% interval {words.interval(low, high)}'
+    if strongest.n_assessed != row.n_probes:
+        interval += f' of the {strongest.n_assessed} assessed'
+    if strongest.n_attacks > 1:
+        interval += f', allowing for all {strongest.n_attacks} attacks'
+    return interval
 
 
 def _notes(row: IdentificationRow) -> tuple[str, ...]:

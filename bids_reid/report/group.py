@@ -6,20 +6,22 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from bids_reid.bids.outputs import write_text
 from bids_reid.group.result import Curve, GroupResult, PhotoLine
 from bids_reid.participant.content import ScanLine
-from bids_reid.records import RAW
+from bids_reid.records import RAW, AttackKey
 from bids_reid.report.figures import attack_styles, cmc_figure, det_figure
 from bids_reid.report.findings import (
     attack_name,
+    attack_of,
     distinct,
     group_findings,
     group_name,
-    series_of,
 )
 from bids_reid.report.html import render_page
 from bids_reid.report.statistics import (
@@ -34,7 +36,7 @@ from bids_reid.report.statistics import (
     presence_sentence,
 )
 from bids_reid.risk.controls import sort_controls
-from bids_reid.risk.identification import IdentificationRow, Series, Unit
+from bids_reid.risk.identification import IdentificationRow, Unit
 from bids_reid.risk.strength import strongest_first
 from bids_reid.risk.verification import DetRow
 
@@ -46,10 +48,10 @@ NOTABLE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesLine:
-    """A line of the table of rates: one series and unit, with a row for each k."""
+class AttackLine:
+    """A line of the table of rates: one attack and unit, with a row for each k."""
 
-    series: Series
+    attack: AttackKey
     rows: tuple[IdentificationRow, ...]
 
 
@@ -79,6 +81,11 @@ class PhotoCounts:
     unprocessed_statuses: Counter[str]
 
 
+def write_page(output_dir: Path, result: GroupResult) -> None:
+    """Write ``group.html``."""
+    write_text(output_dir / 'group.html', group_page(result))
+
+
 def group_page(content: GroupResult) -> str:
     """Return the group page as one self-contained HTML file.
 
@@ -88,7 +95,7 @@ def group_page(content: GroupResult) -> str:
     return render_page(
         'group.html.j2',
         report=content,
-        findings=group_findings(content.rows, content.audited),
+        findings=group_findings(content),
         presence=presence_sentence(content.scans, content.audited),
         completed=completed_sentence(content.scans),
         links=linked,
@@ -111,7 +118,7 @@ def _rates(content: GroupResult) -> dict[str, Any]:
         'ks': sorted({row.k for row in content.rows}),
         'figures': _figures(content.curves, content.rows),
         'most_curves': MOST_CURVES,
-        'n_photo_lines': len({row.series for row in content.rows}),
+        'n_photo_lines': len({row.attack for row in content.rows}),
         'extractors': distinct(row.extractor for row in content.rows),
         'decisions': distinct(row.decision for row in content.rows),
     }
@@ -130,10 +137,10 @@ def _photographs(photos: Sequence[PhotoLine]) -> dict[str, Any]:
 def _statistics(content: GroupResult) -> dict[str, Any]:
     """Return what stands beside the rates; details are shown of the strongest attacks only."""
     found = content.statistics
-    strongest = {series_of(row) for row in found.strongest}
+    strongest = {attack_of(row) for row in found.strongest}
 
     def of_strongest(rows: Iterable[Any]) -> list[Any]:
-        return [row for row in rows if series_of(row) in strongest]
+        return [row for row in rows if attack_of(row) in strongest]
 
     return {
         'growths': growths(content),
@@ -151,8 +158,8 @@ def _statistics(content: GroupResult) -> dict[str, Any]:
 def _det(rows: Sequence[DetRow]) -> Markup | None:
     """Draw the DET curves of the strongest attacks; nothing where nothing was compared."""
     curves = {
-        f'{group}, {attack_name(series)}': [row for row in rows if series_of(row) == series]
-        for group, series in distinct((group_name(row), series_of(row)) for row in rows)
+        f'{group}, {attack_name(attack)}': [row for row in rows if attack_of(row) == attack]
+        for group, attack in distinct((group_name(row), attack_of(row)) for row in rows)
     }
     # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.
     return Markup(det_figure('strongest attacks', curves)) if curves else None  # noqa: S704
@@ -166,17 +173,17 @@ def _remarkable(scan: ScanLine) -> bool:
 
 def _rate_groups(
     rows: Sequence[IdentificationRow],
-) -> list[tuple[str, dict[Unit, list[SeriesLine]]]]:
+) -> list[tuple[str, dict[Unit, list[AttackLine]]]]:
     """Sort the rows into lines, and the lines into groups of scans; the strongest line first."""
     groups = []
     for group in distinct(group_name(row) for row in rows):
-        units: dict[Unit, list[SeriesLine]] = {}
+        units: dict[Unit, list[AttackLine]] = {}
         for unit in UNITS:
             members = [row for row in rows if group_name(row) == group and row.unit == unit]
             lines = []
-            for series in distinct(row.series for row in members):
-                line = [row for row in members if row.series == series]
-                lines.append(SeriesLine(series, tuple(sorted(line, key=lambda row: row.k))))
+            for attack in distinct(row.attack for row in members):
+                line = [row for row in members if row.attack == attack]
+                lines.append(AttackLine(attack, tuple(sorted(line, key=lambda row: row.k))))
             order = strongest_first(
                 [line.rows[0].rate or 0 for line in lines],
                 [line.rows[0].n_gallery for line in lines],
@@ -190,17 +197,17 @@ def _figures(
     curves: Sequence[Curve], rows: Sequence[IdentificationRow]
 ) -> list[tuple[str, Markup]]:
     """Draw one CMC for each group of scans."""
-    # A series without searches has NaN for rates.
+    # A attack without searches has NaN for rates.
     drawn = [curve for curve in curves if curve.rates and not isnan(curve.rates[0])]
     independent = [row for row in rows if row.unit == 'participant']
     figures = []
-    for group in distinct(group_name(curve.series) for curve in drawn):
-        members = [curve for curve in drawn if group_name(curve.series) == group]
+    for group in distinct(group_name(curve.attack) for curve in drawn):
+        members = [curve for curve in drawn if group_name(curve.attack) == group]
         order = strongest_first(
             [curve.rates[0] for curve in members], [len(curve.rates) for curve in members]
         )
         strongest = [members[place] for place in order[:MOST_CURVES]]
-        shown = {attack_name(curve.series): curve for curve in strongest}
+        shown = {attack_name(curve.attack): curve for curve in strongest}
         # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.
         drawing = cmc_figure(group, shown, independent, attack_styles(list(shown)))
         figures.append((group, Markup(drawing)))  # noqa: S704

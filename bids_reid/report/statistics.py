@@ -13,7 +13,7 @@ from bids_reid.group.result import GroupResult
 from bids_reid.participant.content import ScanLine
 from bids_reid.records import RAW
 from bids_reid.report import words
-from bids_reid.report.findings import distinct, group_name, series_of
+from bids_reid.report.findings import attack_of, distinct, group_name
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.comparisons import ComparisonRow
 from bids_reid.risk.growth import GrowthRow
@@ -221,8 +221,8 @@ def growths(content: GroupResult) -> list[Growth]:
 
     found = []
     for strongest in content.statistics.strongest:
-        series = series_of(strongest)
-        rows = tuple(row for row in content.statistics.growth if series_of(row) == series)
+        attack = attack_of(strongest)
+        rows = tuple(row for row in content.statistics.growth if attack_of(row) == attack)
         drawn = [row for row in rows if row.rate is not None]
         group = group_name(strongest)
         # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.

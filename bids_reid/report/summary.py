@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def group_summary(content: GroupResult) -> dict[str, Any]:
     """Return the page's findings and the numbers behind them as plain JSON values."""
-    findings = group_findings(content.rows, content.audited)
+    findings = group_findings(content)
     controls = sort_controls(content.statistics.controls)
     statuses = [scan.status for scan in content.scans]
     faces = [scan.face_present for scan in content.scans]
@@ -44,7 +44,7 @@ def group_summary(content: GroupResult) -> dict[str, Any]:
         },
         'Linkage': [asdict(row) for row in content.linkage],
         'ExtractorsNotRun': dict(content.not_run),
-        'Verdict': None if content.verdict is None else asdict(content.verdict),
+        'Gate': None if content.gate is None else asdict(content.gate),
         'Reductions': [asdict(row) for row in content.reductions],
         'Identification': [asdict(row) for row in content.rows],
     }

@@ -5,32 +5,50 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bids_reid.report import words
-from bids_reid.report.findings import attack_name, distinct, group_name, series_of
+from bids_reid.report.findings import (
+    attack_name,
+    attack_of,
+    distinct,
+    group_findings,
+    group_name,
+)
 from bids_reid.report.statistics import changes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bids_reid.group.result import GroupResult
     from bids_reid.risk.identification import IdentificationRow
     from bids_reid.risk.pairing import ReductionRow
 
 _HEADER = ('scans', 'attack', 'unit', 'searches', 'gallery', 'failed')
 
 
+def result_lines(result: GroupResult) -> list[str]:
+    """Say the result in a few lines, the most important ones first and last."""
+    lines = [finding.sentence for finding in group_findings(result)]
+    if result.rows:
+        lines.append(rate_table(result.rows))
+    lines += change_lines(result.reductions)
+    if result.gate is not None:
+        lines.append(result.gate.sentence)
+    return lines
+
+
 def rate_table(rows: Sequence[IdentificationRow]) -> str:
-    """Lay out one line per series and unit: rate, count and 95% interval at every rank."""
+    """Lay out one line per attack and unit: rate, count and 95% interval at every rank."""
     ranks = sorted({row.k for row in rows})
     table = [[*_HEADER, *(f'rank {k}' for k in ranks), 'chance']]
-    for series, unit in distinct((row.series, row.unit) for row in rows):
+    for attack, unit in distinct((row.attack, row.unit) for row in rows):
         line = sorted(
-            (row for row in rows if (row.series, row.unit) == (series, unit)),
+            (row for row in rows if (row.attack, row.unit) == (attack, unit)),
             key=lambda row: row.k,
         )
         first = line[0]
         table.append(
             [
-                group_name(series),
-                attack_name(series),
+                group_name(attack),
+                attack_name(attack),
                 unit,
                 str(first.n_probes),
                 str(first.n_gallery),
@@ -56,7 +74,7 @@ def change_lines(rows: Sequence[ReductionRow]) -> list[str]:
         group, row = change.group, change.strongest
         remain = ', '.join(f'sub-{label}' for label in row.still_identified)
         lines.append(
-            f'{group}: {attack_name(series_of(row))} recognised {row.n_before} of '
+            f'{group}: {attack_name(attack_of(row))} recognised {row.n_before} of '
             f'{words.count(row.n_people, "participant")} before and {row.n_after} after '
             f'(a reduction of {words.points(row.reduction)} points, 95% interval '
             f'{words.points_interval(row.ci_low, row.ci_high)}), searched among the same people'

@@ -14,10 +14,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_reid.records import Score
+from bids_reid.records import AttackKey, Score
 from bids_reid.risk.comparisons import Outcomes
-from bids_reid.risk.identification import Series, found_at
-from bids_reid.risk.intervals import CONFIDENCE, normal_quantile, resample, wilson
+from bids_reid.risk.identification import found_at
+from bids_reid.risk.intervals import CONFIDENCE, normal_quantile, wilson
 from bids_reid.risk.strength import counted, strongest_first
 
 Level = Literal['high', 'raised', 'low', 'unknown']
@@ -41,7 +41,10 @@ class ParticipantRow:
 
 @dataclass(frozen=True, slots=True)
 class StrongestRow:
-    """A row of ``group_strongest.tsv``; fields are its columns, ``None`` is ``n/a``."""
+    """A row of ``group_strongest.tsv``; fields are its columns, ``None`` is ``n/a``.
+
+    The corrected interval is the one that page and gate quote.
+    """
 
     condition: str
     modality: str
@@ -49,42 +52,43 @@ class StrongestRow:
     decision: str
     n_attacks: int
     n_people: int
+    n_gallery: int
     n_failed_acquire: int
     n_failed_enrol: int
+    n_assessed: int
     n_correct: int
     rate: float
     ci_low: float
     ci_high: float
-    ci_low_corrected: float
-    ci_high_corrected: float
+    ci_low_corrected: float | None
+    ci_high_corrected: float | None
     quantile: float
-    seed: int | None
     note: str
 
 
-def by_group(outcomes: Outcomes) -> dict[tuple[str, str], dict[Series, Sequence[Score]]]:
-    """Sort series by condition and modality, in the order in which these first come."""
-    groups: dict[tuple[str, str], dict[Series, Sequence[Score]]] = {}
-    for series, results in outcomes.items():
-        groups.setdefault((series.condition, series.modality), {})[series] = results
+def by_group(outcomes: Outcomes) -> dict[tuple[str, str], dict[AttackKey, Sequence[Score]]]:
+    """Sort attack by condition and modality, in the order in which these first come."""
+    groups: dict[tuple[str, str], dict[AttackKey, Sequence[Score]]] = {}
+    for attack, results in outcomes.items():
+        groups.setdefault((attack.condition, attack.modality), {})[attack] = results
     return groups
 
 
 def participant_rows(
     outcomes: Outcomes,
     n_photos: Mapping[str, int],
-    n_gallery: Mapping[Series, int],
+    n_gallery: Mapping[AttackKey, int],
 ) -> list[ParticipantRow]:
     """Say for each photographed participant how exposed they are.
 
     Parameters
     ----------
     outcomes
-        Results of `mated_ranks`, unit ``participant``, per series.
+        Results of `mated_ranks`, unit ``participant``, per attack.
     n_photos
         Participant to number of photographs with a face.
     n_gallery
-        Number of people with a usable template in each series.
+        Number of people with a usable template in each attack.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def participant_rows(
     """
     rows = []
     for (condition, modality), attacks in by_group(outcomes).items():
-        galleries = [n_gallery[series] for series in attacks]
+        galleries = [n_gallery[attack] for attack in attacks]
         ranks: dict[str, list[int | None]] = {}
         for results, counts in zip(attacks.values(), counted(galleries), strict=True):
             for result in results:
@@ -130,79 +134,98 @@ def _level(ranks: Sequence[int]) -> Level:
 
 
 def strongest_attacks(
-    outcomes: Outcomes, n_gallery: Mapping[Series, int], *, seed: int = 0
+    outcomes: Outcomes,
+    n_gallery: Mapping[AttackKey, int],
+    not_assessed: Mapping[tuple[str, str], int] | None = None,
 ) -> list[StrongestRow]:
     """Pick, per condition and modality, the attack that identifies most participants.
 
-    The rate of the strongest attack is the largest of several observed ones. With intervals that
-    hold all the rates at once, the largest true rate lies between the largest lower and the
-    largest upper end; these are the corrected ends. The intervals are Wilson's with a wider
-    quantile: that of the largest deviation over all attacks in resamples of people (max-T;
-    Westfall & Young, Resampling-Based Multiple Testing, 1993), never wider than Bonferroni's.
+    It is picked after its result is known, so the corrected interval allows for all attacks that
+    count: Wilson's with Bonferroni's quantile. How much attacks agree cannot be measured where
+    next to nobody is recognised, and a bound that took it from the data could fall when one more
+    is. Participants in whose photographs no face was found, and those whose scans could not be
+    processed, tell nothing about safety, so the corrected interval is of the others; people whose
+    processed scans gave no template are among these.
 
     Parameters
     ----------
     outcomes
-        Results of `mated_ranks`, unit ``participant``, per series. Those of one group hold the
-        same people.
+        Results of `mated_ranks`, unit ``participant``, per attack. Those on one group of scans
+        hold the same people.
     n_gallery
-        Number of people with a usable template in each series.
-    seed
-        Of the bootstrap over people, which is needed where several attacks were tried.
+        Number of people with a usable template under each attack.
+    not_assessed
+        Condition and modality to the number of photographed participants whose scans all failed.
 
     Returns
     -------
     One row per condition and modality in which anybody was photographed. Which attack is the
-    strongest, and which are not counted, `bids_reid.risk.strength` says.
+    strongest, and which are not counted, `bids_reid.risk.strength` says. Without anybody assessed
+    there is no corrected interval.
+
+    Raises
+    ------
+    ValueError
+        Attacks on the same scans were tried on different people.
     """
     rows = []
-    for attacks in by_group(outcomes).values():
+    for group, attacks in by_group(outcomes).items():
         tried = _counted_attacks(attacks, n_gallery)
-        if not tried:
-            continue
-        found = _same_people(tried)
-        rates = found.mean(axis=0)
-        best = strongest_first(rates.tolist(), [n_gallery[series] for series in tried])[0]
-        series, results = list(tried.items())[best]
-        statuses = [result.status for result in results]
-        own = wilson(rates[best], len(found))
-        quantile = simultaneous_quantile(found, seed)
-        together = wilson(rates, len(found), quantile)
-        several = len(tried) > 1
-        rows.append(
-            StrongestRow(
-                **asdict(series),
-                n_attacks=len(tried),
-                n_people=len(found),
-                n_failed_acquire=statuses.count('no_face'),
-                n_failed_enrol=statuses.count('no_template'),
-                n_correct=int(found[:, best].sum()),
-                rate=float(rates[best]),
-                ci_low=float(own[0]),
-                ci_high=float(own[1]),
-                ci_low_corrected=float(together[0].max()),
-                ci_high_corrected=float(together[1].max()),
-                quantile=quantile,
-                seed=seed if several else None,
-                note=f'strongest of {len(tried)} attacks, picked after their results were known'
-                if several
-                else 'the only attack tried',
-            )
-        )
+        if tried:
+            rows.append(_strongest(tried, n_gallery, (not_assessed or {}).get(group, 0)))
     return rows
 
 
+def _strongest(
+    tried: Outcomes, n_gallery: Mapping[AttackKey, int], not_assessed: int
+) -> StrongestRow:
+    """Make the row of one group of scans."""
+    identified = _identified(tried)
+    rates = identified.mean(axis=0)
+    best = strongest_first(rates.tolist(), [n_gallery[attack] for attack in tried])[0]
+    attack, results = list(tried.items())[best]
+    statuses = [result.status for result in results]
+    n_people, n_correct = len(results), int(identified[:, best].sum())
+    n_failed_acquire = statuses.count('no_face')
+    n_assessed = max(n_people - n_failed_acquire - not_assessed, n_correct)
+    quantile = normal_quantile(1 - (1 - CONFIDENCE) / len(tried))
+    low, high = wilson(rates[best], n_people)
+    corrected: tuple[float | None, float | None] = (None, None)
+    if n_assessed:
+        ends = wilson(n_correct / n_assessed, n_assessed, quantile)
+        corrected = float(ends[0]), float(ends[1])
+    return StrongestRow(
+        **asdict(attack),
+        n_attacks=len(tried),
+        n_people=n_people,
+        n_gallery=n_gallery[attack],
+        n_failed_acquire=n_failed_acquire,
+        n_failed_enrol=statuses.count('no_template'),
+        n_assessed=n_assessed,
+        n_correct=n_correct,
+        rate=float(rates[best]),
+        ci_low=float(low),
+        ci_high=float(high),
+        ci_low_corrected=corrected[0],
+        ci_high_corrected=corrected[1],
+        quantile=quantile,
+        note=f'strongest of {len(tried)} attacks, picked after their results were known'
+        if len(tried) > 1
+        else 'the only attack tried',
+    )
+
+
 def _counted_attacks(
-    attacks: Outcomes, n_gallery: Mapping[Series, int]
-) -> dict[Series, Sequence[Score]]:
+    attacks: Outcomes, n_gallery: Mapping[AttackKey, int]
+) -> dict[AttackKey, Sequence[Score]]:
     """Those of a group that count; if none does, all in which anybody was photographed."""
-    tried = {series: results for series, results in attacks.items() if results}
-    counts = counted([n_gallery[series] for series in tried])
-    kept = [series for series, one in zip(tried, counts, strict=True) if one]
-    return {series: tried[series] for series in kept or tried}
+    tried = {attack: results for attack, results in attacks.items() if results}
+    counts = counted([n_gallery[attack] for attack in tried])
+    kept = [attack for attack, one in zip(tried, counts, strict=True) if one]
+    return {attack: tried[attack] for attack in kept or tried}
 
 
-def _same_people(attacks: Outcomes) -> NDArray[np.float64]:
+def _identified(attacks: Outcomes) -> NDArray[np.float64]:
     """Whether each person was first under each attack, (n_people, n_attacks).
 
     Raises
@@ -219,36 +242,3 @@ def _same_people(attacks: Outcomes) -> NDArray[np.float64]:
             raise ValueError('attacks on the same scans were tried on different people')
         columns.append(found_at(ordered, [1])[:, 0])
     return np.stack(columns, axis=1).astype(np.float64)
-
-
-def simultaneous_quantile(found: NDArray[np.float64], seed: int) -> float:
-    """How many standard errors hold all rates at once with 95%.
-
-    Parameters
-    ----------
-    found
-        Shape (n_people, n_rates), 0 or 1.
-    seed
-        Of the bootstrap over people.
-
-    Returns
-    -------
-    Between the quantile of one rate, 1.96, and Bonferroni's.
-    """
-    from scipy import special
-
-    n_people, n_rates = found.shape
-    single, bonferroni = normal_quantile(), normal_quantile(1 - (1 - CONFIDENCE) / n_rates)
-    rates = found.mean(axis=0)
-    varies = (rates > 0) & (rates < 1)
-    if n_rates == 1 or not varies.any():
-        return bonferroni
-    weights = resample(n_people, seed)
-    deviations = np.abs(weights @ found[:, varies] / n_people - rates[varies])
-    errors = np.sqrt(rates[varies] * (1 - rates[varies]) / n_people)
-    largest = np.sort((deviations / errors).max(axis=1))
-    # a rate of 0 or 1 shows no correlation with the others: the worst case is added for each
-    beyond = 1 - np.arange(1, len(largest) + 1) / len(largest)
-    beyond += (~varies).sum() * 2 * special.ndtr(-largest)
-    enough = largest[beyond <= 1 - CONFIDENCE]
-    return float(np.clip(enough.min(initial=bonferroni), single, bonferroni))

@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from bids_reid.records import Score
-from bids_reid.risk.identification import Series, found_at, wilson_interval
+from bids_reid.records import AttackKey, Score
+from bids_reid.risk.identification import found_at, wilson_interval
 
 MIN_GROUP = 10
 BAND_YEARS = 10
@@ -43,7 +43,7 @@ class BreakdownRow:
 
 def breakdown_rows(
     results: Sequence[Score],
-    series: Series,
+    attack: AttackKey,
     variables: Mapping[str, Mapping[str, str]],
 ) -> list[BreakdownRow]:
     """Rank-1 rate per group of participants, with Wilson's 95% interval.
@@ -52,7 +52,7 @@ def breakdown_rows(
     ----------
     results
         Of `mated_ranks`, unit ``participant``; failures count as not identified.
-    series
+    attack
         What the rows are about.
     variables
         Name of a column of ``participants.tsv`` to the value of each participant, as text.
@@ -75,25 +75,25 @@ def breakdown_rows(
         names = sorted(members, key=_in_order)
         small = [name for name in names if len(members[name]) < MIN_GROUP]
         rows += [
-            _row(series, variable, name, None, members[name])
+            _row(attack, variable, name, None, members[name])
             for name in names
             if name not in small
         ]
         if small:
             rest = [result for name in small for result in members[name]]
-            rows.append(_row(series, variable, POOLED, '; '.join(small), rest))
+            rows.append(_row(attack, variable, POOLED, '; '.join(small), rest))
     return rows
 
 
 def _row(
-    series: Series, variable: str, group: str, pooled: str | None, results: Sequence[Score]
+    attack: AttackKey, variable: str, group: str, pooled: str | None, results: Sequence[Score]
 ) -> BreakdownRow:
     n, statuses = len(results), [result.status for result in results]
     n_correct = int(found_at(results, [1]).sum())
     enough = n >= MIN_GROUP
     low, high = wilson_interval(n_correct, n)
     return BreakdownRow(
-        **asdict(series),
+        **asdict(attack),
         variable=variable,
         group=group,
         pooled=pooled,

@@ -1,6 +1,6 @@
 """Is one attack, or one condition, really different from another? Paired on the same people.
 
-All comparisons are of the rank-1 identification of the same participants under two series that
+All comparisons are of the rank-1 identification of the same participants under two attack that
 differ in one thing only: condition, modality, extractor or decision.
 """
 
@@ -12,14 +12,13 @@ from itertools import combinations
 
 import numpy as np
 
-from bids_reid.records import Score
-from bids_reid.risk.identification import Series
+from bids_reid.records import AttackKey, Score
 from bids_reid.risk.intervals import wilson
 
-Outcomes = Mapping[Series, Sequence[Score]]
-"""Results of `mated_ranks` with the unit ``participant``, per series."""
+Outcomes = Mapping[AttackKey, Sequence[Score]]
+"""Results of `mated_ranks` with the unit ``participant``, per attack."""
 
-FACTORS = tuple(entry.name for entry in fields(Series))
+FACTORS = tuple(entry.name for entry in fields(AttackKey))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class ComparisonRow:
 
 
 def comparison_rows(outcomes: Outcomes, factors: Sequence[str] = FACTORS) -> list[ComparisonRow]:
-    """Compare all series that differ in one factor, by the exact McNemar test.
+    """Compare all attacks that differ in one factor, by the exact McNemar test.
 
     McNemar's test asks whether those found under ``a`` only are as many as those found under ``b``
     only; exact means by the binomial law (Fay & Lumbard, Stat. Med. 40:1147-1159, 2021). P-values
@@ -62,7 +61,7 @@ def comparison_rows(outcomes: Outcomes, factors: Sequence[str] = FACTORS) -> lis
     Parameters
     ----------
     outcomes
-        Participants' results per series. Those who were searched under both are compared,
+        Participants' results per attack. Those who were searched under both are compared,
         failures among them, as not identified.
     factors
         What to compare.
@@ -74,8 +73,8 @@ def comparison_rows(outcomes: Outcomes, factors: Sequence[str] = FACTORS) -> lis
     there was none.
     """
     found = {
-        series: {result.participant: result.rank == 1 for result in results}
-        for series, results in outcomes.items()
+        attack: {result.participant: result.rank == 1 for result in results}
+        for attack, results in outcomes.items()
     }
     rows: list[ComparisonRow] = []
     for factor in factors:
@@ -92,9 +91,9 @@ def comparison_rows(outcomes: Outcomes, factors: Sequence[str] = FACTORS) -> lis
     return rows
 
 
-def _pairs(series: Sequence[Series], factor: str) -> Iterator[tuple[Series, Series]]:
+def _pairs(attack: Sequence[AttackKey], factor: str) -> Iterator[tuple[AttackKey, AttackKey]]:
     """Pairs that differ in the factor and in nothing else."""
-    for first, second in combinations(series, 2):
+    for first, second in combinations(attack, 2):
         one, other = asdict(first), asdict(second)
         if [name for name in one if one[name] != other[name]] == [factor]:
             yield first, second
@@ -102,8 +101,8 @@ def _pairs(series: Sequence[Series], factor: str) -> Iterator[tuple[Series, Seri
 
 def _compare(
     factor: str,
-    first: Series,
-    second: Series,
+    first: AttackKey,
+    second: AttackKey,
     found_a: Mapping[str, bool],
     found_b: Mapping[str, bool],
 ) -> ComparisonRow:

@@ -18,17 +18,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_reid.risk.identification import (
-    Probe,
-    Searches,
-    Series,
-    mated_ranks,
-    probes,
-    rate_intervals,
-)
+from bids_reid.records import AttackKey
+from bids_reid.risk.identification import Probe, Searches, mated_ranks, probes, rate_intervals
 
 Control = Literal['negative', 'positive']
-Verdict = Literal['ok', 'not_ok']
+Outcome = Literal['ok', 'not_ok']
 N_PERMUTATIONS = 2_000
 N_CHECKS = 3
 # a true control should not be doubted in one run of twenty
@@ -57,7 +51,7 @@ class ControlRow:
     chance: float | None
     n_permutations: int | None
     seed: int | None
-    verdict: Verdict | None
+    verdict: Outcome | None
     reason: str | None
 
 
@@ -78,7 +72,7 @@ class Controls:
 
 def negative_control(
     searches: Searches,
-    series: Series,
+    attack: AttackKey,
     *,
     seed: int = 0,
     n_permutations: int = N_PERMUTATIONS,
@@ -89,7 +83,7 @@ def negative_control(
     ----------
     searches
         Photographs and scans of one group.
-    series
+    attack
         What the row is about.
     seed
         Of the permutations.
@@ -113,7 +107,7 @@ def negative_control(
             columns.append(probe.column)
             tops.append(_only_best(probe))
     n_gallery = len(searches.gallery)
-    row = _empty_row(asdict(series), 'negative', n_probes, n_probes, n_gallery)
+    row = _empty_row(asdict(attack), 'negative', n_probes, n_probes, n_gallery)
     if not columns:
         return replace(row, reason='nobody could be searched for')
     if n_gallery == 1:
@@ -270,7 +264,7 @@ def sort_controls(rows: Sequence[ControlRow]) -> Controls:
 
 
 def _empty_row(
-    series: Mapping[str, str | None],
+    attack: Mapping[str, str | None],
     control: Control,
     n_probes: int,
     n_people: int,
@@ -278,7 +272,7 @@ def _empty_row(
 ) -> ControlRow:
     """Make a row without a result."""
     return ControlRow(
-        **series,  # type: ignore[arg-type]
+        **attack,  # type: ignore[arg-type]
         control=control,
         n_probes=n_probes,
         n_people=n_people,

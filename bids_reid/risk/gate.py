@@ -7,20 +7,20 @@ assessed, people without a result and controls that failed never make one.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bids_reid.risk.identification import IdentificationRow
-from bids_reid.risk.intervals import CONFIDENCE, normal_quantile, wilson
-from bids_reid.risk.strength import MIN_GALLERY, counted, strongest_first
+from bids_reid.risk.attacks import StrongestRow
+from bids_reid.risk.intervals import normal_quantile
+from bids_reid.risk.strength import MIN_GALLERY
 
 NO_FINDINGS = 'no findings'
 """The only verdict on a scan that counts as safe."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Gate:
     """Whether the risk of a condition is within the limit, and the numbers behind it.
 
     Attributes
@@ -75,74 +75,52 @@ def people_needed(max_risk: float, quantile: float | None = None) -> int | None:
     return max(1, math.ceil(z**2 * (1 - max_risk) / max_risk - 1e-9))
 
 
-def risk_verdict(
-    rows: Iterable[IdentificationRow],
-    *,
-    condition: str,
-    max_risk: float,
-    not_assessed: Mapping[str, int] | None = None,
-) -> Verdict:
+def risk_gate(
+    rows: Iterable[StrongestRow], *, condition: str, modalities: Iterable[str], max_risk: float
+) -> Gate:
     """Judge a condition by the strongest attack on each of its groups of scans.
 
-    The worst group decides: an attacker takes the modality that gives most away. Which attack is
-    the strongest, and which are not counted, `bids_reid.risk.strength` says. It was picked after
-    its result was known, so the interval allows for all attacks that count (Bonferroni: how much
-    attacks agree cannot be measured where next to nobody is recognised, and a bound that took it
-    from the data could fall when one more is). Participants in
-    whose photographs no face was found, and those whose scans could not be processed, are left
-    out of n, as they tell nothing about safety. People whose processed scans gave no template
-    stay in it.
+    The worst group decides: an attacker takes the modality that gives most away.
 
     Parameters
     ----------
     rows
-        Rows of all series; participant unit and rank 1 are looked at.
-    condition, max_risk
-        What is audited, and the limit.
-    not_assessed
-        Modality to the number of photographed participants whose scans all failed.
+        Of all conditions; their corrected interval is compared with the limit.
+    condition, modalities, max_risk
+        What is audited, and the limit. A modality in which nobody was photographed is never
+        within it.
     """
-    groups: dict[str, list[IdentificationRow]] = {}
-    for row in rows:
-        if (row.condition, row.unit, row.k) == (condition, 'participant', 1):
-            groups.setdefault(row.modality, []).append(row)
-    left_out = not_assessed or {}
-    worst: Verdict | None = None
-    for modality, tried in groups.items():
-        galleries = [row.n_gallery for row in tried]
-        n_tried = sum(counted(galleries)) or len(tried)
-        z = normal_quantile(1 - (1 - CONFIDENCE) / n_tried)
-        row = tried[strongest_first([row.rate or 0 for row in tried], galleries)[0]]
-        verdict = _judge(row, max_risk, left_out.get(modality, 0), n_tried, z)
-        if worst is None or (verdict.ci_high or 1) > (worst.ci_high or 1):
-            worst = verdict
-    if worst is None:
-        return _nobody(condition, max_risk, None, people_needed(max_risk))
-    return worst
+    attacked = {row.modality: row for row in rows if row.condition == condition}
+    gates = [
+        _judged(attacked[modality], max_risk)
+        if modality in attacked
+        else _nobody(condition, modality, max_risk)
+        for modality in sorted(set(modalities) | set(attacked))
+    ]
+    if not gates:
+        return _nobody(condition, None, max_risk)
+    return max(gates, key=lambda gate: gate.ci_high or 1)
 
 
-def _judge(
-    row: IdentificationRow, max_risk: float, not_assessed: int, n_tried: int, z: float
-) -> Verdict:
-    n = max(row.n_probes - row.n_failed_acquire - not_assessed, row.n_correct)
-    needed = people_needed(max_risk, z)
-    n_searched = row.n_probes - row.n_failed_acquire - row.n_failed_enrol
-    if not n or not n_searched or row.n_gallery < MIN_GALLERY:
-        return _nobody(row.condition, max_risk, row, needed)
-    high = float(wilson(row.n_correct / n, n, z)[1])
+def _judged(row: StrongestRow, max_risk: float) -> Gate:
+    n, high = row.n_assessed, row.ci_high_corrected
+    needed = people_needed(max_risk, row.quantile)
+    n_searched = row.n_people - row.n_failed_acquire - row.n_failed_enrol
+    if high is None or not n_searched or row.n_gallery < MIN_GALLERY:
+        return _nobody(row.condition, row.modality, max_risk, row)
     too_few = needed is None or n < needed
-    said = _said(row, n, max(row.n_failed_enrol - not_assessed, 0), n_tried, high)
+    result = _result(row, high)
     if too_few:
         enough = f'at least {needed}' if needed else 'no number of'
         sentence = (
-            f'Not passed: {said}. With {n} participants nothing can show a risk of at most '
+            f'Not passed: {result}. With {n} participants nothing can show a risk of at most '
             f'{max_risk:.1%}; {enough} would be {"needed" if needed else "enough"}.'
         )
     elif high > max_risk:
-        sentence = f'Not passed: {said}, which is above the limit of {max_risk:.1%}.'
+        sentence = f'Not passed: {result}, which is above the limit of {max_risk:.1%}.'
     else:
-        sentence = f'Passed: {said}, which is within the limit of {max_risk:.1%}.'
-    return Verdict(
+        sentence = f'Passed: {result}, which is within the limit of {max_risk:.1%}.'
+    return Gate(
         passed=not too_few and high <= max_risk,
         kind='risk',
         condition=row.condition,
@@ -159,22 +137,26 @@ def _judge(
     )
 
 
-def _said(row: IdentificationRow, n: int, n_not_enrolled: int, n_tried: int, high: float) -> str:
+def _result(row: StrongestRow, high: float) -> str:
+    """Say how many were recognised by which attack."""
     attack = f'{row.extractor} ({row.decision})'
-    several = n_tried > 1
-    who = f'{attack}, the strongest of {n_tried} attacks,' if several else attack
+    several = row.n_attacks > 1
+    who = f'{attack}, the strongest of {row.n_attacks} attacks,' if several else attack
+    not_processed = row.n_people - row.n_failed_acquire - row.n_assessed
+    n_not_enrolled = max(row.n_failed_enrol - not_processed, 0)
     without = f' ({n_not_enrolled} of whom could not be enrolled)' if n_not_enrolled else ''
     return (
-        f'{who} recognised {row.n_correct} of {n} participants{without} from {row.condition} '
-        f'{row.modality} scans, at most {high:.1%} with 95% confidence'
+        f'{who} recognised {row.n_correct} of {row.n_assessed} participants{without} from '
+        f'{row.condition} {row.modality} scans, at most {high:.1%} with 95% confidence'
         f'{", allowing for all attacks" if several else ""}'
     )
 
 
 def _nobody(
-    condition: str, max_risk: float, row: IdentificationRow | None, needed: int | None
-) -> Verdict:
-    return Verdict(
+    condition: str, modality: str | None, max_risk: float, row: StrongestRow | None = None
+) -> Gate:
+    scan = f'{condition} {modality} scan' if modality else f'{condition} scan'
+    return Gate(
         passed=False,
         kind='risk',
         condition=condition,
@@ -183,20 +165,18 @@ def _nobody(
         n_exposed=0,
         rate=None,
         ci_high=None,
-        n_needed=needed,
-        modality=row.modality if row else None,
+        n_needed=people_needed(max_risk, row.quantile if row else None),
+        modality=modality,
         extractor=row.extractor if row else None,
         decision=row.decision if row else None,
         sentence=(
-            f'Not passed: nobody with a {condition} {row.modality + " " if row else ""}scan could '
-            'be searched for among others with a photograph, so the risk is not known.'
+            f'Not passed: nobody with a {scan} could be searched for among others with a '
+            'photograph, so the risk is not known.'
         ),
     )
 
 
-def presence_verdict(
-    verdicts: Sequence[str | None], *, condition: str, max_risk: float
-) -> Verdict:
+def presence_gate(verdicts: Sequence[str | None], *, condition: str, max_risk: float) -> Gate:
     """Judge a condition by what is left of faces on its scans, without photographs.
 
     Parameters
@@ -218,7 +198,7 @@ def presence_verdict(
             f'not be assessed, which is {"within" if passed else "above"} the limit of '
             f'{max_risk:.1%}; no photographs were searched with.'
         )
-    return Verdict(
+    return Gate(
         passed=passed,
         kind='presence',
         condition=condition,
@@ -235,12 +215,12 @@ def presence_verdict(
     )
 
 
-def doubted(verdict: Verdict, doubts: Sequence[str]) -> Verdict:
-    """Take a pass back for reasons that the numbers of a verdict do not hold, and say them."""
+def doubted(gate: Gate, doubts: Sequence[str]) -> Gate:
+    """Take a pass back for reasons that its numbers do not hold, and say them."""
     if not doubts:
-        return verdict
-    said = verdict.sentence.removeprefix('Passed: ').removeprefix('Not passed: ')
-    link = 'But' if verdict.passed else 'Besides,'
+        return gate
+    result = gate.sentence.removeprefix('Passed: ').removeprefix('Not passed: ')
+    link = 'But' if gate.passed else 'Besides,'
     return replace(
-        verdict, passed=False, sentence=f'Not passed: {said} {link} {", and ".join(doubts)}.'
+        gate, passed=False, sentence=f'Not passed: {result} {link} {", and ".join(doubts)}.'
     )

@@ -22,7 +22,8 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_reid.risk.identification import Probe, Searches, Series, mated_ranks, probes
+from bids_reid.records import AttackKey
+from bids_reid.risk.identification import Probe, Searches, mated_ranks, probes
 from bids_reid.risk.intervals import CONFIDENCE, wilson
 from bids_reid.risk.tails import NODE_WEIGHTS, NODES, Tail, draw_tails
 
@@ -82,7 +83,7 @@ class _Spread:
 
 
 def growth_rows(
-    searches: Searches, series: Series, *, seed: int = 0, sizes: Sequence[int] = LARGE_GALLERIES
+    searches: Searches, attack: AttackKey, *, seed: int = 0, sizes: Sequence[int] = LARGE_GALLERIES
 ) -> list[GrowthRow]:
     """Rank-1 rate against the number of people in the gallery, of the unit ``participant``.
 
@@ -90,7 +91,7 @@ def growth_rows(
     ----------
     searches
         Photographs and scans of one group.
-    series
+    attack
         What the rows are about.
     seed
         Of the draws from the posterior; written into the extrapolated rows.
@@ -108,7 +109,7 @@ def growth_rows(
     beaten = np.array([result.rank - 1 for result in results if result.rank], dtype=np.int64)
     n_probes = len(results)
     empty = GrowthRow(
-        **asdict(series),
+        **asdict(attack),
         n_gallery=0,
         measured='yes',
         n_probes=n_probes,

@@ -19,7 +19,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_reid.records import Score
+from bids_reid.records import AttackKey, Score
 from bids_reid.risk.intervals import effective_interval, resample, wilson
 
 Unit = Literal['photo', 'participant']
@@ -95,16 +95,6 @@ class Searches:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
-    """What was searched and how: the columns that tell one result from another."""
-
-    condition: str
-    modality: str
-    extractor: str
-    decision: str
-
-
-@dataclass(frozen=True, slots=True)
 class IdentificationRow:
     """A row of ``group_identification.tsv``; fields are its columns, ``None`` is ``n/a``."""
 
@@ -128,9 +118,9 @@ class IdentificationRow:
     seed: int | None = None
 
     @property
-    def series(self) -> Series:
-        """The columns that this row shares with the others of its series."""
-        return Series(self.condition, self.modality, self.extractor, self.decision)
+    def attack(self) -> AttackKey:
+        """The columns that this row shares with the others of its attack."""
+        return AttackKey(self.condition, self.modality, self.extractor, self.decision)
 
 
 def participant_scores(searches: Searches) -> NDArray[np.float32]:
@@ -314,7 +304,7 @@ def _ranked(probe: Probe) -> Score:
 
 def identification_rows(
     results: Sequence[Score],
-    series: Series,
+    attack: AttackKey,
     *,
     unit: Unit,
     n_gallery: int,
@@ -331,8 +321,8 @@ def identification_rows(
     Parameters
     ----------
     results
-        All mated searches of the series, failures among them, from :func:`mated_ranks`.
-    series
+        All mated searches of the attack, failures among them, from :func:`mated_ranks`.
+    attack
         What the rows are about.
     unit
         The unit that ``results`` were made with.
@@ -356,10 +346,10 @@ def identification_rows(
     intervals = rate_intervals(correct, [result.participant for result in results], seed)
     return [
         IdentificationRow(
-            condition=series.condition,
-            modality=series.modality,
-            extractor=series.extractor,
-            decision=series.decision,
+            condition=attack.condition,
+            modality=attack.modality,
+            extractor=attack.extractor,
+            decision=attack.decision,
             unit=unit,
             k=k,
             n_probes=n_probes,
@@ -432,7 +422,7 @@ def cmc(results: Sequence[Score], n_gallery: int) -> NDArray[np.float64]:
     Parameters
     ----------
     results
-        All mated searches of a series, failures among them.
+        All mated searches of a attack, failures among them.
     n_gallery
         Number of participants with a usable template.
 

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_reid.risk.identification import Searches, Series, mated_ranks
+from bids_reid.records import AttackKey
+from bids_reid.risk.identification import Searches, mated_ranks
 from bids_reid.risk.intervals import N_RESAMPLES, effective_interval, resample
 
 FALSE_POSITIVE_RATES = (0.1, 0.01)
@@ -45,7 +46,7 @@ class OpenSetRow:
 
 def openset_rows(
     searches: Searches,
-    series: Series,
+    attack: AttackKey,
     *,
     seed: int = 0,
     rates: Sequence[float] = FALSE_POSITIVE_RATES,
@@ -56,7 +57,7 @@ def openset_rows(
     ----------
     searches
         Photographs and scans of one group, and its ``distractors``.
-    series
+    attack
         What the rows are about.
     seed
         Of the bootstrap, in which participants with their photographs and, apart from them,
@@ -91,7 +92,7 @@ def openset_rows(
             low, high = (float(end) for end in ends)
         rows.append(
             OpenSetRow(
-                **asdict(series),
+                **asdict(attack),
                 fpir=rate,
                 n_probes=len(hits),
                 n_people=len(names),

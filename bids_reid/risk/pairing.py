@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_reid.records import Score
+from bids_reid.records import AttackKey, Score
 from bids_reid.risk.comparisons import comparison_rows
-from bids_reid.risk.identification import Searches, Series, mated_ranks
+from bids_reid.risk.identification import Searches, mated_ranks
 from bids_reid.risk.strength import MIN_GALLERY
 
 
@@ -64,9 +64,6 @@ class ReductionRow:
 
 def restrict(searches: Searches, scans: NDArray[np.bool_]) -> Searches:
     """Keep some scans, and of the photographs those of their participants.
-
-    Ranks hold as they are: a score that was made exact for the whole gallery, as every one on
-    which a rank depends is, stays exact in a part of it.
 
     Parameters
     ----------
@@ -119,10 +116,9 @@ def still_identified(pairs: Sequence[Pair], k: int = 1) -> tuple[str, ...]:
 def reduction_row(
     before: Searches,
     after: Searches,
-    series: Series,
+    attack: AttackKey,
     *,
     baseline: str,
-    counts: bool = True,
 ) -> ReductionRow:
     """Compare the rank-1 identification of the same participants in two conditions.
 
@@ -132,27 +128,27 @@ def reduction_row(
     ----------
     before, after
         Searches of the same photographs among the same people's scans in the conditions
-        ``baseline`` and ``series.condition``, as `restrict` makes them.
-    series
+        ``baseline`` and ``attack.condition``, as `restrict` makes them.
+    attack
         What was searched after, and how.
     baseline
         Name of the condition before.
-    counts
-        Whether the gallery after is as large as those of the other attacks, more or less
-        (`bids_reid.risk.strength`): if not, who is identified is not named, nor is it if there
-        are too few people.
+
+    Returns
+    -------
+    Nobody is named as still identified in a gallery with too few people.
     """
     results = [mated_ranks(searches, 'participant') for searches in (before, after)]
     pairs = pair_searches(*results)
-    both = {replace(series, condition=baseline): results[0], series: results[1]}
+    both = {replace(attack, condition=baseline): results[0], attack: results[1]}
     row = next(iter(comparison_rows(both, factors=('condition',))), None)
-    counts = counts and len(after.gallery) >= MIN_GALLERY
+    enough = len(after.gallery) >= MIN_GALLERY
     return ReductionRow(
         baseline=baseline,
-        condition=series.condition,
-        modality=series.modality,
-        extractor=series.extractor,
-        decision=series.decision,
+        condition=attack.condition,
+        modality=attack.modality,
+        extractor=attack.extractor,
+        decision=attack.decision,
         n_people=len(pairs),
         n_gallery_before=len(before.gallery),
         n_gallery_after=len(after.gallery),
@@ -167,7 +163,7 @@ def reduction_row(
         ci_high=row.ci_high if row else None,
         relative_reduction=row.relative_reduction if row else None,
         p=row.p if row else None,
-        still_identified=still_identified(pairs) if counts else (),
+        still_identified=still_identified(pairs) if enough else (),
     )
 
 

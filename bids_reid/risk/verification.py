@@ -16,7 +16,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_reid.risk.identification import Searches, Series, probes
+from bids_reid.records import AttackKey
+from bids_reid.risk.identification import Searches, probes
 from bids_reid.risk.intervals import effective_interval, people_groups, resample
 
 FALSE_MATCH_RATES = (0.1, 0.01, 0.001)
@@ -176,7 +177,7 @@ def count_comparisons(searches: Searches, seed: int = 0) -> Verification:
     )
 
 
-def det_rows(counts: Verification, series: Series) -> list[DetRow]:
+def det_rows(counts: Verification, attack: AttackKey) -> list[DetRow]:
     """Corners of the DET curve (ISO/IEC 19795-1), thresholds ascending.
 
     Between two of them FNMR stays as it is at the second and FMR falls from the first's to the
@@ -185,12 +186,12 @@ def det_rows(counts: Verification, series: Series) -> list[DetRow]:
     if not counts.n_nonmated:
         return []
     points = dict.fromkeys(zip(*(values.tolist() for values in counts.det()), strict=True))
-    return [DetRow(**asdict(series), fmr=fmr, fnmr=fnmr) for fmr, fnmr in points]
+    return [DetRow(**asdict(attack), fmr=fmr, fnmr=fnmr) for fmr, fnmr in points]
 
 
 def verification_rows(
     counts: Verification,
-    series: Series,
+    attack: AttackKey,
     *,
     seed: int = 0,
     rates: Sequence[float] = FALSE_MATCH_RATES,
@@ -201,7 +202,7 @@ def verification_rows(
     ----------
     counts
         From :func:`count_comparisons`.
-    series
+    attack
         What the rows are about.
     seed
         Of the bootstrap over people.
@@ -228,7 +229,7 @@ def verification_rows(
         rejected = None if rate is None else rate * n_mated + n_failed
         rows.append(
             VerificationRow(
-                **asdict(series),
+                **asdict(attack),
                 measure=measure,
                 fmr=target,
                 n_mated=n_mated,

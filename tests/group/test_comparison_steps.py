@@ -13,9 +13,9 @@ from bids_reid.group.comparison_steps import judge
 from bids_reid.group.result import PhotoLine
 from bids_reid.participant.content import ScanLine
 from bids_reid.participant.library import EnrolledScan
-from bids_reid.records import Score
+from bids_reid.records import AttackKey, Score
 from bids_reid.risk.controls import ControlRow
-from bids_reid.risk.identification import Series, identification_rows
+from bids_reid.risk.identification import identification_rows
 
 if TYPE_CHECKING:
     from bids_reid.risk.gate import Verdict
@@ -42,7 +42,7 @@ def judged(n_versions: int = N, *, photos: bool = True, **options: object) -> Ve
     scans += [scan(label, 'defaced') for label in PEOPLE[:n_versions]]
     rows = identification_rows(
         [Score(label, '', 'ok', rank=9) for label in PEOPLE[:n_versions]],
-        Series('defaced', 'T1w', 'orb', 'best'),
+        AttackKey('defaced', 'T1w', 'orb', 'best'),
         unit='participant',
         n_gallery=n_versions,
     )

@@ -21,21 +21,16 @@ from bids_reid.participant.content import (
     TemplateLine,
     ViewLine,
 )
-from bids_reid.records import Score
+from bids_reid.records import AttackKey, Score
 from bids_reid.report.findings import group_findings
 from bids_reid.report.group import group_page
 from bids_reid.report.participant import participant_page
 from bids_reid.report.summary import group_summary
-from bids_reid.risk.identification import (
-    IdentificationRow,
-    Series,
-    cmc,
-    identification_rows,
-)
+from bids_reid.risk.identification import IdentificationRow, cmc, identification_rows
 from bids_reid.views.cameras import standard_views
 
 NASTY = '<script>alert("x")</script>&$a_b$'
-SERIES = Series('raw', 'T1w', 'face_recognition', 'best')
+SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
 PROVENANCE = Provenance(
     version='0.1.0',
     command='bids-reid in out group --photos "my photos"',
@@ -104,11 +99,11 @@ def make_results(n_found, n_probes, *, n_no_face=0, n_no_template=0):
     return tuple(results + failed)
 
 
-def make_report(results, n_gallery, series=SERIES, **changes):
+def make_report(results, n_gallery, attack=SERIES, **changes):
     rows = [
         row
         for unit in ('participant', 'photo')
-        for row in identification_rows(results, series, unit=unit, n_gallery=n_gallery)
+        for row in identification_rows(results, attack, unit=unit, n_gallery=n_gallery)
     ]
     values = {
         'dataset': 'demo',
@@ -116,7 +111,7 @@ def make_report(results, n_gallery, series=SERIES, **changes):
         'provenance': PROVENANCE,
         'photos': (PhotoLine('sub-01_photo.jpg', '01', True, True, 'ok'),),
         'rows': tuple(rows),
-        'curves': (Curve(series, tuple(cmc(results, n_gallery).tolist())),),
+        'curves': (Curve(attack, tuple(cmc(results, n_gallery).tolist())),),
     }
     return GroupResult(**(values | changes))
 
@@ -180,7 +175,7 @@ def test_edge_cases_are_said_in_words(results, n_gallery, sentence, note):
 def test_strongest_attack_on_the_most_exposed_scans_comes_first():
     """Otherwise a weak attack hides the risk that a stronger one has shown."""
     report = combine(
-        make_report(make_results(1, 20), 20, Series('defaced', 'T1w', 'sift', 'best')),
+        make_report(make_results(1, 20), 20, AttackKey('defaced', 'T1w', 'sift', 'best')),
         make_report(make_results(3, 20), 20),
         make_report(make_results(9, 20), 20, replace(SERIES, decision='svm')),
     )
@@ -227,7 +222,7 @@ def test_every_word_of_the_user_is_escaped():
     report = make_report(
         results,
         2,
-        Series(NASTY, NASTY, NASTY, NASTY),
+        AttackKey(NASTY, NASTY, NASTY, NASTY),
         dataset=NASTY,
         scans=(ScanLine(NASTY, NASTY, NASTY, NASTY, NASTY, 'failed', NASTY, None, NASTY),),
         photos=(
@@ -436,7 +431,7 @@ def test_faces_are_shown_only_if_given_and_with_a_warning():
         (
             'group_ranks',
             [
-                *(field.name for field in fields(Series)),
+                *(field.name for field in fields(AttackKey)),
                 *('participant_id', 'photo', 'status', 'rank', 'score', 'best_nonmated_score'),
             ],
         ),

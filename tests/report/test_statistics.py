@@ -9,7 +9,7 @@ import pytest
 
 from bids_reid.group.result import Curve, GroupResult
 from bids_reid.group.statistics_steps import Collected
-from bids_reid.records import Score
+from bids_reid.records import AttackKey, Score
 from bids_reid.report.group import group_page
 from bids_reid.report.statistics import (
     VERDICTS,
@@ -22,13 +22,7 @@ from bids_reid.report.statistics import (
 from bids_reid.report.summary import group_summary
 from bids_reid.risk.comparisons import comparison_rows
 from bids_reid.risk.gate import risk_verdict
-from bids_reid.risk.identification import (
-    Searches,
-    Series,
-    cmc,
-    identification_rows,
-    mated_ranks,
-)
+from bids_reid.risk.identification import Searches, cmc, identification_rows, mated_ranks
 from bids_reid.risk.linkage import Comparison, ScanSet, link
 from bids_reid.risk.pairing import reduction_row
 from tests.report.test_pages import PROVENANCE, Outline, make_report, make_results, text_of
@@ -63,19 +57,19 @@ def full_report():
     rows, curves, searched = [], [], {}
     for condition, weaker in (('raw', 0.0), ('defaced', 2.0)):
         for number, (extractor, decision, separation) in enumerate(ATTACKS):
-            series = Series(condition, 'T1w', extractor, decision)
+            attack = AttackKey(condition, 'T1w', extractor, decision)
             searches = make_searches(separation - weaker, seed=number)
             results = mated_ranks(searches, 'participant')
-            collected.add(searches, series, results)
-            searched[series] = searches
+            collected.add(searches, attack, results)
+            searched[attack] = searches
             for unit in ('participant', 'photo'):
                 found = mated_ranks(searches, unit)
-                rows += identification_rows(found, series, unit=unit, n_gallery=N_PEOPLE)
-            curves.append(Curve(series, tuple(cmc(results, N_PEOPLE).tolist())))
+                rows += identification_rows(found, attack, unit=unit, n_gallery=N_PEOPLE)
+            curves.append(Curve(attack, tuple(cmc(results, N_PEOPLE).tolist())))
     owners = [f'{number // 2:02}' for number in range(2 * N_PEOPLE)]
     same = np.equal.outer(owners, owners).astype(np.float32)
     collected.add_photographs(same, owners, 'face_recognition')
-    raw, defaced = (Series(c, 'T1w', 'face_recognition', 'best') for c in ('raw', 'defaced'))
+    raw, defaced = (AttackKey(c, 'T1w', 'face_recognition', 'best') for c in ('raw', 'defaced'))
     return replace(
         make_report(make_results(1, 2), 2),
         rows=tuple(rows),
@@ -243,7 +237,7 @@ def test_the_stronger_attack_is_named_as_such():
     )
     names = (('orb', weak), ('sift', strong))
     rows, other = (
-        comparison_rows({Series('raw', 'T1w', name, 'best'): found for name, found in order})
+        comparison_rows({AttackKey('raw', 'T1w', name, 'best'): found for name, found in order})
         for order in (names, names[::-1])
     )
     assert (rows[0].a, rows[0].rate_a) == ('orb', 0.1)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bids_reid.records import Score
+from bids_reid.records import AttackKey, Score
 from bids_reid.risk.attacks import participant_rows, simultaneous_quantile, strongest_attacks
-from bids_reid.risk.identification import Series
 from bids_reid.risk.intervals import normal_quantile, wilson
 
 
@@ -22,10 +21,10 @@ def ranked(*ranks):
 def test_risk_of_each_participant():
     """Otherwise a participant is told of the wrong exposure."""
     outcomes = {
-        Series('raw', 'T1w', 'orb', 'best'): ranked(1, 4, 7, None),
-        Series('raw', 'T1w', 'sift', 'best'): ranked(2, 9, 3, None),
-        Series('raw', 'T1w', 'sift', 'svm'): ranked(2, 1, 5, None),
-        Series('raw', 'FLAIR', 'orb', 'best'): ranked(1, 2, 2, None),
+        AttackKey('raw', 'T1w', 'orb', 'best'): ranked(1, 4, 7, None),
+        AttackKey('raw', 'T1w', 'sift', 'best'): ranked(2, 9, 3, None),
+        AttackKey('raw', 'T1w', 'sift', 'svm'): ranked(2, 1, 5, None),
+        AttackKey('raw', 'FLAIR', 'orb', 'best'): ranked(1, 2, 2, None),
     }
     galleries = dict(zip(outcomes, (9, 7, 8, 8), strict=True))
     rows = participant_rows(outcomes, {'00': 3}, galleries)
@@ -45,10 +44,10 @@ def test_strongest_attack_and_its_correction():
     """Otherwise the headline is the luckiest of many attacks with the certainty of one."""
     weak, strong = ranked(*[1] * 5 + [2] * 15), ranked(*[2] * 8 + [1] * 11 + [None])
     outcomes = {
-        Series('raw', 'T1w', 'orb', 'best'): weak,
-        Series('raw', 'T1w', 'sift', 'best'): strong,
-        Series('raw', 'T1w', 'sift', 'svm'): strong,
-        Series('defaced', 'T1w', 'orb', 'best'): weak,
+        AttackKey('raw', 'T1w', 'orb', 'best'): weak,
+        AttackKey('raw', 'T1w', 'sift', 'best'): strong,
+        AttackKey('raw', 'T1w', 'sift', 'svm'): strong,
+        AttackKey('defaced', 'T1w', 'orb', 'best'): weak,
     }
     first, second = strongest_attacks(outcomes, dict.fromkeys(outcomes, 20))
     assert (first.extractor, first.decision, first.n_attacks) == ('sift', 'best', 3)
@@ -63,7 +62,7 @@ def test_strongest_attack_and_its_correction():
 
 def test_an_attack_that_searches_nobody_or_a_few_is_not_counted():
     """Otherwise an empty gallery is the headline, or elimination passes for recognition."""
-    empty, few, full, more = (Series('raw', 'T1w', 'orb', name) for name in 'abcd')
+    empty, few, full, more = (AttackKey('raw', 'T1w', 'orb', name) for name in 'abcd')
     nobody = [Score(f'{n:02}', '', 'no_template') for n in range(6)]
     one = [Score('00', '', 'ok', rank=1), *nobody[1:]]
     missed = ranked(2, 2, 3, 4, 5, 6)
@@ -111,8 +110,8 @@ def test_attacks_that_found_nobody_are_not_taken_to_agree():
 def test_other_people_are_no_comparison():
     """Otherwise attacks on other participants are put beside each other."""
     outcomes = {
-        Series('raw', 'T1w', 'orb', 'best'): ranked(1, 2),
-        Series('raw', 'T1w', 'sift', 'best'): ranked(1, 2, 3),
+        AttackKey('raw', 'T1w', 'orb', 'best'): ranked(1, 2),
+        AttackKey('raw', 'T1w', 'sift', 'best'): ranked(1, 2, 3),
     }
     with pytest.raises(ValueError, match='different people'):
         strongest_attacks(outcomes, dict.fromkeys(outcomes, 3))
@@ -120,9 +119,9 @@ def test_other_people_are_no_comparison():
 
 def test_nobody():
     """Otherwise a run without photographs stops."""
-    series = Series('raw', 'T1w', 'orb', 'best')
+    attack = AttackKey('raw', 'T1w', 'orb', 'best')
     assert strongest_attacks({}, {}) == []
-    assert strongest_attacks({series: []}, {series: 0}) == []
+    assert strongest_attacks({attack: []}, {attack: 0}) == []
     assert participant_rows({}, {}, {}) == []
 
 
@@ -135,7 +134,7 @@ def test_coverage_of_the_corrected_interval():
         person = rng.normal(size=(40, 1))
         found = (0.7 * person + rng.normal(size=(40, 8))) > 0.5
         outcomes = {
-            Series('raw', 'T1w', f'{n}', 'best'): ranked(*np.where(found[:, n], 1, 2).tolist())
+            AttackKey('raw', 'T1w', f'{n}', 'best'): ranked(*np.where(found[:, n], 1, 2).tolist())
             for n in range(8)
         }
         row = strongest_attacks(outcomes, dict.fromkeys(outcomes, 40), seed=seed)[0]

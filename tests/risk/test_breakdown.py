@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bids_reid.records import Score
+from bids_reid.records import AttackKey, Score
 from bids_reid.risk.breakdown import bands, breakdown_rows
-from bids_reid.risk.identification import Series, wilson_interval
+from bids_reid.risk.identification import wilson_interval
 
-SERIES = Series('raw', 'T1w', 'face_recognition', 'best')
+SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
 
 
 def results(n):

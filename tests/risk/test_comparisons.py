@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bids_reid.records import Score
+from bids_reid.records import AttackKey, Score
 from bids_reid.risk.comparisons import comparison_rows, holm, paired_interval
-from bids_reid.risk.identification import Series
 
 
 def outcome(found):
@@ -46,8 +45,8 @@ def test_defacing_that_works():
     defaced = outcome([True] * 2 + [False] * 17 + [True])
     row = comparison_rows(
         {
-            Series('raw', 'T1w', 'orb', 'best'): raw,
-            Series('defaced', 'T1w', 'orb', 'best'): defaced,
+            AttackKey('raw', 'T1w', 'orb', 'best'): raw,
+            AttackKey('defaced', 'T1w', 'orb', 'best'): defaced,
         }
     )[0]
     assert (row.factor, row.a, row.b) == ('condition', 'raw', 'defaced')
@@ -62,17 +61,17 @@ def test_defacing_that_works():
 def test_only_one_thing_differs():
     """Otherwise an extractor is compared with another on other scans."""
     found = outcome([True, False] * 10)
-    series = [
-        Series(*names)
+    attack = [
+        AttackKey(*names)
         for names in product(
             ['raw', 'defaced'], ['T1w', 'FLAIR'], ['orb', 'sift'], ['best', 'svm']
         )
     ]
-    rows = comparison_rows(dict.fromkeys(series, found))
+    rows = comparison_rows(dict.fromkeys(attack, found))
     assert len(rows) == 16 * 4 / 2
     assert {row.n_tests for row in rows} == {8}
     assert all(row.p == row.p_holm == 1 for row in rows)
-    some = comparison_rows(dict.fromkeys(series, found), ['modality', 'decision'])
+    some = comparison_rows(dict.fromkeys(attack, found), ['modality', 'decision'])
     assert {row.factor for row in some} == {'modality', 'decision'}
 
 
@@ -81,12 +80,12 @@ def test_only_shared_people_are_compared():
     longer = [*outcome([True] * 12), Score('99', '', 'no_face')]
     rows = comparison_rows(
         {
-            Series('raw', 'T1w', 'orb', 'best'): longer,
-            Series('raw', 'T1w', 'sift', 'best'): [
+            AttackKey('raw', 'T1w', 'orb', 'best'): longer,
+            AttackKey('raw', 'T1w', 'sift', 'best'): [
                 *outcome([False] * 10),
                 Score('99', '', 'no_template'),
             ],
-            Series('raw', 'T1w', 'orb', 'svm'): [Score('zz', '', 'ok', rank=1)],
+            AttackKey('raw', 'T1w', 'orb', 'svm'): [Score('zz', '', 'ok', rank=1)],
         }
     )
     assert [(row.factor, row.n_people, row.n_a, row.n_b) for row in rows] == [
@@ -98,7 +97,7 @@ def test_only_shared_people_are_compared():
 def test_nothing_found_has_no_reduction():
     """Otherwise nothing divided by nothing is told as a success."""
     nobody = outcome([False] * 5)
-    row = comparison_rows({Series('raw', 'T1w', e, 'best'): nobody for e in ('orb', 'sift')})[0]
+    row = comparison_rows({AttackKey('raw', 'T1w', e, 'best'): nobody for e in ('orb', 'sift')})[0]
     assert (row.relative_reduction, row.p) == (None, 1)
     assert comparison_rows({}) == []
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bids_reid.records import AttackKey
 from bids_reid.risk import controls
 from bids_reid.risk.controls import negative_control, poisson_interval, positive_control
-from bids_reid.risk.identification import Series, mated_ranks
+from bids_reid.risk.identification import mated_ranks
 
-SERIES = Series('raw', 'T1w', 'face_recognition', 'best')
+SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
 
 
 def test_labels_by_chance_are_found_by_chance(make):

@@ -6,14 +6,9 @@ from typing import Any
 
 import pytest
 
-from bids_reid.records import Score
+from bids_reid.records import AttackKey, Score
 from bids_reid.risk.gate import doubted, people_needed, presence_verdict, risk_verdict
-from bids_reid.risk.identification import (
-    IdentificationRow,
-    Series,
-    identification_rows,
-    wilson_interval,
-)
+from bids_reid.risk.identification import IdentificationRow, identification_rows, wilson_interval
 
 
 def rows(
@@ -22,9 +17,9 @@ def rows(
     no_face: int = 0,
     no_template: int = 0,
     n_gallery: int | None = None,
-    **series: Any,
+    **attack: Any,
 ) -> list[IdentificationRow]:
-    """Rows of a series of ``n`` participants, the last of whom failed to acquire or enrol."""
+    """Rows of a attack of ``n`` participants, the last of whom failed to acquire or enrol."""
     results = [
         Score(str(i), '', 'ok', rank=1 if i < n_correct else 9)
         for i in range(n - no_face - no_template)
@@ -35,7 +30,7 @@ def rows(
     if n_gallery is None:
         n_gallery = n - no_template
     return identification_rows(
-        results, Series(**(named | series)), unit='participant', n_gallery=n_gallery
+        results, AttackKey(**(named | attack)), unit='participant', n_gallery=n_gallery
     )
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bids_reid.records import AttackKey
 from bids_reid.risk.growth import extrapolate, growth_rows, measured_sizes, subsampled
-from bids_reid.risk.identification import Series
 from bids_reid.risk.tails import Tail, draw_tails, pareto_survival, weibull_survival
 
-SERIES = Series('raw', 'T1w', 'face_recognition', 'best')
+SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
 
 
 def normal_scores(n, distance, seed=0):

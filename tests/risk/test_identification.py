@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bids_reid.records import AttackKey
 from bids_reid.risk.identification import (
     Searches,
-    Series,
     cmc,
     identification_rows,
     mated_ranks,
@@ -17,7 +17,7 @@ from bids_reid.risk.identification import (
     wilson_interval,
 )
 
-SERIES = Series('raw', 'T1w', 'face_recognition', 'best')
+SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
 NAN = np.nan
 
 
@@ -110,7 +110,7 @@ def test_failures_stay_in_the_denominator(searches):
     assert (first.n_correct, first.rate) == (1, pytest.approx(1 / 6))
     assert first.chance == pytest.approx(1 / 3)
     assert (rows[1].n_correct, rows[1].chance) == (4, 1)
-    assert first.series == SERIES
+    assert first.attack == SERIES
 
 
 def test_wilson_interval_is_the_published_one():

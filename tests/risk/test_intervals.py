@@ -6,15 +6,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bids_reid.records import Score
-from bids_reid.risk.identification import (
-    Series,
-    identification_rows,
-    rate_intervals,
-)
+from bids_reid.records import AttackKey, Score
+from bids_reid.risk.identification import identification_rows, rate_intervals
 from bids_reid.risk.intervals import effective_interval, people_groups, resample, wilson
 
-SERIES = Series('raw', 'T1w', 'face_recognition', 'best')
+SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
 
 
 @pytest.mark.parametrize(('count', 'n'), [(0, 20), (1, 29), (81, 263), (7, 7)])

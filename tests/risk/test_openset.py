@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bids_reid.risk.identification import Series
+from bids_reid.records import AttackKey
 from bids_reid.risk.openset import best_scores, openset_rows, threshold_at
 
-SERIES = Series('raw', 'T1w', 'face_recognition', 'best')
+SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
 
 
 def test_threshold_keeps_the_rate():

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bids_reid.records import Score
-from bids_reid.risk.identification import Searches, Series, mated_ranks
+from bids_reid.records import AttackKey, Score
+from bids_reid.risk.identification import Searches, mated_ranks
 from bids_reid.risk.pairing import pair_searches, reduction_row, restrict, still_identified
 
-SERIES = Series('defaced', 'T1w', 'orb', 'best')
+SERIES = AttackKey('defaced', 'T1w', 'orb', 'best')
 
 
 def searches(scores: list[list[float]], people: str, scans: str) -> Searches:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bids_reid.risk.identification import Series
+from bids_reid.records import AttackKey
 from bids_reid.risk.verification import (
     count_comparisons,
     det_rows,
@@ -14,7 +14,7 @@ from bids_reid.risk.verification import (
     verification_rows,
 )
 
-SERIES = Series('raw', 'T1w', 'face_recognition', 'best')
+SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
 
 
 def brute_force(mated, nonmated, target):

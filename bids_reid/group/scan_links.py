@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bids_reid.bids.derivatives import made_with, read_template
-from bids_reid.bids.outputs import ScanFiles, read_json
 from bids_reid.errors import ScanError
 from bids_reid.faces.extractors import load_extractor
-from bids_reid.participant.library import read_scans
-from bids_reid.participant.measures import read_frame
+from bids_reid.group.galleries import GalleryScan
+from bids_reid.group.merging import merged
+from bids_reid.group.summaries import write_result
+from bids_reid.match.link_scores import (
+    LINK_DECISIONS,
+    found_under_other_light,
+    linkage_scores,
+)
+from bids_reid.participant.library import read_frame_of
 from bids_reid.records import Template
 from bids_reid.risk import linkage
 from bids_reid.risk.linkage import THIS, Comparison, LinkageRow, Member, ScanSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from bids_reid.bids.outputs import ScanFiles
     from bids_reid.participant.library import EnrolledScan
 
 MAX_SIGNATURES = 4096
@@ -36,48 +44,44 @@ SURFACE = 'surface'
 class LinkedScan:
     """A scan, and which set of a linkage it belongs to."""
 
-    scan: EnrolledScan
+    scan: GalleryScan
     scan_set: ScanSet
 
     @property
     def participant(self) -> str:
         """Label without prefix."""
-        return self.scan.line.participant
+        return self.scan.participant
 
 
 def linked_scans(
-    scans: Iterable[EnrolledScan], other: Path | None = None, modalities: Sequence[str] = ()
+    scans: Iterable[EnrolledScan], others: Iterable[EnrolledScan] = (), other_name: str = ''
 ) -> list[LinkedScan]:
     """Sort scans into sets, those of an earlier output (``--against``) into sets of their own.
 
-    Raises
-    ------
-    NoInputError
-        ``other`` holds no results of the participant level.
+    ``other_name`` is the name of its folder, which may be that of the run's own sets.
     """
-    found = [_linked(scan, THIS) for scan in scans]
-    if other is not None:
-        theirs, name = read_scans(other, modalities=modalities), other.resolve().name
-        if name in ('', THIS):
-            # a folder may be named like the run's own sets
-            name = f'against-{name}'
-        found += [_linked(scan, name) for scan in theirs]
-    return found
+    name = f'against-{other_name}' if other_name in ('', THIS) else other_name
+    return [
+        *(_linked(scan, THIS) for scan in scans),
+        *(_linked(scan, name) for scan in others),
+    ]
 
 
 def _linked(scan: EnrolledScan, dataset: str) -> LinkedScan:
     line = scan.line
-    return LinkedScan(scan, ScanSet(dataset, line.condition, line.session, line.modality))
+    scan_set = ScanSet(dataset, line.condition, line.session, line.modality)
+    return LinkedScan(GalleryScan.of(scan), scan_set)
 
 
-def linkage_tables(
-    scans: Sequence[LinkedScan],
-    extractors: Sequence[str],
-    *,
-    audited: str | None = None,
-    seed: int = 0,
-) -> list[LinkageRow]:
-    """Compare all sets of scans that share participants, by templates and by the skin.
+def planned(scans: Sequence[LinkedScan], audited: str | None) -> list[Comparison]:
+    """Return the comparisons of sets that share participants, in the order of the table."""
+    return linkage.plan([Member(scan.scan_set, scan.participant) for scan in scans], audited)
+
+
+def link_scans(
+    scans: Sequence[LinkedScan], way: str, audited: str | None, seed: int, target: Path
+) -> None:
+    """Link all sets of scans in one way; ``target`` gets the rows of each comparison.
 
     Templates are read one pair of sets at a time. A template made with another version of its
     model than is installed can be compared with its like only: its scan counts as failed. Where
@@ -88,23 +92,43 @@ def linkage_tables(
     ----------
     scans : sequence of LinkedScan
         From `linked_scans`.
-    extractors : sequence of str
-        Names of extractors whose features are vectors, or ``surface``.
+    way : str
+        Name of an extractor whose features are vectors, or ``surface``.
     audited : str or None
         The condition that would be shared.
     seed : int
         Of the negative controls.
     """
-    members = [Member(scan.scan_set, scan.participant) for scan in scans]
-    rows: list[LinkageRow] = []
-    for comparison in linkage.plan(members, audited):
-        probes, gallery = _compared(
-            [scan for scan in scans if scan.scan_set == comparison.probe],
-            [scan for scan in scans if scan.scan_set == comparison.gallery],
-        )
-        for extractor in extractors:
-            rows += _linked_by(comparison, probes, gallery, extractor, seed)
-    return rows
+    write_result(target, dict(_links(scans, way, audited, seed)))
+
+
+def _links(
+    scans: Sequence[LinkedScan], way: str, audited: str | None, seed: int
+) -> Iterator[tuple[tuple[Comparison, str], tuple[LinkageRow, ...]]]:
+    members: dict[ScanSet, list[LinkedScan]] = defaultdict(list)
+    for scan in scans:
+        members[scan.scan_set].append(scan)
+    for comparison in planned(scans, audited):
+        probes, gallery = _compared(members[comparison.probe], members[comparison.gallery])
+        yield (comparison, way), tuple(_linked_by(comparison, probes, gallery, way, seed))
+
+
+def linkage_rows(
+    links: Iterable[Mapping[tuple[Comparison, str], tuple[LinkageRow, ...]]],
+    scans: Sequence[LinkedScan],
+    ways: Sequence[str],
+    audited: str | None,
+) -> tuple[LinkageRow, ...]:
+    """Put the rows of all ways together: comparison by comparison.
+
+    Raises
+    ------
+    MergeError
+        A comparison in one of the ways is missing or comes twice.
+    """
+    keys = [(comparison, way) for comparison in planned(scans, audited) for way in ways]
+    pairs = (pair for one in links for pair in one.items())
+    return tuple(row for rows in merged(pairs, keys, 'linkage').values() for row in rows)
 
 
 def _compared(
@@ -120,36 +144,23 @@ def _compared(
     )
 
 
-def linkage_rows(rows: Iterable[LinkageRow]) -> Iterator[dict[str, object]]:
-    """Rows for `bids_reid.bids.outputs.write_table`."""
-    for row in rows:
-        sessions = {
-            name: f'ses-{label}' if label else None
-            for name, label in (
-                ('probe_session', row.probe_session),
-                ('gallery_session', row.gallery_session),
-            )
-        }
-        yield {**asdict(row), **sessions}
-
-
 def _linked_by(
     comparison: Comparison,
     probes: Sequence[LinkedScan],
     gallery: Sequence[LinkedScan],
-    extractor: str,
+    way: str,
     seed: int,
 ) -> Iterator[LinkageRow]:
-    """Link two sets in every way that there is for an extractor, or for the skin."""
-    read, decisions, score = _ways(extractor)
+    """Link two sets under every decision that there is for an extractor, or for the skin."""
+    read, decisions, score = _means(way)
     (here, probe_enrolled), (there, gallery_enrolled) = read(probes), read(gallery)
     if not (probe_enrolled.any() and gallery_enrolled.any()):
         return
     owners = [scan.participant for scan in gallery]
     for decision in decisions:
-        itself = None
-        if extractor != SURFACE:
-            itself = linkage.found_under_other_light(there, owners, decision)
+        self_rate = None
+        if way != SURFACE:
+            self_rate = found_under_other_light(there, owners, decision)
         yield linkage.link(
             comparison,
             score(here, there, decision),
@@ -157,17 +168,17 @@ def _linked_by(
             gallery_participants=owners,
             probe_enrolled=probe_enrolled,
             gallery_enrolled=gallery_enrolled,
-            extractor=extractor,
+            extractor=way,
             decision=decision,
-            self_rate=itself,
+            self_rate=self_rate,
             seed=seed,
         )
 
 
-def _ways(extractor: str) -> tuple[Callable[..., Any], Sequence[str], Callable[..., Any]]:
-    """Return what reads a set of scans, the decisions, and what scores two sets by one."""
-    if extractor != SURFACE:
-        return partial(_templates, extractor), linkage.DECISIONS, linkage.linkage_scores
+def _means(way: str) -> tuple[Callable[..., Any], Sequence[str], Callable[..., Any]]:
+    """Return the reader of a set of scans, the decisions, and the function that scores by one."""
+    if way != SURFACE:
+        return partial(_templates, way), LINK_DECISIONS, linkage_scores
     from bids_reid.surface.signature import REGIONS, signature_scores
 
     return _signatures, REGIONS, signature_scores
@@ -176,20 +187,23 @@ def _ways(extractor: str) -> tuple[Callable[..., Any], Sequence[str], Callable[.
 def _templates(
     extractor: str, scans: Sequence[LinkedScan]
 ) -> tuple[list[Template | None], NDArray[np.bool_]]:
-    """Read the templates of scans, and say which have one."""
-    found = [_template(scan, extractor) for scan in scans]
-    return found, np.array([one is not None for one in found], np.bool_)
+    """Read the templates of scans, and tell which have one."""
+    templates = [_template(scan.scan.files, extractor) for scan in scans]
+    return templates, np.array([one is not None for one in templates], np.bool_)
 
 
 def _signatures(scans: Sequence[LinkedScan]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Read the shapes of heads (n, m), and say which there are."""
-    found = np.array([_signature(scan) for scan in scans])
-    return found, np.isfinite(found).any(axis=1)
+    """Read the shapes of heads (n, m), and tell which there are."""
+    from bids_reid.surface.signature import directions
+
+    nothing = np.full(len(directions()), np.nan, np.float32)
+    read = (_signature(scan.scan.files) for scan in scans)
+    shapes = np.array([nothing if shape is None else shape for shape in read])
+    return shapes, np.isfinite(shapes).any(axis=1)
 
 
-def _template(scan: LinkedScan, extractor: str) -> Template | None:
+def _template(files: ScanFiles, extractor: str) -> Template | None:
     """Return the template of a scan; ``None`` if it has none that can be compared."""
-    files = scan.scan.files
     try:
         # whoever links de-faced scans knows where their faces were
         template = read_template(files, extractor, found_only=False)
@@ -208,27 +222,20 @@ def _usable(template: Template) -> bool:
     return whole and bool(np.isfinite(features).all())
 
 
-def _signature(scan: LinkedScan) -> NDArray[np.float32]:
-    """Return the shape of a scan's head; all NaN if it has none, or is a brain."""
-    from bids_reid.surface.signature import directions
-
-    record = scan.scan.record
-    if 'FaceFrame' in record and not record.get('SkullStripped'):
-        signature = _read_signature(scan.scan.files)
-        if signature is not None:
-            return signature
-    return np.full(len(directions()), np.nan, np.float32)
-
-
 @lru_cache(maxsize=MAX_SIGNATURES)
-def _read_signature(files: ScanFiles) -> NDArray[np.float32] | None:
-    """Read a surface, which takes longer than all else: every set is compared with many."""
+def _signature(files: ScanFiles) -> NDArray[np.float32] | None:
+    """Return the shape of a scan's head; ``None`` if it has none, or is a brain.
+
+    Reading a surface takes longer than all else, and every set is compared with many.
+    """
     from bids_reid.surface.gifti import read_surface
     from bids_reid.surface.signature import head_signature
 
+    frame = read_frame_of(files)
+    if frame is None:
+        return None
     try:
         points, _ = read_surface(files.skin)
-        frame = read_frame(read_json(files.record))
         return head_signature(points, frame) if np.isfinite(points).all() else None
     # a parser of XML, of zip, of base64 and of GIFTI each has its own
     except Exception:  # noqa: BLE001

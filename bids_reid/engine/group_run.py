@@ -1,0 +1,44 @@
+"""Running the graph of the group level; its results come back as values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bids_reid.engine.execution import forget, run_for_user
+from bids_reid.engine.group_graph import RESULTS, init_group_wf
+from bids_reid.errors import ReidError
+from bids_reid.group.assembly import Parts
+from bids_reid.group.summaries import read_result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bids_reid.group.selection import Extractors, Selection
+    from bids_reid.settings import Settings
+
+
+def search(settings: Settings, selection: Selection, extractors: Extractors) -> Parts:
+    """Search, summarise and link as the user asked.
+
+    Raises
+    ------
+    ReidError
+        A step failed.
+    """
+    workflow = init_group_wf(selection=selection, extractors=extractors)
+    try:
+        done = run_for_user(workflow, settings, collected=RESULTS)
+        if done.failures:
+            raise ReidError(_reason(done.failures))
+        summaries, controls, links = (
+            [read_result(file) for file in done.files[name]] for name in RESULTS
+        )
+    finally:
+        forget(settings, workflow.name)
+    return Parts([attack for part in summaries for attack in part], controls, links)
+
+
+def _reason(failures: Mapping[str, str]) -> str:
+    """Say why steps failed: shards of one gallery fail alike, and one reason is enough."""
+    first, *others = dict.fromkeys(failures.values())
+    return f'{first} (and {len(others)} more, see logs)' if others else first

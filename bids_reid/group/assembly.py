@@ -1,0 +1,201 @@
+"""The parts of the group level become one `GroupResult`, each found by its key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from bids_reid.group.audit import audit, not_assessed
+from bids_reid.group.galleries import galleries
+from bids_reid.group.merging import merged
+from bids_reid.group.result import Curve, GroupResult, PhotoLine, Statistics
+from bids_reid.group.scan_links import SURFACE, linkage_rows, linked_scans
+from bids_reid.match.decisions import DECISIONS
+from bids_reid.participant.library import left_out, provenance_of
+from bids_reid.records import AttackKey
+from bids_reid.risk.attacks import by_group, participant_rows, strongest_attacks
+from bids_reid.risk.comparisons import comparison_rows
+from bids_reid.risk.strength import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from bids_reid.group.selection import Extractors, Selection
+    from bids_reid.group.summaries import AttackSummary, PhotographControl
+    from bids_reid.risk.linkage import Comparison, LinkageRow
+    from bids_reid.risk.pairing import ReductionRow
+
+COMPARED = ('modality', 'extractor', 'decision')
+"""Conditions are compared by `group_reduction`, in galleries of the same people."""
+UNASKED = 'it was not asked for'
+PHOTOGRAPHS_ONLY = 'it searches with photographs, and there are none'
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The results of the steps, in no order.
+
+    Attributes
+    ----------
+    summaries
+        Of all attacks.
+    controls
+        The positive control of each extractor.
+    links
+        Of each way of linking, per comparison.
+    """
+
+    summaries: Sequence[AttackSummary] = ()
+    controls: Sequence[PhotographControl] = ()
+    links: Sequence[Mapping[tuple[Comparison, str], tuple[LinkageRow, ...]]] = ()
+
+
+def group_result(
+    selection: Selection, extractors: Extractors, parts: Parts, *, dataset: str, command: str
+) -> GroupResult:
+    """Put the parts together, and draw the conclusions that need all of them.
+
+    Raises
+    ------
+    MergeError
+        A part is missing or comes twice.
+    """
+    choice, scans = selection.choice, selection.scans
+    processed = {scan.line.participant for scan in scans}
+    attacks = _ordered(selection, extractors.searching, parts.summaries)
+    controls = merged(
+        ((control.extractor, control) for control in parts.controls),
+        extractors.searching,
+        'photographs by',
+    )
+    photos = None
+    if selection.photos is not None:
+        outcomes = next(iter(controls.values())).outcomes
+        photos = tuple(_photo_lines(selection, outcomes, processed))
+    statistics = Statistics()
+    if photos is not None:
+        statistics = _statistics(selection, attacks, controls, photos)
+    gate = None
+    if choice.max_risk is not None:
+        gate = audit(
+            choice.audited,
+            choice.max_risk,
+            scans,
+            photos,
+            statistics.strongest,
+            statistics.controls,
+            choice.without_result,
+        )
+    used = list(dict.fromkeys([*extractors.searching, *extractors.linking]))
+    linked = linked_scans(scans, selection.others, selection.other_name)
+    ways = [*extractors.linking, SURFACE]
+    return GroupResult(
+        dataset=dataset,
+        scans=tuple(scan.line for scan in scans),
+        provenance=provenance_of(scans, used, command),
+        photos=photos,
+        unprocessed=tuple(sorted(set(choice.participants) - processed)),
+        rows=tuple(row for attack in attacks.values() for row in attack.rows),
+        searches=tuple((key, attack.by_photo) for key, attack in attacks.items()),
+        curves=tuple(Curve(key, attack.curve) for key, attack in attacks.items()),
+        reductions=tuple(_reductions(attacks)),
+        gate=gate,
+        statistics=statistics,
+        linkage=linkage_rows(parts.links, linked, ways, choice.audited),
+        audited=choice.audited,
+        not_run=left_out(
+            extractors.reasons,
+            used,
+            otherwise=UNASKED if extractors.searching else PHOTOGRAPHS_ONLY,
+        ),
+    )
+
+
+def _ordered(
+    selection: Selection, extractors: Sequence[str], summaries: Iterable[AttackSummary]
+) -> dict[AttackKey, AttackSummary]:
+    """Put the summaries in the order of the tables: extractor, group of scans, decision."""
+    summaries = list(summaries)
+    made = {summary.attack for summary in summaries}
+    keys = []
+    for extractor in extractors if selection.photos is not None else ():
+        for gallery in galleries(selection.scans):
+            possible = (
+                AttackKey(gallery.condition, gallery.modality, extractor, decision)
+                for decision in DECISIONS
+            )
+            attacks = [attack for attack in possible if attack in made]
+            # without any, the group of scans itself is missing
+            keys += attacks or [AttackKey(gallery.condition, gallery.modality, extractor, 'best')]
+    return merged(((summary.attack, summary) for summary in summaries), keys, 'attack')
+
+
+def _statistics(
+    selection: Selection,
+    attacks: Mapping[AttackKey, AttackSummary],
+    controls: Mapping[str, PhotographControl],
+    photos: Sequence[PhotoLine],
+) -> Statistics:
+    """Return the rows that stand beside the identification rates."""
+    outcomes = {key: attack.by_participant for key, attack in attacks.items()}
+    n_gallery = {key: attack.n_gallery for key, attack in attacks.items()}
+    shown = Counter(
+        photo.participant for photo in photos if photo.participant and photo.status == 'ok'
+    )
+    by_extractor = []
+    for extractor, control in controls.items():
+        by_extractor.append(control.row)
+        by_extractor += [a.control for key, a in attacks.items() if key.extractor == extractor]
+    several = attacks.values()
+    return Statistics(
+        strongest=tuple(
+            strongest_attacks(outcomes, n_gallery, not_assessed(selection.scans, photos))
+        ),
+        participants=tuple(participant_rows(outcomes, shown, n_gallery)),
+        comparisons=tuple(comparison_rows(outcomes, COMPARED)),
+        controls=tuple(by_extractor),
+        growth=tuple(row for attack in several for row in attack.growth),
+        verification=tuple(row for attack in several for row in attack.verification),
+        det=tuple(row for attack in several for row in attack.det),
+        openset=tuple(row for attack in several for row in attack.openset),
+        breakdown=tuple(row for attack in several for row in attack.breakdown),
+    )
+
+
+def _reductions(attacks: Mapping[AttackKey, AttackSummary]) -> Iterator[ReductionRow]:
+    """Yield the changes between conditions.
+
+    Nobody is named as still identified by an attack whose gallery is small beside those of the
+    other attacks on the same scans.
+    """
+    sizes = {key: attack.n_gallery for key, attack in attacks.items()}
+    counts: dict[AttackKey, bool] = {}
+    outcomes = {key: attack.by_participant for key, attack in attacks.items()}
+    for group in by_group(outcomes).values():
+        counts |= zip(group, counted([sizes[key] for key in group]), strict=True)
+    for attack in attacks.values():
+        for row in attack.reductions:
+            last = AttackKey(row.condition, row.modality, row.extractor, row.decision)
+            yield row if counts[last] else replace(row, still_identified=())
+
+
+def _photo_lines(
+    selection: Selection, outcomes: Mapping[str, tuple[str, str]], processed: set[str]
+) -> Iterator[PhotoLine]:
+    """Describe each photograph; a distractor gets a number: its file may bear a name."""
+    dataset, n_distractors = set(selection.choice.dataset), 0
+    for photo in selection.photos or ():
+        name, in_dataset = photo.name, photo.participant in dataset
+        if not in_dataset:
+            n_distractors += 1
+            name = f'distractor {n_distractors}'
+        status, reason = outcomes[photo.name]
+        yield PhotoLine(
+            name=name,
+            participant=photo.participant,
+            in_dataset=in_dataset,
+            searched=photo.participant in processed,
+            status=status,
+            reason=reason,
+        )

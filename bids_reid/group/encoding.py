@@ -1,0 +1,148 @@
+"""Photographs to features, in files that say which photographs they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bids_reid.errors import PhotoError
+from bids_reid.faces.extractors import extracted, load_extractor
+from bids_reid.group.merging import merged
+from bids_reid.match.probes import probes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bids_reid.faces.detect import Box
+    from bids_reid.match.probes import Probes
+    from bids_reid.records import Photo
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Features of photographs by one extractor.
+
+    Attributes
+    ----------
+    extractor
+        Name of the extractor.
+    outcomes
+        Name of each photograph to its status (``ok``, ``no_face`` or ``unreadable``) and reason.
+    numbers
+        Name of each photograph to its place in ``arrays``.
+    arrays
+        ``features`` (n, d), or the arrays of `bids_reid.records.Keypoints`.
+    """
+
+    extractor: str
+    outcomes: Mapping[str, tuple[str, str]]
+    numbers: Mapping[str, int]
+    arrays: Mapping[str, NDArray[Any]]
+
+    def acquired(self, names: Iterable[str]) -> list[str]:
+        """Return the photographs with a face among those named."""
+        return [name for name in names if self.outcomes[name][0] == 'ok']
+
+    def probes(self, names: Iterable[str]) -> Probes:
+        """Return photographs with a face as probes."""
+        taken = [self.numbers[name] for name in names]
+        return probes_of(self.arrays, taken, load_extractor(self.extractor))
+
+
+def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) -> None:
+    """Crop and encode photographs as the study did; one status and reason per photograph.
+
+    The file holds the photographs' names, and the extractor's arrays for all of them: nothing, or
+    rows of NaN, for those without a face.
+    """
+    from bids_reid.faces.photographs import loose_crop, read_photograph
+
+    crops: list[tuple[NDArray[np.uint8], Box]] = []
+    statuses: list[tuple[str, str]] = []
+    for photo in photos:
+        try:
+            cropped = loose_crop(read_photograph(photo.path))
+        except PhotoError as error:
+            statuses.append(('unreadable', str(error)))
+        else:
+            if cropped is None:
+                statuses.append(('no_face', 'no face was found'))
+            else:
+                crops.append(cropped)
+                statuses.append(('ok', ''))
+    images, boxes = zip(*crops, strict=True) if crops else ((), ())
+    acquired = np.array([status == 'ok' for status, _ in statuses], dtype=bool)
+    arrays = _for_all(acquired, extracted(load_extractor(extractor), images, boxes))
+    arrays['photographs'] = np.array([photo.name for photo in photos], dtype=str)
+    arrays['statuses'] = np.array(statuses, dtype=str).reshape(-1, 2)
+    np.savez(target, **arrays)  # type: ignore[arg-type]
+
+
+def _for_all(
+    acquired: NDArray[np.bool_], arrays: Mapping[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    """Spread arrays of the photographs with a face over all photographs (n,)."""
+    if 'offsets' in arrays:
+        counts = np.zeros(len(acquired) + 1, np.int64)
+        counts[1:][acquired] = np.diff(arrays['offsets'])
+        return {**arrays, 'offsets': np.cumsum(counts)}
+    features = arrays['features']
+    spread = np.full((len(acquired), features.shape[1]), np.nan, np.float32)
+    spread[acquired] = features
+    return {'features': spread}
+
+
+def read_encoded(files: Sequence[Path], photos: Iterable[str], extractor: str) -> Encoded:
+    """Put the files that `encode_photographs` wrote together, in any order.
+
+    Parameters
+    ----------
+    files
+        One or more.
+    photos
+        Names of all photographs.
+
+    Raises
+    ------
+    MergeError
+        A photograph is in no file, or in two.
+    """
+    parts: list[dict[str, NDArray[Any]]] = []
+    for file in files:
+        with np.load(file) as content:
+            parts.append(dict(content))
+    places = merged(
+        (
+            (str(name), (part, place))
+            for part, content in enumerate(parts)
+            for place, name in enumerate(content['photographs'])
+        ),
+        photos,
+        'photograph',
+    )
+    starts = np.cumsum([0, *(len(part['photographs']) for part in parts)])
+    return Encoded(
+        extractor,
+        {name: _outcome(parts[part]['statuses'][row]) for name, (part, row) in places.items()},
+        {name: int(starts[part]) + row for name, (part, row) in places.items()},
+        _joined(parts),
+    )
+
+
+def _outcome(row: NDArray[np.str_]) -> tuple[str, str]:
+    return str(row[0]), str(row[1])
+
+
+def _joined(parts: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Join the extractor's arrays of several files."""
+    names = set(parts[0]) - {'photographs', 'statuses', 'offsets'}
+    arrays = {name: np.concatenate([part[name] for part in parts]) for name in sorted(names)}
+    if 'offsets' in parts[0]:
+        lengths = [np.zeros(1, np.int64), *(np.diff(part['offsets']) for part in parts)]
+        arrays['offsets'] = np.cumsum(np.concatenate(lengths))
+    return arrays

@@ -1,0 +1,169 @@
+"""Galleries: the scans that are searched together, and how their templates are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bids_reid.bids.derivatives import made_with, read_template
+from bids_reid.bids.outputs import ScanFiles
+from bids_reid.errors import NoInputError, ScanError
+from bids_reid.faces.extractors import bids_label, load_extractor
+from bids_reid.records import Keypoints, KeypointTemplate, Template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bids_reid.match.probes import Kind
+    from bids_reid.participant.library import EnrolledScan
+
+SHARD_SCANS = 4000
+"""Scans of one shard: some seconds of work, so that a node's own cost does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryScan:
+    """A scan as a search needs it: plain text, quickly copied by Nipype.
+
+    ``folder`` and ``stem`` are those of `ScanFiles`, ``status`` that of the scan's record.
+    """
+
+    participant: str
+    folder: str
+    stem: str
+    modality: str
+    condition: str
+    status: str
+
+    @classmethod
+    def of(cls, scan: EnrolledScan) -> GalleryScan:
+        """Take the part of an enrolled scan that a search needs."""
+        files, line = scan.files, scan.line
+        return cls(
+            line.participant,
+            str(files.folder),
+            files.stem,
+            files.modality,
+            files.condition,
+            line.status,
+        )
+
+    @property
+    def key(self) -> str:
+        """Name of the scan, unique among those of its condition and modality."""
+        return f'{self.folder}/{self.stem}'
+
+    @property
+    def files(self) -> ScanFiles:
+        """Its files."""
+        return ScanFiles(Path(self.folder), self.stem, self.modality, self.condition)
+
+
+@dataclass(frozen=True, slots=True)
+class ScanGallery:
+    """The scans that are searched together: of one condition and modality."""
+
+    condition: str
+    modality: str
+    scans: tuple[GalleryScan, ...]
+
+    @property
+    def participants(self) -> tuple[str, ...]:
+        """Whose each scan is."""
+        return tuple(scan.participant for scan in self.scans)
+
+    def shards(self) -> list[ScanGallery]:
+        """Cut into runs of scans; how many depends on the number of scans alone."""
+        return [
+            replace(self, scans=self.scans[first : first + SHARD_SCANS])
+            for first in range(0, len(self.scans), SHARD_SCANS)
+        ]
+
+
+def galleries(scans: Sequence[EnrolledScan]) -> list[ScanGallery]:
+    """Sort scans into galleries, ordered by condition and modality."""
+
+    def group(scan: GalleryScan) -> tuple[str, str]:
+        return (scan.condition, scan.modality)
+
+    members = sorted(map(GalleryScan.of, scans), key=group)
+    return [ScanGallery(*key, tuple(some)) for key, some in groupby(members, key=group)]
+
+
+class StoredTemplates:
+    """Templates of an extractor, each read from the output folder when it is its turn.
+
+    A gallery of 100,000 scans is 4 GB of templates.
+    """
+
+    def __init__(self, scans: Sequence[GalleryScan], extractor: str) -> None:
+        self._scans, self._extractor = scans, extractor
+        model = load_extractor(extractor)
+        self._identity, self._kind = model.identity(), model.kind
+
+    def __len__(self) -> int:
+        return len(self._scans)
+
+    @property
+    def people(self) -> list[str]:
+        """Whose each scan is."""
+        return [scan.participant for scan in self._scans]
+
+    def __getitem__(self, scan: int) -> Any:
+        """Return the features of all views of a scan; none for a failure to enrol."""
+        template = self._read(self._scans[scan])
+        return no_renders(self._kind) if template is None else renders_of(template)
+
+    def sides(self) -> Iterator[tuple[Any, Any]]:
+        """Yield the features of each scan: of the views with a face, and of all views."""
+        for scan in self._scans:
+            template = self._read(scan)
+            if template is None:
+                yield no_renders(self._kind), no_renders(self._kind)
+            else:
+                yield renders_of(template.where_found()), renders_of(template)
+
+    def _read(self, scan: GalleryScan) -> Template | KeypointTemplate | None:
+        """Read the template of a scan, ``None`` for one that failed to enrol.
+
+        Raises
+        ------
+        NoInputError
+            The participant level ran without this extractor: that is no failure to enrol.
+        ScanError
+            The template is damaged, or of another model than the photographs' features.
+        """
+        files, extractor = scan.files, self._extractor
+        template = read_template(files, extractor, found_only=False)
+        if template is not None:
+            if not made_with(files, extractor, self._identity):
+                raise ScanError(
+                    f'{files.template(bids_label(extractor))} was made with another version of '
+                    f'{extractor} than is installed: run the participant level again'
+                )
+            return template
+        # where no detector saw a face there is a template of no views, or of those expected
+        if scan.status != 'failed':
+            raise NoInputError(
+                f'{files.template(bids_label(extractor))} is missing: '
+                f'run the participant level with --extractors {extractor}'
+            )
+        return None
+
+
+def renders_of(template: Template | KeypointTemplate) -> Any:
+    """Return the features of a template's renders, vectors (n, d) or keypoints of n images."""
+    return template.features if isinstance(template, Template) else template.keypoints
+
+
+def no_renders(kind: Kind) -> Any:
+    """Return the features of a scan without renders."""
+    if kind == 'keypoints':
+        return Keypoints(
+            np.empty((0, 0), np.uint8), np.empty((0, 2), np.float32), np.zeros(1, np.int64)
+        )
+    return np.empty((0, 0), np.float32)

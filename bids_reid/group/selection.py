@@ -1,0 +1,239 @@
+"""Whose scans are searched, with which photographs, by which extractors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bids_reid.bids.inputs import dataset_participants, has_image, participant_variables
+from bids_reid.bids.photos import find_photos
+from bids_reid.errors import NoInputError, NothingSelectedError, UsageError
+from bids_reid.faces.extractors import load_extractor
+from bids_reid.messages import logger, say_not_run
+from bids_reid.participant.library import read_scans, searchable_extractors, select_scans
+from bids_reid.records import RAW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bids_reid.participant.content import ScanLine
+    from bids_reid.participant.library import EnrolledScan
+    from bids_reid.records import Photo
+    from bids_reid.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whose scans are searched: labels without prefix; no session or modality means all of them.
+
+    ``dataset`` holds all participants of the dataset: a photograph of anybody else is a
+    distractor, and only that. ``audited`` is the condition that has to be within ``max_risk``.
+    ``variables`` are the columns of participants.tsv to break rates down by (name to participant
+    to value), ``seed`` that of all random draws. ``without_result`` are participants chosen who
+    have a head image and no result; they are looked for if there is a ``max_risk``.
+    """
+
+    dataset: tuple[str, ...]
+    participants: tuple[str, ...]
+    sessions: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    audited: str = RAW
+    max_risk: float | None = None
+    variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    seed: int = 0
+    without_result: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The material of the group level.
+
+    ``photos`` is ``None`` if there are none; ``others`` are the scans of an earlier output that
+    this run's are linked with, and ``other_name`` is the name of its folder.
+    """
+
+    choice: Choice
+    scans: tuple[EnrolledScan, ...]
+    photos: tuple[Photo, ...] | None = None
+    others: tuple[EnrolledScan, ...] = ()
+    other_name: str = ''
+
+
+def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection:
+    """Read the scans of the output folder once and choose among them and the photographs.
+
+    Raises
+    ------
+    NoInputError
+        The participant level left nothing.
+    NothingSelectedError
+        Nobody is chosen, or a condition asked for has no result.
+    """
+    enrolled = read_scans(settings.output_dir)
+    choice = _choice(settings, [scan.line for scan in enrolled])
+    scans = select_scans(
+        settings.output_dir,
+        enrolled,
+        choice.participants,
+        choice.sessions,
+        choice.modalities,
+        choice.conditions,
+    )
+    _check_conditions(choice, scans, settings)
+    photos = None
+    if settings.photos is not None:
+        left_out = set(choice.dataset) - set(choice.participants)
+        given = find_photos(settings.photos)
+        photos = tuple(photo for photo in given if photo.participant not in left_out)
+    name = '' if settings.against is None else settings.against.resolve().name
+    return Selection(choice, tuple(scans), photos, tuple(others), name)
+
+
+def read_against(settings: Settings) -> list[EnrolledScan]:
+    """Read the scans of ``--against`` before the long search.
+
+    Raises
+    ------
+    UsageError
+        It is ``output_dir``, whose scans are linked with each other anyway.
+    NoInputError
+        It holds no results of the participant level, or those of an older version.
+    NothingSelectedError
+        It has none of the modalities asked for.
+    """
+    if settings.against is None:
+        return []
+    if settings.against.resolve() == settings.output_dir.resolve():
+        raise UsageError('--against is output_dir: its scans are linked with each other anyway')
+    return read_scans(settings.against, modalities=settings.modalities)
+
+
+@dataclass(frozen=True, slots=True)
+class Extractors:
+    """Which extractors are used.
+
+    Attributes
+    ----------
+    searching
+        Search with photographs.
+    linking
+        Link scans.
+    reasons
+        Why each extractor that cannot search these scans cannot.
+    """
+
+    searching: tuple[str, ...]
+    linking: tuple[str, ...]
+    reasons: Mapping[str, str]
+
+
+def choose_extractors(settings: Settings, scans: Sequence[EnrolledScan]) -> Extractors:
+    """Take the extractors asked for, or all that can search these scans.
+
+    Raises
+    ------
+    NoInputError
+        None can.
+    """
+    searchable, reasons = searchable_extractors(scans)
+    searching = settings.extractors
+    if settings.photos is None:
+        searching = ()
+    if not settings.extractors:
+        if settings.photos is not None:
+            searching = searchable
+            logger.info(f'extractors: {", ".join(searching) or "none"}')
+        say_not_run(reasons)
+        if settings.photos is not None and not searching:
+            raise NoInputError(
+                f'no extractor can search {settings.output_dir}: run the participant level again'
+            )
+    linking = tuple(name for name in searchable if load_extractor(name).kind == 'vector')
+    return Extractors(searching, linking, reasons)
+
+
+def announce(selection: Selection) -> None:
+    """Tell which scans are searched: a misspelt label or a missing result shows here."""
+    choice, photos = selection.choice, selection.photos
+    processed = {scan.line.participant for scan in selection.scans}
+    searched = f'{len(selection.scans)} scans of {len(processed)} participants'
+    if photos is None:
+        logger.info(f'group level: {searched}, no photographs')
+    else:
+        mated = Counter(p.participant for p in photos if p.participant in processed)
+        strangers = sum(photo.participant not in set(choice.dataset) for photo in photos)
+        logger.info(
+            f'group level: {searched}, {mated.total()} photographs of {len(mated)} of them, '
+            f'{strangers} of distractors'
+        )
+    missing = sorted(set(choice.participants) - processed)
+    if missing:
+        logger.info(
+            f'{len(missing)} participants of the dataset have no result of the participant level '
+            f'and are in no rate: sub-{", sub-".join(missing)}'
+        )
+
+
+def _check_conditions(choice: Choice, scans: Sequence[EnrolledScan], settings: Settings) -> None:
+    """Find out whether there are results of every condition asked for.
+
+    Raises
+    ------
+    NothingSelectedError
+        There are none of one: an audit without it would be one of something else.
+    """
+    present = {scan.line.condition for scan in scans}
+    named = choice.max_risk is not None or settings.audit is not None
+    audited = [choice.audited] if named else []
+    for name in (*choice.conditions[1:], *audited):
+        if name not in present:
+            raise NothingSelectedError(
+                f'{settings.output_dir} holds no results of {name} that pass the filters: '
+                f'run the participant level with -d {name}=DIR'
+            )
+
+
+def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:
+    """Choose whose scans are searched: results of people who left the dataset are not.
+
+    Raises
+    ------
+    NothingSelectedError
+        A participant named is not in the dataset.
+    """
+    processed = {line.participant for line in lines}
+    # the group level needs no raw images: without them the results tell who is in the dataset
+    dataset = dataset_participants(settings.bids_dir) or processed
+    strangers = [label for label in settings.participants if label not in dataset]
+    if strangers:
+        raise NothingSelectedError(f'{settings.bids_dir} has no sub-{", sub-".join(strangers)}')
+    gone = processed - dataset
+    if gone:
+        logger.info(
+            f'left out, as they are no longer in the dataset: sub-{", sub-".join(sorted(gone))} '
+            f'(their results in {settings.output_dir} should be deleted)'
+        )
+    participants = settings.participants or tuple(sorted(dataset))
+    without_result: Iterable[str] = ()
+    if settings.max_risk is not None:
+        # only the gate asks, and their folders have to be walked
+        modalities = settings.modalities or {line.modality for line in lines}
+        missing = (label for label in participants if label not in processed)
+        without_result = (
+            label for label in missing if has_image(settings.bids_dir, label, modalities)
+        )
+    return Choice(
+        dataset=tuple(sorted(dataset)),
+        participants=participants,
+        without_result=tuple(without_result),
+        sessions=settings.sessions,
+        modalities=settings.modalities,
+        conditions=tuple(settings.datasets) if settings.derivatives else (),
+        audited=settings.audited,
+        max_risk=settings.max_risk,
+        variables=participant_variables(settings.bids_dir, settings.breakdown),
+        seed=settings.seed,
+    )

@@ -1,0 +1,209 @@
+"""The statistics of each attack, from its merged scores: the long part of the group level."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bids_reid.group.encoding import read_encoded
+from bids_reid.group.searching import merge_shards
+from bids_reid.match.probes import photograph_scores
+from bids_reid.records import RAW, AttackKey
+from bids_reid.risk.breakdown import BreakdownRow, breakdown_rows
+from bids_reid.risk.controls import ControlRow, negative_control, positive_control
+from bids_reid.risk.growth import GrowthRow, growth_rows
+from bids_reid.risk.identification import (
+    IdentificationRow,
+    Searches,
+    cmc,
+    identification_rows,
+    mated_ranks,
+)
+from bids_reid.risk.openset import OpenSetRow, openset_rows
+from bids_reid.risk.pairing import ReductionRow, reduction_row, restrict
+from bids_reid.risk.verification import (
+    DetRow,
+    VerificationRow,
+    count_comparisons,
+    det_rows,
+    verification_rows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from bids_reid.group.galleries import ScanGallery
+    from bids_reid.group.searching import Plan
+    from bids_reid.records import Score
+
+
+@dataclass(frozen=True, slots=True)
+class AttackSummary:
+    """All numbers of one attack on one group of scans.
+
+    Attributes
+    ----------
+    attack
+        Its key.
+    n_gallery
+        Number of people with a usable template.
+    by_photo, by_participant
+        How each search of either unit ended.
+    curve
+        The CMC of the unit ``participant``: the rate at rank 1, 2, ...
+    rows, control, growth, verification, det, openset, breakdown
+        Rows of the tables.
+    reductions
+        Against the raw scans, the same people on both sides; none for raw scans.
+    """
+
+    attack: AttackKey
+    n_gallery: int
+    by_photo: tuple[Score, ...]
+    by_participant: tuple[Score, ...]
+    curve: tuple[float, ...]
+    rows: tuple[IdentificationRow, ...]
+    control: ControlRow
+    growth: tuple[GrowthRow, ...]
+    verification: tuple[VerificationRow, ...]
+    det: tuple[DetRow, ...]
+    openset: tuple[OpenSetRow, ...]
+    breakdown: tuple[BreakdownRow, ...]
+    reductions: tuple[ReductionRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PhotographControl:
+    """The positive control of an extractor, and how each photograph was acquired.
+
+    ``outcomes`` are the name of each photograph and its status and reason.
+    """
+
+    extractor: str
+    row: ControlRow
+    outcomes: Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How summaries are made.
+
+    ``seed`` is that of all random draws; ``variables`` are columns of participants.tsv to break
+    rates down by (name to participant to value); ``audited`` is the condition that would be
+    shared.
+    """
+
+    seed: int
+    variables: Mapping[str, Mapping[str, str]]
+    audited: str
+
+
+def summarise(
+    galleries: Sequence[ScanGallery],
+    plan: Plan,
+    encoded: Sequence[Path],
+    extractor: str,
+    searched: Sequence[Path],
+    rules: Rules,
+    target: Path,
+) -> None:
+    """Count what the searches of one extractor in the galleries of one modality have found.
+
+    Parameters
+    ----------
+    galleries
+        Of all conditions, so that these can be compared.
+    encoded, searched
+        Files of `encode_photographs` and of `search_shard`.
+    target
+        Gets a list of `AttackSummary`.
+    """
+    summaries: dict[AttackKey, AttackSummary] = {}
+    compared: dict[AttackKey, tuple[ScanGallery, Searches]] = {}
+    for gallery in galleries:
+        for decision, searches in merge_shards(gallery, plan, encoded, extractor, searched):
+            attack = AttackKey(gallery.condition, gallery.modality, extractor, decision)
+            summaries[attack] = summary_of(searches, attack, rules)
+            if len(galleries) > 1:
+                compared[attack] = (gallery, searches)
+    for row in reductions(compared, rules.audited):
+        attack = AttackKey(row.condition, row.modality, row.extractor, row.decision)
+        if rules.audited == RAW:
+            # told beside the scans that these came of
+            attack = replace(attack, condition=row.baseline)
+        summaries[attack] = replace(summaries[attack], reductions=(row,))
+    write_result(target, list(summaries.values()))
+
+
+def summary_of(searches: Searches, attack: AttackKey, rules: Rules) -> AttackSummary:
+    """Count the searches of one attack."""
+    by_photo = mated_ranks(searches, 'photo')
+    by_participant = mated_ranks(searches, 'participant')
+    n_gallery, seed = len(searches.gallery), rules.seed
+    rows = partial(identification_rows, attack=attack, n_gallery=n_gallery, seed=seed)
+    counts = count_comparisons(searches, seed)
+    return AttackSummary(
+        attack=attack,
+        n_gallery=n_gallery,
+        by_photo=tuple(by_photo),
+        by_participant=tuple(by_participant),
+        curve=tuple(float(rate) for rate in cmc(by_participant, n_gallery)),
+        rows=(*rows(by_photo, unit='photo'), *rows(by_participant, unit='participant')),
+        control=negative_control(searches, attack, seed=seed),
+        growth=tuple(growth_rows(searches, attack, seed=seed)),
+        verification=tuple(verification_rows(counts, attack, seed=seed)),
+        det=tuple(det_rows(counts, attack)),
+        openset=tuple(openset_rows(searches, attack, seed=seed)),
+        breakdown=tuple(breakdown_rows(by_participant, attack, rules.variables)),
+    )
+
+
+def reductions(
+    searched: Mapping[AttackKey, tuple[ScanGallery, Searches]], audited: str
+) -> Iterator[ReductionRow]:
+    """Compare each condition with the raw scans of which it has a version, and with only these.
+
+    Where the raw scans themselves are ``audited``, they came of the others: a dataset whose scans
+    are de-faced, with the originals beside it.
+    """
+    for other in searched:
+        raw = replace(other, condition=RAW)
+        if other.condition == RAW or raw not in searched:
+            continue
+        first, last = (other, raw) if audited == RAW else (raw, other)
+        sides = searched[first], searched[last]
+        keys = [{scan.key for scan in gallery.scans} for gallery, _ in sides]
+        shared = keys[0] & keys[1]
+        before, after = (
+            restrict(searches, np.array([scan.key in shared for scan in gallery.scans], bool))
+            for gallery, searches in sides
+        )
+        yield reduction_row(before, after, last, baseline=first.condition)
+
+
+def control_photographs(
+    plan: Plan, encoded: Sequence[Path], extractor: str, seed: int, target: Path
+) -> None:
+    """Search photographs among each other; ``target`` gets a `PhotographControl`."""
+    photographs = read_encoded(encoded, plan.names, extractor)
+    names = photographs.acquired(plan.names)
+    owners = {photo.name: photo.participant for photo in plan.photos}
+    people = [owners[name] if owners[name] in plan.dataset else None for name in names]
+    scores = photograph_scores(photographs.probes(names))
+    row = positive_control(scores, people, extractor, seed=seed)
+    write_result(target, PhotographControl(extractor, row, dict(photographs.outcomes)))
+
+
+def write_result(target: Path, value: object) -> None:
+    """Leave a value of ours in the work folder, for the main process."""
+    target.write_bytes(pickle.dumps(value))
+
+
+def read_result(file: Path) -> Any:
+    """Read a value that `write_result` left: a file of this run, in a private folder."""
+    return pickle.loads(file.read_bytes())  # noqa: S301

@@ -1,0 +1,114 @@
+"""The material that decisions learn from, without any label of a photograph.
+
+Everything is of no order: neither that of the scans nor that of the photographs changes a bit of
+what is learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_reid.match.probes import Gallery, Probes, VectorProbes, check_renders, prepared
+
+T = TypeVar('T')
+
+FIT_SCANS = 2000
+"""Scans that the mean of a gallery is taken of; a larger gallery gives as many, evenly spaced."""
+SVM_OTHERS, SVM_RENDERS = 200, 9
+"""Scans of others, and renders of each, that an SVM learns from: all others up to 200 scans."""
+SVM_SCANS = 5000
+"""A larger gallery has no SVM: it would take longer than all else together."""
+SCATTER_SCANS = 200
+"""Scans whose renders say how much light and camera change features."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A gallery, and photographs like those that are searched with.
+
+    Attributes
+    ----------
+    gallery
+        Templates of the scans, all views.
+    people
+        Whose each scan is.
+    photographs
+        Of the dataset's participants, whoever they show.
+    """
+
+    gallery: Gallery[Any]
+    people: Sequence[str]
+    photographs: Probes
+
+
+def gallery_means(
+    training: Training,
+) -> tuple[NDArray[np.float64], list[NDArray[np.float64]], int]:
+    """Return the mean render of scans (s, d), how renders differ from it, and d.
+
+    The differences are those of up to `SCATTER_SCANS` scans, (n, d) each.
+    """
+    probes = cast('VectorProbes', training.photographs)
+    taken = _taken(training.people)
+    scattered = set(spaced(taken, SCATTER_SCANS))
+    means: list[NDArray[np.float64]] = []
+    deviations: list[tuple[str, NDArray[np.float64]]] = []
+    for scan in taken:
+        features = training.gallery[scan]
+        if not len(features):
+            continue
+        exact = prepared(probes.against(features).renders, probes.similarity)
+        means.append(exact.mean(axis=0))
+        if scan in scattered:
+            deviations.append((training.people[scan], exact - means[-1]))
+    d = means[0].shape[0] if means else probes.features.shape[1]
+    deviations.sort(key=lambda one: (one[0], one[1].tobytes()))
+    return np.array(means).reshape(-1, d), [rows for _, rows in deviations], d
+
+
+def other_renders(
+    gallery: Gallery[NDArray[np.float32]], people: Sequence[str]
+) -> list[tuple[str, NDArray[np.float32]]]:
+    """Return some renders (n, d) of up to `SVM_OTHERS` scans, and whom they show."""
+    renders = []
+    for scan in _taken(people):
+        features = gallery[scan]
+        if len(features):
+            check_renders(features)
+            chosen = spaced(range(len(features)), SVM_RENDERS)
+            renders.append((people[scan], features[list(chosen)]))
+    return sorted(spaced(renders, SVM_OTHERS), key=lambda one: (one[0], one[1].tobytes()))
+
+
+def mean_with_prior(
+    rows: NDArray[np.float64], expected: NDArray[np.float64], *, prior: int
+) -> NDArray[np.float64]:
+    """Mean of rows (n, d) and ``prior`` times the expected mean (d,), whatever the rows' order."""
+    if not len(rows):
+        return expected
+    mean: NDArray[np.float64] = (value_ordered(rows).sum(axis=0) + prior * expected) / (
+        len(rows) + prior
+    )
+    return mean
+
+
+def value_ordered(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows (n, d) in an order that only their values make."""
+    return rows[np.lexsort(rows.T[::-1])] if len(rows) else rows
+
+
+def spaced(items: Sequence[T], n: int) -> Sequence[T]:
+    """Take ``n`` items evenly spaced, with the first and the last; all if there are fewer."""
+    if len(items) <= n:
+        return items
+    return [items[place] for place in np.linspace(0, len(items) - 1, n).round().astype(int)]
+
+
+def _taken(people: Sequence[str]) -> Sequence[int]:
+    """Choose scans to learn from, in the order of their people."""
+    return spaced(sorted(range(len(people)), key=lambda scan: people[scan]), FIT_SCANS)

@@ -1,0 +1,89 @@
+"""The tables of the group level, each with its dictionary, from a `GroupResult`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING
+
+from bids_reid.bids.outputs import remove_table, write_json, write_table
+from bids_reid.group.result import Statistics
+from bids_reid.report.summary import group_summary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from bids_reid.group.result import GroupResult
+    from bids_reid.participant.content import ScanLine
+    from bids_reid.risk.linkage import LinkageRow
+    from bids_reid.risk.pairing import ReductionRow
+
+IDENTIFICATION = 'group_identification'
+STATISTICS = tuple(f'group_{entry.name}' for entry in fields(Statistics))
+ALL = (
+    'group_scans',
+    'group_linkage',
+    IDENTIFICATION,
+    'group_ranks',
+    'group_reduction',
+    *STATISTICS,
+)
+
+
+def write_tables(output_dir: Path, result: GroupResult) -> None:
+    """Write the tables and ``group_summary.json``; take away those that an earlier run left."""
+    tables = _tables(result)
+    for name in ALL:
+        path = output_dir / f'{name}.tsv'
+        if name in tables:
+            write_table(path, name, tables[name])
+        else:
+            remove_table(path)
+    write_json(output_dir / 'group_summary.json', group_summary(result))
+
+
+def _tables(result: GroupResult) -> dict[str, Iterable[Mapping[str, object]]]:
+    """Return the rows of each table that the result has; without photographs there are few."""
+    tables: dict[str, Iterable[Mapping[str, object]]] = {
+        'group_scans': map(_scan_row, result.scans),
+        'group_linkage': map(_linkage_row, result.linkage),
+    }
+    if result.reductions:
+        tables['group_reduction'] = map(_reduction_row, result.reductions)
+    if result.photos is None:
+        return tables
+    tables[IDENTIFICATION] = map(asdict, result.rows)
+    tables['group_ranks'] = (
+        {**asdict(attack), **asdict(score), 'participant_id': f'sub-{score.participant}'}
+        for attack, scores in result.searches
+        for score in scores
+    )
+    for name in STATISTICS:
+        tables[name] = map(asdict, getattr(result.statistics, name.removeprefix('group_')))
+    return tables
+
+
+def _scan_row(line: ScanLine) -> dict[str, object]:
+    return {
+        **asdict(line),
+        'participant_id': f'sub-{line.participant}',
+        'session_id': _session(line.session),
+        'reason': line.reason or None,
+    }
+
+
+def _linkage_row(row: LinkageRow) -> dict[str, object]:
+    return {
+        **asdict(row),
+        'probe_session': _session(row.probe_session),
+        'gallery_session': _session(row.gallery_session),
+    }
+
+
+def _reduction_row(row: ReductionRow) -> dict[str, object]:
+    people = ','.join(f'sub-{participant}' for participant in row.still_identified)
+    return {**asdict(row), 'still_identified': people or None}
+
+
+def _session(label: str | None) -> str | None:
+    return f'ses-{label}' if label else None
