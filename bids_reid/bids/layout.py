@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bids_reid.bids.files import read_json
 from bids_reid.records import RAW, Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
 _RECORD = re.compile(r'(?P<stem>.+)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)')
@@ -41,6 +40,11 @@ class ScanFiles:
             folder /= f'ses-{scan.session}'
         return cls(folder / 'anat', scan.source_name, scan.modality, scan.condition)
 
+    @property
+    def entities(self) -> dict[str, str]:
+        """Labels in the name of the scan, by their keys: ``sub``, ``ses``, ``run``, ..."""
+        return dict(part.partition('-')[::2] for part in self.stem.split('_'))
+
     def _named(self, desc: str, ending: str) -> Path:
         condition = '' if self.condition == RAW else self.condition
         return self.folder / f'{self.stem}_desc-{condition}{desc}_{self.modality}{ending}'
@@ -65,6 +69,10 @@ class ScanFiles:
         """Folder of the pictures, if they were kept."""
         return self._named('renders', '')
 
+    def render(self, view: int) -> Path:
+        """Picture of a view."""
+        return self.renders / f'view-{view:02d}.png'
+
     def template(self, label: str) -> Path:
         """Features of the extractor whose BIDS label is ``label``; sidecar with ``.json``."""
         return self._named(label, '.npz')
@@ -75,19 +83,17 @@ def bids_uri(path: Path, dataset_dir: Path, dataset: str = RAW) -> str:
     return f'bids:{dataset}:{path.relative_to(dataset_dir).as_posix()}'
 
 
-def scan_records(
-    output_dir: Path, participants: Iterable[str] = ()
-) -> Iterator[tuple[ScanFiles, dict[str, Any]]]:
-    """Records of the scans that the participant level has written, sorted: raw, then conditions.
+def scan_files(output_dir: Path, participants: Iterable[str] = ()) -> list[ScanFiles]:
+    """Files of the scans that have a record, by name, sorted: raw, then conditions.
 
     Only the folders of ``participants`` are looked into; without any, those of all.
     """
     folders = [output_dir / f'sub-{label}' for label in participants] or output_dir.glob('sub-*')
-    found: list[ScanFiles] = []
+    scans: list[ScanFiles] = []
     for folder in folders:
         for pattern in ('anat/*_desc-*skin_*.json', 'ses-*/anat/*_desc-*skin_*.json'):
             named = ((path, _RECORD.fullmatch(path.stem)) for path in folder.glob(pattern))
-            found += [
+            scans += [
                 ScanFiles(path.parent, match['stem'], match['modality'], match['condition'] or RAW)
                 for path, match in named
                 if match
@@ -101,7 +107,4 @@ def scan_records(
             files.condition,
         )
 
-    for files in sorted(found, key=order):
-        record = read_json(files.record)
-        if 'Status' in record:
-            yield files, record
+    return sorted(scans, key=order)

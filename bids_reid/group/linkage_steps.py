@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bids_reid.bids.derivatives import made_with, read_template
-from bids_reid.bids.files import read_json
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.errors import ScanError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.participant.library import read_scans
-from bids_reid.participant.measures import read_frame
-from bids_reid.records import Template
+from bids_reid.participant.measures import face_frame
+from bids_reid.records import PlacedFrame, Template
 from bids_reid.risk import linkage
 from bids_reid.risk.linkage import THIS, Comparison, LinkageRow, Member, ScanSet
 
@@ -214,23 +213,22 @@ def _signature(scan: LinkedScan) -> NDArray[np.float32]:
     from bids_reid.surface.signature import directions
 
     record = scan.scan.record
-    if 'FaceFrame' in record and not record.get('SkullStripped'):
-        signature = _read_signature(scan.scan.files)
+    if record.face_frame is not None and not record.skull_stripped:
+        signature = _read_signature(scan.scan.files, record.face_frame)
         if signature is not None:
             return signature
     return np.full(len(directions()), np.nan, np.float32)
 
 
 @lru_cache(maxsize=MAX_SIGNATURES)
-def _read_signature(files: ScanFiles) -> NDArray[np.float32] | None:
+def _read_signature(files: ScanFiles, placed: PlacedFrame) -> NDArray[np.float32] | None:
     """Read a surface, which takes longer than all else: every set is compared with many."""
     from bids_reid.surface.gifti import read_surface
     from bids_reid.surface.signature import head_signature
 
     try:
         points, _ = read_surface(files.skin)
-        frame = read_frame(read_json(files.record))
-        return head_signature(points, frame) if np.isfinite(points).all() else None
+        return head_signature(points, face_frame(placed)) if np.isfinite(points).all() else None
     # a parser of XML, of zip, of base64 and of GIFTI each has its own
     except Exception:  # noqa: BLE001
         return None
