@@ -66,7 +66,7 @@ def test_names_that_are_not_bids_have_sidecars_too(tmp_path: Path, image: Path) 
     """And the claim of a version is not that of its original."""
     version = image.with_name('sub-01_ses-a_T1w_defaced.nii.gz')
     write(image.with_name('sub-01_ses-a_T1w_defaced.json'), DeidentificationMethod='pydeface')
-    assert read_claim(version, tmp_path)['Claimed'] is True
+    assert read_claim(version, tmp_path).claimed is True
     assert read_claim(image, tmp_path).claimed is None
 
 

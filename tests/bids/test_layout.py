@@ -8,7 +8,7 @@ from pathlib import Path
 from bids_reid.bids.files import (
     write_json,
 )
-from bids_reid.bids.layout import ScanFiles, bids_uri, scan_records
+from bids_reid.bids.layout import ScanFiles, bids_uri, scan_files
 from bids_reid.records import Scan
 
 
@@ -40,13 +40,11 @@ def test_all_records_are_found_with_and_without_session(tmp_path: Path) -> None:
         Scan('02', None, 'T1w', 'sub-02', tmp_path),
     ]
     for scan in reversed(scans):
-        write_json(ScanFiles.of(scan, tmp_path).record, {'Status': 'ok'})
-    # the dictionary of a table, a sidecar of another program, a temporary file
+        write_json(ScanFiles.of(scan, tmp_path).record, {})
+    # the dictionary of a table
     write_json(ScanFiles.of(scans[0], tmp_path).views.with_suffix('.json'), {'view': {}})
-    write_json(tmp_path / 'sub-03' / 'anat' / 'sub-03_desc-skin_T1w.json', {'Sources': []})
-    found = list(scan_records(tmp_path))
-    assert [files for files, _ in found] == [ScanFiles.of(scan, tmp_path) for scan in scans]
-    assert all(record == {'Status': 'ok'} for _, record in found)
+    assert scan_files(tmp_path) == [ScanFiles.of(scan, tmp_path) for scan in scans]
+    assert scan_files(tmp_path, ['01', '03']) == [ScanFiles.of(scans[0], tmp_path)]
 
 
 def test_conditions_have_names_of_their_own(tmp_path: Path) -> None:
@@ -55,13 +53,10 @@ def test_conditions_have_names_of_their_own(tmp_path: Path) -> None:
     conditions = ('raw', 'defaced', 'skin', 'xskin', 'Views')
     scans = [replace(raw, condition=name) for name in conditions]
     for scan in scans:
-        write_json(
-            ScanFiles.of(scan, tmp_path).record, {'Status': 'ok', 'Condition': scan.condition}
-        )
+        write_json(ScanFiles.of(scan, tmp_path).record, {})
     folder = tmp_path / 'sub-01' / 'ses-a' / 'anat'
     assert ScanFiles.of(scans[1], tmp_path).skin == (
         folder / 'sub-01_ses-a_desc-defacedskin_T1w.surf.gii'
     )
-    found = [(files, record['Condition']) for files, record in scan_records(tmp_path)]
-    assert [name for _, name in found] == ['raw', 'Views', 'defaced', 'skin', 'xskin']
-    assert all(files.condition == name for files, name in found)
+    named = [files.condition for files in scan_files(tmp_path)]
+    assert named == ['raw', 'Views', 'defaced', 'skin', 'xskin']
