@@ -5,8 +5,8 @@ large field of view, cut by its end, as small as a child's, with a header that i
 axes. The frame found in each is compared with that of the same head held straight, brought to
 where the head is. Prints one TSV row per condition over all heads: degrees and millimetres off
 (mean and worst), the worst ratio of scales, the shares of the face in view and of its eyes, nose
-and mouth that have skin (means), how many faces count as present, how many frames come from the
-face, and processor time for one frame.
+and mouth that have skin (means), how often the skin agrees with the average's face, how many
+frames come from the face, and processor time for one frame.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def main(people: int) -> None:
     persons = draw_people(people, seed=SEED)
     straight = [found(person, Case())[0].frame for person in persons]
     columns = ('degrees', 'worst_degrees', 'mm', 'worst_mm', 'worst_scale', 'in_view', 'covered')
-    print('condition', *columns, 'present', 'by_face', 'of', 'cpu_s', sep='\t')
+    print('condition', *columns, 'agree', 'by_face', 'of', 'cpu_s', sep='\t')
     for name, case in CASES.items():
         results = [found(person, case) for person in persons]
         errors = np.array(
@@ -138,11 +138,11 @@ def main(people: int) -> None:
             np.mean([face.in_view for face in faces]),
             np.mean([face.covered for face in faces]),
         )
-        present = sum(face.present == 'yes' for face in faces)
+        agree = sum(face.agrees for face in faces)
         by_face = sum(result[0].source == 'face' for result in results)
         seconds = np.median([result[2] for result in results])
         shown = [f'{number:.2f}' for number in numbers]
-        print(name, *shown, present, by_face, people, f'{seconds:.2f}', sep='\t', flush=True)
+        print(name, *shown, agree, by_face, people, f'{seconds:.2f}', sep='\t', flush=True)
 
 
 if __name__ == '__main__':

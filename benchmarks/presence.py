@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from multiprocessing import get_context
@@ -103,8 +104,7 @@ def measure(case: Case) -> dict[str, object]:
     import nibabel as nib
 
     from bids_reid.errors import ScanError
-    from bids_reid.participant.measures import evidence_of
-    from bids_reid.participant.steps import skin_record
+    from bids_reid.participant.measures import measured_skin, skin_evidence
     from bids_reid.phantom.defacing import brain_lost
     from bids_reid.surface.volume import load_volume
 
@@ -113,26 +113,27 @@ def measure(case: Case) -> dict[str, object]:
         path = Path(folder) / 'scan.nii'
         nib.save(nib.Nifti1Image(scan.data, scan.affine), path)
         try:
-            skin, frame, content = skin_record(load_volume(path))
+            skin, frame, measures = measured_skin(load_volume(path))
         except ScanError as error:
             return {**case._asdict(), 'Status': 'failed', 'Reason': str(error)}
-    evidence = {} if content['SkullStripped'] else evidence_of(skin, frame)
+    if not measures.skull_stripped:
+        measures = replace(measures, face_evidence=skin_evidence(skin, frame))
     lost = 0.0
     if case.defacing in LOSE_BRAIN:
         lost = brain_lost(exposed(case._replace(defacing='intact')), scan)
-    return {**case._asdict(), 'lost_ml': lost, **content, **evidence}
+    return {**case._asdict(), 'lost_ml': lost, **measures.to_json()}
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[tuple[object, ...]]:
     """Count answers and verdicts per way of de-facing, for both groups of people."""
-    from bids_reid.participant.measures import measured
+    from bids_reid.records import ScanMeasures
     from bids_reid.risk.presence import assess
 
     names = list(dict.fromkeys(row['defacing'] for row in rows))
     yield ('defacing', 'people', 'n', *ANSWERS, *VERDICTS, 'brain_yes', 'brain_unsure')
     for half, name in product(('chosen', 'reported'), names):
         those = [
-            assess(measured(row))
+            assess(ScanMeasures.from_json(row) if 'Points' in row else None, row.get('Reason'))
             for row in rows
             if row['defacing'] == name and (row['person'] >= N_CHOSEN) == (half == 'reported')
         ]

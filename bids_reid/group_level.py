@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.description import prepare_output
 from bids_reid.bids.inputs import dataset_name
-from bids_reid.bids.outputs import prepare_output
 from bids_reid.engine.group_run import search
 from bids_reid.errors import Exit
 from bids_reid.group.assembly import group_result

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from bids_reid.json_fields import Digits, from_object, to_object
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
 
+SKIN_SURFACE = 'Skin surface of the head, scanner RAS millimetres'
+FAILED_SCAN = 'A scan that could not be processed'
 RAW = 'raw'
 """The condition of the scans in ``bids_dir``, as they were given."""
 
@@ -276,3 +280,284 @@ class BrainCut:
 
     cut_cm2: float
     deep_cm2: float
+
+
+@dataclass(frozen=True, slots=True)
+class SurfaceQuality:
+    """How good the skin is, and how much of the face was scanned.
+
+    Attributes
+    ----------
+    relative_noise : float
+        Noise of a voxel over the brightness of skin.
+    edge_blur_mm : float
+        Blur of the skin's edge.
+    face_in_view, face_core_in_view : float
+        Share of the average face, and of its eyes, nose and mouth, in the field of view.
+    face_fit_mm : float or None
+        Spread of the skin about the average face; ``None`` if there is none in its place.
+    """
+
+    relative_noise: Annotated[float, Digits(5)]
+    edge_blur_mm: float
+    face_in_view: float
+    face_core_in_view: float
+    face_fit_mm: Annotated[float | None, Digits(2)]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedFrame:
+    """The face frame, RAS millimetres; ``source`` tells whether a fit or the box placed it.
+
+    `bids_reid.surface.frame.FaceFrame` says what its numbers are.
+    """
+
+    origin: tuple[float, ...]
+    forward: Annotated[tuple[float, ...], Digits(None)]
+    up: Annotated[tuple[float, ...], Digits(None)]
+    scale: Annotated[float, Digits(4)]
+    source: Literal['face', 'shape']
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFit:
+    """How the skin compares with the average's face where the fit puts it.
+
+    `bids_reid.surface.frame.FaceMeasures` says what is measured.
+    """
+
+    face_covered: float
+    face_behind_mm: Annotated[float | None, Digits(2)]
+    head_loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedPart:
+    """What of a face comes from an average head: its share, and the parts named."""
+
+    share: float
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanMeasures:
+    """What is measured on a scan and its skin surface.
+
+    Attributes
+    ----------
+    voxel_size : tuple of float
+        Of each axis, mm.
+    notes : tuple of str
+        What was unusual about the file.
+    points : int
+        Of the surface that is written.
+    vault_roughness : float or None
+        Degrees; ``None`` for a head that is too large for a brain.
+    skull_stripped : bool
+        Whether the surface is taken for a brain.
+    complete_face : bool
+        Whether a face that the field of view cuts had to be completed.
+    face_completed : CompletedPart or None
+        What was.
+    face_evidence : FaceEvidence or None
+        ``None`` until detectors and landmarks are asked.
+    """
+
+    voxel_size: Annotated[tuple[float, ...], Digits(4)]
+    notes: tuple[str, ...]
+    points: int
+    volume_litres: float
+    vault_roughness: Annotated[float | None, Digits(2)]
+    skull_stripped: bool
+    surface_quality: SurfaceQuality
+    face_frame: PlacedFrame
+    face: FaceFit
+    face_relief: FaceRelief
+    brain_cut: BrainCut
+    complete_face: bool = False
+    face_completed: CompletedPart | None = None
+    face_evidence: FaceEvidence | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that a file holds."""
+        return to_object(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> ScanMeasures:
+        """Read what `to_json` gave.
+
+        Raises
+        ------
+        KeyError, TypeError
+            Something is missing, or is of another type.
+        """
+        return from_object(cls, content)
+
+
+@dataclass(frozen=True, slots=True)
+class FaceBoxes:
+    """Where the face is on the render of each view.
+
+    Attributes
+    ----------
+    boxes : tuple of (left, top, right, bottom) or None
+        In pixels, as `bids_reid.faces.detect.Box`; ``None`` where no face is to be looked for.
+    found : tuple of bool
+        Whether a detector found the box; otherwise it is where the face frame has faces.
+    """
+
+    boxes: tuple[tuple[int, ...] | None, ...]
+    found: tuple[bool, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that a file holds."""
+        return to_object(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> FaceBoxes:
+        """Read what `to_json` gave."""
+        return from_object(cls, content)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the sidecars of an image say about de-identification.
+
+    ``claimed`` is true if a method concerns the face, false if the methods given do not, ``None``
+    if none is given; ``methods`` is what is given, in words.
+    """
+
+    claimed: bool | None = None
+    methods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the files of a scan were made from and with.
+
+    Attributes
+    ----------
+    condition : str
+        Of the scan.
+    sources : tuple of str
+        BIDS URI of the scan.
+    source_sha256 : str or None
+        Its hash; ``None`` if its content was not there.
+    software_versions : mapping
+        Name of a package to its version.
+    """
+
+    condition: str
+    sources: tuple[str, ...]
+    source_sha256: str | None
+    software_versions: Mapping[str, str] = field(hash=False)
+
+    @property
+    def source(self) -> str:
+        """Path of the scan in its dataset."""
+        return self.sources[0].split(':', 2)[2]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the entries that the files of a scan share."""
+        return to_object(self)
+
+
+ScanStatus = Literal['ok', 'no_face', 'failed']
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRecord:
+    """The record of a scan, the file beside its skin surface. A failed scan has one, too.
+
+    Attributes
+    ----------
+    status : str
+        ``no_face`` if no detector found a face in any view, ``failed`` if there are no results.
+    reason : str or None
+        What it shows instead of a whole face, or why it failed.
+    deidentification : Claim
+        What its sidecars say.
+    n_views_with_face : int or None
+        In how many views a detector found the face; ``None`` if the scan failed.
+    measures : ScanMeasures or None
+        ``None`` if the scan failed, and only then.
+    renderer : str or None
+        What made the renders.
+    extractors : tuple of str
+        Of which there are templates.
+    """
+
+    status: ScanStatus
+    reason: str | None
+    deidentification: Claim
+    origin: Origin
+    n_views_with_face: int | None = None
+    measures: ScanMeasures | None = None
+    renderer: str | None = None
+    extractors: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether there are no results of the scan."""
+        return self.status == 'failed'
+
+    @property
+    def face_frame(self) -> PlacedFrame | None:
+        """Where its face is; ``None`` if it failed."""
+        return None if self.measures is None else self.measures.face_frame
+
+    @property
+    def skull_stripped(self) -> bool:
+        """Whether its surface is taken for a brain."""
+        return self.measures is not None and self.measures.skull_stripped
+
+    @property
+    def complete_face(self) -> bool:
+        """Whether a face that the field of view cuts had to be completed."""
+        return self.measures is not None and self.measures.complete_face
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that the record's file holds."""
+        failed = self.measures is None
+        return {
+            'Description': FAILED_SCAN if failed else SKIN_SURFACE,
+            'Status': self.status,
+            'Reason': self.reason,
+            'ViewsWithFace': self.n_views_with_face,
+            **({} if self.measures is None else self.measures.to_json()),
+            **({} if failed else {'Renderer': self.renderer}),
+            'Deidentification': to_object(self.deidentification),
+            **({} if failed else {'Extractors': list(self.extractors)}),
+            **self.origin.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> ScanRecord:
+        """Read what `to_json` gave.
+
+        Raises
+        ------
+        KeyError, TypeError
+            Something is missing that every record of this version has, or is of another type.
+        """
+        status = content['Status']
+        if status not in get_args(ScanStatus):
+            raise KeyError(status)
+        processed: dict[str, Any] = {}
+        if status != 'failed':
+            processed = {
+                'n_views_with_face': content['ViewsWithFace'],
+                'measures': ScanMeasures.from_json(content),
+                'renderer': content['Renderer'],
+                'extractors': tuple(content['Extractors']),
+            }
+        origin = from_object(Origin, content)
+        if not all(uri.count(':') >= 2 for uri in origin.sources or ('',)):
+            raise KeyError(origin.sources)
+        return cls(
+            status=status,
+            reason=content['Reason'],
+            deidentification=from_object(Claim, content['Deidentification']),
+            origin=origin,
+            **processed,
+        )

@@ -66,6 +66,11 @@ class Settings:
         return self.audit or (self.derivatives[-1][0] if self.derivatives else RAW)
 
     @property
+    def keep_renders(self) -> bool:
+        """Whether pictures of the renders are kept."""
+        return self.keep == 'renders' or self.report_faces
+
+    @property
     def work(self) -> Path:
         """Folder for intermediate files."""
         return self.work_dir or self.output_dir / 'work'

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid.bids.outputs import read_table
+from bids_reid.bids.tables import read_table
 from bids_reid.faces.detect import find_faces_by_camera
 from bids_reid.surface.frame import FieldOfView, find_frame
 from bids_reid.surface.skin import extract_skin
@@ -68,20 +68,21 @@ def test_real_heads_give_faces_and_what_has_none_does_not(call: Call, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ('name', 'present'),
+    ('name', 'agrees'),
     [
-        ('t1_face_cut_below_lip', 'yes'),
-        ('t1_face_cut_below_nose', 'yes'),
-        ('t1_defaced', 'no'),
-        ('t1_brain_only', 'no'),
+        ('t1_face_cut_below_lip', True),
+        ('t1_face_cut_below_nose', True),
+        ('t1_defaced', False),
+        ('t1_brain_only', False),
     ],
 )
-def test_a_real_face_is_told_from_a_removed_one(name: str, present: str) -> None:
+def test_a_real_face_is_told_from_a_removed_one(name: str, agrees: bool) -> None:
     """A detector sees a face on the really de-faced scan: the shape must tell."""
     volume = load_volume(SHARED / 'real' / f'{name}.nii.gz')
     skin = extract_skin(volume)
     view = FieldOfView(volume.affine, volume.data.shape)
-    assert find_frame(skin.points, view).face.present == present
+    face = find_frame(skin.points, view).face
+    assert (face.agrees, face.departs) == (agrees, not agrees)
 
 
 def test_the_detector_sees_the_faces_of_all_heads_from_the_front() -> None:

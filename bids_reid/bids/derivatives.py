@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import BadZipFile
@@ -12,37 +12,36 @@ import numpy as np
 from PIL import Image
 
 from bids_reid import __version__
-from bids_reid.bids.deidentification import read_claim
-from bids_reid.bids.outputs import (
-    ScanFiles,
-    atomically,
-    bids_uri,
-    copy_file,
-    file_sha256,
-    read_json,
-    write_json,
-    write_table,
-)
-from bids_reid.errors import ScanError
+from bids_reid.bids.claims import read_claim
+from bids_reid.bids.files import atomically, copy_file, file_sha256, read_json, write_json
+from bids_reid.bids.layout import ScanFiles, bids_uri, scan_files
+from bids_reid.bids.tables import write_table
+from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces.extractors import EXTRACTORS, bids_label
-from bids_reid.records import Keypoints, KeypointTemplate, Scan, Template
+from bids_reid.records import (
+    FaceBoxes,
+    Keypoints,
+    KeypointTemplate,
+    Origin,
+    Scan,
+    ScanMeasures,
+    ScanRecord,
+    Template,
+)
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 _T = TypeVar('_T')
 
-FAILED = 'failed'
-RESULTS = ('ok', 'no_face')
-"""What the record of a scan says that could be processed."""
 FOUND = 'found'
 """Array of a template: whether a detector found the face in the view."""
-CLAIM = 'Deidentification'
-"""What a record calls what the sidecar of its scan says."""
+PACKAGES = ('vtk', 'pyvista', 'nibabel', 'numpy', 'scipy', 'nipype')
+"""What results depend on beside this package."""
 
 
 def save_scan(
@@ -51,11 +50,12 @@ def save_scan(
     output_dir: Path,
     *,
     surface: Path,
-    measured: dict[str, Any],
-    boxes: Sequence[Sequence[Any] | None],
+    measures: ScanMeasures,
+    faces: FaceBoxes,
+    reason: str | None,
+    renderer: str,
     templates: Sequence[tuple[dict[str, Any], Template | KeypointTemplate]],
     renders: NDArray[np.uint8] | None,
-    found: Sequence[bool] | None = None,
 ) -> Path:
     """Write all files of a scan, its record last; return the record's path.
 
@@ -63,76 +63,107 @@ def save_scan(
     ----------
     dataset_dir : Path
         Dataset of the scan's condition.
-    measured : dict
-        What the record says beside where the scan came from; holds ``Status`` and ``Reason``.
-    boxes : sequence of 81
-        Face box of each view, or ``None``.
-    found : sequence of 81 bool, optional
-        Whether a detector found the box; otherwise the face frame gave it. All that there are,
-        if not given.
+    surface : Path
+        File of the skin.
+    faces : FaceBoxes
+        Of all views.
+    reason : str, optional
+        What the scan shows instead of a whole face.
+    renderer : str
+        What made the renders.
     templates : sequence of (provenance, template)
         One per extractor; the provenance names it as ``Extractor``.
     renders : (81, h, w) uint8, optional
         Pictures to keep.
     """
-    files = ScanFiles.of(scan, output_dir)
-    origin = _origin(scan, dataset_dir)
-    old = read_json(files.record)
-    same = all(old.get(key) == origin[key] for key in ('SourceSHA256', 'SoftwareVersions'))
-    if not same or _completes(old) != _completes(measured):
+    files, n_faces = ScanFiles.of(scan, output_dir), sum(faces.found)
+    extractors = {provenance['Extractor'] for provenance, _ in templates}
+    record = ScanRecord(
+        status='ok' if n_faces else 'no_face',
+        reason=reason,
+        deidentification=read_claim(scan.path, dataset_dir),
+        origin=_origin(scan, dataset_dir),
+        n_views_with_face=n_faces,
+        measures=measures,
+        renderer=renderer,
+        extractors=tuple(sorted(extractors)),
+    )
+    before = read_record(files)
+    if before is not None and _is_alike(before, record):
+        extractors |= set(before.extractors)
+        record = replace(record, extractors=tuple(sorted(extractors)))
+    else:
         # no template or render of another version of the scan stays beside the new ones
         remove_results(files)
-        old = {}
     copy_file(surface, files.skin)
-    write_table(
-        files.views, 'views', _view_rows(boxes, found or [box is not None for box in boxes])
-    )
+    write_table(files.views, 'views', _view_rows(faces))
     for provenance, template in templates:
-        target = files.template(bids_label(provenance['Extractor']))
-        with atomically(target) as temporary, temporary.open('wb') as file:
-            np.savez(file, **_arrays(template))  # type: ignore[arg-type]
-        write_json(
-            target.with_suffix('.json'),
-            {'Description': 'Face features of the renders', **provenance, **origin},
-        )
+        _write_template(files, provenance, template, record.origin)
     if renders is not None:
-        _write_renders(files.renders, renders)
-    content = {
-        'Description': 'Skin surface of the head, scanner RAS millimetres',
-        **measured,
-        CLAIM: read_claim(scan.path, dataset_dir),
-        'Extractors': sorted(
-            {*old.get('Extractors', ()), *(provenance['Extractor'] for provenance, _ in templates)}
-        ),
-        **origin,
-    }
-    write_json(files.record, content)
+        _write_renders(files, renders)
+    write_json(files.record, record.to_json())
     return files.record
+
+
+def _is_alike(before: ScanRecord, now: ScanRecord) -> bool:
+    """Whether results of two runs are of the same image, by the same software, made alike."""
+    return (
+        before.origin.source_sha256 == now.origin.source_sha256
+        and before.origin.software_versions == now.origin.software_versions
+        and before.complete_face == now.complete_face
+    )
 
 
 def save_failure(scan: Scan, dataset_dir: Path, output_dir: Path, reason: str) -> None:
     """Write the record of a scan that could not be processed, and take away older results."""
     files = ScanFiles.of(scan, output_dir)
     remove_results(files)
-    write_json(
-        files.record,
-        {
-            'Description': 'A scan that could not be processed',
-            'Status': FAILED,
-            'Reason': reason,
-            'ViewsWithFace': None,
-            CLAIM: read_claim(scan.path, dataset_dir),
-            **_origin(scan, dataset_dir),
-        },
-    )
+    claim, origin = read_claim(scan.path, dataset_dir), _origin(scan, dataset_dir)
+    record = ScanRecord(status='failed', reason=reason, deidentification=claim, origin=origin)
+    write_json(files.record, record.to_json())
+
+
+def read_record(files: ScanFiles) -> ScanRecord | None:
+    """Read the record of a scan; ``None`` without one, or if it is damaged or of an older version.
+
+    Whoever may make it anew asks so; whoever needs it uses `scan_records`.
+    """
+    try:
+        return ScanRecord.from_json(read_json(files.record))
+    except (KeyError, TypeError):
+        return None
+
+
+def scan_records(
+    output_dir: Path, participants: Iterable[str] = ()
+) -> Iterator[tuple[ScanFiles, ScanRecord]]:
+    """Read the records of scans, in the order of `bids_reid.bids.layout.scan_files`.
+
+    Raises
+    ------
+    NoInputError
+        One lacks what every record of this version has.
+    """
+    for files in scan_files(output_dir, participants):
+        content = read_json(files.record)
+        # another program's sidecar may have such a name, and a job beside this one take one away
+        if 'Status' not in content:
+            continue
+        try:
+            yield files, ScanRecord.from_json(content)
+        except (KeyError, TypeError) as error:
+            raise NoInputError(
+                f'{files.record} is damaged or of an older version: '
+                'run the participant level again, or delete it'
+            ) from error
 
 
 def renew_claim(scan: Scan, dataset_dir: Path, output_dir: Path) -> None:
     """Put into a record what the sidecar says now: it may change while the image does not."""
-    path = ScanFiles.of(scan, output_dir).record
-    record, claim = read_json(path), read_claim(scan.path, dataset_dir)
-    if record and record.get(CLAIM) != claim:
-        write_json(path, {**record, CLAIM: claim})
+    files = ScanFiles.of(scan, output_dir)
+    record, claim = read_record(files), read_claim(scan.path, dataset_dir)
+    if record is not None and record.deidentification != claim:
+        write_json(files.record, replace(record, deidentification=claim).to_json())
 
 
 def is_up_to_date(
@@ -155,45 +186,44 @@ def is_up_to_date(
         Whether faces that the field of view cuts have to be completed, or must not be.
     """
     files = ScanFiles.of(scan, output_dir)
-    record = read_json(files.record)
-    if record.get('Status') not in RESULTS or _completes(record) != complete_face:
+    record = read_record(files)
+    if record is None or record.failed or record.complete_face != complete_face:
         return False
     needed = [files.skin, files.views]
     needed += [files.template(bids_label(name)) for name in models]
     needed += [path.with_suffix('.json') for path in needed[1:]]
     if keep_renders:
-        needed.append(files.renders / picture_name(80))
-    if not all(path.exists() for path in needed):
-        return False
-    if record.get('SoftwareVersions', {}).get('bids_reid') != __version__:
-        return False
-    if not all(made_with(files, name, model) for name, model in models.items()):
-        return False
-    return _is_of(record, scan)
-
-
-def still_holds(scan: Scan, output_dir: Path) -> bool:
-    """Whether an earlier run of this version left results of this file, of whatever extractors."""
-    record = read_json(ScanFiles.of(scan, output_dir).record)
+        needed.append(files.render(80))
     return (
-        record.get('Status') in RESULTS
-        and record.get('SoftwareVersions', {}).get('bids_reid') == __version__
+        all(path.exists() for path in needed)
+        and _is_of_this_version(record)
+        and all(made_with(files, name, model) for name, model in models.items())
         and _is_of(record, scan)
     )
 
 
-def _is_of(record: Mapping[str, Any], scan: Scan) -> bool:
-    """Whether a record is of what a scan holds now; what cannot be read has to fail and say so."""
+def still_holds(scan: Scan, output_dir: Path) -> bool:
+    """Whether an earlier run of this version left results of this file, of whatever extractors."""
+    record = read_record(ScanFiles.of(scan, output_dir))
+    return (
+        record is not None
+        and not record.failed
+        and _is_of_this_version(record)
+        and _is_of(record, scan)
+    )
+
+
+def _is_of_this_version(record: ScanRecord) -> bool:
+    return record.origin.software_versions.get('bids_reid') == __version__
+
+
+def _is_of(record: ScanRecord, scan: Scan) -> bool:
+    """Whether a record is of this very file."""
     try:
         # content that is no longer here (a dangling link) cannot have given anything newer
-        return not scan.path.is_file() or record.get('SourceSHA256') == file_sha256(scan.path)
+        return not scan.path.is_file() or record.origin.source_sha256 == file_sha256(scan.path)
     except OSError:
         return False
-
-
-def _completes(record: Mapping[str, Any]) -> bool:
-    """Whether faces that were cut had to be completed when a record was written."""
-    return bool(record.get('CompleteFace', False))
 
 
 def made_with(files: ScanFiles, extractor: str, model: Mapping[str, str]) -> bool:
@@ -204,7 +234,8 @@ def made_with(files: ScanFiles, extractor: str, model: Mapping[str, str]) -> boo
 
 def remove_results(files: ScanFiles) -> None:
     """Remove what was made from one version of a scan; other conditions keep their files."""
-    known = {*EXTRACTORS, *read_json(files.record).get('Extractors', ())}
+    record = read_record(files)
+    known = {*EXTRACTORS, *(record.extractors if record else ())}
     mine = [files.record, files.skin, files.views, files.renders]
     mine += [files.template(bids_label(name)) for name in sorted(known)]
     for path in (*mine, *(path.with_suffix('.json') for path in mine[2:])):
@@ -212,6 +243,21 @@ def remove_results(files: ScanFiles) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def _write_template(
+    files: ScanFiles,
+    provenance: Mapping[str, Any],
+    template: Template | KeypointTemplate,
+    origin: Origin,
+) -> None:
+    target = files.template(bids_label(provenance['Extractor']))
+    with atomically(target) as temporary, temporary.open('wb') as file:
+        np.savez(file, **_arrays(template))  # type: ignore[arg-type]
+    write_json(
+        target.with_suffix('.json'),
+        {'Description': 'Face features of the renders', **provenance, **origin.to_json()},
+    )
 
 
 def _arrays(template: Template | KeypointTemplate) -> dict[str, NDArray[Any]]:
@@ -272,11 +318,11 @@ def read_keypoints(
         The file is damaged, or not of keypoints.
     """
 
-    def take(arrays: Mapping[str, NDArray[Any]]) -> Keypoints:
-        keypoints = Keypoints.of(arrays)
-        return keypoints.select(arrays[FOUND]) if found_only and FOUND in arrays else keypoints
+    def keypoints(arrays: Mapping[str, NDArray[Any]]) -> Keypoints:
+        whole = Keypoints.of(arrays)
+        return whole.select(arrays[FOUND]) if found_only and FOUND in arrays else whole
 
-    return _read(files, extractor, take)
+    return _read(files, extractor, keypoints)
 
 
 def read_features(
@@ -289,14 +335,14 @@ def read_features(
     Raises
     ------
     ScanError
-        The file is damaged.
+        The file is damaged, or not of vectors.
     """
 
-    def take(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        features: NDArray[np.float32] = arrays['features']
-        return features[arrays[FOUND]] if found_only and FOUND in arrays else features
+    def features(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        whole = arrays['features']
+        return whole[arrays[FOUND]] if found_only and FOUND in arrays else whole
 
-    return _read(files, extractor, take)
+    return _read(files, extractor, features)
 
 
 def _read(
@@ -314,18 +360,17 @@ def _read(
         ) from error
 
 
-def _origin(scan: Scan, dataset_dir: Path) -> dict[str, Any]:
+def _origin(scan: Scan, dataset_dir: Path) -> Origin:
     """Say what the files of a scan were made from and with."""
-    packages = ('vtk', 'pyvista', 'nibabel', 'numpy', 'scipy', 'nipype')
-    return {
-        'Condition': scan.condition,
-        'Sources': [bids_uri(scan.path, dataset_dir, scan.condition)],
-        'SourceSHA256': _source_sha256(scan.path),
-        'SoftwareVersions': {
+    return Origin(
+        condition=scan.condition,
+        sources=(bids_uri(scan.path, dataset_dir, scan.condition),),
+        source_sha256=_source_sha256(scan.path),
+        software_versions={
             'bids_reid': __version__,
-            **{package: version(package) for package in packages},
+            **{package: version(package) for package in PACKAGES},
         },
-    }
+    )
 
 
 def _source_sha256(path: Path) -> str | None:
@@ -336,30 +381,19 @@ def _source_sha256(path: Path) -> str | None:
         return None
 
 
-def _view_rows(
-    boxes: Sequence[Sequence[Any] | None], found: Sequence[bool]
-) -> list[dict[str, object]]:
-    rows = []
-    for view, box, seen in zip(standard_views(), boxes, found, strict=True):
+def _view_rows(faces: FaceBoxes) -> Iterator[dict[str, object]]:
+    for view, box, found in zip(standard_views(), faces.boxes, faces.found, strict=True):
         columns = asdict(view)
-        rows.append(
-            {
-                'view': columns.pop('index'),
-                **columns,
-                'face_found': 'yes' if seen else 'no',
-                'box': ','.join(str(side) for side in box) if box else None,
-                'box_source': ('detector' if seen else 'frame') if box else None,
-            }
-        )
-    return rows
+        yield {
+            'view': columns.pop('index'),
+            **columns,
+            'face_found': 'yes' if found else 'no',
+            'box': ','.join(str(side) for side in box) if box else None,
+            'box_source': ('detector' if found else 'frame') if box else None,
+        }
 
 
-def picture_name(view: int) -> str:
-    """File name of the render of a view."""
-    return f'view-{view:02d}.png'
-
-
-def _write_renders(folder: Path, renders: NDArray[np.uint8]) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _write_renders(files: ScanFiles, renders: NDArray[np.uint8]) -> None:
+    files.renders.mkdir(parents=True, exist_ok=True, mode=0o700)
     for view, picture in enumerate(renders):
-        Image.fromarray(picture).save(folder / picture_name(view))
+        Image.fromarray(picture).save(files.render(view))

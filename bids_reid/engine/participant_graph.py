@@ -93,12 +93,12 @@ def init_scan_wf(
     )
     workflow.connect(
         [
-            (skin, render, [('surface', 'surface'), ('record', 'record')]),
-            (skin, faces, [('surface', 'surface'), ('record', 'record')]),
+            (skin, render, [('surface', 'surface'), ('measures', 'measures')]),
+            (skin, faces, [('surface', 'surface'), ('measures', 'measures')]),
             (render, faces, [('renders', 'renders')]),
-            (skin, save, [('surface', 'surface'), ('record', 'record')]),
+            (skin, save, [('surface', 'surface')]),
             (render, save, [('renders', 'renders'), ('renderer', 'renderer')]),
-            (faces, save, [('faces', 'faces'), ('evidence', 'evidence')]),
+            (faces, save, [('faces', 'faces'), ('measures', 'measures')]),
             (templates, save, [('out', 'templates')]),
         ]
     )

@@ -30,7 +30,7 @@ class _ExtractSkinInput(BaseInterfaceInputSpec):
 
 class _ExtractSkinOutput(TraitedSpec):
     surface = File(desc='skin surface, GIFTI')
-    record = File(desc='what was measured on it, JSON')
+    measures = File(desc='what was measured on it, JSON')
 
 
 class ExtractSkin(SimpleInterface):
@@ -40,15 +40,17 @@ class ExtractSkin(SimpleInterface):
     output_spec = _ExtractSkinOutput
 
     def _run_interface(self, runtime: Any) -> Any:
-        surface, record = new_file(runtime, 'skin.surf.gii'), new_file(runtime, 'skin.json')
-        steps.skin(Path(self.inputs.in_file), surface, record, complete=self.inputs.complete_face)
-        self._results |= {'surface': str(surface), 'record': str(record)}
+        surface, measures = new_file(runtime, 'skin.surf.gii'), new_file(runtime, 'skin.json')
+        steps.skin(
+            Path(self.inputs.in_file), surface, measures, complete=self.inputs.complete_face
+        )
+        self._results |= {'surface': str(surface), 'measures': str(measures)}
         return runtime
 
 
 class _RenderViewsInput(BaseInterfaceInputSpec):
     surface = File(exists=True, mandatory=True, desc='skin surface, GIFTI')
-    record = File(exists=True, mandatory=True, desc='holds the face frame, JSON')
+    measures = File(exists=True, mandatory=True, desc='hold the face frame, JSON')
 
 
 class _RenderViewsOutput(TraitedSpec):
@@ -64,7 +66,7 @@ class RenderViews(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         target = new_file(runtime, 'renders.npy')
-        renderer = steps.renders(Path(self.inputs.surface), Path(self.inputs.record), target)
+        renderer = steps.renders(Path(self.inputs.surface), Path(self.inputs.measures), target)
         self._results |= {'renders': str(target), 'renderer': renderer}
         return runtime
 
@@ -72,12 +74,12 @@ class RenderViews(SimpleInterface):
 class _FindFacesInput(BaseInterfaceInputSpec):
     surface = File(exists=True, mandatory=True, desc='skin surface, GIFTI')
     renders = File(exists=True, mandatory=True, desc='81 grey renders, NPY')
-    record = File(exists=True, mandatory=True, desc='says if the scan is skull-stripped, JSON')
+    measures = File(exists=True, mandatory=True, desc='say if the scan is skull-stripped, JSON')
 
 
 class _FindFacesOutput(TraitedSpec):
     faces = File(desc='face box or null per view, and where one was found, JSON')
-    evidence = File(desc='what detectors and landmarks say, JSON')
+    measures = File(desc='with what detectors and landmarks say, JSON')
 
 
 class FindFaces(SimpleInterface):
@@ -87,11 +89,11 @@ class FindFaces(SimpleInterface):
     output_spec = _FindFacesOutput
 
     def _run_interface(self, runtime: Any) -> Any:
-        target, evidence = (new_file(runtime, name) for name in ('faces.json', 'evidence.json'))
-        record, renders = Path(self.inputs.record), Path(self.inputs.renders)
-        steps.faces(renders, record, target)
-        steps.evidence(Path(self.inputs.surface), record, renders, evidence)
-        self._results |= {'faces': str(target), 'evidence': str(evidence)}
+        target, completed = (new_file(runtime, name) for name in ('faces.json', 'measures.json'))
+        measures, renders = Path(self.inputs.measures), Path(self.inputs.renders)
+        steps.faces(renders, measures, target)
+        steps.evidence(Path(self.inputs.surface), measures, renders, completed)
+        self._results |= {'faces': str(target), 'measures': str(completed)}
         return runtime
 
 
@@ -132,11 +134,10 @@ class _SaveScanInput(BaseInterfaceInputSpec):
     dataset_dir = traits.Str(mandatory=True, desc='dataset of the condition of the scan')
     output_dir = traits.Str(mandatory=True)
     surface = File(exists=True, mandatory=True)
-    record = File(exists=True, mandatory=True)
+    measures = File(exists=True, mandatory=True)
     renders = File(exists=True, mandatory=True)
     renderer = traits.Str(mandatory=True)
     faces = File(exists=True, mandatory=True)
-    evidence = File(exists=True, mandatory=True)
     templates = InputMultiPath(File(exists=True), mandatory=True)
     keep_renders = traits.Bool(False, usedefault=True)
 
@@ -160,11 +161,10 @@ class SaveScan(SimpleInterface):
             Path(given.dataset_dir),
             Path(given.output_dir),
             surface=Path(given.surface),
-            record=Path(given.record),
+            measures=Path(given.measures),
             renders_file=Path(given.renders),
             renderer=given.renderer,
             faces_file=Path(given.faces),
-            evidence=Path(given.evidence),
             templates=[Path(name) for name in given.templates],
             keep_renders=given.keep_renders,
         )

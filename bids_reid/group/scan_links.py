@@ -20,8 +20,8 @@ from bids_reid.match.link_scores import (
     found_under_other_light,
     linkage_scores,
 )
-from bids_reid.participant.library import read_frame_of
-from bids_reid.records import Template
+from bids_reid.participant.measures import face_frame
+from bids_reid.records import PlacedFrame, Template
 from bids_reid.risk import linkage
 from bids_reid.risk.linkage import THIS, Comparison, LinkageRow, Member, ScanSet
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bids_reid.bids.outputs import ScanFiles
+    from bids_reid.bids.layout import ScanFiles
     from bids_reid.participant.library import EnrolledScan
 
 MAX_SIGNATURES = 4096
@@ -42,10 +42,14 @@ SURFACE = 'surface'
 
 @dataclass(frozen=True, slots=True)
 class LinkedScan:
-    """A scan, and which set of a linkage it belongs to."""
+    """A scan, which set of a linkage it belongs to, and its face frame.
+
+    ``frame`` is ``None`` for a scan that failed or shows a brain: its surface is not compared.
+    """
 
     scan: GalleryScan
     scan_set: ScanSet
+    frame: PlacedFrame | None
 
     @property
     def participant(self) -> str:
@@ -70,7 +74,8 @@ def linked_scans(
 def _linked(scan: EnrolledScan, dataset: str) -> LinkedScan:
     line = scan.line
     scan_set = ScanSet(dataset, line.condition, line.session, line.modality)
-    return LinkedScan(GalleryScan.of(scan), scan_set)
+    frame = None if scan.record.skull_stripped else scan.record.face_frame
+    return LinkedScan(GalleryScan.of(scan), scan_set, frame)
 
 
 def planned(scans: Sequence[LinkedScan], audited: str | None) -> list[Comparison]:
@@ -197,7 +202,7 @@ def _signatures(scans: Sequence[LinkedScan]) -> tuple[NDArray[np.float32], NDArr
     from bids_reid.surface.signature import directions
 
     nothing = np.full(len(directions()), np.nan, np.float32)
-    read = (_signature(scan.scan.files) for scan in scans)
+    read = (scan.frame and _signature(scan.scan.files, scan.frame) for scan in scans)
     shapes = np.array([nothing if shape is None else shape for shape in read])
     return shapes, np.isfinite(shapes).any(axis=1)
 
@@ -223,20 +228,17 @@ def _usable(template: Template) -> bool:
 
 
 @lru_cache(maxsize=MAX_SIGNATURES)
-def _signature(files: ScanFiles) -> NDArray[np.float32] | None:
-    """Return the shape of a scan's head; ``None`` if it has none, or is a brain.
+def _signature(files: ScanFiles, frame: PlacedFrame) -> NDArray[np.float32] | None:
+    """Return the shape of a scan's head; ``None`` if its surface is damaged.
 
     Reading a surface takes longer than all else, and every set is compared with many.
     """
     from bids_reid.surface.gifti import read_surface
     from bids_reid.surface.signature import head_signature
 
-    frame = read_frame_of(files)
-    if frame is None:
-        return None
     try:
         points, _ = read_surface(files.skin)
-        return head_signature(points, frame) if np.isfinite(points).all() else None
+        return head_signature(points, face_frame(frame)) if np.isfinite(points).all() else None
     # a parser of XML, of zip, of base64 and of GIFTI each has its own
     except Exception:  # noqa: BLE001
         return None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bids_reid import __version__
-from bids_reid.bids.outputs import ScanFiles, read_json, scan_records
+from bids_reid.bids.derivatives import scan_records
+from bids_reid.bids.files import read_json
 from bids_reid.errors import NoInputError, NothingSelectedError
 from bids_reid.faces.extractors import (
     BY_NAME_ONLY,
@@ -15,16 +16,14 @@ from bids_reid.faces.extractors import (
     why_unavailable,
 )
 from bids_reid.participant.content import Model, Provenance, ScanLine
-from bids_reid.participant.measures import measured, read_frame
-from bids_reid.participant.steps import completed_line
-from bids_reid.risk.deidentification import contradiction
-from bids_reid.risk.presence import assess
+from bids_reid.participant.remarks import scan_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from bids_reid.surface.frame import FaceFrame
+    from bids_reid.bids.layout import ScanFiles
+    from bids_reid.records import ScanRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class EnrolledScan:
 
     line: ScanLine
     files: ScanFiles
-    record: dict[str, Any]
+    record: ScanRecord
 
 
 def read_scans(
@@ -52,7 +51,10 @@ def read_scans(
     NothingSelectedError
         It has, but none of those chosen.
     """
-    scans = [_read_scan(*found) for found in scan_records(output_dir, participants)]
+    scans = [
+        EnrolledScan(scan_line(files, record), files, record)
+        for files, record in scan_records(output_dir, participants)
+    ]
     if not scans and next(scan_records(output_dir), None) is None:
         raise NoInputError(f'{output_dir} holds no results of the participant level: run it first')
     return select_scans(output_dir, scans, participants, sessions, modalities, conditions)
@@ -92,9 +94,7 @@ def searchable_extractors(scans: Sequence[EnrolledScan]) -> tuple[tuple[str, ...
 
     Scans that failed have no template of any; those in which no detector saw a face have one.
     """
-    enrolled = [
-        scan.record.get('Extractors', ()) for scan in scans if scan.line.status != 'failed'
-    ]
+    enrolled = [scan.record.extractors for scan in scans if not scan.record.failed]
     reasons = {
         name: _why_not_searched(name, sum(name in names for names in enrolled), len(enrolled))
         for name in EXTRACTORS
@@ -125,55 +125,6 @@ def left_out(reasons: Mapping[str, str], used: Collection[str], otherwise: str) 
     return {name: reasons.get(name, otherwise) for name in EXTRACTORS if name not in used}
 
 
-def _read_scan(files: ScanFiles, record: dict[str, Any]) -> EnrolledScan:
-    """Take a record as a scan.
-
-    Raises
-    ------
-    NoInputError
-        It lacks what every record of this version has.
-    """
-    try:
-        return EnrolledScan(_scan_line(files, record), files, record)
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise NoInputError(
-            f'{files.record} is damaged or of an older version: run the participant level again, '
-            'or delete it'
-        ) from error
-
-
-def _scan_line(files: ScanFiles, record: dict[str, Any]) -> ScanLine:
-    entities = dict(part.partition('-')[::2] for part in files.stem.split('_'))
-    found = assess(measured(record))
-    claimed = record.get('Deidentification', {}).get('Claimed')
-    # what could not be looked at contradicts nothing
-    seen = None if found.verdict == 'could not assess' else found.face_present
-    reasons = (found.reason, completed_line(record), contradiction(claimed, seen))
-    return ScanLine(
-        participant=entities['sub'],
-        session=entities.get('ses'),
-        modality=files.modality,
-        condition=record['Condition'],
-        source=record['Sources'][0].split(':', 2)[2],
-        status=record['Status'],
-        face_present=found.face_present,
-        face_score=found.face_score,
-        n_views_with_face=record['ViewsWithFace'],
-        verdict=found.verdict,
-        brain_loss=found.brain_loss,
-        reason='; '.join(filter(None, reasons)),
-        deidentification='claimed' if claimed else 'none',
-        face_completed=_face_completed(record),
-    )
-
-
-def _face_completed(record: dict[str, Any]) -> str | None:
-    """Say whether a part of the face was completed; ``None`` if it was not to be, or failed."""
-    if not record.get('CompleteFace'):
-        return None
-    return 'yes' if record.get('FaceCompleted') else 'no'
-
-
 def provenance_of(
     scans: Sequence[EnrolledScan], extractors: Sequence[str], command: str
 ) -> Provenance:
@@ -182,9 +133,9 @@ def provenance_of(
     software: dict[tuple[str, str], None] = {}
     renderers: dict[str, None] = {}
     for scan in scans:
-        software |= dict.fromkeys(scan.record.get('SoftwareVersions', {}).items())
-        if 'Renderer' in scan.record:
-            renderers[scan.record['Renderer']] = None
+        software |= dict.fromkeys(scan.record.origin.software_versions.items())
+        if scan.record.renderer:
+            renderers[scan.record.renderer] = None
         for name in extractors:
             sidecar = read_json(scan.files.template(bids_label(name)).with_suffix('.json'))
             if sidecar:
@@ -197,11 +148,3 @@ def provenance_of(
         models=tuple(models),
         renderer=', '.join(renderers) or None,
     )
-
-
-def read_frame_of(files: ScanFiles) -> FaceFrame | None:
-    """Return the face frame of a scan; ``None`` if it failed, or shows a brain."""
-    record = read_json(files.record)
-    if 'FaceFrame' not in record or record.get('SkullStripped'):
-        return None
-    return read_frame(record)

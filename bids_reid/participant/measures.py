@@ -1,116 +1,132 @@
-"""What the participant level measures of a face's presence, as a scan's record holds it.
+"""What is measured on a scan: its skin, the frame of its face, and how much of a face there is.
 
-Whoever only reads records, as every run does, needs none of what measures.
+Each function imports what it needs when it runs, since workers start often.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bids_reid.records import BrainCut, FaceEvidence, FaceRelief
-from bids_reid.risk.presence import Measured
+from bids_reid.records import (
+    CompletedPart,
+    FaceEvidence,
+    FaceFit,
+    PlacedFrame,
+    ScanMeasures,
+    SurfaceQuality,
+)
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from bids_reid.surface.frame import FaceFrame
+    from bids_reid.surface.complete import Completion
+    from bids_reid.surface.frame import FaceFrame, FoundFrame
     from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Volume
 
-T = TypeVar('T', FaceRelief, FaceEvidence, BrainCut)
+
+def measured_skin(
+    volume: Volume, *, complete: bool = False
+) -> tuple[Skin, FaceFrame, ScanMeasures]:
+    """Return the skin of a volume, its face frame, and what was measured.
+
+    Everything that is measured is measured on what was scanned. Of a completed face that is not
+    what is returned and rendered, so detectors and landmarks are asked here.
+    """
+    from bids_reid.surface.complete import complete_face
+    from bids_reid.surface.frame import FieldOfView, find_frame
+    from bids_reid.surface.skin import find_skin
+
+    field = find_skin(volume)
+    scanned = field.cut()
+    placed = find_frame(scanned.points, FieldOfView(volume.affine, volume.data.shape))
+    completed = complete_face(field, scanned.points, placed) if complete else None
+    shown = completed[0].cut() if completed else scanned
+    measures = _measures(
+        volume,
+        scanned,
+        placed,
+        n_points=len(shown.points),
+        complete=complete,
+        completion=completed[1] if completed else None,
+    )
+    return shown, placed.frame, measures
 
 
-def shape_record(volume: Volume, skin: Skin, frame: FaceFrame) -> dict[str, Any]:
-    """Measure relief and cut brain on the surface; entries for the record of the scan."""
+def _measures(
+    volume: Volume,
+    skin: Skin,
+    placed: FoundFrame,
+    *,
+    n_points: int,
+    complete: bool,
+    completion: Completion | None,
+) -> ScanMeasures:
+    """Measure the skin that was scanned; ``n_points`` has the surface that is written."""
     from bids_reid.surface.brain import brain_cut
     from bids_reid.surface.frame import FieldOfView
     from bids_reid.surface.relief import face_relief
+    from bids_reid.surface.vault import is_brain
 
-    view = FieldOfView(volume.affine, volume.data.shape)
-    return {
-        'FaceRelief': _entries(face_relief(skin.points, skin.triangles, frame, view)),
-        'BrainCut': _entries(brain_cut(volume, skin, frame, view)),
-    }
+    view, face = FieldOfView(volume.affine, volume.data.shape), placed.face
+    roughness = _vault_roughness(skin)
+    # skin that follows a face on a rough vault is a face, also where it does so not quite
+    brain = roughness is not None and is_brain(roughness) and face.departs
+    asked = completion is not None and not brain
+    return ScanMeasures(
+        voxel_size=tuple(volume.voxel_size),
+        notes=tuple(volume.notes),
+        points=n_points,
+        volume_litres=skin.volume_litres,
+        vault_roughness=roughness,
+        skull_stripped=brain,
+        surface_quality=SurfaceQuality(
+            relative_noise=skin.noise,
+            edge_blur_mm=skin.edge_mm,
+            face_in_view=face.in_view,
+            face_core_in_view=face.core_in_view,
+            face_fit_mm=face.fit_mm,
+        ),
+        face_frame=_placed_frame(placed),
+        face=FaceFit(face.covered, face.behind_mm, face.head_loss),
+        face_relief=face_relief(skin.points, skin.triangles, placed.frame, view),
+        brain_cut=brain_cut(volume, skin, placed.frame, view),
+        complete_face=complete,
+        face_completed=None if completion is None else CompletedPart(*completion),
+        face_evidence=skin_evidence(skin, placed.frame) if asked else None,
+    )
 
 
-def evidence_record(surface: Path, record: Path, renders_file: Path) -> dict[str, Any]:
-    """Ask detectors and landmarks; nothing is asked about a brain.
+def _vault_roughness(skin: Skin) -> float | None:
+    """Roughness in degrees; ``None`` for what is too large for a brain."""
+    from bids_reid.surface.vault import BRAIN_LITRES, vault_roughness
 
-    Nor about a completed face: what was scanned of it was asked about before.
-    """
-    from bids_reid.faces.evidence import face_evidence
-    from bids_reid.surface.gifti import read_surface
-
-    content = json.loads(record.read_text())
-    if 'FaceEvidence' in content:
-        return {'FaceEvidence': content['FaceEvidence']}
-    if content['SkullStripped']:
-        return {'FaceEvidence': _entries(FaceEvidence())}
-    points, _ = read_surface(surface)
-    renders, frame = np.load(renders_file, mmap_mode='r'), read_frame(content)
-    return {'FaceEvidence': _entries(face_evidence(renders, standard_views(), points, frame))}
+    if skin.volume_litres >= BRAIN_LITRES:
+        return None
+    return vault_roughness(skin.points, skin.triangles)
 
 
-def evidence_of(skin: Skin, frame: FaceFrame) -> dict[str, Any]:
-    """Ask them about a surface, of which only the renders that they need are made."""
+def skin_evidence(skin: Skin, frame: FaceFrame) -> FaceEvidence:
+    """Ask detectors and landmarks about a skin, of which only the renders needed are made."""
     from bids_reid.faces.evidence import asked_views, face_evidence
     from bids_reid.views.render import render_views
 
     views = standard_views()
     asked = [views[number] for number in asked_views(views)]
     renders, _ = render_views(skin.points, skin.triangles, frame, asked)
-    return {'FaceEvidence': _entries(face_evidence(renders, asked, skin.points, frame))}
+    return face_evidence(renders, asked, skin.points, frame)
 
 
-def read_frame(record: Mapping[str, Any]) -> FaceFrame:
-    """Return the face frame of a scan's record."""
+def _placed_frame(placed: FoundFrame) -> PlacedFrame:
+    axes = (placed.frame.origin, placed.frame.forward, placed.frame.up)
+    origin, forward, up = (tuple(axis.tolist()) for axis in axes)
+    return PlacedFrame(origin, forward, up, placed.frame.scale, placed.source)
+
+
+def face_frame(placed: PlacedFrame) -> FaceFrame:
+    """Return the frame that cameras and lights are placed in."""
     from bids_reid.surface.frame import FaceFrame
 
-    placed = record['FaceFrame']
-    origin, forward, up = (np.array(placed[axis]) for axis in ('Origin', 'Forward', 'Up'))
-    return FaceFrame(origin, forward, up, placed['Scale'])
-
-
-def measured(record: Mapping[str, Any]) -> Measured:
-    """Read what a scan's record holds for `bids_reid.risk.presence.assess`."""
-    face, quality = record.get('Face', {}), record.get('SurfaceQuality', {})
-    return Measured(
-        failed=record.get('Status') == 'failed',
-        failure=record.get('Reason') if record.get('Status') == 'failed' else None,
-        skull_stripped=bool(record.get('SkullStripped')),
-        framed=record.get('FaceFrame', {}).get('Source') == 'face',
-        covered=face.get('FaceCovered'),
-        behind_mm=face.get('FaceBehindMm'),
-        head_loss=face.get('HeadLoss'),
-        core_in_view=quality.get('FaceCoreInView'),
-        noise=quality.get('RelativeNoise'),
-        edge_mm=quality.get('EdgeBlurMm'),
-        relief=_read(FaceRelief, record.get('FaceRelief')),
-        evidence=_read(FaceEvidence, record.get('FaceEvidence')),
-        brain=_read(BrainCut, record.get('BrainCut')),
-    )
-
-
-def _name(field: str) -> str:
-    """Name of a field as JSON in BIDS spells it: LandmarksOffMm."""
-    return ''.join(part.capitalize() for part in field.split('_'))
-
-
-def _entries(values: FaceRelief | FaceEvidence | BrainCut) -> dict[str, float | int | None]:
-    return {
-        _name(field): round(value, 3) if isinstance(value, float) else value
-        for field, value in asdict(values).items()
-    }
-
-
-def _read(kind: type[T], content: Mapping[str, Any] | None) -> T | None:
-    """Make a record of measures from its JSON; ``None`` if an older version left none."""
-    if content is None:
-        return None
-    return kind(**{field.name: content.get(_name(field.name)) for field in fields(kind)})  # type: ignore[arg-type]
+    origin, forward, up = map(np.array, (placed.origin, placed.forward, placed.up))
+    return FaceFrame(origin, forward, up, placed.scale)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bids_reid.bids.derivatives import picture_name, read_template
-from bids_reid.bids.outputs import read_table
+from bids_reid.bids.derivatives import read_template
+from bids_reid.bids.tables import read_table
 from bids_reid.participant.content import (
     FacePicture,
     ParticipantReport,
@@ -14,6 +14,7 @@ from bids_reid.participant.content import (
     ViewLine,
 )
 from bids_reid.participant.library import EnrolledScan, provenance_of, read_scans
+from bids_reid.participant.remarks import completed_parts
 from bids_reid.records import View
 from bids_reid.views.cameras import standard_views
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bids_reid.records import ScanMeasures
+
+ANGLES = ('camera_yaw', 'camera_pitch', 'light_azimuth', 'light_elevation')
 SHOWN_VIEWS = (0, 4, 8, 40, 36, 44, 72, 76, 80)
 """Renders shown with --report-faces: the outermost and the middle cameras and lights."""
 
@@ -30,7 +34,7 @@ def participant_report(
 ) -> ParticipantReport:
     """Read the content of a participant's page from the files of the participant level."""
     scans = read_scans(output_dir, [participant])
-    extractors = sorted({name for scan in scans for name in scan.record.get('Extractors', ())})
+    extractors = sorted({name for scan in scans for name in scan.record.extractors})
     return ParticipantReport(
         dataset=dataset,
         participant=participant,
@@ -40,29 +44,29 @@ def participant_report(
 
 
 def _scan_report(scan: EnrolledScan, extractors: Sequence[str], *, show_faces: bool) -> ScanReport:
-    if scan.line.status == 'failed':
+    measures = scan.record.measures
+    if measures is None:
         return ScanReport(scan.line)
     return ScanReport(
         line=scan.line,
-        surface=_surface_lines(scan),
+        surface=_surface_lines(measures),
         views=_view_lines(scan),
         templates=_template_lines(scan, extractors),
-        warnings=tuple(scan.record['Notes']),
+        warnings=measures.notes,
         faces=_pictures(scan) if show_faces else (),
     )
 
 
-def _surface_lines(scan: EnrolledScan) -> tuple[tuple[str, str], ...]:
-    record = scan.record
-    quality, roughness = record['SurfaceQuality'], record['VaultRoughness']
+def _surface_lines(measures: ScanMeasures) -> tuple[tuple[str, str], ...]:
+    quality, roughness = measures.surface_quality, measures.vault_roughness
     return (
-        ('Voxel size', ' x '.join(f'{size:g}' for size in record['VoxelSize']) + ' mm'),
-        ('Points of the surface', f'{record["Points"]:,}'),
-        ('Volume inside it', f'{record["VolumeLitres"]:.2f} l'),
-        ('Noise', f'{quality["RelativeNoise"]:.1%} of the brightness of skin'),
-        ('Blur of the edge of the skin', f'{quality["EdgeBlurMm"]:.2f} mm'),
-        ('Face inside the field of view', f'{quality["FaceInView"]:.0%}'),
-        *_completed_line(record),
+        ('Voxel size', ' x '.join(f'{size:g}' for size in measures.voxel_size) + ' mm'),
+        ('Points of the surface', f'{measures.points:,}'),
+        ('Volume inside it', f'{measures.volume_litres:.2f} l'),
+        ('Noise', f'{quality.relative_noise:.1%} of the brightness of skin'),
+        ('Blur of the edge of the skin', f'{quality.edge_blur_mm:.2f} mm'),
+        ('Face inside the field of view', f'{quality.face_in_view:.0%}'),
+        *_completed_line(measures),
         (
             'Roughness of the vault',
             'too large for a brain' if roughness is None else f'{roughness:.1f}°',
@@ -70,30 +74,19 @@ def _surface_lines(scan: EnrolledScan) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _completed_line(record: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def _completed_line(measures: ScanMeasures) -> tuple[tuple[str, str], ...]:
     """Return what of the face was completed from an average head, if anything."""
-    completed = record.get('FaceCompleted')
-    if not completed:
+    completed = measures.face_completed
+    if completed is None:
         return ()
-    parts = ', '.join(completed['Parts']) or 'its edge'
-    return (('Completed from an average head', f'{completed["Share"]:.0%} of the face: {parts}'),)
+    of_face = f'{completed.share:.0%} of the face: {completed_parts(measures)}'
+    return (('Completed from an average head', of_face),)
 
 
 def _view_lines(scan: EnrolledScan) -> tuple[ViewLine, ...]:
     return tuple(
         ViewLine(
-            View(
-                int(row['view']),
-                *(
-                    float(row[angle])
-                    for angle in (
-                        'camera_yaw',
-                        'camera_pitch',
-                        'light_azimuth',
-                        'light_elevation',
-                    )
-                ),
-            ),
+            View(int(row['view']), *(float(row[angle]) for angle in ANGLES)),
             row['face_found'] == 'yes',
         )
         for row in read_table(scan.files.views)
@@ -111,7 +104,7 @@ def _template_lines(scan: EnrolledScan, extractors: Sequence[str]) -> tuple[Temp
 
 def _pictures(scan: EnrolledScan) -> tuple[FacePicture, ...]:
     views = standard_views()
-    paths = {number: scan.files.renders / picture_name(number) for number in SHOWN_VIEWS}
+    paths = {number: scan.files.render(number) for number in SHOWN_VIEWS}
     return tuple(
         FacePicture(path.read_bytes(), _caption(views[number]))
         for number, path in paths.items()

@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bids_reid.bids.outputs import write_text
+from bids_reid.bids.files import write_text
 from bids_reid.group.result import Curve, GroupResult, PhotoLine
 from bids_reid.participant.content import ScanLine
 from bids_reid.records import RAW, AttackKey

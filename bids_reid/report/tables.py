@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.outputs import remove_table, write_json, write_table
+from bids_reid.bids.files import write_json
+from bids_reid.bids.tables import remove_table, write_table
 from bids_reid.group.result import Statistics
 from bids_reid.report.summary import group_summary
 

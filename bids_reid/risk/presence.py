@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from bids_reid.records import BrainCut, FaceEvidence, FaceRelief
+    from bids_reid.records import BrainCut, FaceEvidence, FaceRelief, ScanMeasures
 
 Answer = Literal['yes', 'no', 'unsure']
 Verdict = Literal['no findings', 'review', 'could not assess']
@@ -67,43 +67,8 @@ BRAIN = 'brain seems to be cut at the removed boundary'
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What is known of a scan.
-
-    Attributes
-    ----------
-    failed, failure
-        Whether it could not be processed, and why.
-    skull_stripped : bool
-        Whether its surface is taken for a brain.
-    framed : bool
-        Whether the face frame was found by fitting a head, rather than from the head's box.
-    covered, behind_mm, head_loss, core_in_view
-        As `bids_reid.surface.frame.FaceMeasures` has them.
-    noise, edge_mm
-        Noise of a voxel over the brightness of skin; blur of the skin's edge.
-    relief, evidence, brain
-        ``None`` if an older version did not measure them.
-    """
-
-    failed: bool = False
-    failure: str | None = None
-    skull_stripped: bool = False
-    framed: bool = True
-    covered: float | None = None
-    behind_mm: float | None = None
-    head_loss: float | None = None
-    core_in_view: float | None = None
-    noise: float | None = None
-    edge_mm: float | None = None
-    relief: FaceRelief | None = None
-    evidence: FaceEvidence | None = None
-    brain: BrainCut | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Presence:
-    """What is said of a scan: columns of ``group_scans.tsv``; ``None`` is ``n/a``.
+    """The judgement of a scan: columns of ``group_scans.tsv``; ``None`` is ``n/a``.
 
     ``face_score`` is 0 without a face and 1 with one; ``brain_loss`` warns of brain that was cut.
     """
@@ -115,41 +80,47 @@ class Presence:
     reason: str
 
 
-def assess(scan: Measured) -> Presence:
-    """Judge a scan: whether there is a face, and what its curator should do."""
-    if scan.failed:
-        reason = scan.failure or 'the scan could not be processed'
+def assess(scan: ScanMeasures | None, failure: str | None = None) -> Presence:
+    """Judge a scan: whether there is a face, and what its curator should do.
+
+    Parameters
+    ----------
+    scan : ScanMeasures or None
+        ``None`` if it could not be processed.
+    failure : str, optional
+        Why it could not.
+    """
+    if scan is None:
+        reason = failure or 'the scan could not be processed'
         return Presence(None, None, 'could not assess', None, reason)
     if scan.skull_stripped:
         verdict, reason = _verdict_of_brain(scan)
         return Presence('no', 0.0, verdict, None, reason)
-    brain = _brain_loss(scan.brain)
-    if scan.covered is None:
-        return Presence(None, None, 'could not assess', brain, NOT_MEASURED)
+    brain = _brain_loss(scan.brain_cut)
     in_view = _in_view(scan)
     if in_view < MIN_CORE_IN_VIEW:
         return Presence('no', 0.0, 'could not assess', brain, OUT_OF_VIEW)
-    geometry, detectors = _geometry(scan), _detectors(scan.evidence)
+    geometry, detectors = _geometry(scan), _detectors(scan.face_evidence)
     score = geometry
     if detectors is not None and in_view >= WHOLE_CORE_IN_VIEW:
         # detectors know whole faces only: what they miss of a cut one counts for nothing
         score = GEOMETRY_WEIGHT * geometry + (1 - GEOMETRY_WEIGHT) * detectors
     else:
         detectors = None
-    answer = _answer(score, geometry, detectors, _largest_part(scan.relief))
+    answer = _answer(score, geometry, detectors, _largest_part(scan.face_relief))
     verdict, reason = _verdict(scan, answer, in_view)
-    if brain is not None and scan.brain is not None and scan.brain.cut_cm2 > BARE_BRAIN_CM2:
+    if scan.brain_cut.cut_cm2 > BARE_BRAIN_CM2:
         return Presence(answer, round(score, 3), verdict, None, f'{reason}; {BARE}')
     if brain == 'yes':
         verdict, reason = 'review', f'{reason}; {BRAIN}'
     return Presence(answer, round(score, 3), verdict, brain, reason)
 
 
-def _in_view(scan: Measured) -> float:
+def _in_view(scan: ScanMeasures) -> float:
     """Share of eyes, nose and mouth in view, by the frame that was used: a fit may be rejected."""
-    if not scan.framed and scan.relief is not None:
-        return scan.relief.in_view
-    return 1.0 if scan.core_in_view is None else scan.core_in_view
+    if scan.face_frame.source == 'face':
+        return scan.surface_quality.face_core_in_view
+    return scan.face_relief.in_view
 
 
 def _answer(score: float, geometry: float, detectors: float | None, part: float) -> Answer:
@@ -163,14 +134,12 @@ def _answer(score: float, geometry: float, detectors: float | None, part: float)
     return 'unsure'
 
 
-def _largest_part(relief: FaceRelief | None) -> float:
+def _largest_part(relief: FaceRelief) -> float:
     """Share of its skin that the best kept of eyes, nose and mouth has in its place."""
-    if relief is None:
-        return 0.0
     return max(share or 0.0 for share in (relief.eyes, relief.nose, relief.mouth))
 
 
-def _verdict(scan: Measured, answer: Answer, in_view: float) -> tuple[Verdict, str]:
+def _verdict(scan: ScanMeasures, answer: Answer, in_view: float) -> tuple[Verdict, str]:
     """No face found is good news only where a face could have been seen."""
     if answer == 'yes':
         return 'review', PRESENT
@@ -180,30 +149,31 @@ def _verdict(scan: Measured, answer: Answer, in_view: float) -> tuple[Verdict, s
         return 'could not assess', CUT_VIEW
     if _poor(scan):
         return 'could not assess', POOR
-    if scan.relief is None or scan.evidence is None:
+    if scan.face_evidence is None:
         return 'could not assess', NOT_MEASURED
     return 'no findings', REMOVED
 
 
-def _verdict_of_brain(scan: Measured) -> tuple[Verdict, str]:
+def _verdict_of_brain(scan: ScanMeasures) -> tuple[Verdict, str]:
     """What is taken for the folds of a brain may be noise."""
     if _poor(scan):
         return 'could not assess', f'{SKULL_STRIPPED}, but it is too poor to be sure'
     return 'no findings', SKULL_STRIPPED
 
 
-def _poor(scan: Measured) -> bool:
+def _poor(scan: ScanMeasures) -> bool:
     """Whether noise or blur may hide what is there."""
-    return (scan.noise or 0.0) > MAX_NOISE or (scan.edge_mm or 0.0) > MAX_EDGE_MM
+    quality = scan.surface_quality
+    return quality.relative_noise > MAX_NOISE or quality.edge_blur_mm > MAX_EDGE_MM
 
 
-def _geometry(scan: Measured) -> float:
+def _geometry(scan: ScanMeasures) -> float:
     """Weakest of where the skin is, its relief, and whether it is a cut: each has to be right."""
-    parts = [_between(scan.covered, COVERED)]
+    face, relief = scan.face, scan.face_relief
+    parts = [_between(face.face_covered, COVERED)]
     # how far behind is known for what is in view only
-    parts.append(1.0 if scan.behind_mm is None else _between(scan.behind_mm, BEHIND_MM))
-    relief = scan.relief
-    if relief is not None and relief.correlation is not None:
+    parts.append(1.0 if face.face_behind_mm is None else _between(face.face_behind_mm, BEHIND_MM))
+    if relief.correlation is not None:
         parts.append(_between(relief.correlation, CORRELATION))
         parts.append(_between(relief.flat, FLAT))
         parts.append(0.5 + 0.5 * _between(relief.steps, STEPS))
@@ -224,9 +194,7 @@ def _detectors(evidence: FaceEvidence | None) -> float | None:
     return (_between(evidence.hog, HOG) + _between(evidence.cnn, CNN) + landmarks) / 3
 
 
-def _brain_loss(brain: BrainCut | None) -> Answer | None:
-    if brain is None:
-        return None
+def _brain_loss(brain: BrainCut) -> Answer:
     none, warning = BRAIN_CM2
     if brain.cut_cm2 < none:
         return 'no'

@@ -80,7 +80,7 @@ def complete_face(
     A larger field with what was completed; None if nothing is missing, if there is no face, or if
     it is not known where it is.
     """
-    if placed.source != 'face' or placed.face.present == 'no':
+    if placed.source != 'face' or placed.face.departs:
         return None
     average = average_head()
     face = _indices(placed.fit.to_scan(average.face)[0], field.affine)

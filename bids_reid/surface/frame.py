@@ -48,23 +48,24 @@ NEAR_MM = 6.0
 FAR_MM = 60.0
 SQUARE_MM = 6.0
 """Larger than the distance between the points that are compared."""
-PRESENT_COVERED, ABSENT_COVERED = 0.75, 0.6
-"""From which share of eyes, nose and mouth on there is a face, and below which there is none.
+AGREES_COVERED, DEPARTS_COVERED = 0.75, 0.6
+"""From which share of eyes, nose and mouth on the skin follows the average's face, and below
+which it departs from it.
 
 Measured: 44 simulated scans with a face 0.93 to 0.99, two real ones 0.94, with the nose cut off
 0.77 to 0.80; eight simulated scans defaced by a plane 0.09 to 0.37, a really defaced one 0.42, a
 brain 0.19, phantoms whose face was cut away in four ways 0.00 to 0.38.
 """
-PRESENT_BEHIND_MM, ABSENT_BEHIND_MM = 5.0, 10.0
-"""Up to which depth of eyes, nose and mouth there is a face, and from which on there is none.
+AGREES_BEHIND_MM, DEPARTS_BEHIND_MM = 5.0, 10.0
+"""Up to which depth behind eyes, nose and mouth the skin follows them, and from where it departs.
 
 Measured on the same scans: faces -0.7 to 2.3 mm; defaced 13.0 to 22.1, the real one 12.7, the
 brain 43.
 """
 MIN_CORE_IN_VIEW = 0.1
-"""With less of the eyes, nose and mouth in the field of view there is no face."""
+"""With less of the eyes, nose and mouth in the field of view there is nothing to compare."""
 GOOD_LOSS, SURE_LOSS = 0.7, 0.9
-"""Above the first, other orientations are tried; above the second, a face is not sure.
+"""Above the first, other orientations are tried; above the second, no face agrees.
 
 Measured: simulated scans with a face up to 0.65, real ones with a field of view that cuts the
 face 0.72 and 0.84; heads in a wrong orientation 0.9 and more, mostly above 1.1.
@@ -145,20 +146,30 @@ class FaceMeasures:
     head_loss: float
 
     @property
-    def present(self) -> Literal['yes', 'no', 'unsure']:
-        """Whether there is a face; where none of it was scanned, there is none."""
+    def departs(self) -> bool:
+        """Whether the skin is clearly not where the average's face is, or none of it is in view.
+
+        That the face is missing is one reason, a fit in the wrong place another: whether there is
+        a face is judged from more than this (`bids_reid.risk.presence`).
+        """
         if self.core_in_view < MIN_CORE_IN_VIEW:
-            return 'no'
-        behind = 0.0 if self.behind_mm is None else self.behind_mm
-        if self.covered < ABSENT_COVERED or behind > ABSENT_BEHIND_MM:
-            return 'no'
-        sure = self.covered >= PRESENT_COVERED and behind < PRESENT_BEHIND_MM
-        return 'yes' if sure and self.head_loss < SURE_LOSS else 'unsure'
+            return True
+        return self.covered < DEPARTS_COVERED or self._behind > DEPARTS_BEHIND_MM
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the skin follows the average's face, and the fit explains the whole head."""
+        follows = self.covered >= AGREES_COVERED and self._behind < AGREES_BEHIND_MM
+        return follows and not self.departs and self.head_loss < SURE_LOSS
+
+    @property
+    def _behind(self) -> float:
+        return 0.0 if self.behind_mm is None else self.behind_mm
 
     @property
     def doubtful(self) -> bool:
         """Whether another orientation of the head may explain the skin better."""
-        uncovered = self.core_in_view > MIN_CORE_IN_VIEW and self.covered < PRESENT_COVERED
+        uncovered = self.core_in_view > MIN_CORE_IN_VIEW and self.covered < AGREES_COVERED
         return uncovered or self.head_loss > GOOD_LOSS
 
     @property
@@ -166,12 +177,12 @@ class FaceMeasures:
         """Whether the average head lies where the head is, so that its frame can be used."""
         if self.core_in_view < MIN_CORE_IN_VIEW:
             return self.in_view >= MIN_IN_VIEW and self.head_loss < WORST_LOSS_CUT
-        return self.present != 'no' or self.head_loss < WORST_LOSS
+        return not self.departs or self.head_loss < WORST_LOSS
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFrame:
-    """A frame, what it was found by, and what the fit says of the face."""
+    """A frame, what it was found by, and how the average's face compares with the skin there."""
 
     frame: FaceFrame
     source: Literal['face', 'shape']
@@ -238,10 +249,10 @@ def _searched(
     """Search again: something may lie on the head, or the header be wrong if no face is seen."""
     other = fit_head(skin, target, tilted(), size_share=FIRM_SHARE)
     firm = _measured(other, skin, target)
-    if firm.present != 'no' and firm.head_loss < face.head_loss - CLEARLY_LESS:
+    if not firm.departs and firm.head_loss < face.head_loss - CLEARLY_LESS:
         found, face = other, firm
     start = found
-    if face.present != 'yes':
+    if not face.agrees:
         other = fit_head(skin, target, axis_orientations())
         start = min(found, other, key=lambda fit: float(losses(fit, skin, target)[0]))
     # a head that came from far may have stopped some degrees before the best place
@@ -249,7 +260,7 @@ def _searched(
     turned = _measured(other, skin, target)
     less = 0.0 if start is found else CLEARLY_LESS
     better = turned.head_loss < face.head_loss - less
-    if better and turned.present == 'yes' and turned.core_in_view >= MIN_CORE_TURNED:
+    if better and turned.agrees and turned.core_in_view >= MIN_CORE_TURNED:
         return other, turned
     return found, face
 

@@ -19,14 +19,18 @@ from bids_reid.bids.derivatives import (
     save_failure,
     save_scan,
 )
-from bids_reid.bids.outputs import ScanFiles, file_sha256, read_json, read_table
+from bids_reid.bids.files import file_sha256, read_json
+from bids_reid.bids.layout import ScanFiles
+from bids_reid.bids.tables import read_table
 from bids_reid.errors import ScanError
-from bids_reid.records import Keypoints, KeypointTemplate, Scan, Template
+from bids_reid.records import FaceBoxes, Keypoints, KeypointTemplate, Scan, Template
+from tests.support.scan_records import WHOLE_FACE, boxes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-BOXES = [(1, 2, 3, 4)] * 40 + [None] * 41
+FACES = FaceBoxes(((1, 2, 3, 4),) * 40 + (None,) * 41, (True,) * 40 + (False,) * 41)
+NOWHERE = FaceBoxes((None,) * 81, (False,) * 81)
 FEATURES = np.arange(6, dtype=np.float32).reshape(2, 3)
 VIEWS = np.array([4, 7], np.int32)
 
@@ -48,7 +52,7 @@ class Bench:
         self,
         *extractors: str,
         renders: bool = False,
-        status: str = 'ok',
+        faces: FaceBoxes = FACES,
         mark: float = 0,
         completes: bool = False,
     ) -> Path:
@@ -57,8 +61,10 @@ class Bench:
             self.raw,
             self.out,
             surface=self.surface,
-            measured={'Status': status, 'Reason': None, 'CompleteFace': completes},
-            boxes=BOXES,
+            measures=replace(WHOLE_FACE, complete_face=completes),
+            faces=faces,
+            reason=None,
+            renderer='llvmpipe',
             templates=[
                 ({'Extractor': name, 'Model': 'm'}, Template(FEATURES + mark, VIEWS))
                 for name in extractors or ('face_recognition',)
@@ -121,7 +127,7 @@ def test_a_saved_scan_is_not_done_again(bench: Bench) -> None:
     assert bench.save() == bench.files.record
     assert bench.done()
     # a scan in which no face was found is a result too
-    bench.save(status='no_face')
+    bench.save(faces=NOWHERE)
     assert bench.done()
 
 
@@ -286,8 +292,10 @@ def test_a_template_of_keypoints_comes_back_as_it_was(bench: Bench) -> None:
         bench.raw,
         bench.out,
         surface=bench.surface,
-        measured={'Status': 'ok', 'Reason': None},
-        boxes=BOXES,
+        measures=WHOLE_FACE,
+        faces=FACES,
+        reason=None,
+        renderer='llvmpipe',
         templates=[(provenance, KeypointTemplate(keypoints, views))],
         renders=None,
     )
@@ -394,9 +402,10 @@ def test_only_the_adaptive_attacker_gets_what_no_detector_found(bench: Bench) ->
         bench.raw,
         bench.out,
         surface=bench.surface,
-        measured={'Status': 'no_face', 'Reason': None},
-        boxes=[(1, 2, 3, 4)] * 81,
-        found=[False] * 80 + [True],
+        measures=WHOLE_FACE,
+        faces=boxes(80),
+        reason=None,
+        renderer='llvmpipe',
         templates=[({'Extractor': name, 'Model': 'm'}, some) for name, some in templates.items()],
         renders=None,
     )

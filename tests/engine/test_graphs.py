@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bids_reid.bids.outputs import ScanFiles
+from bids_reid.bids.layout import ScanFiles
 from bids_reid.engine import group_graph as group
 from bids_reid.engine.group_graph import init_group_wf
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
@@ -82,8 +82,8 @@ def test_each_scan_runs_from_its_file_to_its_results(
         branch = scan_node_name(scan)
         for source, out, target, into in [
             ('skin', 'surface', 'render', 'surface'),
-            ('skin', 'record', 'render', 'record'),
-            ('skin', 'record', 'faces', 'record'),
+            ('skin', 'measures', 'render', 'measures'),
+            ('skin', 'measures', 'faces', 'measures'),
             ('skin', 'surface', 'faces', 'surface'),
             ('render', 'renders', 'faces', 'renders'),
             ('render', 'renders', 'face_recognition', 'renders'),
@@ -93,11 +93,10 @@ def test_each_scan_runs_from_its_file_to_its_results(
             ('face_recognition', 'template', 'templates', 'in1'),
             ('deepface_VGG_Face', 'template', 'templates', 'in2'),
             ('skin', 'surface', 'save', 'surface'),
-            ('skin', 'record', 'save', 'record'),
             ('render', 'renders', 'save', 'renders'),
             ('render', 'renderer', 'save', 'renderer'),
             ('faces', 'faces', 'save', 'faces'),
-            ('faces', 'evidence', 'save', 'evidence'),
+            ('faces', 'measures', 'save', 'measures'),
             ('templates', 'out', 'save', 'templates'),
         ]:
             expected.add((f'{branch}.{source}', out, f'{branch}.{target}', into))
@@ -126,7 +125,7 @@ def test_a_scan_that_is_not_there_does_not_stop_the_others(
     """A link that datalad left must fail alone, when it is read."""
     scans[0].path.unlink()
     scans[0].path.symlink_to('/nowhere')
-    assert len(edges(build(scans, tmp_path))) == 36
+    assert len(edges(build(scans, tmp_path))) == 34
 
 
 def test_names_of_branches_are_different_and_allowed(tmp_path: Path) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from bids_reid.engine.group_interfaces import (
@@ -66,8 +64,8 @@ def step(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, answer: object
 def test_extract_skin(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call = step(monkeypatch, steps, 'skin')
     outputs = ExtractSkin(in_file=str(there / 'a')).run().outputs
-    assert call.given == (there / 'a', Path(outputs.surface), Path(outputs.record))
-    assert {Path(outputs.surface).parent, Path(outputs.record).parent} == {there / 'node'}
+    assert call.given == (there / 'a', Path(outputs.surface), Path(outputs.measures))
+    assert {Path(outputs.surface).parent, Path(outputs.measures).parent} == {there / 'node'}
 
 
 def test_a_scan_that_is_not_there_says_so_when_it_is_read(there: Path) -> None:
@@ -77,7 +75,7 @@ def test_a_scan_that_is_not_there_says_so_when_it_is_read(there: Path) -> None:
 
 def test_render_views(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call = step(monkeypatch, steps, 'renders', 'llvmpipe')
-    outputs = RenderViews(surface=str(there / 'a'), record=str(there / 'b')).run().outputs
+    outputs = RenderViews(surface=str(there / 'a'), measures=str(there / 'b')).run().outputs
     assert call.given == (there / 'a', there / 'b', Path(outputs.renders))
     assert Path(outputs.renders).parent == there / 'node'
     assert outputs.renderer == 'llvmpipe'
@@ -86,10 +84,10 @@ def test_render_views(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_find_faces(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call = step(monkeypatch, steps, 'faces')
     asked = step(monkeypatch, steps, 'evidence')
-    node = FindFaces(renders=str(there / 'a'), record=str(there / 'b'), surface=str(there / 'c'))
+    node = FindFaces(renders=str(there / 'a'), measures=str(there / 'b'), surface=str(there / 'c'))
     outputs = node.run().outputs
     assert call.given == (there / 'a', there / 'b', Path(outputs.faces))
-    assert asked.given == (there / 'c', there / 'b', there / 'a', Path(outputs.evidence))
+    assert asked.given == (there / 'c', there / 'b', there / 'a', Path(outputs.measures))
 
 
 def test_extract_features(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,22 +105,20 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         dataset_dir='/bids',
         output_dir='/out',
         surface=str(there / 'a'),
-        record=str(there / 'b'),
+        measures=str(there / 'b'),
         renders=str(there / 'c'),
         renderer='llvmpipe',
         faces=str(there / 'd'),
-        evidence=str(there / 'a'),
         templates=[str(there / 'e'), str(there / 'f')],
     )
     assert node.run().outputs.out_file == str(there / 'e')
     assert call.given == (scan, Path('/bids'), Path('/out'))
     assert call.named == {
         'surface': there / 'a',
-        'record': there / 'b',
+        'measures': there / 'b',
         'renders_file': there / 'c',
         'renderer': 'llvmpipe',
         'faces_file': there / 'd',
-        'evidence': there / 'a',
         'templates': [there / 'e', there / 'f'],
         'keep_renders': False,
     }
@@ -215,54 +211,3 @@ def test_write_group(
 def test_what_writes_results_always_runs(interface: type) -> None:
     """Otherwise results that somebody removed are not written again while the cache is there."""
     assert interface._always_run is True
-
-
-def test_no_face_is_looked_for_in_a_brain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Detectors see faces in folds; a skull-stripped scan would get a template of nobody."""
-    from bids_reid.faces import detect
-
-    camera = {(0.0, 0.0): detect.Box(1, 2, 3, 4)}
-    monkeypatch.setattr(detect, 'find_faces_by_camera', lambda *_: camera)
-    np.save(tmp_path / 'renders.npy', np.zeros((81, 4, 4), np.uint8))
-    record, target = tmp_path / 'record.json', tmp_path / 'faces.json'
-    for stripped, expected in ((True, 0), (False, 9)):
-        record.write_text(json.dumps({'SkullStripped': stripped}))
-        steps.faces(tmp_path / 'renders.npy', record, target)
-        faces = json.loads(target.read_text())
-        assert len(faces['boxes']) == len(faces['found']) == 81
-        found = [n for n, seen in enumerate(faces['found']) if seen]
-        assert found == list(range(36, 36 + expected))
-        # where none was found an adaptive attacker looks all the same, but not on a brain
-        assert sum(box is not None for box in faces['boxes']) == (0 if stripped else 81)
-        assert stripped or faces['boxes'][40] == [1, 2, 3, 4]
-
-
-def test_features_keep_the_numbers_of_their_views(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A template says which view each row is of; shifted, no result can be explained."""
-    from bids_reid.faces import extractors
-
-    class Mean:
-        kind = 'vector'
-
-        def features(self, images: list[np.ndarray], boxes: list[Any]) -> np.ndarray:
-            rows = [[image.mean(), box.left] for image, box in zip(images, boxes, strict=True)]
-            return np.array(rows, np.float32).reshape(-1, 2)
-
-        def provenance(self) -> dict[str, str]:
-            return {'Model': 'mean'}
-
-    monkeypatch.setattr(extractors, 'load_extractor', lambda _: Mean())
-    images = np.arange(81, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
-    np.save(tmp_path / 'r.npy', images)
-    for seen in ([], [3, 80]):
-        boxes = [[n, 0, 1, 1] if n in seen else None for n in range(81)]
-        faces = {'boxes': boxes, 'found': [n == 80 and n in seen for n in range(81)]}
-        (tmp_path / 'f.json').write_text(json.dumps(faces))
-        steps.features(tmp_path / 'r.npy', tmp_path / 'f.json', 'x-y', tmp_path / 't.npz')
-        provenance, template = steps._read_features(tmp_path / 't.npz')
-        assert provenance == {'Extractor': 'x-y', 'Model': 'mean'}
-        assert template.views.tolist() == seen
-        assert template.features.tolist() == [[n, n] for n in seen]
-        assert template.where_found().views.tolist() == seen[1:]

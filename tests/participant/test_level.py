@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bids_reid import participant_level as participant
-from bids_reid.bids.derivatives import read_template, save_scan
-from bids_reid.bids.outputs import ScanFiles, read_json, scan_records, write_json
+from bids_reid import participant_level as level
+from bids_reid.bids.derivatives import read_record, read_template, save_scan
+from bids_reid.bids.files import write_json
+from bids_reid.bids.layout import ScanFiles, scan_files
+from bids_reid.engine import participant_run
 from bids_reid.engine.plugins import KILLED
 from bids_reid.errors import Exit, RenderingError
-from bids_reid.participant_level import _choose, _remove_stale, participant_level
+from bids_reid.participant.selection import remove_stale, select
+from bids_reid.participant_level import participant_level
 from bids_reid.records import Scan, Template
 from bids_reid.settings import Settings
+from tests.support.scan_records import WHOLE_FACE, boxes, scan_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +48,7 @@ def settings(tmp_path: Path) -> Settings:
 def left(settings: Settings, stem: str, condition: str = 'raw', status: str = 'failed') -> str:
     """Leave a record as an earlier run would have; return its file's name."""
     files = ScanFiles(settings.output_dir / stem[:6] / 'anat', stem, 'T1w', condition)
-    write_json(files.record, {'Status': status})
+    write_json(files.record, scan_record(status=status, condition=condition).to_json())
     return files.record.name
 
 
@@ -64,13 +68,14 @@ def test_results_of_what_is_no_scan_any_more_are_removed(
         left(settings, 'sub-02_run-2', 'defaced'),
         left(settings, 'sub-01_run-4', status='ok'),
     }
-    scans, refused, taken = _choose(settings)
-    assert [scan.source_name for scan in taken] == ['sub-01_rec-defaced']
+    selection = select(settings)
+    taken = [scan.source_name for scan in selection.versions_among_raw]
+    assert taken == ['sub-01_rec-defaced']
     capsys.readouterr()
-    _remove_stale([*scans, *(scan for scan, _ in refused)], taken, settings)
-    assert {files.record.name for files, _ in scan_records(settings.output_dir)} == kept
-    said = capsys.readouterr().out.splitlines()
-    assert {line.rpartition(' ')[2] for line in said} == stale
+    remove_stale(selection, settings)
+    assert {files.record.name for files in scan_files(settings.output_dir)} == kept
+    messages = capsys.readouterr().out.splitlines()
+    assert {line.rpartition(' ')[2] for line in messages} == stale
 
 
 def finished(settings: Settings, label: str) -> Scan:
@@ -87,8 +92,10 @@ def finished(settings: Settings, label: str) -> Scan:
         settings.bids_dir,
         settings.output_dir,
         surface=surface,
-        measured={'Status': 'ok', 'Reason': None, 'ViewsWithFace': 81},
-        boxes=[(1, 2, 3, 4)] * 81,
+        measures=WHOLE_FACE,
+        faces=boxes(*range(81)),
+        reason=None,
+        renderer='llvmpipe',
         templates=[({'Extractor': 'orb', 'Model': 'm'}, template)],
         renders=None,
     )
@@ -116,15 +123,18 @@ def test_what_was_not_run_keeps_what_it_had(
         reasons = {bad: 'sub-3_T1w.nii is empty', killed: KILLED}
         return {scan: why for scan, why in reasons.items() if scan in scans}
 
-    monkeypatch.setattr(participant, '_run_scans', stop)
-    monkeypatch.setattr(participant, 'check_rendering', lambda: 'nothing')
-    # pages want what was measured
-    monkeypatch.setattr(participant, 'write_participant_page', lambda *_, **__: None)
+    monkeypatch.setattr(participant_run, 'run_scans', stop)
+    monkeypatch.setattr(level, 'check_rendering', lambda: 'nothing')
     assert participant_level(asked) == Exit.SOME_FAILED
     assert runs == [[bad, killed, changed, waiting], [killed]]
     files = {scan: ScanFiles.of(scan, settings.output_dir) for scan in runs[0]}
-    status = {scan: read_json(each.record)['Status'] for scan, each in files.items()}
-    assert status == {bad: 'failed', killed: 'ok', changed: 'failed', waiting: 'ok'}
+    records = {scan: read_record(each) for scan, each in files.items()}
+    assert {scan: record and record.status for scan, record in records.items()} == {
+        bad: 'failed',
+        killed: 'ok',
+        changed: 'failed',
+        waiting: 'ok',
+    }
     for scan in (killed, waiting):
         assert read_template(files[scan], 'orb') is not None
     # a template of what the scan was before must not pass for one of what it is
@@ -135,7 +145,9 @@ def test_what_was_not_run_keeps_what_it_had(
     assert '2 scans with a template, 0 without a face, 2 failed; of 2 only earlier results' in said
 
     # without a failure on record, the code still says that not all is done
-    monkeypatch.setattr(participant, '_run_scans', lambda scans, _: dict.fromkeys(scans, KILLED))
+    monkeypatch.setattr(
+        participant_run, 'run_scans', lambda scans, _: dict.fromkeys(scans, KILLED)
+    )
     assert participant_level(replace(asked, participants=('6',))) == Exit.SOME_FAILED
     assert '1 scans with a template, 0 without a face, 0 failed; of 1' in capsys.readouterr().out
 
@@ -145,12 +157,12 @@ def test_what_was_done_and_killed_is_done(
 ) -> None:
     """Its results would be taken away although they are whole."""
     scan = finished(settings, '3')
-    done = iter([[scan], []])
-    monkeypatch.setattr(participant, '_to_do', lambda *_: next(done))
-    monkeypatch.setattr(participant, '_run_scans', lambda scans, _: dict.fromkeys(scans, KILLED))
-    monkeypatch.setattr(participant, 'check_rendering', lambda: 'nothing')
-    # pages want what was measured
-    monkeypatch.setattr(participant, 'write_participant_page', lambda *_, **__: None)
+    monkeypatch.setattr(level, 'unfinished', lambda *_: [scan])
+    monkeypatch.setattr(participant_run, 'unfinished', lambda *_: [])
+    monkeypatch.setattr(
+        participant_run, 'run_scans', lambda scans, _: dict.fromkeys(scans, KILLED)
+    )
+    monkeypatch.setattr(level, 'check_rendering', lambda: 'nothing')
     asked = replace(settings, participants=('3',), derivatives=(), extractors=('orb',))
     assert participant_level(asked) == Exit.OK
     assert read_template(ScanFiles.of(scan, settings.output_dir), 'orb') is not None
@@ -173,9 +185,8 @@ def test_only_the_machine_that_renders_has_to(
     def cannot() -> str:
         raise RenderingError('this machine cannot render')
 
-    monkeypatch.setattr(participant, 'check_rendering', cannot)
-    monkeypatch.setattr(participant, 'write_participant_page', lambda *_, **__: None)
-    monkeypatch.setattr(participant, '_run_scans', lambda *_: {scan: 'no such node'})
+    monkeypatch.setattr(level, 'check_rendering', cannot)
+    monkeypatch.setattr(participant_run, 'run_scans', lambda *_: {scan: 'no such node'})
     file = settings.bids_dir.parent / 'plugin.yml'
     file.write_text(f'plugin: {plugin}\n')
     asked = replace(

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bids_reid.bids.outputs import ScanFiles
+from bids_reid.bids.files import write_json
+from bids_reid.bids.layout import ScanFiles
+from bids_reid.errors import NoInputError
 from bids_reid.faces.extractors import EXTRACTORS
 from bids_reid.participant.content import ScanLine
 from bids_reid.participant.library import (
     EnrolledScan,
-    _read_scan,
     left_out,
+    read_scans,
     searchable_extractors,
 )
+from bids_reid.participant.remarks import scan_line
+from bids_reid.records import Claim, CompletedPart
+from bids_reid.risk.deidentification import CLAIM_WITH_FACE, FACE_GONE_UNSAID
+from tests.support.scan_records import NO_FACE, WHOLE_FACE, quality, scan_record
+
+FILES = ScanFiles(Path('/nowhere'), 'sub-01', 'T1w')
 
 
 def scan(*extractors: str, status: str = 'ok') -> EnrolledScan:
     line = ScanLine('01', None, 'T1w', 'raw', 'x', status)
-    files = ScanFiles(Path('/nowhere'), 'sub-01', 'T1w')
-    return EnrolledScan(line, files, {'Extractors': list(extractors)})
+    return EnrolledScan(line, FILES, scan_record(*extractors, status=status))
 
 
 def test_an_extractor_that_lacks_templates_is_left_out_and_says_so() -> None:
@@ -59,21 +66,45 @@ def test_an_extractor_that_never_ran_is_not_searched_where_no_face_was_seen() ->
 @pytest.mark.parametrize(
     ('asked', 'added', 'expected'),
     [
-        (True, {'Share': 0.2, 'Parts': ['chin']}, 'yes'),
+        (True, CompletedPart(0.2, ('chin',)), 'yes'),
         (True, None, 'no'),
         (False, None, None),
     ],
 )
 def test_a_completed_face_is_told_in_the_table(
-    asked: bool, added: dict[str, Any] | None, expected: str | None
+    asked: bool, added: CompletedPart | None, expected: str | None
 ) -> None:
     """Rates of completed and of cut faces could not be taken apart."""
-    record = {
-        'Condition': 'raw', 'Sources': ['bids:raw:x'], 'Status': 'ok', 'ViewsWithFace': 81,
-        'CompleteFace': asked, 'FaceCompleted': added,
-    }  # fmt: skip
-    files = ScanFiles(Path('/nowhere'), 'sub-01', 'T1w')
-    assert _read_scan(files, record).line.face_completed == expected
+    measures = replace(WHOLE_FACE, complete_face=asked, face_completed=added)
+    line = scan_line(FILES, scan_record(measures=measures))
+    assert line.face_completed == expected
+    assert ('average head' in line.reason) == (added is not None)
+
+
+def test_a_claim_that_does_not_fit_is_said() -> None:
+    """A tool that failed leaves a face under a sidecar that says it is gone."""
+    record = scan_record(deidentification=Claim(True, ('pydeface',)))
+    line = scan_line(FILES, record)
+    assert (line.deidentification, line.face_present) == ('claimed', 'yes')
+    assert CLAIM_WITH_FACE in line.reason
+    poor = replace(NO_FACE, surface_quality=quality(relative_noise=0.5))
+    assert FACE_GONE_UNSAID not in scan_line(FILES, scan_record(measures=poor)).reason
+
+
+def test_a_damaged_record_is_named_and_a_foreign_file_is_none(tmp_path: Path) -> None:
+    """Otherwise a scan of an older version is judged by what was not measured then."""
+    good, old, foreign = (
+        ScanFiles(tmp_path / f'sub-{n}' / 'anat', f'sub-{n}', 'T1w') for n in '123'
+    )
+    write_json(good.record, scan_record('orb').to_json())
+    write_json(foreign.record, {'Sources': []})
+    (scan,) = read_scans(tmp_path)
+    assert scan.files == good
+    write_json(old.record, {'Status': 'ok', 'Condition': 'raw'})
+    with pytest.raises(NoInputError, match=r'sub-2_desc-skin_T1w\.json is damaged or of an older'):
+        read_scans(tmp_path)
+    old.record.write_text('{"Status": ')
+    assert len(read_scans(tmp_path)) == 1
 
 
 def test_what_nobody_asked_for_is_said() -> None:

@@ -1,43 +1,56 @@
-"""What a scan's record says of its face is what the cameras use."""
+"""What is measured on a scan is what the cameras use, and what its record says."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_reid.faces import detect
 from bids_reid.participant import steps
-from bids_reid.participant.measures import evidence_of
+from bids_reid.participant.measures import measured_skin, skin_evidence
+from bids_reid.participant.remarks import NO_FACE as NOT_FOUND
+from bids_reid.participant.remarks import shortcomings
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.volume import Pose, scan_volume
+from bids_reid.records import BrainCut, FaceBoxes, ScanMeasures
 from bids_reid.risk.presence import BRAIN, OUT_OF_VIEW, PRESENT, REMOVED, SKULL_STRIPPED
-from bids_reid.surface.volume import load_volume
+from bids_reid.surface.volume import Volume
+from tests.support.scan_records import NO_FACE, WHOLE_FACE, quality
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+SPACING = 3.0
+
+
+def phantom(pose: Pose) -> tuple[Any, Any]:
+    """A coarse scan of one person: data and affine."""
+    (person,) = draw_people(1, seed=5)
+    return scan_volume(person, seed=1, spacing=SPACING, pose=pose)
+
 
 def test_the_record_tells_how_much_of_a_face_there_is(tmp_path: Path) -> None:
     """A table of risks is wrong if nobody can see that a field of view ends at the eyes."""
-    (person,) = draw_people(1, seed=5)
-    data, affine = scan_volume(person, seed=1, spacing=3.0, pose=Pose((15, 0, 0)))
-    scan, surface, record = (tmp_path / name for name in ('t1.nii', 'skin.surf.gii', 'record'))
-    nib.Nifti1Image(data, affine).to_filename(scan)
-    steps.skin(scan, surface, record)
-    content = json.loads(record.read_text())
-    assert content['FaceFrame']['Source'] == 'face'
     # nodded back by 15 degrees: the face looks up by so much
-    forward = content['FaceFrame']['Forward']
-    assert abs(np.degrees(np.arcsin(forward[2])) - 15) < 4
-    assert content['Face']['FacePresent'] == 'yes'
-    assert content['SurfaceQuality']['FaceInView'] > 0.9
-    assert 0 < content['SurfaceQuality']['FaceFitMm'] < 4
-    assert 0.01 < content['SurfaceQuality']['RelativeNoise'] < 0.2
-    assert 0.5 < content['SurfaceQuality']['EdgeBlurMm'] < 2
-    assert steps.renders(surface, record, tmp_path / 'renders.npy')
+    data, affine = phantom(Pose((15, 0, 0)))
+    scan, surface, file = (tmp_path / name for name in ('t1.nii', 'skin.surf.gii', 'measures'))
+    nib.Nifti1Image(data, affine).to_filename(scan)
+    steps.skin(scan, surface, file)
+    measures = steps.read_measures(file)
+    assert measures.face_frame.source == 'face'
+    assert abs(np.degrees(np.arcsin(measures.face_frame.forward[2])) - 15) < 4
+    assert measures.face.face_covered > 0.9
+    assert measures.surface_quality.face_in_view > 0.9
+    assert 0 < (measures.surface_quality.face_fit_mm or 0) < 4
+    assert 0.01 < measures.surface_quality.relative_noise < 0.2
+    assert 0.5 < measures.surface_quality.edge_blur_mm < 2
+    assert not measures.skull_stripped
+    assert steps.renders(surface, file, tmp_path / 'renders.npy')
     frontal = np.load(tmp_path / 'renders.npy')[4 * 9 + 4]
     rows, columns = np.nonzero(frontal)
     assert abs(columns.mean() - 239.5) < 8
@@ -45,59 +58,100 @@ def test_the_record_tells_how_much_of_a_face_there_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('changed', 'n_faces', 'expected'),
+    ('measures', 'n_faces', 'expected'),
     [
-        ({}, 81, []),
-        ({}, 0, [steps.NO_FACE]),
+        (WHOLE_FACE, 81, []),
+        (WHOLE_FACE, 0, [NOT_FOUND]),
         # what a detector sees on a defaced scan is searched, and no face all the same
-        ({'Face': {'FaceCovered': 0.1, 'FaceBehindMm': 20.0}}, 81, [REMOVED]),
-        ({'SurfaceQuality': {'FaceCoreInView': 0.05}}, 0, [steps.NO_FACE, OUT_OF_VIEW]),
-        ({'SkullStripped': True}, 0, [SKULL_STRIPPED]),
-        ({'BrainCut': {'CutCm2': 30.0, 'DeepCm2': 40.0}}, 81, [f'{PRESENT}; {BRAIN}']),
+        (NO_FACE, 81, [REMOVED]),
+        (
+            *(replace(WHOLE_FACE, surface_quality=quality(face_core_in_view=0.05)), 0),
+            [NOT_FOUND, OUT_OF_VIEW],
+        ),
+        (replace(NO_FACE, skull_stripped=True), 0, [SKULL_STRIPPED]),
+        (replace(WHOLE_FACE, brain_cut=BrainCut(30.0, 40.0)), 81, [f'{PRESENT}; {BRAIN}']),
     ],
 )
-def test_what_was_found_instead_of_a_face_is_said(
-    changed: dict[str, Any], n_faces: int, expected: list[str]
+def test_what_is_there_instead_of_a_face_is_said(
+    measures: ScanMeasures, n_faces: int, expected: list[str]
 ) -> None:
     """A detector sees faces on defaced scans: without the reason they pass for whole ones."""
-    content = {
-        'SkullStripped': False,
-        'FaceFrame': {'Source': 'face'},
-        'Face': {'FaceCovered': 1.0, 'FaceBehindMm': 0.0, 'HeadLoss': 0.3},
-        'SurfaceQuality': {'FaceCoreInView': 1.0, 'RelativeNoise': 0.03, 'EdgeBlurMm': 0.8},
-        'FaceRelief': {'InView': 1.0, 'Correlation': 0.9, 'Gain': 1.0, 'Flat': 0.1, 'Steps': 0.0},
-        'FaceEvidence': {'NCameras': 0},
-        'BrainCut': {'CutCm2': 0.0, 'DeepCm2': 0.0},
-        'FaceCompleted': None,
-    } | changed
-    assert steps._what_was_found(content, n_faces) == expected
+    assert shortcomings(measures, n_faces) == expected
 
 
-@pytest.mark.parametrize('asked', [True, False])
-def test_a_completed_face_is_marked(asked: bool, tmp_path: Path) -> None:
+def test_a_completed_face_is_marked(tmp_path: Path) -> None:
     """Parts of an average head that pass for somebody's own make the risk a guess."""
-    (person,) = draw_people(1, seed=5)
-    data, affine = scan_volume(person, seed=1, spacing=3.0, pose=Pose())
-    affine[2, 3] += 3.0 * 28
-    scan, surface, record = (tmp_path / name for name in ('t1.nii', 'skin.surf.gii', 'record'))
-    nib.Nifti1Image(data[:, :, 28:], affine).to_filename(scan)
-    steps.skin(scan, surface, record, complete=asked)
-    content = json.loads(record.read_text())
-    assert content['CompleteFace'] == asked
-    assert content['SurfaceQuality']['FaceInView'] < 0.9, 'measured on what was scanned'
-    reasons = steps._what_was_found(content, n_faces=81)
-    if asked:
-        assert 'chin' in content['FaceCompleted']['Parts']
-        assert 0 < content['FaceCompleted']['Share'] < 0.6
-        assert 'average head' in reasons[-1]
-        assert 'chin' in reasons[-1]
-        # detectors saw the chin that was scanned, and do not see the average one later
-        found, frame, _ = steps.skin_record(load_volume(scan))
-        assert evidence_of(found, frame) == {'FaceEvidence': content['FaceEvidence']}
-        later = tmp_path / 'evidence.json'
-        steps.evidence(surface, record, tmp_path / 'no renders', later)
-        assert json.loads(later.read_text()) == {'FaceEvidence': content['FaceEvidence']}
-    else:
-        assert content['FaceCompleted'] is None
-        assert reasons == []
-        assert 'FaceEvidence' not in content
+    data, affine = phantom(Pose())
+    affine[2, 3] += SPACING * 28
+    cut = Volume(data[:, :, 28:].astype(np.float32), affine, (SPACING,) * 3)
+    scanned, frame, as_it_is = measured_skin(cut)
+    _, _, completed = measured_skin(cut, complete=True)
+    for measures in (as_it_is, completed):
+        assert measures.surface_quality.face_in_view < 0.9, 'measured on what was scanned'
+    assert (as_it_is.complete_face, completed.complete_face) == (False, True)
+    assert as_it_is.face_completed is None
+    assert as_it_is.face_evidence is None
+    assert shortcomings(as_it_is, n_faces=81) == []
+    part = completed.face_completed
+    assert part is not None
+    assert 'chin' in part.parts
+    assert 0 < part.share < 0.6
+    last = shortcomings(completed, n_faces=81)[-1]
+    assert 'average head' in last
+    assert 'chin' in last
+    # detectors saw the chin that was scanned, and do not see the average one later
+    assert completed.face_evidence == skin_evidence(scanned, frame)
+    before, after = tmp_path / 'skin.json', tmp_path / 'measures.json'
+    before.write_text(json.dumps(completed.to_json()))
+    steps.evidence(tmp_path / 'no surface', before, tmp_path / 'no renders', after)
+    assert after.read_text() == before.read_text()
+
+
+def test_no_face_is_looked_for_in_a_brain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Detectors see faces in folds; a skull-stripped scan would get a template of nobody."""
+    camera = {(0.0, 0.0): detect.Box(1, 2, 3, 4)}
+    monkeypatch.setattr(detect, 'find_faces_by_camera', lambda *_: camera)
+    np.save(tmp_path / 'renders.npy', np.zeros((81, 4, 4), np.uint8))
+    measures, target = tmp_path / 'measures.json', tmp_path / 'faces.json'
+    for stripped, expected in ((True, 0), (False, 9)):
+        content = replace(WHOLE_FACE, skull_stripped=stripped).to_json()
+        measures.write_text(json.dumps(content))
+        steps.faces(tmp_path / 'renders.npy', measures, target)
+        faces = FaceBoxes.from_json(json.loads(target.read_text()))
+        assert len(faces.boxes) == len(faces.found) == 81
+        found = [n for n, seen in enumerate(faces.found) if seen]
+        assert found == list(range(36, 36 + expected))
+        # where none was found an adaptive attacker looks all the same, but not on a brain
+        assert sum(box is not None for box in faces.boxes) == (0 if stripped else 81)
+        assert stripped or faces.boxes[40] == (1, 2, 3, 4)
+
+
+def test_features_keep_the_numbers_of_their_views(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A template says which view each row is of; shifted, no result can be explained."""
+    from bids_reid.faces import extractors
+
+    class Mean:
+        kind = 'vector'
+
+        def features(self, images: list[np.ndarray], boxes: list[Any]) -> np.ndarray:
+            rows = [[image.mean(), box.left] for image, box in zip(images, boxes, strict=True)]
+            return np.array(rows, np.float32).reshape(-1, 2)
+
+        def provenance(self) -> dict[str, str]:
+            return {'Model': 'mean'}
+
+    monkeypatch.setattr(extractors, 'load_extractor', lambda _: Mean())
+    images = np.arange(81, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
+    np.save(tmp_path / 'r.npy', images)
+    for seen in ([], [3, 80]):
+        boxes = [(n, 0, 1, 1) if n in seen else None for n in range(81)]
+        faces = FaceBoxes(tuple(boxes), tuple(n == 80 and n in seen for n in range(81)))
+        (tmp_path / 'f.json').write_text(json.dumps(faces.to_json()))
+        steps.features(tmp_path / 'r.npy', tmp_path / 'f.json', 'x-y', tmp_path / 't.npz')
+        provenance, template = steps._read_features(tmp_path / 't.npz')
+        assert provenance == {'Extractor': 'x-y', 'Model': 'mean'}
+        assert template.views.tolist() == seen
+        assert template.features.tolist() == [[n, n] for n in seen]
+        assert template.where_found().views.tolist() == seen[1:]

@@ -97,13 +97,13 @@ def test_the_skin_and_the_face_are_found(name: str, tmp_path: Path) -> None:
     skin, found = found_on(scan, tmp_path)
     assert np.isfinite(skin.points).all()
     if name in NO_FACE:
-        assert found.face.present == 'no'
+        assert found.face.departs
         return
     if name != 'refaced':
         away = distances(skin.points, scan)
         assert len(away) > 100
         assert away.mean() < HARD.get(name, SPACING / 3)
-    assert found.face.present != 'no'
+    assert not found.face.departs
     assert found.source == 'face'
     degrees, millimetres = off_frame(found.frame, scan)
     assert degrees < FRAME_DEGREES

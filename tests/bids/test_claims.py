@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid.bids.deidentification import read_claim
+from bids_reid.bids.claims import read_claim
+from bids_reid.records import Claim
 
 
 @pytest.fixture
@@ -45,30 +46,30 @@ def test_only_what_concerns_the_face_is_a_claim(
 ) -> None:
     """A header without a name would pass for a scan without a face."""
     write(image.with_name('sub-01_ses-a_T1w.json'), **content)
-    assert read_claim(image, tmp_path)['Claimed'] is claimed
+    assert read_claim(image, tmp_path).claimed is claimed
 
 
 def test_the_nearest_sidecar_wins(tmp_path: Path, image: Path) -> None:
     """One file at the top speaks for a dataset, unless a scan's own says otherwise."""
-    assert read_claim(image, tmp_path) == {'Claimed': None, 'Methods': []}
+    assert read_claim(image, tmp_path) == Claim(None)
     write(tmp_path / 'T1w.json', DeidentificationMethod=['pydeface'])
     write(tmp_path / 'FLAIR.json', DeidentificationMethod=['quickshear'])
     write(tmp_path / 'sub-02_T1w.json', DeidentificationMethod=['quickshear'])
-    assert read_claim(image, tmp_path) == {'Claimed': True, 'Methods': ['pydeface']}
+    assert read_claim(image, tmp_path) == Claim(True, ('pydeface',))
     write(tmp_path / 'sub-01' / 'sub-01_T1w.json', DeidentificationMethod=['mideface'])
-    assert read_claim(image, tmp_path)['Methods'] == ['mideface']
+    assert read_claim(image, tmp_path).methods == ('mideface',)
     write(image.with_name('sub-01_ses-a_T1w.json'), DeidentificationMethod=[])
-    assert read_claim(image, tmp_path)['Claimed'] is None
+    assert read_claim(image, tmp_path).claimed is None
 
 
 def test_names_that_are_not_bids_have_sidecars_too(tmp_path: Path, image: Path) -> None:
     """And the claim of a version is not that of its original."""
     version = image.with_name('sub-01_ses-a_T1w_defaced.nii.gz')
     write(image.with_name('sub-01_ses-a_T1w_defaced.json'), DeidentificationMethod='pydeface')
-    assert read_claim(version, tmp_path)['Claimed'] is True
-    assert read_claim(image, tmp_path)['Claimed'] is None
+    assert read_claim(version, tmp_path).claimed is True
+    assert read_claim(image, tmp_path).claimed is None
 
 
 def test_a_damaged_sidecar_claims_nothing(tmp_path: Path, image: Path) -> None:
     image.with_name('sub-01_ses-a_T1w.json').write_text('{"DeidentificationMethod": [')
-    assert read_claim(image, tmp_path)['Claimed'] is None
+    assert read_claim(image, tmp_path).claimed is None

@@ -6,7 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from bids_reid.bids.outputs import read_json
+from bids_reid.bids.files import read_json
+from bids_reid.records import Claim
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ _FACE_WORDS = re.compile(
 scanners and archives write are about names and dates in headers only."""
 
 
-def read_claim(image: Path, dataset_dir: Path) -> dict[str, Any]:
+def read_claim(image: Path, dataset_dir: Path) -> Claim:
     """Read whether an image is said to be de-faced, with the inheritance of BIDS.
 
     Parameters
@@ -31,10 +32,8 @@ def read_claim(image: Path, dataset_dir: Path) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        ``Claimed``: true if a method concerns the face (its code is 113102, or its words say
-        so), false if the methods given do not, ``None`` if none is given. ``Methods``: what is
-        given, in words.
+    Claim
+        A method concerns the face if its code is 113102, or if its words say so.
     """
     metadata = inherited_metadata(image, dataset_dir)
     methods = [str(method) for method in _several(metadata.get(METHOD)) if str(method).strip()]
@@ -44,10 +43,10 @@ def read_claim(image: Path, dataset_dir: Path) -> dict[str, Any]:
         for code in codes
     ]
     if not methods:
-        return {'Claimed': None, 'Methods': []}
+        return Claim()
     by_code = any(str(code.get('CodeValue')) == FACE_CODE for code in codes)
     claimed = by_code or any(_FACE_WORDS.search(method) for method in methods)
-    return {'Claimed': claimed, 'Methods': methods}
+    return Claim(claimed, tuple(methods))
 
 
 def _several(value: Any) -> list[Any]:

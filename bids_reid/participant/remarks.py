@@ -1,0 +1,81 @@
+"""What the record of a scan comes to in words, for tables and pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bids_reid.participant.content import ScanLine
+from bids_reid.risk.deidentification import contradiction
+from bids_reid.risk.presence import assess
+
+if TYPE_CHECKING:
+    from bids_reid.bids.layout import ScanFiles
+    from bids_reid.records import ScanMeasures, ScanRecord
+
+NO_FACE = 'no face was found in any of the 81 views'
+COMPLETED = "the field of view cuts the face: {share:.0%} of it ({parts}) is an average head's"
+
+
+def shortcomings(measures: ScanMeasures, n_faces: int) -> list[str]:
+    """Say what a scan shows instead of a whole face.
+
+    What looks like no face is searched all the same wherever a detector sees one: so would
+    somebody who attacks, and the search of defaced scans is what tells if defacing worked.
+    """
+    presence = assess(measures)
+    whole = presence.face_present == 'yes' and presence.brain_loss != 'yes'
+    reasons = [] if whole else [presence.reason]
+    completed = completed_sentence(measures)
+    if completed:
+        reasons.append(completed)
+    return reasons if n_faces or measures.skull_stripped else [NO_FACE, *reasons]
+
+
+def completed_parts(measures: ScanMeasures) -> str:
+    """Name the parts of a face that come from an average head; nothing if none do."""
+    completed = measures.face_completed
+    return '' if completed is None else ', '.join(completed.parts) or 'its edge'
+
+
+def completed_sentence(measures: ScanMeasures | None) -> str | None:
+    """Say how much of a face comes from an average head, and which parts; ``None`` if nothing."""
+    if measures is None or measures.face_completed is None:
+        return None
+    share = measures.face_completed.share
+    return COMPLETED.format(share=share, parts=completed_parts(measures))
+
+
+def scan_line(files: ScanFiles, record: ScanRecord) -> ScanLine:
+    """Return the row of a scan, its record judged."""
+    presence = assess(record.measures, record.reason)
+    claimed = record.deidentification.claimed
+    # what could not be looked at contradicts nothing
+    seen = None if presence.verdict == 'could not assess' else presence.face_present
+    reasons = (
+        presence.reason,
+        completed_sentence(record.measures),
+        contradiction(claimed, seen),
+    )
+    return ScanLine(
+        participant=files.entities['sub'],
+        session=files.entities.get('ses'),
+        modality=files.modality,
+        condition=record.origin.condition,
+        source=record.origin.source,
+        status=record.status,
+        face_present=presence.face_present,
+        face_score=presence.face_score,
+        n_views_with_face=record.n_views_with_face,
+        verdict=presence.verdict,
+        brain_loss=presence.brain_loss,
+        reason='; '.join(filter(None, reasons)),
+        deidentification='claimed' if claimed else 'none',
+        face_completed=_face_completed(record.measures),
+    )
+
+
+def _face_completed(measures: ScanMeasures | None) -> str | None:
+    """Say whether a part of the face was completed; ``None`` if it was not to be, or failed."""
+    if measures is None or not measures.complete_face:
+        return None
+    return 'no' if measures.face_completed is None else 'yes'

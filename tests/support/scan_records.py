@@ -1,0 +1,74 @@
+"""What the participant level says of a scan with a whole face, to be changed by each test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bids_reid.records import (
+    BrainCut,
+    Claim,
+    FaceBoxes,
+    FaceEvidence,
+    FaceFit,
+    FaceRelief,
+    Origin,
+    PlacedFrame,
+    ScanMeasures,
+    ScanRecord,
+    SurfaceQuality,
+)
+
+FRAME = PlacedFrame((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), 1.0, 'face')
+WHOLE_FACE = ScanMeasures(
+    voxel_size=(1.0, 1.0, 1.0),
+    notes=(),
+    points=1000,
+    volume_litres=4.5,
+    vault_roughness=None,
+    skull_stripped=False,
+    surface_quality=SurfaceQuality(0.05, 0.8, 1.0, 1.0, 1.5),
+    face_frame=FRAME,
+    face=FaceFit(face_covered=0.97, face_behind_mm=0.5, head_loss=0.4),
+    face_relief=FaceRelief(1.0, 1.0, 0.9, 1.0, 0.8, 1.1, 0.98, 0.15, 0.005),
+    brain_cut=BrainCut(0.0, 0.0),
+    face_evidence=FaceEvidence(3, 2.5, 3, 1.0, 5.0, 4.0),
+)
+NO_FACE = replace(
+    WHOLE_FACE,
+    face=FaceFit(face_covered=0.1, face_behind_mm=30.0, head_loss=0.4),
+    face_relief=FaceRelief(1.0, 0.2, 0.0, 0.0, 0.1, 0.3, 0.6, 0.8, 0.02),
+    face_evidence=FaceEvidence(3, -0.5, 0, None, None, 30.0),
+)
+
+
+def quality(**changes: float) -> SurfaceQuality:
+    """Return the quality of the surface of a good scan, with some numbers changed."""
+    return replace(WHOLE_FACE.surface_quality, **changes)
+
+
+def boxes(*numbers: int) -> FaceBoxes:
+    """Return a box in every view, found by a detector in those of ``numbers``."""
+    return FaceBoxes(((1, 2, 3, 4),) * 81, tuple(view in numbers for view in range(81)))
+
+
+def scan_record(
+    *extractors: str,
+    status: str = 'ok',
+    condition: str = 'raw',
+    measures: ScanMeasures = WHOLE_FACE,
+    **changes: Any,
+) -> ScanRecord:
+    """Return the record of a scan, or of one that failed."""
+    processed: dict[str, Any] = {}
+    if status != 'failed':
+        processed = {'n_views_with_face': 81 if status == 'ok' else 0, 'measures': measures}
+        processed |= {'renderer': 'llvmpipe', 'extractors': extractors}
+    record = ScanRecord(
+        status=status,  # type: ignore[arg-type]
+        reason='broken' if status == 'failed' else None,
+        deidentification=Claim(),
+        origin=Origin(condition, (f'bids:{condition}:x',), None, {'bids_reid': '0'}),
+        **processed,
+    )
+    return replace(record, **changes)

@@ -1,0 +1,103 @@
+"""The record of a scan: its keys are a contract, and what is read is what was written."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bids_reid.records import CompletedPart, FaceBoxes, ScanMeasures, ScanRecord
+from tests.support.scan_records import WHOLE_FACE, boxes, scan_record
+
+SHARED = ['Description', 'Status', 'Reason', 'ViewsWithFace']
+MEASURES = {
+    **{'VoxelSize': '', 'Notes': '', 'Points': '', 'VolumeLitres': '', 'VaultRoughness': ''},
+    'SkullStripped': '',
+    'SurfaceQuality': 'RelativeNoise EdgeBlurMm FaceInView FaceCoreInView FaceFitMm',
+    'FaceFrame': 'Origin Forward Up Scale Source',
+    'Face': 'FaceCovered FaceBehindMm HeadLoss',
+    'FaceRelief': 'InView Eyes Nose Mouth Correlation Gain Symmetry Flat Steps',
+    'BrainCut': 'CutCm2 DeepCm2',
+    'CompleteFace': '',
+    'FaceCompleted': 'Share Parts',
+    'FaceEvidence': 'NCameras Hog HogCameras Cnn LandmarksOffMm LandmarksApartMm',
+}
+"""Keys of the record, and of the objects within."""
+ORIGIN = ['Condition', 'Sources', 'SourceSHA256', 'SoftwareVersions']
+
+
+def test_the_keys_of_a_record_stay() -> None:
+    """Scripts of users and records of earlier runs have them."""
+    completed = replace(WHOLE_FACE, face_completed=CompletedPart(0.2, ('chin',)))
+    content = scan_record('orb', measures=completed).to_json()
+    assert list(content) == [
+        *(*SHARED, *MEASURES, 'Renderer', 'Deidentification', 'Extractors', *ORIGIN),
+    ]
+    for key, keys in MEASURES.items():
+        assert not keys or ' '.join(content[key]) == keys, key
+    assert list(content['Deidentification']) == ['Claimed', 'Methods']
+    failed = scan_record(status='failed').to_json()
+    assert list(failed) == [*SHARED, 'Deidentification', *ORIGIN]
+
+
+@pytest.mark.parametrize('status', ['ok', 'no_face', 'failed'])
+def test_a_record_comes_back_as_it_was(status: str) -> None:
+    """The group level judges what was measured, not something near to it."""
+    record = scan_record('orb', 'sift', status=status)
+    written = json.dumps(record.to_json())
+    assert ScanRecord.from_json(json.loads(written)) == record
+    assert json.dumps(ScanRecord.from_json(json.loads(written)).to_json()) == written
+    # what another version wrote, too, is of no interest
+    more = record.to_json() | {'Weather': 'fine'}
+    assert ScanRecord.from_json(more) == record
+
+
+def test_boxes_come_back_as_they_were() -> None:
+    faces = FaceBoxes((None, *boxes(4).boxes[1:]), boxes(4).found)
+    assert FaceBoxes.from_json(json.loads(json.dumps(faces.to_json()))) == faces
+
+
+@pytest.mark.parametrize(
+    'damage',
+    [
+        *({key: ...} for key in ('Status', 'ViewsWithFace', 'Extractors', 'Points', 'FaceRelief')),
+        {'Status': 'fine'},
+        {'Sources': []},
+        {'Sources': ['x']},
+        {'FaceFrame': {}},
+        {'FaceFrame': None},
+        {'Points': None},
+        {'VoxelSize': '1 mm'},
+        {'SkullStripped': 'no'},
+        {'SourceSHA256': 5},
+    ],
+)
+def test_what_is_damaged_is_not_read(damage: dict[str, Any]) -> None:
+    """A scan of which something is not known must not pass for one where it is nothing."""
+    content = scan_record('orb').to_json()
+    for key, value in damage.items():
+        if value is ...:
+            del content[key]
+        else:
+            content[key] = value
+    with pytest.raises((KeyError, TypeError)):
+        ScanRecord.from_json(content)
+
+
+def test_numbers_are_written_as_precisely_as_they_are_known() -> None:
+    """Digits that mean nothing make two runs on two machines differ."""
+    content = json.loads(json.dumps(scan_record(measures=_with_noise(1 / 3)).to_json()))
+    assert content['SurfaceQuality']['RelativeNoise'] == 0.33333
+    assert content['VolumeLitres'] == 0.333
+    assert content['FaceFrame']['Forward'] == [1 / 3] * 3
+
+
+def _with_noise(number: float) -> ScanMeasures:
+    return replace(
+        WHOLE_FACE,
+        volume_litres=number,
+        surface_quality=replace(WHOLE_FACE.surface_quality, relative_noise=number),
+        face_frame=replace(WHOLE_FACE.face_frame, forward=(number,) * 3),
+    )
