@@ -70,7 +70,7 @@ def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> None
     CannotWriteError
         The folder holds anything but the same people.
     """
-    from bids_reid.bids.outputs import read_json, write_json
+    from bids_reid.bids.files import read_json, write_json
     from bids_reid.bids.phantom_dataset import write_phantom_dataset
     from bids_reid.messages import logger
 

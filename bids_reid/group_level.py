@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.description import prepare_output
+from bids_reid.bids.files import read_json
 from bids_reid.bids.inputs import (
     dataset_name,
     dataset_participants,
     has_image,
     participant_variables,
 )
-from bids_reid.bids.outputs import prepare_output, read_json
 from bids_reid.bids.photos import find_photos
 from bids_reid.engine.execution import forget, run_for_user
 from bids_reid.engine.group_graph import init_group_wf

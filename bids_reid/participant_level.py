@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bids_reid.bids.conditions import find_versions
 from bids_reid.bids.derivatives import (
     FAILED,
     is_up_to_date,
@@ -16,8 +15,10 @@ from bids_reid.bids.derivatives import (
     save_failure,
     still_holds,
 )
+from bids_reid.bids.description import prepare_output
 from bids_reid.bids.inputs import dataset_name, dataset_participants, find_scans
-from bids_reid.bids.outputs import ScanFiles, prepare_output, scan_records
+from bids_reid.bids.layout import ScanFiles, scan_records
+from bids_reid.bids.versions import find_versions
 from bids_reid.engine.execution import forget, read_plugin, run_for_user
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
 from bids_reid.engine.plugins import KILLED, KILLED_JOB, runs_here

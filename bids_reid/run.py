@@ -135,7 +135,7 @@ def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) ->
         from bids_reid.faces.weights import FOLDER_VARIABLE
 
         os.environ[FOLDER_VARIABLE] = str(models_dir)
-    from bids_reid.bids.outputs import PRIVATE_UMASK
+    from bids_reid.bids.files import PRIVATE_UMASK
     from bids_reid.views.selftest import use_offscreen_window
 
     os.umask(PRIVATE_UMASK)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid.bids.outputs import read_table
+from bids_reid.bids.tables import read_table
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 

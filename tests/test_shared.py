@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid.bids.outputs import read_table
+from bids_reid.bids.tables import read_table
 from bids_reid.faces.detect import find_faces_by_camera
 from bids_reid.surface.frame import FieldOfView, find_frame
 from bids_reid.surface.skin import extract_skin

@@ -101,7 +101,8 @@ def _write_outcome(
     from bars import bar_figure
     from outcome import as_text, as_tsv, methods
 
-    from bids_reid.bids.outputs import read_table, write_json, write_text
+    from bids_reid.bids.files import write_json, write_text
+    from bids_reid.bids.tables import read_table
 
     rates = folder / 'derivatives' / 'bids_reid' / 'group_identification.tsv'
     found = methods(read_table(rates), MODALITY)

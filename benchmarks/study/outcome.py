@@ -73,7 +73,7 @@ def methods(rows: Iterable[Mapping[str, str]], modality: str) -> list[Method]:
     Parameters
     ----------
     rows : iterable of mapping
-        Column to cell, as :func:`bids_reid.bids.outputs.read_table` gives them.
+        Column to cell, as :func:`bids_reid.bids.tables.read_table` gives them.
     modality : str
         BIDS suffix of the scans.
 

@@ -12,17 +12,10 @@ import numpy as np
 from PIL import Image
 
 from bids_reid import __version__
-from bids_reid.bids.deidentification import read_claim
-from bids_reid.bids.outputs import (
-    ScanFiles,
-    atomically,
-    bids_uri,
-    copy_file,
-    file_sha256,
-    read_json,
-    write_json,
-    write_table,
-)
+from bids_reid.bids.claims import read_claim
+from bids_reid.bids.files import atomically, copy_file, file_sha256, read_json, write_json
+from bids_reid.bids.layout import ScanFiles, bids_uri
+from bids_reid.bids.tables import write_table
 from bids_reid.errors import ScanError
 from bids_reid.faces.extractors import EXTRACTORS, bids_label
 from bids_reid.records import Keypoints, KeypointTemplate, Scan, Template

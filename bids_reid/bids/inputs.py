@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bids import BIDSLayout, BIDSLayoutIndexer
 from bids.layout import Query
 
-from bids_reid.bids.outputs import read_json
+from bids_reid.bids.files import read_json
 from bids_reid.bids.walk import check_there
 from bids_reid.errors import (
     CannotWriteError,

@@ -15,7 +15,7 @@ from nipype import logging as nipype_logging
 from nipype.pipeline import plugins
 
 from bids_reid import __version__, errors
-from bids_reid.bids.outputs import write_text
+from bids_reid.bids.files import write_text
 from bids_reid.engine.plugins import SteadyMultiProc, named_plugin
 from bids_reid.errors import CannotWriteError, ReidError, UsageError
 

@@ -17,7 +17,7 @@ from nipype.pipeline import plugins
 from nipype.pipeline.plugins.base import PluginBase, SGELikeBatchManagerBase
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer
 
-from bids_reid.bids.outputs import PRIVATE_UMASK
+from bids_reid.bids.files import PRIVATE_UMASK
 
 logger = logging.getLogger('nipype.workflow')
 LONGEST_WAIT_S = 1.0

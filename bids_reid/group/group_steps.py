@@ -8,13 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bids_reid.bids.outputs import (
-    read_json,
-    remove_table,
-    write_json,
-    write_table,
-    write_text,
-)
+from bids_reid.bids.files import read_json, write_json, write_text
+from bids_reid.bids.tables import remove_table, write_table
 from bids_reid.errors import PhotoError
 from bids_reid.faces.extractors import extracted, load_extractor
 from bids_reid.group.comparison_steps import judge, reductions

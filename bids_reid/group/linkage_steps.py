@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bids_reid.bids.derivatives import made_with, read_template
-from bids_reid.bids.outputs import ScanFiles, read_json
+from bids_reid.bids.files import read_json
+from bids_reid.bids.layout import ScanFiles
 from bids_reid.errors import ScanError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.participant.library import read_scans
@@ -121,7 +122,7 @@ def _compared(
 
 
 def linkage_rows(rows: Iterable[LinkageRow]) -> Iterator[dict[str, object]]:
-    """Rows for `bids_reid.bids.outputs.write_table`."""
+    """Rows for `bids_reid.bids.tables.write_table`."""
     for row in rows:
         sessions = {
             name: f'ses-{label}' if label else None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from bids_reid.bids.derivatives import made_with, read_features, read_keypoints
-from bids_reid.bids.outputs import ScanFiles
+from bids_reid.bids.layout import ScanFiles
 from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces.extractors import bids_label, load_extractor
 from bids_reid.match.decisions import ADAPTIVE, MEAN_OF_PHOTOGRAPHS, search_all

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.outputs import remove_table, write_table
+from bids_reid.bids.tables import remove_table, write_table
 from bids_reid.group.result import Statistics
 from bids_reid.risk.attacks import participant_rows, strongest_attacks
 from bids_reid.risk.breakdown import breakdown_rows

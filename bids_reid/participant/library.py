@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bids_reid import __version__
-from bids_reid.bids.outputs import ScanFiles, read_json, scan_records
+from bids_reid.bids.files import read_json
+from bids_reid.bids.layout import ScanFiles, scan_records
 from bids_reid.errors import NoInputError, NothingSelectedError
 from bids_reid.faces.extractors import (
     BY_NAME_ONLY,

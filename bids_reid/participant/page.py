@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.derivatives import picture_name, read_template
-from bids_reid.bids.outputs import read_table
+from bids_reid.bids.tables import read_table
 from bids_reid.participant.content import (
     FacePicture,
     ParticipantReport,

@@ -6,7 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_reid.bids.outputs import write_text
+from bids_reid.bids.files import write_text
 from bids_reid.participant.content import FacePicture, ParticipantReport, ScanReport, ViewLine
 from bids_reid.report.html import render_page
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bids_reid.bids.outputs import read_table
+from bids_reid.bids.tables import read_table
 
 STUDY = Path(__file__).parents[2] / 'benchmarks' / 'study'
 SVG = '{http://www.w3.org/2000/svg}'

@@ -19,7 +19,9 @@ from bids_reid.bids.derivatives import (
     save_failure,
     save_scan,
 )
-from bids_reid.bids.outputs import ScanFiles, file_sha256, read_json, read_table
+from bids_reid.bids.files import file_sha256, read_json
+from bids_reid.bids.layout import ScanFiles
+from bids_reid.bids.tables import read_table
 from bids_reid.errors import ScanError
 from bids_reid.records import Keypoints, KeypointTemplate, Scan, Template
 

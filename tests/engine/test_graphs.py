@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bids_reid.bids.outputs import ScanFiles
+from bids_reid.bids.layout import ScanFiles
 from bids_reid.engine import group_graph as group
 from bids_reid.engine.group_graph import init_group_wf
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name

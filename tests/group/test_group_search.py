@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_reid.bids.derivatives import save_failure, save_scan
-from bids_reid.bids.outputs import read_json, read_table
+from bids_reid.bids.files import read_json
+from bids_reid.bids.tables import read_table
 from bids_reid.engine import group_graph as group
 from bids_reid.engine.execution import configure, run_graph
 from bids_reid.errors import NoInputError, ScanError

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bids_reid.bids.outputs import ScanFiles, read_json, read_table, write_json, write_table
+from bids_reid.bids.files import read_json, write_json
+from bids_reid.bids.layout import ScanFiles
+from bids_reid.bids.tables import read_table, write_table
 from bids_reid.errors import NoInputError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.linkage_steps import linkage_rows, linkage_tables, linked_scans

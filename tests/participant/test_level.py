@@ -10,7 +10,8 @@ import pytest
 
 from bids_reid import participant_level as participant
 from bids_reid.bids.derivatives import read_template, save_scan
-from bids_reid.bids.outputs import ScanFiles, read_json, scan_records, write_json
+from bids_reid.bids.files import read_json, write_json
+from bids_reid.bids.layout import ScanFiles, scan_records
 from bids_reid.engine.plugins import KILLED
 from bids_reid.errors import Exit, RenderingError
 from bids_reid.participant_level import _choose, _remove_stale, participant_level

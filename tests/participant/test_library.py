@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bids_reid.bids.outputs import ScanFiles
+from bids_reid.bids.layout import ScanFiles
 from bids_reid.faces.extractors import EXTRACTORS
 from bids_reid.participant.content import ScanLine
 from bids_reid.participant.library import (

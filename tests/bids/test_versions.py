@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid.bids.conditions import Versions, find_versions
+from bids_reid.bids.versions import Versions, find_versions
 from bids_reid.records import Scan
 
 PLAIN = ('sub-01/anat/sub-01_T1w.nii.gz', 'sub-02/anat/sub-02_T1w.nii.gz')

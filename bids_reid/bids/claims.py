@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from bids_reid.bids.outputs import read_json
+from bids_reid.bids.files import read_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid.bids.deidentification import read_claim
+from bids_reid.bids.claims import read_claim
 
 
 @pytest.fixture

@@ -1,0 +1,82 @@
+"""What makes the output folder a BIDS derivative: its description, README and .bidsignore."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bids_reid import __version__
+from bids_reid.bids.files import packaged_text, read_json, write_json, write_text
+from bids_reid.errors import CannotWriteError
+from bids_reid.records import RAW
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+BIDS_VERSION = '1.10.0'
+BIDSIGNORE = ('*.html', 'group_*', 'logs/', 'work/', '*_desc-*')
+"""BIDS has no names yet for features, views and renders, nor for a skin surface."""
+
+
+def prepare_output(
+    output_dir: Path, bids_dir: Path, derivatives: Iterable[tuple[str, Path]] = ()
+) -> None:
+    """Make the folder a BIDS derivative.
+
+    ``derivatives`` are the names of conditions and where they are; links to others, which an
+    earlier run wrote, are kept.
+
+    The same files come out whoever writes them, so that parallel runs do not disturb each other.
+
+    Raises
+    ------
+    CannotWriteError
+        The folder cannot be made or written, or it is a dataset that is only read.
+    """
+    if output_dir.resolve() == bids_dir.resolve():
+        raise CannotWriteError('output_dir is bids_dir, which is never written to')
+    derivatives = tuple(derivatives)
+    for name, folder in derivatives:
+        if output_dir.resolve() == folder.resolve():
+            raise CannotWriteError(f'output_dir holds the scans of {name}, which are only read')
+    description = output_dir / 'dataset_description.json'
+    before = read_json(description)
+    if not _is_ours(before):
+        raise CannotWriteError(f'{output_dir} holds another dataset: give a folder of its own')
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise CannotWriteError(f'cannot write {output_dir}: {error.strerror}') from error
+    raw = read_json(bids_dir / 'dataset_description.json')
+    links = {**before.get('DatasetLinks', {}), RAW: _relative(bids_dir, output_dir)}
+    links |= {name: _relative(folder, output_dir) for name, folder in derivatives}
+    links = {name: links[name] for name in sorted(links, key=lambda name: (name != RAW, name))}
+    write_json(
+        description,
+        {
+            'Name': f'bids_reid: re-identification risk of {raw.get("Name", bids_dir.name)}',
+            'BIDSVersion': BIDS_VERSION,
+            'DatasetType': 'derivative',
+            'GeneratedBy': [{'Name': 'bids_reid', 'Version': __version__}],
+            'SourceDatasets': [{'URL': where} for where in dict.fromkeys(links.values())],
+            'DatasetLinks': links,
+        },
+    )
+    readme = output_dir / 'README.md'
+    # in a folder that was not ours it may be somebody's
+    if before or not readme.exists():
+        write_text(readme, packaged_text('output_README.md'))
+    write_text(output_dir / '.bidsignore', '\n'.join(BIDSIGNORE) + '\n')
+
+
+def _relative(folder: Path, start: Path) -> str:
+    """Where a folder is from here: where people keep their data is nobody else's business."""
+    return Path(os.path.relpath(folder.resolve(), start.resolve())).as_posix()
+
+
+def _is_ours(description: Mapping[str, Any]) -> bool:
+    """Whether a dataset_description.json, or that there is none, lets us write ours."""
+    generators = description.get('GeneratedBy')
+    names = [entry.get('Name') for entry in generators or () if isinstance(entry, dict)]
+    return not description or 'bids_reid' in names

@@ -1,0 +1,107 @@
+"""Names of the files of a scan, and which scans there are files of.
+
+The skin's sidecar is a scan's record: it is written last, so that it stands for a finished scan,
+and it is written for a failed scan too, with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bids_reid.bids.files import read_json
+from bids_reid.records import RAW, Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+_RECORD = re.compile(r'(?P<stem>.+)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)')
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFiles:
+    """Where the outputs of one scan are.
+
+    The name of a condition other than raw stands at the beginning of ``desc``:
+    ``sub-01_desc-defacedskin_T1w.surf.gii`` beside ``sub-01_desc-skin_T1w.surf.gii``.
+    """
+
+    folder: Path
+    stem: str
+    modality: str
+    condition: str = RAW
+
+    @classmethod
+    def of(cls, scan: Scan, output_dir: Path) -> ScanFiles:
+        """Files of ``scan`` under ``output_dir``."""
+        folder = output_dir / f'sub-{scan.participant}'
+        if scan.session is not None:
+            folder /= f'ses-{scan.session}'
+        return cls(folder / 'anat', scan.source_name, scan.modality, scan.condition)
+
+    def _named(self, desc: str, ending: str) -> Path:
+        condition = '' if self.condition == RAW else self.condition
+        return self.folder / f'{self.stem}_desc-{condition}{desc}_{self.modality}{ending}'
+
+    @property
+    def record(self) -> Path:
+        """Sidecar of the skin, written last."""
+        return self._named('skin', '.json')
+
+    @property
+    def skin(self) -> Path:
+        """The surface, GIFTI."""
+        return self._named('skin', '.surf.gii')
+
+    @property
+    def views(self) -> Path:
+        """The table of views; its dictionary has the same name with ``.json``."""
+        return self._named('views', '.tsv')
+
+    @property
+    def renders(self) -> Path:
+        """Folder of the pictures, if they were kept."""
+        return self._named('renders', '')
+
+    def template(self, label: str) -> Path:
+        """Features of the extractor whose BIDS label is ``label``; sidecar with ``.json``."""
+        return self._named(label, '.npz')
+
+
+def bids_uri(path: Path, dataset_dir: Path, dataset: str = RAW) -> str:
+    """BIDS URI of a file; ``dataset`` is what DatasetLinks calls the dataset: its condition."""
+    return f'bids:{dataset}:{path.relative_to(dataset_dir).as_posix()}'
+
+
+def scan_records(
+    output_dir: Path, participants: Iterable[str] = ()
+) -> Iterator[tuple[ScanFiles, dict[str, Any]]]:
+    """Records of the scans that the participant level has written, sorted: raw, then conditions.
+
+    Only the folders of ``participants`` are looked into; without any, those of all.
+    """
+    folders = [output_dir / f'sub-{label}' for label in participants] or output_dir.glob('sub-*')
+    found: list[ScanFiles] = []
+    for folder in folders:
+        for pattern in ('anat/*_desc-*skin_*.json', 'ses-*/anat/*_desc-*skin_*.json'):
+            named = ((path, _RECORD.fullmatch(path.stem)) for path in folder.glob(pattern))
+            found += [
+                ScanFiles(path.parent, match['stem'], match['modality'], match['condition'] or RAW)
+                for path, match in named
+                if match
+            ]
+
+    def order(files: ScanFiles) -> tuple[Path, str, bool, str]:
+        return (
+            files.folder,
+            f'{files.stem}_{files.modality}',
+            files.condition != RAW,
+            files.condition,
+        )
+
+    for files in sorted(found, key=order):
+        record = read_json(files.record)
+        if 'Status' in record:
+            yield files, record

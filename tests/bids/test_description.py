@@ -1,0 +1,112 @@
+"""The output folder is a BIDS derivative of the dataset, and says of which."""
+
+from __future__ import annotations
+
+import json
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bids_reid.bids.description import BIDSIGNORE, prepare_output
+from bids_reid.bids.files import (
+    read_json,
+)
+from bids_reid.bids.layout import ScanFiles, bids_uri
+from bids_reid.errors import CannotWriteError
+from bids_reid.records import Scan
+
+
+class TestPrepareOutput:
+    """The output folder is a BIDS derivative of the dataset."""
+
+    @pytest.fixture
+    def raw(self, tmp_path: Path) -> Path:
+        raw = tmp_path / 'raw'
+        raw.mkdir()
+        (raw / 'dataset_description.json').write_text('{"Name": "Faces"}')
+        return raw
+
+    def test_again_gives_the_same_bytes(self, raw: Path, tmp_path: Path) -> None:
+        """Otherwise jobs that run side by side on a cluster disturb each other."""
+        out = tmp_path / 'deep' / 'out'
+        prepare_output(out, raw)
+        before = {path.name: path.read_bytes() for path in out.iterdir()}
+        prepare_output(out, raw)
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+        assert set(before) == {'dataset_description.json', '.bidsignore', 'README.md'}
+
+    def test_somebody_s_readme_is_left_alone(self, raw: Path, tmp_path: Path) -> None:
+        """People give the folder they stand in; ours goes only where none was, or ours."""
+        readme = tmp_path / 'mine' / 'README.md'
+        readme.parent.mkdir()
+        readme.write_text('mine')
+        prepare_output(readme.parent, raw)
+        assert readme.read_text() == 'mine'
+        prepare_output(tmp_path / 'out', raw)
+        assert 'bids_reid' in (tmp_path / 'out' / 'README.md').read_text()
+
+    def test_it_says_what_it_was_made_from(self, raw: Path, tmp_path: Path) -> None:
+        (tmp_path / 'disk' / 'mine').mkdir(parents=True)
+        out = tmp_path / 'out'
+        out.symlink_to(tmp_path / 'disk' / 'mine')
+        prepare_output(out, raw)
+        content = read_json(out / 'dataset_description.json')
+        assert content['DatasetType'] == 'derivative'
+        assert content['GeneratedBy'][0]['Name'] == 'bids_reid'
+        assert (out / content['DatasetLinks']['raw']).resolve() == raw
+        assert str(tmp_path) not in json.dumps(content)
+        assert 'Faces' in content['Name']
+
+    @pytest.mark.parametrize(
+        'description',
+        [
+            {'Name': 'raw', 'BIDSVersion': '1.8.0'},
+            {'Name': 'x', 'DatasetType': 'derivative', 'GeneratedBy': [{'Name': 'fMRIPrep'}]},
+            {'Name': 'x', 'GeneratedBy': 'hand'},
+        ],
+    )
+    def test_another_dataset_is_left_alone(
+        self, raw: Path, tmp_path: Path, description: dict[str, Any]
+    ) -> None:
+        """Otherwise a wrong output_dir replaces the description of somebody's dataset."""
+        out = tmp_path / 'out'
+        out.mkdir()
+        path = out / 'dataset_description.json'
+        path.write_text(json.dumps(description))
+        with pytest.raises(CannotWriteError, match='another dataset'):
+            prepare_output(out, raw)
+        assert json.loads(path.read_text()) == description
+        assert [file.name for file in out.iterdir()] == [path.name]
+
+    def test_the_dataset_itself_is_never_written(self, raw: Path) -> None:
+        for same in (raw, raw / '..' / 'raw'):
+            with pytest.raises(CannotWriteError, match='bids_dir'):
+                prepare_output(same, raw)
+        assert [path.name for path in raw.iterdir()] == ['dataset_description.json']
+
+
+def test_outputs_bids_has_no_name_for_are_kept_from_the_validator(tmp_path: Path) -> None:
+    """Otherwise the output is not valid BIDS, and platforms refuse it."""
+    files = ScanFiles.of(Scan('01', 'a', 'T1w', 'sub-01_ses-a', tmp_path), tmp_path)
+    written = [files.skin, files.record, files.views, files.views.with_suffix('.json')]
+    written += [files.renders, files.template('orb'), tmp_path / 'sub-01.html']
+    written += [tmp_path / 'group.html', tmp_path / 'group_ranks.tsv', tmp_path / 'logs']
+    for path in written:
+        names = (path.name, f'{path.name}/')
+        assert any(fnmatch(name, p) for name in names for p in BIDSIGNORE), path
+    assert not any(fnmatch('dataset_description.json', p) for p in BIDSIGNORE)
+
+
+def test_links_lead_to_every_condition(tmp_path: Path) -> None:
+    """Otherwise the Sources of a version lead nowhere; a later run without it keeps the link."""
+    out, raw, other = (tmp_path / name for name in ('out', 'raw', 'other'))
+    for folder in (raw, other):
+        folder.mkdir()
+    prepare_output(out, raw, [('defaced', other)])
+    prepare_output(out, raw)
+    description = read_json(out / 'dataset_description.json')
+    assert description['DatasetLinks'] == {'raw': '../raw', 'defaced': '../other'}
+    assert description['SourceDatasets'] == [{'URL': '../raw'}, {'URL': '../other'}]
+    assert bids_uri(other / 'a.nii', other, 'defaced') == 'bids:defaced:a.nii'

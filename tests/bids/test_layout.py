@@ -1,0 +1,67 @@
+"""Names of files, and scans found by them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from bids_reid.bids.files import (
+    write_json,
+)
+from bids_reid.bids.layout import ScanFiles, bids_uri, scan_records
+from bids_reid.records import Scan
+
+
+def test_a_bids_uri_leads_back_to_the_file(tmp_path: Path) -> None:
+    scan = tmp_path / 'sub-01' / 'anat' / 'sub-01_T1w.nii.gz'
+    assert bids_uri(scan, tmp_path) == 'bids:raw:sub-01/anat/sub-01_T1w.nii.gz'
+
+
+def test_names_of_a_scan_with_and_without_session(tmp_path: Path) -> None:
+    """The names are a contract: other programs look for them."""
+    scan = Scan('01', 'a', 'T1w', 'sub-01_ses-a_run-1', tmp_path / 'x.nii')
+    files = ScanFiles.of(scan, tmp_path)
+    folder = tmp_path / 'sub-01' / 'ses-a' / 'anat'
+    stem = 'sub-01_ses-a_run-1_desc-'
+    assert files.skin == folder / f'{stem}skin_T1w.surf.gii'
+    assert files.record == folder / f'{stem}skin_T1w.json'
+    assert files.views == folder / f'{stem}views_T1w.tsv'
+    assert files.renders == folder / f'{stem}renders_T1w'
+    assert files.template('orb') == folder / f'{stem}orb_T1w.npz'
+    without = ScanFiles.of(Scan('01', None, 'FLAIR', 'sub-01', tmp_path / 'x'), tmp_path)
+    assert without.record == tmp_path / 'sub-01' / 'anat' / 'sub-01_desc-skin_FLAIR.json'
+
+
+def test_all_records_are_found_with_and_without_session(tmp_path: Path) -> None:
+    """A scan that is not found here is missing from the group level."""
+    scans = [
+        Scan('01', 'a', 'T1w', 'sub-01_ses-a', tmp_path),
+        Scan('02', None, 'FLAIR', 'sub-02', tmp_path),
+        Scan('02', None, 'T1w', 'sub-02', tmp_path),
+    ]
+    for scan in reversed(scans):
+        write_json(ScanFiles.of(scan, tmp_path).record, {'Status': 'ok'})
+    # the dictionary of a table, a sidecar of another program, a temporary file
+    write_json(ScanFiles.of(scans[0], tmp_path).views.with_suffix('.json'), {'view': {}})
+    write_json(tmp_path / 'sub-03' / 'anat' / 'sub-03_desc-skin_T1w.json', {'Sources': []})
+    found = list(scan_records(tmp_path))
+    assert [files for files, _ in found] == [ScanFiles.of(scan, tmp_path) for scan in scans]
+    assert all(record == {'Status': 'ok'} for _, record in found)
+
+
+def test_conditions_have_names_of_their_own(tmp_path: Path) -> None:
+    """Otherwise a version overwrites its original's results, or is read as another condition."""
+    raw = Scan('01', 'a', 'T1w', 'sub-01_ses-a', tmp_path / 'x.nii')
+    conditions = ('raw', 'defaced', 'skin', 'xskin', 'Views')
+    scans = [replace(raw, condition=name) for name in conditions]
+    for scan in scans:
+        write_json(
+            ScanFiles.of(scan, tmp_path).record, {'Status': 'ok', 'Condition': scan.condition}
+        )
+    folder = tmp_path / 'sub-01' / 'ses-a' / 'anat'
+    assert ScanFiles.of(scans[1], tmp_path).skin == (
+        folder / 'sub-01_ses-a_desc-defacedskin_T1w.surf.gii'
+    )
+    found = [(files, record['Condition']) for files, record in scan_records(tmp_path)]
+    assert [name for _, name in found] == ['raw', 'Views', 'defaced', 'skin', 'xskin']
+    assert all(files.condition == name for files, name in found)

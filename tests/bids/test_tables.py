@@ -1,0 +1,78 @@
+"""Tables that R, pandas and the validator read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from bids_reid.bids.files import (
+    read_json,
+)
+from bids_reid.bids.tables import read_table, write_table
+
+
+def row(**values: object) -> dict[str, object]:
+    return dict.fromkeys(ROW_COLUMNS) | values
+
+
+ROW_COLUMNS = (
+    'participant_id', 'session_id', 'modality', 'condition', 'source', 'status',
+    'face_present', 'face_score', 'deidentification', 'n_views_with_face', 'verdict', 'brain_loss',
+    'face_completed', 'reason',
+)  # fmt: skip
+
+
+def test_missing_values_are_told_as_bids_tells_them(tmp_path: Path) -> None:
+    """Otherwise R and pandas read 'None' and 'nan' as text, and an empty cell is not BIDS."""
+    table = tmp_path / 'group_scans.tsv'
+    rows = [
+        row(),
+        row(n_views_with_face=float('nan'), reason='', source=0.1 + 0.2, session_id=0),
+    ]
+    write_table(table, 'group_scans', rows)
+    first, second = read_table(table)
+    assert set(first.values()) == {'n/a'}
+    assert second['n_views_with_face'] == second['reason'] == 'n/a'
+    assert second['source'] == '0.3'
+    assert second['session_id'] == '0'
+
+
+@pytest.mark.parametrize('bad', '\t\n\r\v\f\x1c\x85\u2028')
+def test_no_text_breaks_a_table(tmp_path: Path, bad: str) -> None:
+    """File names and error messages hold anything; one must not make the table unreadable."""
+    table = tmp_path / 'group_scans.tsv'
+    rows = [row(reason=f'one{bad}two'), row(reason='é "quoted" 日本', source='last')]
+    write_table(table, 'group_scans', rows)
+    assert [cells['reason'] for cells in read_table(table)] == ['one two', 'é "quoted" 日本']
+    lines = table.read_text(encoding='utf-8').splitlines()
+    assert {line.count('\t') for line in lines} == {len(ROW_COLUMNS) - 1}
+    assert len(lines) == 3
+    assert table.read_bytes().endswith(b'\n')
+    assert b'\r' not in table.read_bytes()
+
+
+def test_a_name_that_is_not_utf8_is_written(tmp_path: Path) -> None:
+    """One file name from an old disk must not stop the group level."""
+    name = os.fsdecode(b'fa\xe7ade.jpg')
+    write_table(tmp_path / 't.tsv', 'group_scans', [row(source=name)])
+    assert read_table(tmp_path / 't.tsv')[0]['source'] == 'fa\\udce7ade.jpg'
+
+
+@pytest.mark.parametrize('kind', ['views', 'group_scans', 'group_identification', 'group_ranks'])
+def test_every_column_is_described_beside_its_table(tmp_path: Path, kind: str) -> None:
+    """Otherwise nobody knows what a column means, and the validator complains."""
+    table = tmp_path / f'{kind}.tsv'
+    write_table(table, kind, [])
+    dictionary = read_json(table.with_suffix('.json'))
+    assert list(dictionary) == table.read_text().rstrip('\n').split('\t')
+    assert all(column['Description'] for column in dictionary.values())
+    assert all(name == name.lower() for name in dictionary)
+
+
+def test_a_row_without_a_column_is_refused(tmp_path: Path) -> None:
+    """Otherwise cells move to another column."""
+    with pytest.raises(KeyError):
+        write_table(tmp_path / 'x.tsv', 'group_scans', [{'participant_id': 'sub-01'}])
+    assert list(tmp_path.iterdir()) == []
