@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bids_reid.bids.outputs import read_table
-from bids_reid.bids.phantom_dataset import write_phantom_dataset
+from bids_reid.demo.phantom_dataset import write_phantom_dataset
 from bids_reid.risk.gate import people_needed
 from bids_reid.risk.intervals import normal_quantile
 

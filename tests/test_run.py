@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from bids_reid.bids.outputs import read_table
-from bids_reid.bids.phantom_dataset import write_phantom_dataset
+from bids_reid.demo.phantom_dataset import write_phantom_dataset
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bids_reid import __version__
 from bids_reid.cli import Parser, absolute, guarded, positive, shown
-from bids_reid.demo import likeness, make_people
+from bids_reid.demo.command import likeness, make_people
 from bids_reid.errors import Exit
 from bids_reid.settings import LEVELS, Settings
 

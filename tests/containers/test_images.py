@@ -14,7 +14,7 @@ import pytest
 
 from bids_reid import __version__
 from bids_reid.bids.outputs import read_table
-from bids_reid.bids.phantom_dataset import write_phantom_dataset
+from bids_reid.demo.phantom_dataset import write_phantom_dataset
 
 pytestmark = [pytest.mark.slow, pytest.mark.container]
 
