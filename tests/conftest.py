@@ -66,17 +66,6 @@ def network_attempts() -> Iterator[list[str]]:
     assert not _attempts, f'something called home: {_attempts}'
 
 
-@pytest.fixture(autouse=True)
-def importable_in_workers(pytestconfig: pytest.Config) -> Iterator[None]:
-    """Put the checkout last on the path, which workers take over: the package stays what it is.
-
-    What tests define and give to another process has to be found there too.
-    """
-    sys.path.append(str(pytestconfig.rootpath))
-    yield
-    sys.path.remove(str(pytestconfig.rootpath))
-
-
 @pytest.fixture(scope='session', autouse=True)
 def messages() -> None:
     """Print messages also where a test calls a level without the command line."""

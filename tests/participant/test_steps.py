@@ -12,7 +12,7 @@ import pytest
 from bids_reid.participant import steps
 from bids_reid.participant.measures import evidence_of
 from bids_reid.phantom.identity import draw_people
-from bids_reid.phantom.volume import Pose, scan_volume
+from bids_reid.phantom.scanner import Pose, scan_volume
 from bids_reid.risk.presence import BRAIN, OUT_OF_VIEW, PRESENT, REMOVED, SKULL_STRIPPED
 from bids_reid.surface.volume import load_volume
 
