@@ -1,4 +1,4 @@
-"""bids_reid against the plain script: ``python benchmarks/compare.py [--rounds R] SCAN ...``.
+"""bids_reid against the plain script: ``python -m benchmarks.compare [--rounds R] SCAN ...``.
 
 Each round runs, in turn: the plain script on the first scan; the program on that scan alone; on
 8 participants (scans given are repeated); on 24 with one process and with two; again with nothing
@@ -21,8 +21,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from usage import Usage, measure
-
+from benchmarks.usage import Usage, measure
 from bids_reid.run import THREADS
 
 SOME, MANY = 8, 24

@@ -1,4 +1,4 @@
-"""Time dlib against ONNX Runtime on faces: ``python benchmarks/embedding.py [N_FACES]``.
+"""Time dlib against ONNX Runtime on faces: ``python -m benchmarks.embedding [N_FACES]``.
 
 Both take the same synthetic faces in turn, several rounds in one run, on one thread. Prints one
 TSV row per engine: milliseconds of processor time per face for the network alone (median round),

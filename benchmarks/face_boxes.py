@@ -1,6 +1,6 @@
 """Learn where the face of a scan is in its renders, from synthetic people.
 
-    python benchmarks/face_boxes.py [--people N] > bids_reid/data/face_boxes.json
+    python -m benchmarks.face_boxes [--people N] > bids_reid/data/face_boxes.json
 
 Prints the median box of each camera, found by the detector on heads that differ from each other
 and lie differently in the scanner. How far the boxes of single heads are from it goes to stderr.
@@ -17,7 +17,7 @@ import numpy as np
 from bids_reid.faces.detect import Box, find_faces_by_camera
 from bids_reid.faces.frame_boxes import Camera, median_boxes
 from bids_reid.phantom.identity import draw_people
-from bids_reid.phantom.volume import scan_volume
+from bids_reid.phantom.scanner import scan_volume
 from bids_reid.surface.frame import FieldOfView, find_frame
 from bids_reid.surface.skin import extract_skin
 from bids_reid.surface.volume import Volume

@@ -1,9 +1,9 @@
-"""How well the face frame follows a head: ``python benchmarks/frame.py [--people N]``.
+"""How well the face frame follows a head: ``python -m benchmarks.frame [--people N]``.
 
 Synthetic heads are scanned with 2 mm voxels, straight and otherwise: tilted, moved, small in a
 large field of view, cut by its end, as small as a child's, with a header that is wrong about the
 axes. The frame found in each is compared with that of the same head held straight, brought to
-where the head is. Prints one TSV row per condition over all heads: degrees and millimetres off
+where the head is. Prints one TSV row per case over all heads: degrees and millimetres off
 (mean and worst), the worst ratio of scales, the shares of the face in view and of its eyes, nose
 and mouth that have skin (means), how often the skin agrees with the average's face, how many
 frames come from the face, and processor time for one frame.
@@ -79,7 +79,7 @@ def found(person: Identity, case: Case) -> tuple[FoundFrame, NDArray[np.float64]
     (4, 4) from the straight head to the scan
     seconds of processor time for the frame
     """
-    from bids_reid.phantom.volume import FIELD_OF_VIEW, Pose, scan_volume
+    from bids_reid.phantom.scanner import FIELD_OF_VIEW, Pose, scan_volume
     from bids_reid.surface.frame import FieldOfView, find_frame
     from bids_reid.surface.skin import extract_skin
     from bids_reid.surface.volume import Volume
@@ -125,7 +125,7 @@ def main(people: int) -> None:
     persons = draw_people(people, seed=SEED)
     straight = [found(person, Case())[0].frame for person in persons]
     columns = ('degrees', 'worst_degrees', 'mm', 'worst_mm', 'worst_scale', 'in_view', 'covered')
-    print('condition', *columns, 'agree', 'by_face', 'of', 'cpu_s', sep='\t')
+    print('case', *columns, 'agree', 'by_face', 'of', 'cpu_s', sep='\t')
     for name, case in CASES.items():
         results = [found(person, case) for person in persons]
         errors = np.array(

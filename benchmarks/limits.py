@@ -1,4 +1,4 @@
-"""What each stage takes and what it could: ``python benchmarks/limits.py [--profile] SCAN``.
+"""What each stage takes and what it could: ``python -m benchmarks.limits [--profile] SCAN``.
 
 A stage's limit is the part of its work that no better way of doing it would spare, measured alone:
 

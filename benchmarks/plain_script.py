@@ -1,4 +1,4 @@
-"""The way without bids_reid: ``python benchmarks/plain_script.py SCAN OUT_DIR``.
+"""The way without bids_reid: ``python -m benchmarks.plain_script SCAN OUT_DIR``.
 
 What one would write who knows nibabel, PyVista and face_recognition and follows the literature:
 contour the volume, take one screenshot per view, call face_recognition on each. It is what

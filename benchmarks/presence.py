@@ -1,6 +1,6 @@
-"""Whether a face is found where there is one, and only there: ``python benchmarks/presence.py``.
+"""Whether a face is found where there is one, and only there: ``python -m benchmarks.presence``.
 
-Synthetic heads are de-faced in every way of `bids_reid.phantom.defacing`, at several noise levels
+Synthetic heads are de-faced in every way of `tests.support.defacing`, at several noise levels
 and contrasts, written as NIfTI, and measured as the participant level does it. ``--measure FILE``
 writes what was measured, one JSON object a scan (an hour of one core for all), and prints the
 confusion table; ``--table FILE`` prints it again, so that limits may change without measuring
@@ -25,7 +25,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from bids_reid.phantom.volume import Scan
+    from bids_reid.phantom.scanner import Scan
 
 NOISES = (0.01, 0.03, 0.06, 0.1)
 CONTRASTS = ('T1w', 'FLAIR', 'T2w', 'T1w')
@@ -51,7 +51,7 @@ class Case(NamedTuple):
 
 def cases(person: int) -> list[Case]:
     """One person under one noise level and contrast, de-faced in every way if there is time."""
-    from bids_reid.phantom.defacing import DEFACINGS
+    from tests.support.defacing import DEFACINGS
 
     how = list(product(CONTRASTS, NOISES))[person // 2 * 7 % 16]
     names = (*DEFACINGS, *CUTS) if person < N_OTHER else ('intact',)
@@ -60,8 +60,8 @@ def cases(person: int) -> list[Case]:
 
 def make(case: Case) -> Scan:
     """Scan and de-face somebody."""
-    from bids_reid.phantom.artefacts import crop
-    from bids_reid.phantom.defacing import DEFACINGS, deface_stored
+    from tests.support.artefacts import crop
+    from tests.support.defacing import DEFACINGS, deface_stored
 
     if case.defacing in CUTS:
         intact = exposed(case._replace(defacing='intact'))
@@ -80,8 +80,8 @@ def seed(case: Case) -> list[int]:
 @lru_cache(maxsize=1)
 def exposed(case: Case) -> Scan:
     """A scan before anything is done to what is stored."""
-    from bids_reid.phantom.defacing import scan_defaced
     from bids_reid.phantom.identity import draw_people
+    from tests.support.defacing import scan_defaced
 
     (who,) = draw_people(1, seed=[SEED, case.person])
     return scan_defaced(
@@ -105,8 +105,8 @@ def measure(case: Case) -> dict[str, object]:
 
     from bids_reid.errors import ScanError
     from bids_reid.participant.measures import measured_skin, skin_evidence
-    from bids_reid.phantom.defacing import brain_lost
     from bids_reid.surface.volume import load_volume
+    from tests.support.defacing import brain_lost
 
     scan = make(case)
     with TemporaryDirectory() as folder:

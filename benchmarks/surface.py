@@ -1,8 +1,8 @@
-"""How far the extracted skin is from the true one: ``python benchmarks/surface.py``.
+"""How far the extracted skin is from the true one: ``python -m benchmarks.surface``.
 
-Synthetic heads are scanned under every condition of `bids_reid.phantom.conditions` (or those that
+Synthetic heads are scanned under every preset of `tests.support.presets` (or those that
 ``--only`` names), written as NIfTI, read and given to the extraction as the program does it; the
-true skin is the zero of their signed distance function. Prints one TSV row per condition, over the
+true skin is the zero of their signed distance function. Prints one TSV row per preset, over the
 faces of all heads: the mean distance, how much of it is to one side (negative is too deep), the
 95th percentile, the share of points more than 2 mm deep, which are no skin (the inside of an eye
 or of the mouth) and in none of the columns before, the share of the true face without an extracted
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.phantom.identity import Identity
-    from bids_reid.phantom.volume import Scan
+    from bids_reid.phantom.scanner import Scan
     from bids_reid.surface.skin import Skin
 
 NO_FACE = ('defaced', 'refaced', 'skull-stripped')
@@ -41,7 +41,7 @@ FACE = ((-65.0, 65.0), (-30.0, np.inf), (-90.0, 60.0))
 TRUTH_MM = 2.0
 SEED = 20
 SKIN_COLUMNS = (
-    'condition',
+    'preset',
     'n_heads',
     'n_failed',
     'mean',
@@ -88,7 +88,7 @@ def compare(scan: Scan, skin: Skin) -> Compared:
     from scipy.spatial import cKDTree
 
     from bids_reid.phantom.anatomy import ASLEEP
-    from bids_reid.phantom.head import head_mesh
+    from bids_reid.phantom.head_shape import head_mesh
 
     face = judged(skin.points, scan)
     points = skin.points[face]
@@ -109,7 +109,7 @@ def compare(scan: Scan, skin: Skin) -> Compared:
 
 def judged(points: NDArray[np.floating], scan: Scan, wider: float = 0.0) -> NDArray[np.bool_]:
     """Which points lie in the face, and off the border of the field of view."""
-    from bids_reid.phantom.grid import move
+    from bids_reid.phantom.sampling import move
 
     low, high = np.array(FACE).T
     where = move(points, scan.to_head)
@@ -150,11 +150,11 @@ def unit(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def skin_row(name: str, people: Sequence[Identity]) -> str:
     """One row of the table of distances."""
-    from bids_reid.phantom.conditions import scan_condition
+    from tests.support.presets import scan_preset
 
     found, voxel = [], np.nan
     for number, person in enumerate(people):
-        scan = scan_condition(name, person, seed=[SEED, number])
+        scan = scan_preset(name, person, seed=[SEED, number])
         voxel = float(abs(np.linalg.det(scan.affine[:3, :3]))) ** (1 / 3)
         try:
             found.append(compare(scan, extracted(scan)))
@@ -182,7 +182,7 @@ def summary(found: list[Compared], voxel: float) -> list[float]:
 
 
 def print_skin_table(names: Sequence[str], people: Sequence[Identity]) -> None:
-    """Print how far the extracted skin is from the true one under each condition."""
+    """Print how far the extracted skin is from the true one under each preset."""
     print(*SKIN_COLUMNS, sep='\t')
     for name in names:
         if name not in NO_FACE:
@@ -194,15 +194,15 @@ def main() -> None:
     from bids_reid.run import prepare_environment
 
     prepare_environment()
-    from bids_reid.phantom.conditions import CONDITIONS
     from bids_reid.phantom.identity import draw_people
+    from tests.support.presets import PRESETS
 
     parser = argparse.ArgumentParser(description=(__doc__ or '').splitlines()[0])
     parser.add_argument('--people', type=int, default=2)
-    parser.add_argument('--only', nargs='+', metavar='NAME', choices=CONDITIONS)
+    parser.add_argument('--only', nargs='+', metavar='NAME', choices=PRESETS)
     options = parser.parse_args()
     people = draw_people(options.people, seed=SEED)
-    print_skin_table(options.only or list(CONDITIONS), people)
+    print_skin_table(options.only or list(PRESETS), people)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""What a command and all that it starts use: ``python benchmarks/usage.py COMMAND ...``.
+"""What a command and all that it starts use: ``python -m benchmarks.usage COMMAND ...``.
 
 Processor time is the kernel's own count. Workers of Python's forkserver are nobody's children
 that a plain ``subprocess.run`` would count, so this process makes itself the one that orphans are

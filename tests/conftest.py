@@ -7,7 +7,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,9 @@ from bids_reid.views.selftest import use_offscreen_window
 
 # before anything imports VTK
 use_offscreen_window()
+
+LONGEST_SECONDS = 6.0
+"""A fast test has 2 s. On a machine that others keep busy, too, processor time nearly doubles."""
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 Recipe = Callable[[str], str]
@@ -50,7 +54,7 @@ def _refuse_network(event: str, arguments: tuple[object, ...]) -> None:
         raise PermissionError(f'a test opens no connection: {event} {arguments}')
 
 
-# what Python does not see, and what no test calls, is looked at in tests/test_offline.py
+# what Python does not see is counted by tools/cut-network, under which the README runs the tests
 sys.addaudithook(_refuse_network)
 
 
@@ -60,17 +64,6 @@ def network_attempts() -> Iterator[list[str]]:
     _attempts.clear()
     yield _attempts
     assert not _attempts, f'something called home: {_attempts}'
-
-
-@pytest.fixture(autouse=True)
-def importable_in_workers(pytestconfig: pytest.Config) -> Iterator[None]:
-    """Put the checkout last on the path, which workers take over: the package stays what it is.
-
-    What tests define and give to another process has to be found there too.
-    """
-    sys.path.append(str(pytestconfig.rootpath))
-    yield
-    sys.path.remove(str(pytestconfig.rootpath))
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -178,3 +171,25 @@ def _network(entry: ModelFile, dimension: int) -> bytes:
     )
     opset = helper.make_opsetid('', 17)
     return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that share the long run first: where tests are handed over, it is the last."""
+    items.sort(key=lambda item: 'audit' not in getattr(item, 'fixturenames', ()))
+
+
+def _seconds() -> tuple[float, float]:
+    """Time on the clock, and on the processors of this process and its children that ended."""
+    return time.perf_counter(), sum(os.times()[:4])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a fast test that is none: nobody runs a command that takes long after each change."""
+    before = _seconds()
+    result = yield
+    # threads that wait keep a processor busy, and a busy machine makes wait: the less was needed
+    needed = min(now - then for now, then in zip(_seconds(), before, strict=True))
+    if needed > LONGEST_SECONDS and item.get_closest_marker('slow') is None:
+        pytest.fail(f'{needed:.1f} s: a fast test has 2, mark it slow or make it smaller')
+    return result

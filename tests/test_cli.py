@@ -552,7 +552,7 @@ assert not loaded, loaded
 """
 
 
-@pytest.mark.parametrize('module', ['bids_reid.cli', 'bids_reid.demo'])
+@pytest.mark.parametrize('module', ['bids_reid.cli', 'bids_reid.demo.command'])
 @pytest.mark.parametrize('option', ['--help', '--version'])
 def test_help_loads_no_science(module: str, option: str) -> None:
     """Otherwise help takes seconds, or fails where a library is broken."""

@@ -12,8 +12,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_reid.bids.phantom_dataset import write_phantom_dataset
 from bids_reid.bids.tables import read_table
+from bids_reid.demo.phantom_dataset import write_phantom_dataset
 from bids_reid.risk.gate import people_needed
 from bids_reid.risk.intervals import normal_quantile
 

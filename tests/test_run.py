@@ -18,8 +18,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_reid.bids.phantom_dataset import write_phantom_dataset
 from bids_reid.bids.tables import read_table
+from bids_reid.demo.phantom_dataset import write_phantom_dataset
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 

@@ -1,4 +1,4 @@
-"""The study again, on people who do not exist: ``python benchmarks/study OUT_DIR``.
+"""The study again, on people who do not exist: ``python -m benchmarks.study OUT_DIR``.
 
 Draws synthetic participants, scans each (FLAIR) and takes one photograph of each, runs both levels
 of bids_reid with the study's extractors and all of the program's decisions, and writes the study's
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bids_reid import __version__
 from bids_reid.cli import Parser, absolute, guarded, positive, shown
-from bids_reid.demo import likeness, make_people
+from bids_reid.demo.command import likeness, make_people
 from bids_reid.errors import Exit
 from bids_reid.settings import LEVELS, Settings
 
@@ -98,9 +98,8 @@ def _write_outcome(
     folder: Path, drawn: dict[str, object], seconds: dict[str, float], n_procs: int
 ) -> None:
     """Write the table, the figure and what led to them; print the table."""
-    from bars import bar_figure
-    from outcome import as_text, as_tsv, methods
-
+    from benchmarks.study.bars import bar_figure
+    from benchmarks.study.outcome import as_text, as_tsv, methods
     from bids_reid.bids.files import write_json, write_text
     from bids_reid.bids.tables import read_table
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
-    from outcome import Method
+
+    from benchmarks.study.outcome import Method
 
 _STYLE: Any = {
     'svg.fonttype': 'none',

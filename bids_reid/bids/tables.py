@@ -6,7 +6,7 @@ import json
 import math
 import re
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.files import packaged_text, write_json, write_text
 
@@ -27,15 +27,31 @@ def write_table(path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> 
     path : Path
         The ``.tsv``; the dictionary goes beside it.
     kind : str
-        Which of ``data/columns/<kind>.json`` describes it; its keys are the columns, in order.
+        Which of ``data/columns/<kind>.json`` describes it.
     rows : iterable of mapping
         One mapping from every column to its value; ``None`` becomes ``n/a``.
     """
-    dictionary = json.loads(packaged_text(f'columns/{kind}.json'))
+    dictionary = columns(kind)
     lines = ['\t'.join(dictionary)]
     lines += ['\t'.join(_cell(row[column]) for column in dictionary) for row in rows]
     write_text(path, '\n'.join(lines) + '\n')
     write_json(path.with_suffix('.json'), dictionary)
+
+
+def columns(kind: str) -> dict[str, dict[str, Any]]:
+    """Describe the columns of a table, in their order, as BIDS has it.
+
+    ``data/columns/shared.json`` describes once what several tables have. A table's own file names
+    its columns, with what differs from the shared description, or a ``Note`` that follows it.
+    """
+    shared = json.loads(packaged_text('columns/shared.json'))
+    own = json.loads(packaged_text(f'columns/{kind}.json'))
+    return {column: _described(shared.get(column, {}) | entry) for column, entry in own.items()}
+
+
+def _described(entry: dict[str, Any]) -> dict[str, Any]:
+    note = entry.pop('Note', None)
+    return entry | {'Description': f'{entry["Description"]} {note}'} if note else entry
 
 
 def remove_table(path: Path) -> None:

@@ -12,8 +12,8 @@ from scipy.ndimage import map_coordinates
 from bids_reid.phantom.anatomy import Expression, anatomy
 from bids_reid.phantom.camera import Camera, normals, trace
 from bids_reid.phantom.hair import hair_sdf
-from bids_reid.phantom.head import CHUNK, head_sdf
-from bids_reid.phantom.skin import Grain, Paint, paint_head
+from bids_reid.phantom.head_shape import CHUNK, head_sdf
+from bids_reid.phantom.paint import Grain, Paint, paint_head
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

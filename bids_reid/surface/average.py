@@ -1,4 +1,4 @@
-"""The average head as a signed distance field, made by :mod:`bids_reid.phantom.average`.
+"""The average head as a signed distance field, made by ``tools/average_head.py``.
 
 Head coordinates: RAS millimetres, origin midway between the eyeballs' centres.
 """

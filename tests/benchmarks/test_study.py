@@ -5,29 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks.study import bars, outcome
 from bids_reid.bids.tables import read_table
 
-STUDY = Path(__file__).parents[2] / 'benchmarks' / 'study'
+STUDY = (sys.executable, '-m', 'benchmarks.study')
 SVG = '{http://www.w3.org/2000/svg}'
 N = 182
-
-
-@pytest.fixture
-def outcome(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(STUDY))
-    return import_module('outcome')
-
-
-@pytest.fixture
-def bars(outcome: ModuleType) -> ModuleType:
-    return import_module('bars')
 
 
 def row(extractor: str, decision: str, found: int, **changes: str) -> dict[str, str]:
@@ -66,7 +54,7 @@ ROWS = [
 ]
 
 
-def test_the_table_has_rank_1_of_photographs_only(outcome: ModuleType) -> None:
+def test_the_table_has_rank_1_of_photographs_only() -> None:
     """A rank-5 rate or one of another modality would pass for the study's match rate."""
     found = outcome.methods(ROWS, 'FLAIR')
     assert [(m.name, m.n_correct) for m in found] == [
@@ -80,7 +68,7 @@ def test_the_table_has_rank_1_of_photographs_only(outcome: ModuleType) -> None:
         outcome.methods(ROWS, 'T2w')
 
 
-def test_published_intervals_are_those_of_the_literature(outcome: ModuleType) -> None:
+def test_published_intervals_are_those_of_the_literature() -> None:
     """Ours are compared with them: a band that is too wide finds everything reproduced."""
     best = outcome.published_interval('face_recognition', 'best')
     assert best == pytest.approx((0.44, 0.62), abs=0.005)
@@ -91,7 +79,7 @@ def test_published_intervals_are_those_of_the_literature(outcome: ModuleType) ->
     assert outcome.published_interval('face_recognition', 'adapted') == (None, None)
 
 
-def test_a_rate_outside_the_published_interval_is_said_to_be(outcome: ModuleType) -> None:
+def test_a_rate_outside_the_published_interval_is_said_to_be() -> None:
     """Otherwise a method that differs from the study would seem to reproduce it."""
     found = outcome.methods(ROWS, 'FLAIR')
     assert [m.reproduces for m in found] == [False, True, None, True]
@@ -101,7 +89,7 @@ def test_a_rate_outside_the_published_interval_is_said_to_be(outcome: ModuleType
     assert 'Chance: 0.55%' in text
 
 
-def test_the_table_reads_back(outcome: ModuleType, tmp_path: Path) -> None:
+def test_the_table_reads_back(tmp_path: Path) -> None:
     """The committed results are of use only if other programs can read them."""
     found = outcome.methods(ROWS, 'FLAIR')
     (tmp_path / 'study.tsv').write_text(outcome.as_tsv(found))
@@ -111,9 +99,7 @@ def test_the_table_reads_back(outcome: ModuleType, tmp_path: Path) -> None:
     assert float(back[1]['ci_low']) == pytest.approx(found[1].ci_low, abs=1e-3)
 
 
-def test_the_figure_has_every_method_and_the_same_bytes(
-    outcome: ModuleType, bars: ModuleType
-) -> None:
+def test_the_figure_has_every_method_and_the_same_bytes() -> None:
     """A figure that leaves a method out, or changes at each run, cannot be compared."""
     found = outcome.methods(ROWS, 'FLAIR')
     svg = bars.bar_figure(found, '182 synthetic participants')
@@ -133,7 +119,7 @@ def test_the_figure_has_every_method_and_the_same_bytes(
 @pytest.mark.slow
 def test_the_study_runs_on_four_people(tmp_path: Path) -> None:
     """The one command, small and coarse: it must come to a table, a figure and run times."""
-    command = [sys.executable, STUDY, tmp_path, '--people', '4', '--spacing', '2.5']
+    command = [*STUDY, tmp_path, '--people', '4', '--spacing', '2.5']
     command += ['--extractors', 'face_recognition']
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr

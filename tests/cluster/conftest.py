@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid.bids.phantom_dataset import write_phantom_dataset
+from bids_reid.demo.phantom_dataset import write_phantom_dataset
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bids_reid import __version__
-from bids_reid.bids.phantom_dataset import write_phantom_dataset
 from bids_reid.bids.tables import read_table
+from bids_reid.demo.phantom_dataset import write_phantom_dataset
 
 pytestmark = [pytest.mark.slow, pytest.mark.container]
 

@@ -8,11 +8,11 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from bids_reid.phantom import artefacts
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
-from bids_reid.phantom.grid import move
 from bids_reid.phantom.identity import draw_people
-from bids_reid.phantom.volume import Pose, expose
+from bids_reid.phantom.sampling import move
+from bids_reid.phantom.scanner import Pose, expose
+from tests.support import artefacts
 
 PERSON, OTHER = draw_people(2, seed=21)
 FACE = anatomy(PERSON, ASLEEP)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bids_reid.phantom.defacing import DEFACINGS, brain_lost, deface_stored, scan_defaced
 from bids_reid.phantom.identity import draw_people
+from tests.support.defacing import DEFACINGS, brain_lost, deface_stored, scan_defaced
 
 
 def test_only_a_deep_cut_takes_brain_and_clean_ones_take_the_face() -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
-from importlib import resources
 from typing import get_args, get_type_hints
 
 import pytest
 
+from bids_reid.bids.tables import columns
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.breakdown import BreakdownRow
 from bids_reid.risk.comparisons import ComparisonRow
@@ -35,8 +34,7 @@ TABLES = {
 @pytest.mark.parametrize('table', TABLES)
 def test_every_column_is_described(table):
     """Otherwise a column reaches the user without a word, or its table cannot be written."""
-    text = (resources.files('bids_reid') / f'data/columns/{table}.json').read_text('utf-8')
-    dictionary = json.loads(text)
+    dictionary = columns(table)
     assert list(dictionary) == [field.name for field in fields(TABLES[table])]
     hints = get_type_hints(TABLES[table])
     for column, entry in dictionary.items():

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pytest
 
-from bids_reid.phantom.conditions import scan_condition
-from bids_reid.phantom.grid import move
 from bids_reid.phantom.identity import draw_people
+from bids_reid.phantom.sampling import move
 from bids_reid.surface.complete import BLEND_MM, Completion, complete_face
 from bids_reid.surface.frame import FieldOfView, find_frame
 from bids_reid.surface.skin import Skin, find_skin
 from bids_reid.surface.volume import Volume
+from tests.support.presets import scan_preset
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bids_reid.phantom.volume import Scan
+    from bids_reid.phantom.scanner import Scan
 
 SEED = 20
 PEOPLE = draw_people(2, seed=SEED)
@@ -35,7 +35,7 @@ class Result(NamedTuple):
 
 @cache
 def result(name: str, number: int = 0, spacing: float = 3.0) -> Result:
-    scan = scan_condition(name, PEOPLE[number], seed=[SEED, number], spacing=spacing)
+    scan = scan_preset(name, PEOPLE[number], seed=[SEED, number], spacing=spacing)
     volume = Volume(scan.data.astype(np.float32), scan.affine, (spacing,) * 3)
     field = find_skin(volume)
     skin = field.cut()

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from bids_reid.phantom.anatomy import ASLEEP
-from bids_reid.phantom.head import head_mesh
+from bids_reid.phantom.head_shape import head_mesh
 from bids_reid.phantom.identity import draw_people
-from bids_reid.phantom.volume import Pose
+from bids_reid.phantom.scanner import Pose
 from bids_reid.surface.frame import ORIGIN_MM, FaceFrame, FieldOfView, find_frame
 
 if TYPE_CHECKING:

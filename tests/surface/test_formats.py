@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from bids_reid.phantom.artefacts import store
-from bids_reid.phantom.conditions import scan_condition
 from bids_reid.phantom.identity import draw_people
 from bids_reid.surface.frame import FaceFrame, FieldOfView, find_frame
 from bids_reid.surface.skin import Skin, extract_skin
 from bids_reid.surface.volume import Volume, load_volume
+from tests.support.artefacts import store
+from tests.support.presets import scan_preset
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from bids_reid.phantom.volume import Scan
+    from bids_reid.phantom.scanner import Scan
 
 SEED = 20
 SPACING_MM = 4.0
@@ -36,7 +36,7 @@ UNORIENTED = 'no orientation in the header: it was found by the shape of the hea
 def scanned() -> Scan:
     """Return a head that lies askew, so that an orientation that is not read shows."""
     (person,) = draw_people(1, seed=SEED)
-    return scan_condition('oblique', person, seed=[SEED, 0], spacing=SPACING_MM)
+    return scan_preset('oblique', person, seed=[SEED, 0], spacing=SPACING_MM)
 
 
 def measured(path: Path) -> tuple[Skin, FaceFrame, tuple[str, ...]]:

@@ -10,21 +10,21 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_reid.phantom.artefacts import store
-from bids_reid.phantom.conditions import scan_condition
 from bids_reid.phantom.identity import draw_people
 from bids_reid.surface.frame import FieldOfView, find_frame
 from bids_reid.surface.skin import extract_skin
 from bids_reid.surface.volume import load_volume
 from bids_reid.views.cameras import standard_views
 from bids_reid.views.render import render_views
+from tests.support.artefacts import store
+from tests.support.presets import scan_preset
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from bids_reid.phantom.volume import Scan
+    from bids_reid.phantom.scanner import Scan
 
 SEED = 20
 GREY_LEVELS = 1.0
@@ -38,7 +38,7 @@ SOME: list[Storage] = [((0, 1, 2), (0, 1)), ((1, 2, 0), (0, 2)), ((2, 1, 0), ())
 @cache
 def scanned() -> Scan:
     (person,) = draw_people(1, seed=SEED)
-    return scan_condition('t1w', person, seed=[SEED, 0], spacing=2.5)
+    return scan_preset('t1w', person, seed=[SEED, 0], spacing=2.5)
 
 
 def renders(scan: Scan, folder: Path) -> NDArray[np.uint8]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from bids_reid.phantom.defacing import deface_stored, scan_defaced
 from bids_reid.phantom.identity import draw_people
 from bids_reid.surface.brain import BrainCut, brain_cut
 from bids_reid.surface.frame import FieldOfView, find_frame
@@ -15,11 +14,12 @@ from bids_reid.surface.relief import FaceRelief, face_relief, to_average, to_sca
 from bids_reid.surface.signature import head_signature, signature_scores
 from bids_reid.surface.skin import extract_skin
 from bids_reid.surface.volume import Volume
+from tests.support.defacing import deface_stored, scan_defaced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bids_reid.phantom.volume import Scan
+    from bids_reid.phantom.scanner import Scan
 
 SPACING = 1.5
 

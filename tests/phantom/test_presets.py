@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bids_reid.phantom.conditions import CONDITIONS, scan_condition
-from bids_reid.phantom.grid import move
 from bids_reid.phantom.identity import draw_people
+from bids_reid.phantom.sampling import move
+from tests.support.presets import PRESETS, scan_preset
 
 PERSON = draw_people(1, seed=21)[0]
 
 
-@pytest.mark.parametrize('name', CONDITIONS)
+@pytest.mark.parametrize('name', PRESETS)
 def test_truth_goes_with_the_scan(name):
     """Distances from the true skin would be those of another pose, size or storage."""
-    scan = scan_condition(name, PERSON, seed=[1, 2], spacing=4.0)
+    scan = scan_preset(name, PERSON, seed=[1, 2], spacing=4.0)
     assert scan.data.dtype == np.int16
     assert scan.data.shape == scan.distance.shape
     index = np.argwhere(np.abs(scan.distance) < 3)[::7]
@@ -28,7 +28,7 @@ def test_truth_goes_with_the_scan(name):
 def test_same_seed_same_scan():
     """A row of the benchmark could not be repeated."""
     first, again, other = (
-        scan_condition('markers', PERSON, seed=[seed], spacing=5.0) for seed in (1, 1, 2)
+        scan_preset('markers', PERSON, seed=[seed], spacing=5.0) for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(first.data, again.data)
     assert (first.data != other.data).any()
@@ -36,15 +36,13 @@ def test_same_seed_same_scan():
 
 def test_child_is_smaller_and_field_of_view_holds_a_tilted_head():
     """Children would be adults, and tilted heads cut by their field of view."""
-    adult, child = (
-        scan_condition(name, PERSON, seed=[1], spacing=4.0) for name in ('t1w', 'child')
-    )
+    adult, child = (scan_preset(name, PERSON, seed=[1], spacing=4.0) for name in ('t1w', 'child'))
     crown = adult.affine[2, 2] * np.flatnonzero((adult.distance < 0).any(axis=(0, 1))).max()
     low = child.affine[2, 2] * np.flatnonzero((child.distance < 0).any(axis=(0, 1))).max()
     assert child.scale == pytest.approx(0.75)
     assert 20 < crown - low < 40
     for name in ('tilt-x25', 'tilt-x-25', 'tilt-y25', 'tilt-z25', 'tilt-mixed'):
-        scan = scan_condition(name, PERSON, seed=[1], spacing=4.0)
+        scan = scan_preset(name, PERSON, seed=[1], spacing=4.0)
         edges = [scan.distance[:, -1], scan.distance[:, :, -1], scan.distance[0]]
         assert min(edge[..., edge.shape[-1] // 2 :].min() for edge in edges) > 0
 
@@ -52,4 +50,4 @@ def test_child_is_smaller_and_field_of_view_holds_a_tilted_head():
 def test_unknown_names_are_refused():
     """A typing error would silently be a plain scan."""
     with pytest.raises(KeyError):
-        scan_condition('t1', PERSON, seed=[1])
+        scan_preset('t1', PERSON, seed=[1])

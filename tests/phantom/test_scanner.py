@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from bids_reid.phantom.anatomy import ASLEEP
-from bids_reid.phantom.grid import move
-from bids_reid.phantom.head import head_mesh, head_sdf
+from bids_reid.phantom.head_shape import head_mesh, head_sdf
 from bids_reid.phantom.identity import draw_people
+from bids_reid.phantom.sampling import move
+from bids_reid.phantom.scanner import Pose, coil, expose, scan_volume
 from bids_reid.phantom.tissues import CONTRASTS
-from bids_reid.phantom.volume import Pose, coil, expose, scan_volume
 
 PERSON = draw_people(1, seed=21)[0]
 POSE = Pose(rotation=(6.0, -3.0, 4.0), shift=(3.0, -2.0, 5.0))

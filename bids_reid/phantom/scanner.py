@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
-from bids_reid.phantom.grid import move, sample
-from bids_reid.phantom.head import CHUNK, head_sdf
+from bids_reid.phantom.head_shape import CHUNK, head_sdf
+from bids_reid.phantom.sampling import move, sample
 from bids_reid.phantom.tissues import CONTRASTS, signal
 
 if TYPE_CHECKING:

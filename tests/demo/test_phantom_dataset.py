@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bids_reid.bids import phantom_dataset
-from bids_reid.bids.phantom_dataset import write_phantom_dataset
+from bids_reid.demo import phantom_dataset
+from bids_reid.demo.phantom_dataset import write_phantom_dataset
 
 
 @pytest.fixture(scope='module')

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bids_reid.phantom import artefacts as a
 from bids_reid.phantom.identity import draw_people
-from bids_reid.phantom.volume import (
+from bids_reid.phantom.scanner import (
     CENTRE,
     FIELD_OF_VIEW,
     Pose,
@@ -20,6 +19,7 @@ from bids_reid.phantom.volume import (
     draw_pose,
     expose,
 )
+from tests.support import artefacts as a
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ _ALL = np.inf
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class Preset:
     """How a head is scanned; the parameters that `scan_volume` has are described there.
 
     ``before`` is done to the signal before noise is added, ``after`` to the stored values.
@@ -52,36 +52,36 @@ class Condition:
     after: tuple[Step, ...] = ()
 
 
-def _above(z: float) -> Condition:
+def _above(z: float) -> Preset:
     """Field of view that ends below at a height."""
-    return Condition(after=(partial(a.crop, low=(-_ALL, -_ALL, z)),))
+    return Preset(after=(partial(a.crop, low=(-_ALL, -_ALL, z)),))
 
 
-def _tilted(x: float, y: float, z: float) -> Condition:
-    return Condition(pose=Pose(rotation=(x, y, z)), field_of_view=None)
+def _tilted(x: float, y: float, z: float) -> Preset:
+    return Preset(pose=Pose(rotation=(x, y, z)), field_of_view=None)
 
 
 def _refaced(scan: Scan) -> Scan:
     return a.reface(scan, draw_people(1, seed=[20, 7])[0])
 
 
-_CT = Condition('CT', noise=0.015, bias=0.0)
+_CT = Preset('CT', noise=0.015, bias=0.0)
 _OBLIQUE = Pose(rotation=(18.0, -7.0, 12.0), shift=(12.0, -30.0, 25.0)).to_world()
 
-CONDITIONS: dict[str, Condition] = {
+PRESETS: dict[str, Preset] = {
     # contrasts
-    't1w': Condition(),
-    't1w-noise8': Condition(noise=0.08),
-    't1w-noise15': Condition(noise=0.15),
-    'mp2rage': Condition(noise=0.02, before=(a.randomise_air,)),
-    'flair': Condition('FLAIR'),
-    't2w': Condition('T2w'),
-    'pdw': Condition('PDw'),
-    't2starw': Condition('T2starw'),
-    'flair-fatsat': Condition('FLAIRfs'),
-    't2w-fatsat': Condition('T2wfs'),
-    'angio': Condition('angio', noise=0.08),
-    'angio-slab': Condition(
+    't1w': Preset(),
+    't1w-noise8': Preset(noise=0.08),
+    't1w-noise15': Preset(noise=0.15),
+    'mp2rage': Preset(noise=0.02, before=(a.randomise_air,)),
+    'flair': Preset('FLAIR'),
+    't2w': Preset('T2w'),
+    'pdw': Preset('PDw'),
+    't2starw': Preset('T2starw'),
+    'flair-fatsat': Preset('FLAIRfs'),
+    't2w-fatsat': Preset('T2wfs'),
+    'angio': Preset('angio', noise=0.08),
+    'angio-slab': Preset(
         'angio',
         noise=0.08,
         after=(partial(a.crop, low=(-_ALL, -_ALL, -45.0), high=(_ALL, _ALL, 50.0)),),
@@ -94,39 +94,39 @@ CONDITIONS: dict[str, Condition] = {
         after=(a.pad_circle,),
     ),
     'ct-offset': replace(_CT, after=(a.offset,)),
-    'pet': Condition('PET', spacing=2.0, noise=0.08, bias=0.0, after=(a.blur,)),
+    'pet': Preset('PET', spacing=2.0, noise=0.08, bias=0.0, after=(a.blur,)),
     # voxels
-    'flair-thick': Condition('FLAIR', spacing=(0.9, 0.9, 4.0)),
-    't2w-thick-sagittal': Condition('T2w', spacing=(5.0, 0.8, 0.8)),
-    'voxel-0.5': Condition(spacing=0.5),
-    'voxel-2': Condition(spacing=2.0),
-    'voxel-3': Condition(spacing=3.0),
+    'flair-thick': Preset('FLAIR', spacing=(0.9, 0.9, 4.0)),
+    't2w-thick-sagittal': Preset('T2w', spacing=(5.0, 0.8, 0.8)),
+    'voxel-0.5': Preset(spacing=0.5),
+    'voxel-2': Preset(spacing=2.0),
+    'voxel-3': Preset(spacing=3.0),
     # signal
-    'coil-third': Condition(before=(a.dim_front,)),
-    'coil-sixth': Condition(before=(partial(a.dim_front, share=1 / 6),)),
-    'ghosting': Condition(before=(a.ghost,)),
-    'ringing': Condition(before=(a.ring,)),
-    'metal': Condition(before=(a.add_metal,)),
-    'background-zeroed': Condition(after=(a.zero_background,)),
-    'background-threshold': Condition(after=(a.threshold_background,)),
-    'zero-padded': Condition(after=(a.pad_zeros,)),
-    'rotated-brick': Condition(
+    'coil-third': Preset(before=(a.dim_front,)),
+    'coil-sixth': Preset(before=(partial(a.dim_front, share=1 / 6),)),
+    'ghosting': Preset(before=(a.ghost,)),
+    'ringing': Preset(before=(a.ring,)),
+    'metal': Preset(before=(a.add_metal,)),
+    'background-zeroed': Preset(after=(a.zero_background,)),
+    'background-threshold': Preset(after=(a.threshold_background,)),
+    'zero-padded': Preset(after=(a.pad_zeros,)),
+    'rotated-brick': Preset(
         pose=Pose(rotation=(15.0, -15.0, 20.0)),
         field_of_view=None,
         after=(partial(a.keep_brick, low=(-92.0, -185.0, -110.0), high=(92.0, 50.0, 125.0)),),
     ),
-    'rim': Condition(after=(a.bright_rim,)),
-    'wrap': Condition(before=(partial(a.fold, high=(_ALL, 20.0, _ALL)),)),
-    'wrap-back': Condition(before=(partial(a.fold, low=(-_ALL, -145.0, -_ALL)),)),
+    'rim': Preset(after=(a.bright_rim,)),
+    'wrap': Preset(before=(partial(a.fold, high=(_ALL, 20.0, _ALL)),)),
+    'wrap-back': Preset(before=(partial(a.fold, low=(-_ALL, -145.0, -_ALL)),)),
     # things beside the head
-    'markers': Condition(before=(a.add_markers,)),
-    'cushions': Condition(before=(a.add_cushions,)),
-    'cushions-bright': Condition(before=(partial(a.add_cushions, strength=3.0),)),
-    'headphones': Condition(before=(a.add_headphones,)),
-    'tube': Condition(before=(a.add_tube,)),
+    'markers': Preset(before=(a.add_markers,)),
+    'cushions': Preset(before=(a.add_cushions,)),
+    'cushions-bright': Preset(before=(partial(a.add_cushions, strength=3.0),)),
+    'headphones': Preset(before=(a.add_headphones,)),
+    'tube': Preset(before=(a.add_tube,)),
     'ct-mask': replace(_CT, before=(a.add_mask,)),
     'ct-cushions': replace(_CT, before=(a.add_cushions,)),
-    'many': Condition(
+    'many': Preset(
         noise=0.05, before=(a.add_cushions, a.add_headphones, a.add_tube, a.dim_front, a.ghost)
     ),
     # field of view
@@ -134,53 +134,53 @@ CONDITIONS: dict[str, Condition] = {
     'cut-eyes': _above(0.0),
     'cut-nose': _above(-34.0),
     'cut-lips': _above(-65.0),
-    'cut-front': Condition(after=(partial(a.crop, high=(_ALL, 22.0, _ALL)),)),
-    'cut-vertex': Condition(after=(partial(a.crop, high=(_ALL, _ALL, 70.0)),)),
-    'small-in-large-field': Condition(
+    'cut-front': Preset(after=(partial(a.crop, high=(_ALL, 22.0, _ALL)),)),
+    'cut-vertex': Preset(after=(partial(a.crop, high=(_ALL, _ALL, 70.0)),)),
+    'small-in-large-field': Preset(
         spacing=1.37,
         pose=Pose(rotation=(6.0, 2.0, -4.0), shift=(35.0, -25.0, 20.0)),
         field_of_view=(350.0, 350.0, 350.0),
     ),
     # the head
-    'shoulders': Condition(
+    'shoulders': Preset(
         shoulders=True, field_of_view=(300.0, 250.0, 340.0), centre=(0.0, -68.0, -45.0)
     ),
-    'child': Condition(scale=0.75),
+    'child': Preset(scale=0.75),
     'tilt-x25': _tilted(25.0, 0.0, 0.0),
     'tilt-x-25': _tilted(-25.0, 0.0, 0.0),
     'tilt-y25': _tilted(0.0, 25.0, 0.0),
     'tilt-z25': _tilted(0.0, 0.0, 25.0),
     'tilt-mixed': _tilted(15.0, -15.0, 20.0),
     # storage
-    'stored-lpi': Condition(after=(partial(a.store, flips=(0, 1, 2)),)),
-    'stored-sagittal': Condition(after=(partial(a.store, order=(1, 2, 0), flips=(0, 2)),)),
-    'oblique': Condition(after=(partial(a.turn_grid, motion=_OBLIQUE),)),
+    'stored-lpi': Preset(after=(partial(a.store, flips=(0, 1, 2)),)),
+    'stored-sagittal': Preset(after=(partial(a.store, order=(1, 2, 0), flips=(0, 2)),)),
+    'oblique': Preset(after=(partial(a.turn_grid, motion=_OBLIQUE),)),
     # without a face of their own
-    'defaced': Condition(after=(a.deface,)),
-    'refaced': Condition(before=(_refaced,)),
-    'skull-stripped': Condition(after=(a.strip_skull,)),
+    'defaced': Preset(after=(a.deface,)),
+    'refaced': Preset(before=(_refaced,)),
+    'skull-stripped': Preset(after=(a.strip_skull,)),
 }
 
 
-def scan_condition(
+def scan_preset(
     name: str, identity: Identity, *, seed: Sequence[int], spacing: float | None = None
 ) -> Scan:
-    """Scan somebody under a named condition.
+    """Scan somebody with a named preset.
 
     Parameters
     ----------
     name
-        A key of `CONDITIONS`.
+        A key of `PRESETS`.
     seed
-        For the pose (unless the condition has one), the coil and the noise.
+        For the pose (unless the preset has one), the coil and the noise.
     spacing
-        Voxel edge other than the condition's, mm: coarse ones are fast.
+        Voxel edge other than the preset's, mm: coarse ones are fast.
 
     Returns
     -------
     A scan of int16; :meth:`Scan.skin_distance` says how far points are from the true skin.
     """
-    how = CONDITIONS[name]
+    how = PRESETS[name]
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     drawn = draw_pose(rng)
     scan = expose(

@@ -1,4 +1,4 @@
-"""The average head, to which skin is fitted: ``python -m bids_reid.phantom.average TARGET``.
+"""The average head, to which skin is fitted: ``python tools/average_head.py TARGET``.
 
 Writes the file that :mod:`bids_reid.surface.average` reads, from the synthetic person whose every
 number is the mean, with the eyes shut. The face frame needs no more of a head than its distance
@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
-from bids_reid.phantom.head import head_mesh
+from bids_reid.phantom.head_shape import head_mesh
 from bids_reid.phantom.identity import average_person
+from bids_reid.surface.average import PARTS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,6 @@ FINENESS = 10.0
 FACE_CELL = 5.2
 HEAD_CELL = 14.0
 """One point of the face and of the whole head is kept per cube with such an edge, mm."""
-PARTS = ('other', 'forehead', 'eyes', 'nose', 'mouth', 'chin')
 
 
 def average_head() -> dict[str, NDArray[np.generic]]:
@@ -41,7 +41,8 @@ def average_head() -> dict[str, NDArray[np.generic]]:
         field : (i, j, k) int8, ``sign(d) FINENESS |d|^(1/2)`` of the signed distance d (mm,
         negative inside) on the grid from ``low`` on, every ``spacing`` mm; x from the midline to
         the right. face, face_normals : (n, 3) float32, skin from the hairline to the chin and
-        its outward unit normals. face_part : (n,) int8, index into `PARTS`.
+        its outward unit normals. face_part : (n,) int8, index into
+        `bids_reid.surface.average.PARTS`.
         head : (m, 3) float32, skin of the whole head without the lower neck.
     """
     points, triangles = head_mesh(average_person(), ASLEEP, spacing=1.5)

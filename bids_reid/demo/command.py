@@ -61,7 +61,7 @@ def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> None
         Gets ``bids``, ``photos`` and ``demo.json``, which tells what was drawn.
     drawn : mapping
         What decides which files are made: keyword arguments of
-        :func:`bids_reid.bids.phantom_dataset.write_phantom_dataset`.
+        :func:`bids_reid.demo.phantom_dataset.write_phantom_dataset`.
     n_procs : int
         Processes at a time.
 
@@ -71,7 +71,7 @@ def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> None
         The folder holds anything but the same people.
     """
     from bids_reid.bids.files import read_json, write_json
-    from bids_reid.bids.phantom_dataset import write_phantom_dataset
+    from bids_reid.demo.phantom_dataset import write_phantom_dataset
     from bids_reid.messages import logger
 
     note = folder / 'demo.json'

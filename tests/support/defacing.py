@@ -16,7 +16,11 @@ import numpy as np
 from scipy import ndimage
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
-from bids_reid.phantom.artefacts import (
+from bids_reid.phantom.identity import average_person, draw_people
+from bids_reid.phantom.scanner import CENTRE, FIELD_OF_VIEW, add_noise, coil, draw_pose, expose
+from bids_reid.phantom.shapes import ellipsoid, step
+from bids_reid.phantom.tissues import brain_distance
+from tests.support.artefacts import (
     before_face_plane,
     cast,
     coordinates,
@@ -24,10 +28,6 @@ from bids_reid.phantom.artefacts import (
     strip_skull,
     zeroed,
 )
-from bids_reid.phantom.identity import average_person, draw_people
-from bids_reid.phantom.shapes import ellipsoid, step
-from bids_reid.phantom.tissues import brain_distance
-from bids_reid.phantom.volume import CENTRE, FIELD_OF_VIEW, add_noise, coil, draw_pose, expose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.phantom.identity import Identity
+    from bids_reid.phantom.scanner import Scan
     from bids_reid.phantom.shapes import Array, Vector
-    from bids_reid.phantom.volume import Scan
 
     Random = np.random.Generator
 
@@ -161,7 +161,7 @@ def scan_defaced(
     seed
         For the pose, the coil, the noise and where it is cut.
     modality, spacing, noise, bias, field_of_view, centre
-        As for `bids_reid.phantom.volume.scan_volume`.
+        As for `bids_reid.phantom.scanner.scan_volume`.
     """
     before = DEFACINGS[name].before
     rng = np.random.default_rng(np.random.SeedSequence(seed))

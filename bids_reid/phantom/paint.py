@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from bids_reid.phantom.features import eyeball, lid_gap, lip_shape
-from bids_reid.phantom.head import straighten
+from bids_reid.phantom.head_shape import straighten
 from bids_reid.phantom.shapes import bump, step
 
 if TYPE_CHECKING:

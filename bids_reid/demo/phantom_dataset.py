@@ -14,7 +14,7 @@ from PIL import Image
 
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.photograph import photograph
-from bids_reid.phantom.volume import scan_volume
+from bids_reid.phantom.scanner import scan_volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable

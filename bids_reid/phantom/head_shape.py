@@ -13,7 +13,7 @@ import numpy as np
 
 from bids_reid.phantom import features
 from bids_reid.phantom.anatomy import Anatomy, Expression, anatomy
-from bids_reid.phantom.grid import move, sample
+from bids_reid.phantom.sampling import move, sample
 from bids_reid.phantom.shapes import bump, capsule, ellipsoid, step, union
 
 if TYPE_CHECKING:

@@ -14,11 +14,11 @@ import numpy as np
 from scipy import fft, ndimage
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
-from bids_reid.phantom.grid import move
-from bids_reid.phantom.head import head_sdf
+from bids_reid.phantom.head_shape import head_sdf
+from bids_reid.phantom.sampling import move
+from bids_reid.phantom.scanner import grid_signal
 from bids_reid.phantom.shapes import capsule, ellipsoid, intersection, step
 from bids_reid.phantom.tissues import brain_distance
-from bids_reid.phantom.volume import grid_signal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.phantom.identity import Identity
+    from bids_reid.phantom.scanner import Scan
     from bids_reid.phantom.shapes import Array, Vector
-    from bids_reid.phantom.volume import Scan
 
 _FACE_PLANE = ((0.0, -10.0, 22.0), (0.0, -80.0, -110.0))  # from the brow to below the ears
 _MARKED = ((0.0, 1.0, 0.85), (0.9, 0.62, 0.25), (-0.9, 0.62, 0.25), (0.62, 0.8, -0.72))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bids_reid.phantom.anatomy import ASLEEP, Expression
-from bids_reid.phantom.grid import sample
-from bids_reid.phantom.head import head_mesh, head_sdf
+from bids_reid.phantom.head_shape import head_mesh, head_sdf
 from bids_reid.phantom.identity import draw_people
+from bids_reid.phantom.sampling import sample
 
 PEOPLE = draw_people(4, seed=11)
 

@@ -9,22 +9,22 @@ import pytest
 
 from bids_reid.faces.detect import find_faces_by_camera
 from bids_reid.phantom.anatomy import ASLEEP
-from bids_reid.phantom.conditions import CONDITIONS, scan_condition
-from bids_reid.phantom.head import head_sdf
+from bids_reid.phantom.head_shape import head_sdf
 from bids_reid.phantom.identity import draw_people
-from bids_reid.phantom.volume import Pose, scan_volume
+from bids_reid.phantom.scanner import Pose, scan_volume
 from bids_reid.surface.frame import ORIGIN_MM, FieldOfView, FoundFrame, find_frame
 from bids_reid.surface.skin import Skin, extract_skin
 from bids_reid.surface.volume import Volume, load_volume
 from bids_reid.views.cameras import standard_views
 from bids_reid.views.render import render_views
+from tests.support.presets import PRESETS, scan_preset
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from bids_reid.phantom.volume import Scan
+    from bids_reid.phantom.scanner import Scan
     from bids_reid.surface.frame import FaceFrame
 
 SEED = 20
@@ -53,7 +53,7 @@ NOT_SEEN = {
     'mp2rage': 'the skin is 4 mm off, and as ragged as the air is bright',
     'cut-eyes': 'the field of view ends at the eyes: there is a forehead, and no more',
 }
-"""Of the conditions with a face, those in which the detector sees none from the front."""
+"""Of the presets with a face, those in which the detector sees none from the front."""
 
 
 def distances(points: NDArray[np.floating], scan: Scan) -> NDArray[np.floating]:
@@ -88,12 +88,12 @@ def found_on(scan: Scan, folder: Path) -> tuple[Skin, FoundFrame]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('name', CONDITIONS)
+@pytest.mark.parametrize('name', PRESETS)
 def test_the_skin_and_the_face_are_found(name: str, tmp_path: Path) -> None:
     """Otherwise the rates of a dataset are those of its artefacts."""
-    isotropic = np.ndim(CONDITIONS[name].spacing) == 0
+    isotropic = np.ndim(PRESETS[name].spacing) == 0
     spacing = FINER.get(name, SPACING) if isotropic else None
-    scan = scan_condition(name, PERSON, seed=[SEED, 0], spacing=spacing)
+    scan = scan_preset(name, PERSON, seed=[SEED, 0], spacing=spacing)
     skin, found = found_on(scan, tmp_path)
     assert np.isfinite(skin.points).all()
     if name in NO_FACE:
@@ -114,7 +114,7 @@ def test_the_skin_and_the_face_are_found(name: str, tmp_path: Path) -> None:
 
 def test_the_detector_may_miss_a_twentieth_of_the_faces() -> None:
     """A face that is not seen is not searched: the risk looks smaller than it is."""
-    with_face = set(CONDITIONS) - NO_FACE
+    with_face = set(PRESETS) - NO_FACE
     assert set(NOT_SEEN) < with_face
     assert len(NOT_SEEN) <= 0.05 * len(with_face)
 

@@ -1,0 +1,1 @@
+"""The study again, on people who do not exist."""

@@ -1,0 +1,1 @@
+"""``bids-reid-demo``: synthetic people on disk, and both levels run on them."""

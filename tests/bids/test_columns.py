@@ -1,0 +1,63 @@
+"""The descriptions of columns: each is written once, and tells every value that occurs."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from importlib import resources
+
+import pytest
+
+from bids_reid.bids.tables import columns
+from bids_reid.faces.extractors import EXTRACTORS
+from bids_reid.match.decisions import DECISIONS
+
+FILES = {
+    file.name.removesuffix('.json'): json.loads(file.read_text('utf-8'))
+    for file in (resources.files('bids_reid') / 'data' / 'columns').iterdir()
+}
+SHARED = FILES.pop('shared')
+SEARCHES = sorted(
+    name for name, own in FILES.items() if 'decision' in own and name != 'group_linkage'
+)
+"""Tables of searches with photographs."""
+
+
+@pytest.mark.parametrize('table', FILES)
+def test_every_column_is_described(table: str) -> None:
+    """A column without a sentence is a riddle, and the validator complains of it."""
+    for column, entry in columns(table).items():
+        assert entry['Description'].endswith('.'), column
+        assert set(entry) <= {'Description', 'Levels', 'Units', 'Minimum', 'Maximum'}, column
+        assert all(text.endswith('.') for text in entry.get('Levels', {}).values()), column
+
+
+def test_what_is_shared_is_written_once() -> None:
+    """Of two descriptions of the same thing one is forgotten when it changes."""
+    tables = Counter(column for own in FILES.values() for column in own)
+    assert [column for column in SHARED if tables[column] < 2] == []
+    for table, own in FILES.items():
+        for column in set(own) & set(SHARED):
+            repeated = own[column].items() & SHARED[column].items() if own[column] else ()
+            assert not repeated, (table, column)
+    described = Counter(
+        json.dumps(entry) for own in FILES.values() for entry in own.values() if entry
+    )
+    twice = [text for text, n in described.items() if n > 1 and 'Description' in text]
+    assert not twice, 'to shared.json'
+
+
+def test_a_note_follows_the_shared_description() -> None:
+    """What holds in one table only is told there, beside what holds in all."""
+    shared = SHARED['modality']['Description']
+    assert columns('group_controls')['modality'] == {
+        'Description': f'{shared} n/a for the positive control, which has no scans.'
+    }
+
+
+@pytest.mark.parametrize('table', SEARCHES)
+def test_every_attack_is_described(table: str) -> None:
+    """A rate of svm in a table that explains best alone cannot be understood."""
+    described = columns(table)
+    assert set(described['decision']['Levels']) == set(DECISIONS)
+    assert set(described['extractor']['Levels']) >= set(EXTRACTORS)
