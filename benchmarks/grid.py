@@ -7,9 +7,9 @@ three), how much more the library takes, and how far its results are off at most
 right within reach only, by intention).
 
 `results/grid.tsv` is what it printed on 2026-11-26. `enlarged`, `squared_distance` and, for thick
-slices, `finer` save more than 0.3 s a scan. `block_mean`, `gaussian` and `sampled` save less, but the
-library rounds otherwise, and then every skin has other bytes. Filling holes and opening masks were
-written by hand, too: scipy takes 0.12 s a scan more and gives the same, so they are scipy's.
+slices, `finer` save more than 0.3 s a scan. `block_mean`, `gaussian` and `sampled` save less, but
+the library rounds otherwise, and then every skin has other bytes. Filling holes and opening masks
+were written by hand, too: scipy takes 0.12 s a scan more and gives the same, so they are scipy's.
 """
 
 from __future__ import annotations
