@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
 from bids_reid.phantom.head_shape import CHUNK, head_sdf
@@ -41,12 +42,7 @@ class Pose:
     def to_world(self) -> NDArray[np.float64]:
         """(4, 4) rigid transform from head coordinates to scanner coordinates, mm."""
         matrix = np.eye(4)
-        for axis, angle in enumerate(np.radians(self.rotation)):
-            turn = np.eye(4)
-            i, j = (axis + 1) % 3, (axis + 2) % 3
-            turn[[i, j], [i, j]] = np.cos(angle)
-            turn[i, j], turn[j, i] = -np.sin(angle), np.sin(angle)
-            matrix = turn @ matrix
+        matrix[:3, :3] = Rotation.from_euler('xyz', self.rotation, degrees=True).as_matrix()
         matrix[:3, 3] = self.shift
         return matrix
 

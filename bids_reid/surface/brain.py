@@ -11,13 +11,14 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
+from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from bids_reid.records import BrainCut
 from bids_reid.surface.average import average_head
 from bids_reid.surface.frame import BORDER_MM, ORIGIN_MM
 from bids_reid.surface.grid import block_mean, gaussian
-from bids_reid.surface.mesh import Mesh, vertex_normals
+from bids_reid.surface.mesh import Mesh, vertex_areas, vertex_normals
 from bids_reid.surface.relief import to_average, to_scan
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def brain_cut(volume: Volume, skin: Skin, frame: FaceFrame, view: FieldOfView) -
     """
     deep = _deep(skin, frame) & view.holds(skin.points, margin=BORDER_MM)
     mesh = Mesh(skin.points, skin.triangles)
-    area = _areas(mesh) / 100
+    area = vertex_areas(mesh) / 100
     deep_cm2 = float(area[deep].sum())
     if deep_cm2 < MIN_DEEP_CM2:
         return BrainCut(0.0, deep_cm2)
@@ -90,7 +91,7 @@ def _emptied(volume: Volume, points: NDArray[np.floating]) -> NDArray[np.bool_]:
     """
     sparse = volume.data[::2, ::2, ::2]
     values, counts = np.unique(sparse, return_counts=True)
-    place = np.round(_index(volume.affine, points)).astype(np.intp)
+    place = np.round(apply_affine(np.linalg.inv(volume.affine), points)).astype(np.intp)
     place = np.clip(place, 0, np.array(volume.data.shape) - 1)
     if counts.max() < EMPTY_SHARE * sparse.size:
         return np.ones(len(points), np.bool_)
@@ -111,14 +112,6 @@ def above_base(points: NDArray[np.floating]) -> NDArray[np.bool_]:
     return np.asarray(points[:, 2] > height + rise * np.maximum(points[:, 1], -90.0))
 
 
-def _areas(mesh: Mesh) -> NDArray[np.float64]:
-    """Area of the surface around each point, square millimetres."""
-    a, b, c = (mesh.points[mesh.triangles[:, corner]].astype(float) for corner in range(3))
-    third = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 6
-    shares = np.bincount(mesh.triangles.ravel(), np.repeat(third, 3), minlength=len(mesh.points))
-    return np.asarray(shares, np.float64)
-
-
 def _brain(volume: Volume, frame: FaceFrame) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """What looks like brain and is one piece with it: 0 or 1 on a coarse grid, and its affine."""
     factor = np.maximum(np.round(GRID_MM / volume.spacing), 1).astype(np.intp)
@@ -126,7 +119,7 @@ def _brain(volume: Volume, frame: FaceFrame) -> tuple[NDArray[np.float32], NDArr
     data = block_mean(volume.data[box], factor)
     first = np.array([part.start for part in box]) + (factor - 1) / 2
     affine = volume.affine @ np.diag([*factor, 1.0])
-    affine[:3, 3] = volume.affine[:3, :3] @ first + volume.affine[:3, 3]
+    affine[:3, 3] = apply_affine(volume.affine, first)
     cell = volume.spacing * factor
     data = gaussian(data, SMOOTHING_MM / cell)
     core = _core(data.shape, affine, frame)
@@ -147,7 +140,7 @@ def _brain(volume: Volume, frame: FaceFrame) -> tuple[NDArray[np.float32], NDArr
 def _box(volume: Volume, frame: FaceFrame) -> tuple[slice, ...]:
     """Voxels of the box around the brain; all of an axis if it lies outside."""
     corners = np.array(list(product(*zip(*BOX, strict=True))), np.float32)
-    place = _index(volume.affine, to_scan(corners, frame))
+    place = apply_affine(np.linalg.inv(volume.affine), to_scan(corners, frame))
     found = []
     for low, high, n in zip(place.min(axis=0), place.max(axis=0), volume.data.shape, strict=True):
         start, stop = max(int(low), 0), min(int(high) + 1, n)
@@ -173,11 +166,5 @@ def _at(
     values: NDArray[np.float32], affine: NDArray[np.float64], points: NDArray[np.floating]
 ) -> NDArray[np.float32]:
     """Interpolate at points of the scan; 0 outside."""
-    place = _index(affine, points)
+    place = apply_affine(np.linalg.inv(affine), points)
     return np.asarray(ndimage.map_coordinates(values, place.T, order=1))
-
-
-def _index(affine: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Voxel indices of points (n, 3)."""
-    inverse = np.linalg.inv(affine)
-    return points @ inverse[:3, :3].T + inverse[:3, 3]

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from bids_reid.surface.average import PARTS, average_head
@@ -83,7 +84,7 @@ def complete_face(
     if placed.source != 'face' or placed.face.departs:
         return None
     average = average_head()
-    face = _indices(placed.fit.to_scan(average.face)[0], field.affine)
+    face = apply_affine(np.linalg.inv(field.affine), placed.fit.to_scan(average.face)[0])
     last = np.array(field.inside.shape) - 1
     missing = np.asarray(((face < -0.5) | (face > last + 0.5)).any(axis=1))
     if missing.mean() < MIN_SHARE:
@@ -136,7 +137,7 @@ class _Shift:
     def __init__(self, field: SkinField, points: Points, fit: Similarity, sides: _Sides) -> None:
         self._shape = field.inside.shape + sides.added.sum(axis=0)
         self._factor = np.maximum(np.round(SHIFT_CELL_MM / field.spacing), 1).astype(np.intp)
-        index = _indices(points, field.affine)
+        index = apply_affine(np.linalg.inv(field.affine), points)
         depth = sides.depth(index, field)
         near = (depth > NEAR_MM[0]) & (depth < NEAR_MM[1])
         distance = _distance(fit, points[near])
@@ -182,7 +183,7 @@ def _continued(field: SkinField, fit: Similarity, sides: _Sides, off: _Shift) ->
         index = np.stack(np.meshgrid(*grid, indexing='ij'), axis=-1)
         depths[layers] = depth = sides.depth(index - sides.added[0], field)
         asked = depth < BLEND_MM
-        where = index[asked] @ affine[:3, :3].T + affine[:3, 3]
+        where = apply_affine(affine, index[asked])
         beyond = _distance(fit, where.astype(np.float32)) - off.layers(layers)[asked]
         average = np.clip(0.5 - beyond / (2 * RAMP_MM), 0, 1)
         part = np.clip(depth[asked] / BLEND_MM, 0, 1)
@@ -216,9 +217,3 @@ def _splines() -> NDArray[np.float32]:
     near = average_head().field.clip(-2 * FARTHEST_MM, 2 * FARTHEST_MM)
     near = gaussian(near, np.full(3, SMOOTHING_CELLS))
     return np.asarray(ndimage.spline_filter(near, output=np.float32, mode='mirror'))
-
-
-def _indices(points: Points, affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Voxel indices of points in RAS millimetres."""
-    inverse = np.linalg.inv(affine)
-    return np.asarray(points @ inverse[:3, :3].T + inverse[:3, 3])

@@ -9,10 +9,11 @@ the average's face is in the scan tells front from back.
 
 from __future__ import annotations
 
-from itertools import permutations, product
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -169,14 +170,7 @@ def tilted() -> NDArray[np.float64]:
 
 def axis_orientations() -> NDArray[np.float64]:
     """Return the 24 rotations that permute the axes, for heads whose header is wrong."""
-    found = []
-    for order in permutations(range(3)):
-        for signs in product((-1.0, 1.0), repeat=3):
-            matrix = np.zeros((3, 3))
-            matrix[range(3), order] = signs
-            if np.linalg.det(matrix) > 0:
-                found.append(matrix)
-    return np.array(found)
+    return np.asarray(Rotation.create_group('O').as_matrix().round())
 
 
 def _thinned(points: Points, number: int) -> Points:
@@ -268,7 +262,10 @@ def _moved(
 
 
 def _turn(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rotations by vectors (B, 3), radians: Rodrigues' formula, (B, 3, 3)."""
+    """Rotations by vectors (B, 3), radians: Rodrigues' formula, (B, 3, 3).
+
+    scipy's differ in the last bit, which would move every frame by as much.
+    """
     angle = np.linalg.norm(vectors, axis=1)[:, None, None]
     x, y, z = (vectors / np.maximum(angle[:, 0], 1e-12)).T
     zero = np.zeros_like(x)

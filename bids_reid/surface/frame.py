@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 from scipy.spatial import cKDTree
 
 from bids_reid.surface.average import PARTS, average_head
@@ -209,7 +210,7 @@ class FieldOfView:
         """Whether points (n, 3) lie in the box, further than ``margin`` mm from its sides."""
         inverse = np.linalg.inv(self.affine)
         voxel = points @ inverse[:3, :3].T.astype(np.float32) + inverse[:3, 3].astype(np.float32)
-        edge = margin / np.linalg.norm(self.affine[:3, :3], axis=0) - 0.5
+        edge = margin / voxel_sizes(self.affine) - 0.5
         inside = (voxel > edge) & (voxel < np.array(self.shape) - 1 - edge)
         return np.asarray(inside.all(axis=1))
 

@@ -1,4 +1,7 @@
-"""Operations on three-dimensional arrays, in the precision that a skin surface needs."""
+"""Operations on three-dimensional arrays, in the precision that a skin surface needs.
+
+`benchmarks/grid.py` has how much time each saves, and how far a library's own would be off.
+"""
 
 from __future__ import annotations
 
@@ -110,43 +113,6 @@ def sampled(data: NDArray[np.float32], step: NDArray[np.float64]) -> NDArray[np.
         lower = data.take(below, axis)
         data = lower + part * (data.take(above, axis) - lower)
     return data
-
-
-def filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fill holes: what is not connected with the outside of the grid through faces of voxels.
-
-    Masks may have any number of dimensions.
-    """
-    # one voxel more on every side joins all that reaches the border
-    labels, _ = ndimage.label(np.pad(~mask, 1, constant_values=True))
-    return np.asarray(labels[(slice(1, -1),) * mask.ndim] != labels.flat[0])
-
-
-def opened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Remove what is thinner than three voxels along an axis; beyond the grid there is nothing.
-
-    The same as `scipy.ndimage.binary_opening` of a mask (i, j, k), with its cross of seven voxels.
-    """
-    padded = np.pad(mask, 2)
-    eroded = padded[1:-1, 1:-1, 1:-1].copy()
-    for axis in range(3):
-        for shifted in _beside(padded, axis):
-            eroded &= shifted
-    grown = eroded[1:-1, 1:-1, 1:-1].copy()
-    for axis in range(3):
-        for shifted in _beside(eroded, axis):
-            grown |= shifted
-    return grown
-
-
-def _beside(mask: NDArray[np.bool_], axis: int) -> tuple[NDArray[np.bool_], ...]:
-    """Return the voxels before and behind each voxel of the inner of ``mask``."""
-    inner = [slice(1, -1)] * mask.ndim
-    found = []
-    for side in (slice(None, -2), slice(2, None)):
-        inner[axis] = side
-        found.append(mask[tuple(inner)])
-    return tuple(found)
 
 
 def squared_distance(

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.grid import block_mean, enlarged, filled, gaussian, opened, squared_distance
+from bids_reid.surface.grid import block_mean, enlarged, gaussian, squared_distance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -195,7 +195,7 @@ def _quiet(
 def _largest_object(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     # what is dark inside, as the eyes behind thin lids, must not be opened
     head = _sealed(head)
-    labels, count = ndimage.label(opened(head))
+    labels, count = ndimage.label(ndimage.binary_opening(head))
     if count == 0:
         raise ScanError(NO_HEAD)
     sizes = np.bincount(labels.ravel())
@@ -210,8 +210,8 @@ def _sealed(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     for axis in range(3):
         layers = np.moveaxis(padded, axis, 0)
         for end in (0, -1):
-            layers[end] = filled(layers[end])
-    return filled(padded)[1:-1, 1:-1, 1:-1]
+            layers[end] = ndimage.binary_fill_holes(layers[end])
+    return np.asarray(ndimage.binary_fill_holes(padded)[1:-1, 1:-1, 1:-1])
 
 
 def _around(head: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.bool_]:

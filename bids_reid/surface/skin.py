@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
 from bids_reid.surface.grid import enlarged, finer, gaussian
@@ -99,7 +100,7 @@ class SkinField(NamedTuple):
     @property
     def spacing(self) -> NDArray[np.float64]:
         """Millimetres of a voxel, (3,)."""
-        return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0))
+        return np.asarray(voxel_sizes(self.affine))
 
     def cut(self) -> Skin:
         """Cut the skin from it.
@@ -134,7 +135,7 @@ def find_skin(volume: Volume) -> SkinField:
     """
     times = np.where(volume.spacing > COARSE_AXIS_MM, np.ceil(volume.spacing / FINE_AXIS_MM), 1)
     data, affine = finer(volume.data, volume.affine, times.astype(np.intp))
-    head = find_head(data, np.linalg.norm(affine[:3, :3], axis=0))
+    head = find_head(data, voxel_sizes(affine))
     contrast = head.contrast(head.brightness)
     noise = _noise(volume, head, contrast)
     sigma = min(SMOOTHING_MM + SMOOTHING_MM_PER_NOISE * noise / contrast, SMOOTHING_LIMIT_MM)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyvista as pv
 from scipy import sparse
 from scipy.spatial import cKDTree
+
+from bids_reid.surface.mesh import Mesh, vertex_normals
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,11 +55,10 @@ def vault_roughness(points: NDArray[np.float32], triangles: NDArray[np.int32]) -
     """
     top = np.percentile(points[:, 2], 99.9)
     high = points[:, 2] > top - VAULT_MM
-    mesh = pv.PolyData.from_regular_faces(points, triangles[high[triangles].any(axis=1)])
-    mesh = mesh.compute_normals(cell_normals=False, split_vertices=False, consistent_normals=False)
+    normals = vertex_normals(Mesh(points, triangles[high[triangles].any(axis=1)]))
     vault = np.flatnonzero(high)
     vault = vault[:: max(1, vault.size // POINTS)]
-    where, normals = points[vault], np.asarray(mesh.point_data['Normals'], np.float64)[vault]
+    where, normals = points[vault], normals[vault]
     tree = cKDTree(where)
     means = _sums_of_neighbours(tree, NOISE_MM, normals)
     means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-6)

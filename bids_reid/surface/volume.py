@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
 from nibabel.orientations import OrientationError
 from nibabel.spatialimages import HeaderDataError
@@ -70,7 +71,7 @@ class Volume:
     @property
     def spacing(self) -> NDArray[np.float64]:
         """Grid spacing of ``data`` in millimetres, shape (3,)."""
-        return np.linalg.norm(self.affine[:3, :3], axis=0)
+        return np.asarray(voxel_sizes(self.affine))
 
 
 def load_volume(path: Path) -> Volume:
@@ -105,7 +106,7 @@ def load_volume(path: Path) -> Volume:
     if data.min() == data.max():
         raise ScanError(f'{path.name} is empty: every voxel is {data.flat[0]:g}')
     affine = _in_millimetres(image, notes)
-    x, y, z = (float(size) for size in np.linalg.norm(affine[:3, :3], axis=0))
+    x, y, z = (float(size) for size in voxel_sizes(affine))
     if not (np.isfinite([x, y, z]).all() and min(x, y, z) > 0):
         raise ScanError(f'{path.name} has no usable affine')
     if not _holds_a_head(affine, data.shape):
@@ -142,7 +143,7 @@ def _in_millimetres(
 
 def _holds_a_head(affine: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
     """Whether a head can be in the field of view of ``shape`` voxels."""
-    sides = np.linalg.norm(affine[:3, :3], axis=0) * shape
+    sides = voxel_sizes(affine) * shape
     return bool(np.prod(sides) * 1e-6 >= MIN_HEAD_LITRES and sides.max() <= LONGEST_FIELD_MM)
 
 
@@ -205,7 +206,7 @@ def _coarsen(
     data: NDArray[np.float32], affine: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Average axes finer than ``FINEST_MM`` to ``WORKING_MM``; the data come out contiguous."""
-    size = np.linalg.norm(affine[:3, :3], axis=0)
+    size = voxel_sizes(affine)
     factor = np.where(size < FINEST_MM, WORKING_MM / size, 1.0)
     if (factor > 1).any():
         # Gaussian with the standard deviation that suppresses aliasing at the new rate

@@ -9,7 +9,6 @@ from scipy import ndimage
 from bids_reid.surface.grid import (
     block_mean,
     enlarged,
-    filled,
     gaussian,
     sampled,
     squared_distance,
@@ -71,12 +70,6 @@ def test_a_coarse_grid_is_interpolated_at_the_voxels(factor: tuple[int, int, int
 def test_smoothing_is_scipys(sigma: tuple[float, ...]) -> None:
     expected = ndimage.gaussian_filter(VALUES, sigma, truncate=3)
     np.testing.assert_allclose(gaussian(VALUES, np.array(sigma)), expected, atol=1e-5)
-
-
-def test_holes_are_filled_and_openings_are_not() -> None:
-    """A hole that stays is a surface inside the head; a nostril that is filled is none."""
-    mask = ndimage.gaussian_filter(VALUES, 1.2) > 0.5
-    np.testing.assert_array_equal(filled(mask), ndimage.binary_fill_holes(mask))
 
 
 @pytest.mark.parametrize('step', [(1.5, 1.0, 2.3), (1.0, 1.0, 1.0), (3.0, 1.2, 1.0)])
