@@ -72,7 +72,7 @@ def read_probes(photos: Path, people: list[str]) -> tuple[Array, Array]:
             cropped = loose_crop(read_photograph(photo.path))
             if cropped is not None:
                 owners.append(people.index(photo.participant))
-                features.append(model.features([cropped[0]], [cropped[1]])[0])
+                features.append(model.features([cropped[0]], [cropped[1]])['features'][0])
     return np.array(owners), np.array(features, np.float32)
 
 

@@ -14,7 +14,7 @@ from bids_reid.engine.group_interfaces import (
     WriteGroup,
 )
 from bids_reid.engine.participant_graph import node_name
-from bids_reid.faces.extractors import memory_gb
+from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.search_steps import ScanGallery, galleries
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _init_encoding(workflow: pe.Workflow, photos: Sequence[Photo], extractor: st
                 extractor=extractor,
             ),
             name=node_name(f'{extractor}_{number}'),
-            mem_gb=memory_gb(extractor),
+            mem_gb=load_extractor(extractor).memory_gb(),
         )
         for number, first in enumerate(range(0, max(1, len(photos)), PHOTOS_PER_NODE), start=1)
     ]

@@ -16,7 +16,7 @@ from bids_reid.bids.outputs import (
     write_text,
 )
 from bids_reid.errors import PhotoError
-from bids_reid.faces.extractors import extracted, load_extractor
+from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.comparison_steps import judge, reductions
 from bids_reid.group.linkage_steps import (
     SURFACE,
@@ -107,7 +107,7 @@ class Identification:
 def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) -> None:
     """Crop and encode photographs as the study did; one status and reason per photograph.
 
-    The file holds what `extracted` gives, with nothing, or rows of NaN, for those without a face.
+    The file holds the extractor's arrays, with nothing, or rows of NaN, for those without a face.
     """
     from bids_reid.faces.photographs import loose_crop, read_photograph
 
@@ -126,7 +126,7 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
                 statuses.append(('ok', ''))
     images, boxes = zip(*crops, strict=True) if crops else ((), ())
     found = np.array([status == 'ok' for status, _ in statuses], dtype=bool)
-    arrays = _for_all(found, extracted(load_extractor(extractor), images, boxes))
+    arrays = _for_all(found, load_extractor(extractor).features(images, boxes))
     arrays['statuses'] = np.array(statuses, dtype=str).reshape(-1, 2)
     np.savez(target, **arrays)  # type: ignore[arg-type]
 

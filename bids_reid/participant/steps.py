@@ -158,15 +158,14 @@ def evidence(surface: Path, record: Path, renders_file: Path, target: Path) -> N
 def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
     """Extract features from every render with a face box; the file holds the provenance too."""
     from bids_reid.faces.detect import Box
-    from bids_reid.faces.extractors import extracted, load_extractor
+    from bids_reid.faces.extractors import load_extractor
 
     model = load_extractor(extractor)
     faces = json.loads(faces_file.read_text())
     boxes = faces['boxes']
     seen = [number for number, box in enumerate(boxes) if box is not None]
     images = np.load(renders_file, mmap_mode='r')
-    arrays = extracted(
-        model,
+    arrays = model.features(
         [np.asarray(images[number]) for number in seen],
         [Box(*boxes[number]) for number in seen],
     )
