@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from bids_reid.match.fitting import PRIOR_PROBES, fit
 from scipy import stats
 
 from bids_reid.bids.derivatives import read_template
@@ -22,7 +23,6 @@ from bids_reid.bids.photos import find_photos
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.faces.photographs import loose_crop, read_photograph
 from bids_reid.match.decisions import search_learned
-from bids_reid.match.fitting import PRIOR_PROBES, fit
 from bids_reid.participant.library import read_scans
 
 EXTRACTOR, VIEWS, FRONT = 'face_recognition', 81, slice(36, 45)
@@ -72,7 +72,7 @@ def read_probes(photos: Path, people: list[str]) -> tuple[Array, Array]:
             cropped = loose_crop(read_photograph(photo.path))
             if cropped is not None:
                 owners.append(people.index(photo.participant))
-                features.append(model.features([cropped[0]], [cropped[1]])[0])
+                features.append(model.features([cropped[0]], [cropped[1]])['features'][0])
     return np.array(owners), np.array(features, np.float32)
 
 

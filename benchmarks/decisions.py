@@ -52,10 +52,10 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
 def measure(n_people: int, d: int) -> dict[str, float]:
     """Seconds of the fit and of each decision, and rank-1 rates in per cent."""
     import numpy as np
-
-    from bids_reid.match.decisions import DECISIONS, decisions_of
     from bids_reid.match.fitting import fit
     from bids_reid.match.search import search
+
+    from bids_reid.match.decisions import DECISIONS, decisions_of
 
     gallery, probes, shown = make(n_people, d)
     people = [f'{number:06}' for number in range(n_people)]

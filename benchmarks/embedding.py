@@ -60,7 +60,8 @@ def main(n_faces: int) -> None:
     import numpy as np
 
     from bids_reid.faces.dlib_resnet import DlibEngine, OnnxEngine
-    from bids_reid.faces.face_recognition import WEIGHTS, FaceRecognition, models_folder
+    from bids_reid.faces.face_recognition import WEIGHTS, FaceRecognition
+    from bids_reid.faces.weights import models_folder
 
     images, boxes = synthetic_faces(n_faces)
     extractor, weights = FaceRecognition(), models_folder() / WEIGHTS

@@ -124,12 +124,12 @@ def searches_of(scores: np.ndarray, n_scans: int) -> Searches:
 def group_search(probes: np.ndarray, store: Store | Run) -> tuple[Searches, list, int]:
     """Search in shards and merge: searches, results of both units, exact scores computed."""
     import numpy as np
-
     from bids_reid.group.search_steps import SHARD_SCANS
     from bids_reid.match.scores import probe_scores
     from bids_reid.match.search import FastScores, search
-    from bids_reid.risk.identification import mated_ranks
     from bids_reid.risk.refinement import refine
+
+    from bids_reid.risk.identification import mated_ranks
 
     scores = np.empty((len(probes), len(store)), np.float32)
     found = FastScores('euclidean', scores, np.empty(len(store), np.float32))
@@ -150,6 +150,7 @@ def group_search(probes: np.ndarray, store: Store | Run) -> tuple[Searches, list
 def check(folder: Path) -> tuple[bool, float]:
     """Whether a small gallery gives exactly the exact path's results, and that path's GFLOP/s."""
     from bids_reid.match.scores import probe_scores
+
     from bids_reid.risk.identification import mated_ranks
 
     probes = make_store(folder / 'small', 1000, 50)

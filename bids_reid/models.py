@@ -143,8 +143,8 @@ def _fetch(entry: ModelFile, folder: Path) -> None:
         print(f'{name}: fetching {entry.file}', flush=True)
         _download(entry, folder)
         software = f'deepface {version("deepface")}'
-    said = record(entry, folder, software)
-    print(f'{name}: {said["size"] / 2**20:.0f} MiB, SHA-256 {said["sha256"]}, noted in {LOCK}')
+    noted = record(entry, folder, software)
+    print(f'{name}: {noted["size"] / 2**20:.0f} MiB, SHA-256 {noted["sha256"]}, noted in {LOCK}')
 
 
 def _download(entry: ModelFile, folder: Path) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from bids_reid.errors import ReidError
 from bids_reid.faces.extractors import load_extractor
-from bids_reid.faces.face_recognition import models_folder
+from bids_reid.faces.weights import models_folder
 from bids_reid.run import prepare_environment
 
 WEIGHTS = {
@@ -59,7 +59,7 @@ def _work() -> list[str]:
         return [str(error)]
     extractor = load_extractor('face_recognition')
     picture = np.random.default_rng(0).integers(0, 255, (200, 200)).astype(np.uint8)
-    features = extractor.features([picture], [(20, 20, 180, 180)])
+    features = extractor.features([picture], [(20, 20, 180, 180)])['features']
     print(f'encoding with {extractor.provenance()["Engine"]}')
     return [] if np.isfinite(features).all() else ['the features are not numbers']
 

@@ -17,7 +17,7 @@ from bids_reid.engine.group_interfaces import (
     Summarise,
 )
 from bids_reid.engine.participant_graph import node_name
-from bids_reid.faces.extractors import memory_gb
+from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.galleries import galleries
 from bids_reid.group.scan_links import SURFACE, linked_scans
 from bids_reid.group.searching import Plan
@@ -108,7 +108,7 @@ def _init_encoding(workflow: pe.Workflow, plan: Plan, extractor: str) -> pe.Node
                 extractor=extractor,
             ),
             name=node_name(f'{extractor}_{number}'),
-            mem_gb=memory_gb(extractor),
+            mem_gb=load_extractor(extractor).memory_gb(),
         )
         for number, first in enumerate(range(0, max(1, len(photos)), PHOTOS_PER_NODE), start=1)
     ]

@@ -14,7 +14,7 @@ from bids_reid.engine.participant_interfaces import (
     RenderViews,
     SaveScan,
 )
-from bids_reid.faces.extractors import memory_gb
+from bids_reid.faces.extractors import load_extractor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -106,7 +106,7 @@ def init_scan_wf(
         features = pe.Node(
             ExtractFeatures(extractor=extractor),
             name=node_name(extractor),
-            mem_gb=memory_gb(extractor),
+            mem_gb=load_extractor(extractor).memory_gb(),
         )
         workflow.connect(
             [

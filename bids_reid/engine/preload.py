@@ -15,7 +15,7 @@ MODULES = (
     'bids_reid.faces.detect',
     'bids_reid.faces.evidence',
     'bids_reid.faces.face_recognition',
-    'bids_reid.faces.keypoints',
+    'bids_reid.faces.orb_sift',
     'bids_reid.surface.brain',
     'bids_reid.surface.complete',
     'bids_reid.surface.frame',

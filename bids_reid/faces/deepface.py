@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bids_reid.errors import NoInputError
+from bids_reid.faces.extractors import BASE_MEMORY_GB, Availability
 from bids_reid.faces.face_recognition import load as load_face_recognition
 from bids_reid.faces.sessions import engine_name, open_session
 from bids_reid.faces.weights import (
@@ -61,9 +62,21 @@ class DeepFaceExtractor:
         self.dimension = entry.dimension
         self._entry, self._folder = entry, folder
 
+    def available(self) -> Availability:
+        """Say whether it can run: its weights, and a package it may need, have to be there."""
+        return Availability(why_not(self._entry, self._folder), self._entry.by_name_only)
+
+    def memory_gb(self) -> float:
+        """Estimate what a process needs that runs it.
+
+        While DeepFace opens a model there are two copies of it, and what the network computes.
+        """
+        weights = self._path.stat().st_size if self._path.is_file() else 0
+        return BASE_MEMORY_GB + 3 * weights / 2**30
+
     def features(
         self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
-    ) -> NDArray[np.float32]:
+    ) -> dict[str, NDArray[Any]]:
         """Return (n, dimension) features of n grey images (h, w) with one face box each.
 
         Raises
@@ -75,14 +88,14 @@ class DeepFaceExtractor:
         pairs = list(zip(images, boxes, strict=True))
         for start in range(0, len(pairs), BATCH):
             part = pairs[start : start + BATCH]
-            found = np.array(self._client.forward(self.inputs(*zip(*part, strict=True))))
-            if found.size != len(part) * self.dimension:
+            numbers = np.array(self._client.forward(self.inputs(*zip(*part, strict=True))))
+            if numbers.size != len(part) * self.dimension:
                 raise NoInputError(
-                    f'{self._path} gives {found.size // len(part)} numbers per face, '
+                    f'{self._path} gives {numbers.size // len(part)} numbers per face, '
                     f'not the {self.dimension} of {self.name}'
                 )
-            features[start : start + BATCH] = found.reshape(len(part), -1)
-        return features
+            features[start : start + BATCH] = numbers.reshape(len(part), -1)
+        return {'features': features}
 
     def inputs(
         self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
@@ -104,14 +117,6 @@ class DeepFaceExtractor:
             ]
         )
 
-    def why_not(self) -> str | None:
-        """Say why it cannot run; ``None`` if it can."""
-        return why_not(self._entry, self._folder)
-
-    def weights_bytes(self) -> int:
-        """Size of the weights, 0 if they are not there."""
-        return self._path.stat().st_size if self._path.is_file() else 0
-
     def identity(self) -> dict[str, str]:
         """Name the model, its weights and who cuts the faces out.
 
@@ -120,7 +125,7 @@ class DeepFaceExtractor:
         NoInputError
             The weights are missing or altered.
         """
-        reason = self.why_not()
+        reason = self.available().why_not
         if reason:
             raise NoInputError(f'{self.name}: {reason} ({self._path})')
         return {
@@ -238,9 +243,9 @@ def deepface_home(home: Path) -> Iterator[Path]:
                 os.environ[name] = value
 
 
-def load(name: str) -> DeepFaceExtractor:
-    """Return the extractor ``deepface-<Model>``, one for the whole process and folder."""
-    return _load(manifest()[name.removeprefix(PREFIX)], default_folder())
+def load(model: str) -> DeepFaceExtractor:
+    """Return the extractor of one of DeepFace's models, one for the whole process and folder."""
+    return _load(manifest()[model], default_folder())
 
 
 @cache

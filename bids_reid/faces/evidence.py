@@ -16,7 +16,7 @@ import dlib
 import numpy as np
 
 from bids_reid.faces.detect import detector
-from bids_reid.faces.face_recognition import models_folder
+from bids_reid.faces.weights import models_folder
 from bids_reid.records import FaceEvidence
 from bids_reid.surface.relief import to_average
 from bids_reid.views.project import pick, project

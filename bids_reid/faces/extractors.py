@@ -1,30 +1,80 @@
-"""The protocols of extractors, the registry of those there are, and which of them can run."""
+"""The protocol of extractors, the registry of those there are, and which of them can run.
+
+A new extractor is a class that keeps the protocol, in a file of its own, and a line in
+:data:`EXTRACTORS`.
+"""
 
 from __future__ import annotations
 
-from importlib import import_module
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.faces.weights import manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
     from bids_reid.faces.detect import Box
-    from bids_reid.records import Keypoints
+
+BASE_MEMORY_GB = 0.8
+"""What a process needs that runs an extractor with a small model, or with none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether an extractor can run on this machine, and whether it does unless it is named.
+
+    Attributes
+    ----------
+    why_not
+        Why it cannot run; ``None`` if it can.
+    why_by_name
+        Why it runs only if it is named; ``None`` if it runs by default.
+    """
+
+    why_not: str | None = None
+    why_by_name: str | None = None
+
+    @property
+    def why_not_by_default(self) -> str | None:
+        """Why it does not run by default; ``None`` if it does."""
+        return self.why_not or self.why_by_name
 
 
 class _Extractor(Protocol):
-    """What is known of every extractor."""
+    """What every extractor has. Models are loaded when they are first needed."""
 
-    name: str
-    """As in tables and on the command line, for example ``face_recognition``."""
-    dimension: int
-    """Length of a vector, or bytes of a descriptor."""
+    @property
+    def name(self) -> str:
+        """As in tables and on the command line, for example ``face_recognition``."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector, or bytes of a descriptor."""
+        ...
+
+    def available(self) -> Availability:
+        """Say whether it can run here, quickly: without loading a model."""
+        ...
+
+    def memory_gb(self) -> float:
+        """Estimate what a process needs that runs it."""
+        ...
+
+    def features(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
+    ) -> dict[str, NDArray[Any]]:
+        """Return the arrays that a file holds of n grey images (h, w) with one face box each.
+
+        Of vectors ``features``, (n, dimension) float32; of keypoints those of
+        `bids_reid.records.Keypoints`, under the names of its attributes.
+        """
+        ...
 
     def identity(self) -> dict[str, str]:
         """Say what features depend on, quickly: those of two identities cannot be compared."""
@@ -36,46 +86,37 @@ class _Extractor(Protocol):
 
 
 class VectorExtractor(_Extractor, Protocol):
-    """One vector for each image whose face is known."""
+    """An extractor that gives one vector for each image."""
 
     kind: Literal['vector']
     similarity: Literal['euclidean', 'cosine']
 
-    def features(
-        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
-    ) -> NDArray[np.float32]:
-        """Return (n, dimension) features of n grey images (h, w) with one face box each."""
-        ...
-
 
 class KeypointExtractor(_Extractor, Protocol):
-    """Any number of keypoints for each image whose face is known."""
+    """An extractor that gives any number of keypoints for each image."""
 
     kind: Literal['keypoints']
     distance: Literal['hamming', 'euclidean']
 
-    def keypoints(self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> Keypoints:
-        """Return the keypoints of n grey images (h, w) with one face box each."""
-        ...
-
 
 Extractor = VectorExtractor | KeypointExtractor
+Loader = Callable[[], Extractor]
 
-_LOADERS = {
-    'orb': 'bids_reid.faces.keypoints',
-    'sift': 'bids_reid.faces.keypoints',
-    'face_recognition': 'bids_reid.faces.face_recognition',
-    **{f'deepface-{model}': 'bids_reid.faces.deepface' for model in manifest()},
+
+def _later(loader: str, *arguments: str) -> Loader:
+    """Import a loader, ``module:name``, when it is called: some take long to import."""
+    return lambda: resolve_name(loader)(*arguments)
+
+
+EXTRACTORS: dict[str, Loader] = {
+    'orb': _later('bids_reid.faces.orb_sift:Orb'),
+    'sift': _later('bids_reid.faces.orb_sift:Sift'),
+    'face_recognition': _later('bids_reid.faces.face_recognition:load'),
+    **{
+        f'deepface-{model}': _later('bids_reid.faces.deepface:load', model) for model in manifest()
+    },
 }
-"""Module of each extractor; its ``load`` takes the name."""
-EXTRACTORS = tuple(_LOADERS)
-BY_NAME_ONLY = {
-    'deepface-Dlib': (
-        'it runs if it is named: its network, weights and chips are those of face_recognition, '
-        'so that it finds nothing else, and takes many times longer'
-    ),
-}
-"""Extractors that do not run by default, and why."""
+"""Name of each extractor to what loads it."""
 
 
 def bids_label(name: str) -> str:
@@ -91,36 +132,14 @@ def load_extractor(name: str) -> Extractor:
     UsageError
         There is no extractor of that name.
     """
-    if name not in _LOADERS:
+    if name not in EXTRACTORS:
         raise UsageError(f'no extractor {name!r}; there are: {", ".join(EXTRACTORS)}')
-    extractor: Extractor = import_module(_LOADERS[name]).load(name)
-    return extractor
-
-
-def why_unavailable(name: str) -> str | None:
-    """Say why an extractor of the registry cannot run on this machine; ``None`` if it can."""
-    if not name.startswith('deepface-'):
-        return None
-    from bids_reid.faces import deepface
-
-    return deepface.load(name).why_not()
-
-
-def memory_gb(name: str) -> float:
-    """Estimate what a process needs that runs an extractor.
-
-    While DeepFace opens a model there are two copies of it, and what the network computes.
-    """
-    if not name.startswith('deepface-'):
-        return 0.8
-    from bids_reid.faces import deepface
-
-    return 0.8 + 3 * deepface.load(name).weights_bytes() / 2**30
+    return EXTRACTORS[name]()
 
 
 def available_extractors() -> tuple[tuple[str, ...], dict[str, str]]:
     """Return those that run by default, and why each of the others does not."""
-    reasons = {name: why_unavailable(name) or BY_NAME_ONLY.get(name) for name in EXTRACTORS}
+    reasons = {name: load().available().why_not_by_default for name, load in EXTRACTORS.items()}
     return (
         tuple(name for name, reason in reasons.items() if reason is None),
         {name: reason for name, reason in reasons.items() if reason is not None},
@@ -137,16 +156,6 @@ def check_extractor(name: str) -> None:
     NoInputError
         Its weights, or a package that it needs, are missing, or the weights were altered.
     """
-    load_extractor(name)
-    reason = why_unavailable(name)
+    reason = load_extractor(name).available().why_not
     if reason:
         raise NoInputError(f'{name} cannot run: {reason}')
-
-
-def extracted(
-    model: Extractor, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
-) -> dict[str, NDArray[Any]]:
-    """Return the arrays that a file holds of n images, whatever kind they are of."""
-    if model.kind == 'keypoints':
-        return model.keypoints(images, boxes).arrays()
-    return {'features': model.features(images, boxes)}

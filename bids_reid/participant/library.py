@@ -9,12 +9,7 @@ from bids_reid import __version__
 from bids_reid.bids.derivatives import scan_records
 from bids_reid.bids.files import read_json
 from bids_reid.errors import NoInputError, NothingSelectedError
-from bids_reid.faces.extractors import (
-    BY_NAME_ONLY,
-    EXTRACTORS,
-    bids_label,
-    why_unavailable,
-)
+from bids_reid.faces.extractors import EXTRACTORS, bids_label, load_extractor
 from bids_reid.participant.content import Model, Provenance, ScanLine
 from bids_reid.participant.remarks import scan_line
 
@@ -107,11 +102,11 @@ def searchable_extractors(scans: Sequence[EnrolledScan]) -> tuple[tuple[str, ...
 
 def _why_not_searched(name: str, n_templates: int, n_scans: int) -> str:
     """Say why an extractor cannot search ``n_scans``; nothing if it can."""
-    unavailable = why_unavailable(name)
-    if unavailable:
-        return unavailable
+    availability = load_extractor(name).available()
+    if availability.why_not:
+        return availability.why_not
     if n_scans and not n_templates:
-        return BY_NAME_ONLY.get(name, 'the participant level ran without it')
+        return availability.why_by_name or 'the participant level ran without it'
     if n_templates < n_scans:
         return f'{n_scans - n_templates} of {n_scans} scans have no template of it'
     return ''

@@ -105,15 +105,13 @@ def evidence(surface: Path, measures: Path, renders_file: Path, target: Path) ->
 def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
     """Extract features from every render with a face box; the file holds the provenance too."""
     from bids_reid.faces.detect import Box
-    from bids_reid.faces.extractors import extracted, load_extractor
+    from bids_reid.faces.extractors import load_extractor
 
     model = load_extractor(extractor)
     faces = _read_boxes(faces_file)
     boxes = {number: Box(*box) for number, box in enumerate(faces.boxes) if box is not None}
     images = np.load(renders_file, mmap_mode='r')
-    arrays = extracted(
-        model, [np.asarray(images[number]) for number in boxes], list(boxes.values())
-    )
+    arrays = model.features([np.asarray(images[number]) for number in boxes], list(boxes.values()))
     provenance = {'Extractor': extractor, **model.provenance()}
     np.savez(
         template,

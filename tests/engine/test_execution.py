@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from bids_reid.group.group_steps import Choice
 from nipype import config
 from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
 from nipype.pipeline import engine as pe
@@ -21,7 +22,6 @@ from bids_reid.engine.execution import _crash_reason, configure, read_plugin, ru
 from bids_reid.engine.group_interfaces import WriteGroup
 from bids_reid.engine.plugins import KILLED
 from bids_reid.errors import CannotWriteError, ReidError, ScanError, UsageError
-from bids_reid.group.group_steps import Choice
 from bids_reid.records import Photo
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from bids_reid.group.group_steps import Choice
 
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.engine import group_graph as group
 from bids_reid.engine.group_graph import init_group_wf
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
 from bids_reid.group import search_steps
-from bids_reid.group.group_steps import Choice
 from bids_reid.participant.content import ScanLine
 from bids_reid.participant.library import EnrolledScan
 from bids_reid.records import Photo, Scan

@@ -90,12 +90,12 @@ def test_every_model_gives_features_of_its_weights_alone(
     """The true weights are not here: all but them runs as it will with them."""
     write_weights(MODELS[name], tmp_path)
     extractor = DeepFaceExtractor(MODELS[name], tmp_path)
-    features = extractor.features(*faces)
+    features = extractor.features(*faces)['features']
     assert features.shape == (BATCH + 3, MODELS[name].dimension)
     assert features.dtype == np.float32
     # each row is that of its own image, wherever it stood
     for number in (0, BATCH - 1, BATCH, BATCH + 2):
-        alone = extractor.features(faces[0][number : number + 1], faces[1][:1])
+        alone = extractor.features(faces[0][number : number + 1], faces[1][:1])['features']
         np.testing.assert_allclose(features[number], alone[0], rtol=1e-4, atol=1e-5)
     size = np.abs(features[0]).max()
     assert np.abs(features[0] - features[BATCH + 2]).max() > 1e-3 * size
@@ -118,7 +118,7 @@ def test_features_are_what_deepface_s_own_call_gives(
         write_weights(entry, tmp_path)
     extractor = DeepFaceExtractor(entry, tmp_path)
     images, boxes = faces[0][:3], faces[1][:3]
-    features = extractor.features(images, boxes)
+    features = extractor.features(images, boxes)['features']
     from deepface.modules import modeling, representation
 
     monkeypatch.setattr(modeling, 'build_model', lambda **_: extractor._client)
@@ -139,8 +139,13 @@ def test_features_are_what_deepface_s_own_call_gives(
 def test_dlib_s_network_gives_what_face_recognition_gives(faces: Faces) -> None:
     """They are one network with the same chips: largest difference allowed 1e-5 (L2)."""
     images, boxes = faces[0][:2], faces[1][:2]
-    ours = DeepFaceExtractor(MODELS['Dlib'], Path('/nowhere')).features(images, boxes)
-    theirs = deepface.load_face_recognition().features(images, boxes)
+    ours, theirs = (
+        extractor.features(images, boxes)['features']
+        for extractor in (
+            DeepFaceExtractor(MODELS['Dlib'], Path('/nowhere')),
+            deepface.load_face_recognition(),
+        )
+    )
     assert np.linalg.norm(ours - theirs, axis=1).max() < 1e-5
     assert np.linalg.norm(ours[0] - ours[1]) > 1e-3
 

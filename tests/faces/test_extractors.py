@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
@@ -13,18 +16,18 @@ from bids_reid.errors import NoInputError, UsageError
 from bids_reid.faces.detect import Box, find_face
 from bids_reid.faces.extractors import (
     EXTRACTORS,
+    Availability,
     available_extractors,
     bids_label,
     check_extractor,
-    extracted,
     load_extractor,
-    memory_gb,
 )
 from bids_reid.faces.photographs import loose_crop
 from bids_reid.faces.weights import manifest
+from bids_reid.participant import steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,7 +42,8 @@ def test_every_extractor_of_the_registry_loads_and_keeps_the_protocol(name: str)
     """Otherwise --extractors takes a name and the run fails after the rendering."""
     extractor = load_extractor(name)
     assert extractor.name == name
-    nothing = extracted(extractor, [], [])
+    assert extractor.memory_gb() > 0.5
+    nothing = extractor.features([], [])
     if extractor.kind == 'keypoints':
         assert extractor.distance in ('hamming', 'euclidean')
         assert nothing['descriptors'].shape == (0, extractor.dimension)
@@ -82,11 +86,12 @@ class TestWhichCanRun:
     ) -> None:
         """Eight workers with a model of 500 MB each would be killed."""
         entry = manifest()['VGG-Face']
-        assert memory_gb('deepface-VGG-Face') == memory_gb('orb')
+        least = load_extractor('orb').memory_gb()
+        assert load_extractor('deepface-VGG-Face').memory_gb() == least
         path = write_weights(entry, tmp_path)
         with path.open('ab') as file:
             file.truncate(2**29)
-        assert memory_gb('deepface-VGG-Face') > 2 * path.stat().st_size / 2**30
+        assert load_extractor('deepface-VGG-Face').memory_gb() > 2 * path.stat().st_size / 2**30
 
     def test_what_was_asked_for_and_cannot_run_is_one_line(self) -> None:
         """Otherwise a run of days ends where the first face was to be encoded."""
@@ -95,6 +100,64 @@ class TestWhichCanRun:
             check_extractor('deepface-ArcFace')
         with pytest.raises(UsageError, match='deepface-Nobody'):
             check_extractor('deepface-Nobody')
+
+
+class Toy:
+    """An extractor of somebody who has read nothing but the protocol: how bright a face is."""
+
+    name = 'toy'
+    kind: Literal['vector'] = 'vector'
+    dimension = 1
+    similarity: Literal['euclidean'] = 'euclidean'
+
+    def available(self) -> Availability:
+        return Availability(why_by_name='it is a toy')
+
+    def memory_gb(self) -> float:
+        return 0.1
+
+    def features(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
+    ) -> dict[str, NDArray[Any]]:
+        faces = [
+            image[box.top : box.bottom + 1, box.left : box.right + 1]
+            for image, box in zip(images, boxes, strict=True)
+        ]
+        return {'features': np.array([[face.mean()] for face in faces], np.float32)}
+
+    def identity(self) -> dict[str, str]:
+        return {'Model': 'brightness'}
+
+    def provenance(self) -> dict[str, str]:
+        return self.identity()
+
+
+def test_a_new_extractor_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, checked, left out by default with its reason, and makes templates."""
+    monkeypatch.setitem(EXTRACTORS, 'toy', Toy)
+    check_extractor('toy')
+    names, reasons = available_extractors()
+    assert 'toy' not in names
+    assert reasons['toy'] == 'it is a toy'
+    np.save(tmp_path / 'r.npy', np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((1, 9, 9)))
+    faces = {'boxes': [[1, 1, 4, 4], None, [0, 0, 8, 8]], 'found': [True, False, True]}
+    (tmp_path / 'f.json').write_text(json.dumps(faces))
+    steps.features(tmp_path / 'r.npy', tmp_path / 'f.json', 'toy', tmp_path / 't.npz')
+    with np.load(tmp_path / 't.npz') as template:
+        assert template['features'].tolist() == [[0], [2]]
+        assert template['view'].tolist() == [0, 2]
+        provenance = json.loads(str(template['provenance']))
+    assert provenance == {'Extractor': 'toy', 'Model': 'brightness'}
+
+
+def test_the_registry_imports_nothing_that_takes_long() -> None:
+    """Who asks for help, or for the names there are, waits for no library."""
+    heavy = {'cv2', 'dlib', 'onnx', 'onnxruntime', 'deepface'}
+    code = 'import sys, bids_reid.faces.extractors; print(*sys.modules)'
+    loaded = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True, check=True
+    )
+    assert not heavy & set(loaded.stdout.split())
 
 
 def test_labels_of_files_are_alphanumeric_and_different() -> None:
@@ -137,7 +200,7 @@ class TestARealFace:
 
         images, boxes = people[:2], [find_face(image) for image in people[:2]]
         assert None not in boxes
-        features = load_extractor('face_recognition').features(images, boxes)
+        features = load_extractor('face_recognition').features(images, boxes)['features']
         assert features.shape == (2, 128)
         assert features.dtype == np.float32
         for image, row in zip(images, features, strict=True):
@@ -149,7 +212,8 @@ class TestARealFace:
     def test_a_person_is_nearer_to_themselves(self, people: list[NDArray[np.uint8]]) -> None:
         """The whole way from a photograph to a feature: loose crop, box, embedding."""
         crops = [loose_crop(image) for image in people]
-        features = load_extractor('face_recognition').features(*zip(*crops, strict=True))
+        arrays = load_extractor('face_recognition').features(*zip(*crops, strict=True))
+        features = arrays['features']
         same = np.linalg.norm(features[0] - features[1])
         other = np.linalg.norm(features[0] - features[2])
         assert 0 < same < other

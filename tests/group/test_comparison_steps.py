@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from bids_reid.group.comparison_steps import judge
 
 from bids_reid.bids.layout import ScanFiles
-from bids_reid.group.comparison_steps import judge
 from bids_reid.group.result import PhotoLine
 from bids_reid.participant.content import ScanLine
 from bids_reid.participant.library import EnrolledScan

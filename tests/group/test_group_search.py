@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bids_reid.group.group_steps import Choice
+from bids_reid.group.statistics_steps import STATISTICS_TABLES
+from bids_reid.match.scores import probe_scores
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -21,10 +24,8 @@ from bids_reid.engine.execution import configure, run_graph
 from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces import photographs
 from bids_reid.faces.detect import Box
+from bids_reid.faces.extractors import EXTRACTORS, Availability
 from bids_reid.group import group_steps, search_steps
-from bids_reid.group.group_steps import Choice
-from bids_reid.group.statistics_steps import STATISTICS_TABLES
-from bids_reid.match.scores import probe_scores
 from bids_reid.participant.library import read_scans
 from bids_reid.records import Photo, Scan, Template
 from bids_reid.risk.identification import Searches, mated_ranks
@@ -41,10 +42,18 @@ class Pixels:
     dimension = D
     similarity = 'euclidean'
 
-    def features(self, images: list[NDArray[np.uint8]], boxes: list[Box]) -> NDArray[np.float32]:
+    def features(
+        self, images: list[NDArray[np.uint8]], boxes: list[Box]
+    ) -> dict[str, NDArray[np.float32]]:
         assert len(images) == len(boxes)
         rows = [image[0, :D] for image in images]
-        return np.array(rows, np.float32).reshape(-1, D) / 255
+        return {'features': np.array(rows, np.float32).reshape(-1, D) / 255}
+
+    def memory_gb(self) -> float:
+        return 0.1
+
+    def available(self) -> Availability:
+        return Availability(why_by_name='a stand-in')
 
     def identity(self) -> dict[str, str]:
         return {'Model': 'pixels'}
@@ -57,8 +66,7 @@ def crop(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Box] | None:
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[Photo]]:
     """Scans of twelve people, some twice and some failed, and their photographs."""
-    for module in (group_steps, search_steps):
-        monkeypatch.setattr(module, 'load_extractor', lambda _: Pixels())
+    monkeypatch.setitem(EXTRACTORS, 'pixels', Pixels)
     monkeypatch.setattr(photographs, 'loose_crop', crop)
     rng = np.random.default_rng(4)
     # all differ from one face by 10 in some places: many scores are the same but for rounding

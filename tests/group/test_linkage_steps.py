@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from bids_reid.group.linkage_steps import linkage_rows, linkage_tables, linked_scans
 
 from bids_reid.bids.files import read_json, write_json
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.bids.tables import read_table, write_table
 from bids_reid.errors import NoInputError
 from bids_reid.faces.extractors import load_extractor
-from bids_reid.group.linkage_steps import linkage_rows, linkage_tables, linked_scans
 from bids_reid.participant.library import read_scans
 from bids_reid.risk import linkage
 from bids_reid.surface.gifti import write_surface

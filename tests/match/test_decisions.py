@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bids_reid.match.fitting import FIT_SCANS, PRIOR_PROBES, Fit, fit
+from bids_reid.match.scores import probe_scores
 
 from bids_reid.match import fitting
 from bids_reid.match.decisions import (
@@ -15,8 +17,6 @@ from bids_reid.match.decisions import (
     decisions_of,
     search_all,
 )
-from bids_reid.match.fitting import FIT_SCANS, PRIOR_PROBES, Fit, fit
-from bids_reid.match.scores import probe_scores
 from bids_reid.match.whitening import SHRINKAGE, Whitening
 
 D = 12

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from bids_reid.match.keypoint_search import (
     POOLED_RENDERS,
     best,
@@ -12,6 +11,7 @@ from bids_reid.match.keypoint_search import (
     pooled,
     search_keypoints,
 )
+
 from bids_reid.match.keypoints import keypoint_scores, searchable
 from bids_reid.records import Keypoints
 

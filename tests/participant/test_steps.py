@@ -16,8 +16,8 @@ from bids_reid.participant.measures import measured_skin, skin_evidence
 from bids_reid.participant.remarks import NO_FACE as NOT_FOUND
 from bids_reid.participant.remarks import shortcomings
 from bids_reid.phantom.identity import draw_people
-from bids_reid.records import BrainCut, FaceBoxes, ScanMeasures
 from bids_reid.phantom.scanner import Pose, scan_volume
+from bids_reid.records import BrainCut, FaceBoxes, ScanMeasures
 from bids_reid.risk.presence import BRAIN, OUT_OF_VIEW, PRESENT, REMOVED, SKULL_STRIPPED
 from bids_reid.surface.volume import Volume
 from tests.support.scan_records import NO_FACE, WHOLE_FACE, quality

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bids_reid.group.statistics_steps import Collected
 
 from bids_reid.group.result import Curve, GroupResult
-from bids_reid.group.statistics_steps import Collected
 from bids_reid.records import AttackKey, Score
 from bids_reid.report.group import group_page
 from bids_reid.report.statistics import (

@@ -8,10 +8,15 @@ import pytest
 from numpy.typing import NDArray
 
 from bids_reid.faces.detect import Box
-from bids_reid.faces.keypoints import FACE_PIXELS, LIMIT, MARGIN, Orb, Sift, face_region
+from bids_reid.faces.orb_sift import FACE_PIXELS, LIMIT, MARGIN, Orb, Sift, face_region
+from bids_reid.records import Keypoints
 
 BOX = Box(120, 140, 319, 339)
 BOTH = pytest.mark.parametrize('extractor', [Orb(), Sift()], ids=['orb', 'sift'])
+
+
+def keypoints(extractor: Orb | Sift, *images: NDArray[np.uint8], box: Box = BOX) -> Keypoints:
+    return Keypoints.of(extractor.features(images, [box] * len(images)))
 
 
 @pytest.fixture(scope='module')
@@ -26,7 +31,7 @@ def picture() -> NDArray[np.uint8]:
 @BOTH
 def test_nothing_beyond_the_face_counts(extractor: Orb | Sift, picture: NDArray[np.uint8]) -> None:
     """Hair and background would recognise the photographer's wall."""
-    found = extractor.keypoints([picture], [BOX])
+    found = keypoints(extractor, picture)
     assert 50 < len(found.descriptors) <= LIMIT
     assert np.abs(found.positions).max() <= 0.5 + MARGIN
     other = picture.copy()
@@ -35,7 +40,7 @@ def test_nothing_beyond_the_face_counts(extractor: Orb | Sift, picture: NDArray[
     inside = np.s_[140 - edge : 340 + edge, 120 - edge : 320 + edge]
     other[:] = 0
     other[inside] = picture[inside]
-    again = extractor.keypoints([other], [BOX])
+    again = keypoints(extractor, other)
     np.testing.assert_array_equal(again.descriptors, found.descriptors)
 
 
@@ -46,8 +51,8 @@ def test_a_face_twice_as_large_has_the_same_keypoints(
     """Photographs and renders have faces of other sizes."""
     large = cv2.resize(picture, (960, 960), interpolation=cv2.INTER_CUBIC)
     doubled = Box(240, 280, 639, 679)
-    one = extractor.keypoints([picture], [BOX]).positions
-    other = extractor.keypoints([large], [doubled]).positions
+    one = keypoints(extractor, picture).positions
+    other = keypoints(extractor, large, box=doubled).positions
     nearest = np.linalg.norm(one[:, None] - other, axis=2).min(axis=1)
     assert np.mean(nearest < 0.02) > 0.7
 
@@ -56,11 +61,11 @@ def test_a_face_twice_as_large_has_the_same_keypoints(
 def test_each_image_keeps_its_own(extractor: Orb | Sift, picture: NDArray[np.uint8]) -> None:
     """Shifted offsets give every render the keypoints of another."""
     blank = np.zeros_like(picture)
-    found = extractor.keypoints([blank, picture, blank, picture.T.copy()], [BOX] * 4)
+    found = keypoints(extractor, blank, picture, blank, picture.T.copy())
     assert len(found) == 4
     assert len(found[0].descriptors) == len(found[2].descriptors) == 0
     for image, number in ((picture, 1), (picture.T.copy(), 3)):
-        alone = extractor.keypoints([image], [BOX])
+        alone = keypoints(extractor, image)
         np.testing.assert_array_equal(found[number].descriptors, alone.descriptors)
         np.testing.assert_array_equal(found[number].positions, alone.positions)
 
@@ -69,7 +74,7 @@ def test_each_image_keeps_its_own(extractor: Orb | Sift, picture: NDArray[np.uin
 def test_what_a_file_holds_is_all_there_is(
     extractor: Orb | Sift, picture: NDArray[np.uint8]
 ) -> None:
-    found = extractor.keypoints([picture], [BOX])
+    found = keypoints(extractor, picture)
     assert found.descriptors.shape[1] == extractor.dimension
     assert found.descriptors.dtype == np.uint8
     again = type(found).of(found.arrays())

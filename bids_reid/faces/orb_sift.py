@@ -6,12 +6,13 @@ brought to one size first, so that a keypoint's scale means the same in photogra
 
 from __future__ import annotations
 
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
 
+from bids_reid.faces.extractors import BASE_MEMORY_GB, Availability
 from bids_reid.records import Keypoints
 
 if TYPE_CHECKING:
@@ -37,21 +38,31 @@ class _KeypointExtractor:
     dimension: ClassVar[int]
     algorithm: ClassVar[str]
 
-    def keypoints(self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]) -> Keypoints:
-        """Return the keypoints of n grey images (h, w) with one face box each."""
-        found = [
+    def available(self) -> Availability:
+        """Say that it can run: it has no weights."""
+        return Availability()
+
+    def memory_gb(self) -> float:
+        """Estimate what a process needs that runs it."""
+        return BASE_MEMORY_GB
+
+    def features(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
+    ) -> dict[str, NDArray[Any]]:
+        """Return the arrays of the keypoints of n grey images (h, w) with one face box each."""
+        by_image = [
             self._strongest(face_region(image, box))
             for image, box in zip(images, boxes, strict=True)
         ]
-        descriptors, positions = zip(*found, strict=True) if found else ((), ())
-        offsets = np.zeros(len(found) + 1, np.int64)
+        descriptors, positions = zip(*by_image, strict=True) if by_image else ((), ())
+        offsets = np.zeros(len(by_image) + 1, np.int64)
         np.cumsum([len(rows) for rows in descriptors], out=offsets[1:])
         nothing = np.empty((0, self.dimension), np.uint8), np.empty((0, 2), np.float32)
         return Keypoints(
             np.concatenate([nothing[0], *descriptors]),
             np.concatenate([nothing[1], *positions]),
             offsets,
-        )
+        ).arrays()
 
     def identity(self) -> dict[str, str]:
         """Name the algorithm and the version of OpenCV: it has no weights."""
@@ -67,11 +78,11 @@ class _KeypointExtractor:
 
     def _strongest(self, face: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Return descriptors (k, d) and positions (k, 2) of the strongest keypoints of a face."""
-        found, descriptors = self._detector.detectAndCompute(face, None)
+        points, descriptors = self._detector.detectAndCompute(face, None)
         if descriptors is None:
             return np.empty((0, self.dimension), np.uint8), np.empty((0, 2), np.float32)
-        places = np.array([point.pt for point in found], np.float32)
-        strength = np.array([point.response for point in found])
+        places = np.array([point.pt for point in points], np.float32)
+        strength = np.array([point.response for point in points])
         # the same order for the same strength, whatever order OpenCV's threads find them in
         order = np.lexsort((places[:, 0], places[:, 1], -strength))[:LIMIT]
         positions = (places[order] + 0.5) / FACE_PIXELS - (0.5 + MARGIN)
@@ -126,9 +137,3 @@ def face_region(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
         image = cv2.GaussianBlur(image, (0, 0), 0.5 / scale)
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR))
-
-
-@cache
-def load(name: str) -> Orb | Sift:
-    """Return the extractor ``orb`` or ``sift``, one for the whole process."""
-    return Orb() if name == Orb.name else Sift()
