@@ -75,7 +75,7 @@ def group_result(
         photos = tuple(_photo_lines(selection, outcomes, processed))
     statistics = Statistics()
     if photos is not None:
-        statistics = _statistics(selection, attacks, controls, photos)
+        statistics = statistics_of(attacks, controls, photos, not_assessed(scans, photos))
     gate = None
     if choice.max_risk is not None:
         gate = audit(
@@ -131,13 +131,17 @@ def _ordered(
     return merged(((summary.attack, summary) for summary in summaries), keys, 'attack')
 
 
-def _statistics(
-    selection: Selection,
+def statistics_of(
     attacks: Mapping[AttackKey, AttackSummary],
     controls: Mapping[str, PhotographControl],
     photos: Sequence[PhotoLine],
+    n_not_assessed: Mapping[tuple[str, str], int],
 ) -> Statistics:
-    """Return the rows that stand beside the identification rates."""
+    """Return the rows that stand beside the identification rates.
+
+    ``n_not_assessed`` counts, per condition and modality, the photographed people whose scans all
+    failed.
+    """
     outcomes = {key: attack.by_participant for key, attack in attacks.items()}
     n_gallery = {key: attack.n_gallery for key, attack in attacks.items()}
     shown = Counter(
@@ -149,9 +153,7 @@ def _statistics(
         by_extractor += [a.control for key, a in attacks.items() if key.extractor == extractor]
     several = attacks.values()
     return Statistics(
-        strongest=tuple(
-            strongest_attacks(outcomes, n_gallery, not_assessed(selection.scans, photos))
-        ),
+        strongest=tuple(strongest_attacks(outcomes, n_gallery, n_not_assessed)),
         participants=tuple(participant_rows(outcomes, shown, n_gallery)),
         comparisons=tuple(comparison_rows(outcomes, COMPARED)),
         controls=tuple(by_extractor),
