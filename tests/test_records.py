@@ -13,7 +13,11 @@ from tests.support.scan_records import WHOLE_FACE, boxes, scan_record
 
 SHARED = ['Description', 'Status', 'Reason', 'ViewsWithFace']
 MEASURES = {
-    **{'VoxelSize': '', 'Notes': '', 'Points': '', 'VolumeLitres': '', 'VaultRoughness': ''},
+    'VoxelSize': '',
+    'Notes': '',
+    'Points': '',
+    'VolumeLitres': '',
+    'VaultRoughness': '',
     'SkullStripped': '',
     'SurfaceQuality': 'RelativeNoise EdgeBlurMm FaceInView FaceCoreInView FaceFitMm',
     'FaceFrame': 'Origin Forward Up Scale Source',
