@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / 'bids_reid'
-MIRRORS = {'keypoints.py', 'words.py'}
+MIRRORS = {'selection.py', 'tables.py', 'words.py'}
 """Names of modules that two folders may have: each is to the one what it is to the other."""
 BELOW_REPORT = {'bids', 'risk', 'match', 'phantom', 'faces', 'views', 'surface', 'participant'}
 """Folders that may not know the pages."""
