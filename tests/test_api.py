@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from bids_reid import api
 from bids_reid.errors import Exit, NoInputError
 from bids_reid.settings import Settings
+from tests.support.scan_records import scan_record
 
 
 def test_run_takes_the_settings_of_the_command_line(
@@ -39,20 +41,12 @@ def test_load_reads_labels_as_they_are_written(tmp_path: Path) -> None:
     (tmp_path / 'group_ranks.tsv').write_text('photo\trank\n01\tn/a\n02\t3\n')
     record = tmp_path / 'sub-01' / 'anat' / 'sub-01_desc-skin_T1w.json'
     record.parent.mkdir(parents=True)
-    record.write_text(FAILED)
+    record.write_text(json.dumps(scan_record(status='failed').to_json()))
     output = api.load(tmp_path)
     assert output.tables['group_ranks']['photo'].tolist() == ['01', '02']
     assert output.tables['group_ranks']['rank'].isna().tolist() == [True, False]
     assert output.scans[0].line.participant == '01'
     assert output.summary == {}
-
-
-FAILED = """{
-  "Description": "x", "Status": "failed", "Reason": "no head", "ViewsWithFace": null,
-  "Deidentification": {"Claimed": null, "Methods": []}, "Condition": "raw",
-  "Sources": ["bids:raw:sub-01/anat/sub-01_T1w.nii.gz"], "SourceSHA256": null,
-  "SoftwareVersions": {"bids_reid": "0"}
-}"""
 
 
 @pytest.mark.slow

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bids_reid.match import words
-from bids_reid.match.words import Vocabulary, fit_words, learn_words, search_words
+from bids_reid.match import vocabulary as words
+from bids_reid.match.vocabulary import Vocabulary, fit_words, learn_words, search_words
 from bids_reid.records import Keypoints
 
 PEOPLE = ('ann', 'ann', 'ben', 'cat', 'dan', 'eve')
