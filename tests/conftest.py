@@ -32,6 +32,10 @@ Call = Callable[..., 'subprocess.CompletedProcess[str]']
 Recipe = Callable[[str], str]
 
 
+# tests.support and benchmarks are in no package that is installed; last, so that bids_reid stays
+# the one that is; processes that tests start take it over
+sys.path.append(str(Path(__file__).parents[1]))
+
 GUARD = Path(__file__).parent / 'guard'
 _attempts: list[str] = []
 
