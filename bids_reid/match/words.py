@@ -64,6 +64,9 @@ class Vocabulary:
         without keypoints.
         """
         n, w = len(keypoints), len(self.words)
+        if not n:
+            # of a failure to enrol, whose descriptors have no length
+            return np.empty((0, w), np.float32)
         counts = np.diff(keypoints.offsets)
         numbers = as_numbers(keypoints.descriptors, self.distance)
         squared = np.square(self.words).sum(axis=1) - 2 * (numbers @ self.words.T)

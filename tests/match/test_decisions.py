@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.svm import LinearSVC
 
 from bids_reid.match import decisions, training
 from bids_reid.match.decisions import (
@@ -67,8 +68,6 @@ def unit(vectors):
 
 def naive(probes, gallery, people, similarity):
     """The same with no more than loops and the definitions."""
-    from sklearn.svm import LinearSVC
-
     scaled = unit if similarity == 'cosine' else np.asarray
     x = scaled(probes.astype(float))
     means = {n: scaled(t.astype(float)).mean(axis=0) for n, t in enumerate(gallery) if len(t)}
