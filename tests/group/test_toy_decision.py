@@ -156,6 +156,9 @@ def test_a_shard_that_is_missing_or_comes_twice_stops_the_merge(
     again = Path(shutil.copy(first, first.with_name('again.npz')))
     with pytest.raises(MergeError, match=r'two results for scan .*sub-01'):
         list(merge_shards(gallery, plan, [encoded], 'vectors', [first, second, again]))
-    part = replace(gallery, scans=gallery.scans[:2])
-    with pytest.raises(MergeError, match='not asked for'):
-        list(merge_shards(part, plan, [encoded], 'vectors', [first, second]))
+    kept = gallery.scans[:3]
+    renamed = (*kept, replace(gallery.scans[3], stem='other'))
+    for scans, noun in ((kept, r'photograph 3\.png'), (renamed, 'scan .*sub-04')):
+        part = replace(gallery, scans=scans)
+        with pytest.raises(MergeError, match=f'{noun}, which was not asked for'):
+            list(merge_shards(part, plan, [encoded], 'vectors', [first, second]))
