@@ -14,13 +14,13 @@ import numpy as np
 
 from bids_reid.group.encoding import read_encoded
 from bids_reid.group.galleries import StoredTemplates
-from bids_reid.group.merging import merged
+from bids_reid.group.merging import MergeError, merged
 from bids_reid.match.decisions import DECISIONS, learn, score
 from bids_reid.match.training import Training
 from bids_reid.risk.identification import Searches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -215,7 +215,8 @@ def merge_shards(
     Raises
     ------
     MergeError
-        A scan has no scores under a decision, or twice.
+        A scan has no scores under a decision, or twice; or there are scores of a scan or a
+        photograph that was not asked for.
     """
     photographs = read_encoded(encoded, plan.names, extractor)
     own = (extractor, gallery.condition, gallery.modality)
@@ -268,11 +269,8 @@ class _Table:
     def add(self, file: Path, manifest: Manifest, decision: str) -> None:
         """Put the scores of a file where their keys say."""
         self._seen += manifest.scans
-        rows = [self._rows[name] for name in (*manifest.probes, *manifest.distractors)]
-        columns = [self._columns[key] for key in manifest.scans if key in self._columns]
-        if len(columns) < len(manifest.scans):
-            # `check` says which scan was not asked for
-            return
+        rows = _places(self._rows, (*manifest.probes, *manifest.distractors), 'photograph')
+        columns = _places(self._columns, manifest.scans, 'scan')
         with np.load(file) as content:
             self.scores[np.ix_(rows, columns)] = content[f'{decision}.scores']
             self.enrolled[columns] = content[f'{decision}.enrolled']
@@ -280,3 +278,12 @@ class _Table:
     def check(self) -> None:
         """Raise `MergeError` unless each scan came once."""
         merged(((key, None) for key in self._seen), self._scans, 'scan')
+
+
+def _places(places: Mapping[str, int], keys: Iterable[str], noun: str) -> list[int]:
+    """Look the places of keys up."""
+    try:
+        return [places[key] for key in keys]
+    except KeyError as error:
+        message = f'a result for {noun} {error.args[0]}, which was not asked for'
+        raise MergeError(message) from None

@@ -89,17 +89,10 @@ class Decision(Protocol):
         and not 22 (svm); for ``pooled`` and ``best`` it makes no such difference.
     """
 
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def applies_to(self) -> tuple[Kind, ...]: ...  # noqa: D102
-
-    @property
-    def needs_all_views(self) -> bool: ...  # noqa: D102
-
-    @property
-    def photo_pooling(self) -> Pooling: ...  # noqa: D102
+    name: str
+    applies_to: tuple[Kind, ...]
+    needs_all_views: bool
+    photo_pooling: Pooling
 
     def learn(self, training: Training) -> Arrays | None:
         """Learn from a whole gallery and from photographs; ``None`` if there is no such decision.

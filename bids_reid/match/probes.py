@@ -143,7 +143,10 @@ class _VectorComparison:
         return self.probes.nearest(prepared(self.renders, self.probes.similarity))
 
     def pooled(self) -> NDArray[np.float32]:
-        return self.probes.nearest(mean_render(self.renders, self.probes.similarity)[None])
+        similarity = self.probes.similarity
+        mean = mean_render(self.renders, similarity)[None]
+        # the mean of unit vectors is shorter than they are
+        return self.probes.nearest(unit_length(mean) if similarity == 'cosine' else mean)
 
 
 class KeypointProbes:

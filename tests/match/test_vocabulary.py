@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bids_reid.match import decisions
 from bids_reid.match import vocabulary as words
-from bids_reid.match.vocabulary import Vocabulary, fit_words, learn_words, search_words
+from bids_reid.match.decisions import learn, score
+from bids_reid.match.probes import KeypointProbes
+from bids_reid.match.training import Training
+from bids_reid.match.vocabulary import Vocabulary, learn_words
 from bids_reid.records import Keypoints
 
 PEOPLE = ('ann', 'ann', 'ben', 'cat', 'dan', 'eve')
@@ -35,19 +39,24 @@ def study(request):
     has = {person: rng.permutation(40)[:12] for person in PEOPLE}
 
     def seen(person):
-        found = patterns[rng.choice(has[person], 20)]
-        spoilt = rng.random(found.shape) < 0.1
-        return image(rng, np.where(spoilt, found ^ 1, found).astype(np.uint8))
+        chosen = patterns[rng.choice(has[person], 20)]
+        spoilt = rng.random(chosen.shape) < 0.1
+        return image(rng, np.where(spoilt, chosen ^ 1, chosen).astype(np.uint8))
 
     gallery = [joined([seen(person) for _ in range(6)]) for person in PEOPLE]
     return request.param, [seen(person) for person in PEOPLE[1:]], gallery
 
 
-def scores_of(probes, gallery, people, distance):
-    learned = fit_words(gallery, people, distance=distance)
-    found, enrolled = search_words(probes, gallery, people, learned)
-    assert list(found) == ['svm']
-    return found['svm'], enrolled
+def learned_of(probes, gallery, people, distance):
+    return learn(Training(gallery, people, KeypointProbes(probes, distance)))
+
+
+def results_of(probes, gallery, people, distance, learned=None):
+    """Results of every decision."""
+    learned = learned or learned_of(probes, gallery, people, distance)
+    assert list(learned) == ['best', 'pooled', 'svm']
+    sides = zip(gallery, gallery, strict=True)
+    return score(KeypointProbes(probes, distance), sides, people, learned)
 
 
 def test_a_vector_says_how_often_each_word_is_there():
@@ -56,8 +65,8 @@ def test_a_vector_says_how_often_each_word_is_there():
     vocabulary = Vocabulary(np.array([[0, 0], [0, 9], [9, 9]], np.float32), 'euclidean')
     rows = np.array([[1, 0], [0, 8], [0, 1], [2, 1], [9, 7]], np.uint8)
     empty = image(rng, rows[:0])
-    found = vocabulary.vectors(joined([image(rng, rows[:4]), empty, image(rng, rows[4:])]))
-    np.testing.assert_allclose(found**2, [[0.75, 0.25, 0], [0, 0, 0], [0, 0, 1]], atol=1e-6)
+    vectors = vocabulary.vectors(joined([image(rng, rows[:4]), empty, image(rng, rows[4:])]))
+    np.testing.assert_allclose(vectors**2, [[0.75, 0.25, 0], [0, 0, 0], [0, 0, 1]], atol=1e-6)
     bits = Vocabulary(np.eye(8, dtype=np.float32), 'hamming')
     one_bit = image(rng, np.array([[128], [1], [1], [1]], np.uint8))
     np.testing.assert_allclose(bits.vectors(one_bit)[0] ** 2, [0.25, *[0] * 6, 0.75])
@@ -66,32 +75,38 @@ def test_a_vector_says_how_often_each_word_is_there():
 def test_a_face_is_told_from_others(study):
     """Otherwise the table has a method that cannot recognise anybody."""
     distance, probes, gallery = study
-    scores, enrolled = scores_of(probes, gallery, PEOPLE, distance)
-    assert enrolled.all()
-    found = [PEOPLE[scan] for scan in scores.argmax(axis=1)]
-    assert found == list(PEOPLE[1:])
+    result = results_of(probes, gallery, PEOPLE, distance)['svm']
+    assert result.enrolled.all()
+    assert [PEOPLE[scan] for scan in result.scores.argmax(axis=1)] == list(PEOPLE[1:])
 
 
 def test_the_order_of_scans_changes_no_bit(study):
     """Otherwise a rate depends on how files are listed."""
     distance, probes, gallery = study
-    expected, _ = scores_of(probes, gallery, PEOPLE, distance)
-    again, _ = scores_of(probes, gallery, PEOPLE, distance)
-    np.testing.assert_array_equal(again, expected)
+    expected, again = (results_of(probes, gallery, PEOPLE, distance) for _ in range(2))
     order = [4, 1, 5, 0, 3, 2]
-    turned, _ = scores_of(
-        probes, [gallery[n] for n in order], [PEOPLE[n] for n in order], distance
-    )
-    np.testing.assert_array_equal(turned, expected[:, order])
+    people, turned = [PEOPLE[n] for n in order], [gallery[n] for n in order]
+    moved = results_of(probes, turned, people, distance)
+    for name, result in expected.items():
+        np.testing.assert_array_equal(again[name].scores, result.scores)
+        np.testing.assert_array_equal(moved[name].scores, result.scores[:, order])
 
 
 def test_probes_do_not_depend_on_each_other_nor_scans_on_their_part(study):
     """Otherwise who else was photographed, or the size of a part, changes a rate."""
     distance, probes, gallery = study
-    learned = fit_words(gallery, PEOPLE, distance=distance)
-    whole, _ = search_words(probes, gallery, PEOPLE, learned)
-    part, _ = search_words(probes[2:3], gallery[3:5], PEOPLE[3:5], learned)
-    np.testing.assert_array_equal(part['svm'], whole['svm'][2:3, 3:5])
+    learned = learned_of(probes, gallery, PEOPLE, distance)
+    whole = results_of(probes, gallery, PEOPLE, distance, learned)
+    for size in (1, 2, 4):
+        for first in range(0, len(gallery), size):
+            scans = slice(first, first + size)
+            part = results_of(probes, gallery[scans], PEOPLE[scans], distance, learned)
+            for name, result in part.items():
+                np.testing.assert_array_equal(result.scores, whole[name].scores[:, scans])
+    alone = results_of(probes[2:3], gallery, PEOPLE, distance, learned)
+    for name, result in alone.items():
+        # a product of another size may round the last bit, of float64, differently
+        np.testing.assert_allclose(result.scores, whole[name].scores[2:3], rtol=1e-6)
 
 
 def test_scans_without_a_template_and_pictures_without_keypoints(study):
@@ -99,24 +114,34 @@ def test_scans_without_a_template_and_pictures_without_keypoints(study):
     distance, probes, gallery = study
     rng = np.random.default_rng(3)
     nothing = image(rng, np.empty((0, 16), np.uint8))
+    failed = Keypoints(np.empty((0, 0), np.uint8), nothing.positions, np.zeros(1, np.int64))
     no_views = Keypoints(nothing.descriptors, nothing.positions, np.zeros(1, np.int64))
-    gallery[1:5] = [None, no_views, joined([nothing, nothing]), joined([gallery[4][0], nothing])]
-    scores, enrolled = scores_of([*probes, nothing], gallery, PEOPLE, distance)
-    assert enrolled.tolist() == [True, False, False, True, True, True]
-    np.testing.assert_array_equal(np.isnan(scores).all(axis=0), ~enrolled)
-    assert np.isfinite(scores[:, enrolled]).all()
-    none, _ = search_words([], gallery, PEOPLE, fit_words(gallery, PEOPLE, distance=distance))
-    assert none['svm'].shape == (0, 6)
+    gallery[1:5] = [failed, no_views, joined([nothing, nothing]), joined([gallery[4][0], nothing])]
+    for result in results_of([*probes, nothing], gallery, PEOPLE, distance).values():
+        assert result.enrolled.tolist() == [True, False, False, True, True, True]
+        np.testing.assert_array_equal(np.isnan(result.scores).all(axis=0), ~result.enrolled)
+        assert np.isfinite(result.scores[:, result.enrolled]).all()
+    for result in results_of([], gallery, PEOPLE, distance).values():
+        assert result.scores.shape == (0, 6)
+        assert result.enrolled.sum() == 4
 
 
 def test_galleries_without_an_svm(study, monkeypatch):
     """Otherwise one person is told from nobody, or a run takes days."""
-    distance, _, gallery = study
-    assert fit_words(gallery[:2], PEOPLE[:2], distance=distance) is None
-    assert fit_words([gallery[0], None], ('ann', 'ben'), distance=distance) is None
-    assert fit_words([None, None], ('ann', 'ben'), distance=distance) is None
-    monkeypatch.setattr(words, 'SVM_SCANS', 5)
-    assert fit_words(gallery, PEOPLE, distance=distance) is None
+    distance, probes, gallery = study
+    rng = np.random.default_rng(3)
+    failed = Keypoints(np.empty((0, 0), np.uint8), np.empty((0, 2), np.float32), np.zeros(1, int))
+    blank = image(rng, np.empty((0, 16), np.uint8))
+
+    def made(scans, people):
+        return set(learned_of(probes, scans, people, distance))
+
+    assert made(gallery[:2], PEOPLE[:2]) == {'best', 'pooled'}
+    assert made([gallery[0], failed], ('ann', 'ben')) == {'best', 'pooled'}
+    assert made([failed, failed], ('ann', 'ben')) == {'best', 'pooled'}
+    assert made([blank, blank], ('ann', 'ben')) == {'best', 'pooled'}
+    monkeypatch.setattr(decisions, 'SVM_SCANS', 5)
+    assert made(gallery, PEOPLE) == {'best', 'pooled'}
 
 
 def test_words_are_learned_from_a_part_of_many_people(monkeypatch):
@@ -127,13 +152,13 @@ def test_words_are_learned_from_a_part_of_many_people(monkeypatch):
     scans = [joined([image(rng, rng.integers(0, 256, (30, 8), np.uint8))] * 2) for _ in range(9)]
     read = []
 
-    class Counted(list):
+    class Noted(list):
         def __getitem__(self, scan):
             read.append(scan)
             return scans[scan]
 
     people = [f'{number:02}' for number in range(9)]
-    vocabulary = learn_words(Counted(scans), people, distance='euclidean')
+    vocabulary = learn_words(Noted(scans), people, distance='euclidean')
     assert read == [0, 4, 8]
     # no more words than descriptors to learn them from
     assert vocabulary.words.shape == (50, 8)
