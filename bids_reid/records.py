@@ -19,6 +19,8 @@ SKIN_SURFACE = 'Skin surface of the head, scanner RAS millimetres'
 FAILED_SCAN = 'A scan that could not be processed'
 RAW = 'raw'
 """The condition of the scans in ``bids_dir``, as they were given."""
+STRANGER = ''
+"""In place of the label of a photograph that shows nobody of the dataset."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -50,7 +52,11 @@ class Scan:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Photo:
-    """One photograph; ``participant`` is ``None`` for a distractor, ``name`` is for tables."""
+    """One photograph; ``name`` is for tables.
+
+    ``participant`` is ``None`` for a distractor without a label. Once it is known who is in the
+    dataset, it is `STRANGER` for any other distractor.
+    """
 
     name: str
     participant: str | None

@@ -23,7 +23,7 @@ from bids_reid.engine.plugins import SteadyMultiProc, named_plugin
 from bids_reid.errors import CannotWriteError, ReidError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from nipype.pipeline import engine as pe
@@ -49,6 +49,11 @@ class GraphRun:
 _LAST_LINE = re.compile(
     r'^\s*(?:\w+\.)*(\w+(?:[Ee]rror|Exception|Interrupt|Exit)|error)(?:: (.*))?$'
 )
+
+
+_SHOWN = re.compile(r'\b(?:Photo|Plan|Rules)\(.*=')
+"""Values that hold what is private, as Python shows them."""
+_FRAME = re.compile(r'\s+File ".*", line \d+|Node: ')
 
 
 def configure(crash_dir: Path, *, stop_on_first_crash: bool, verbosity: int) -> None:
@@ -183,29 +188,41 @@ def _collected(graph: Any, name: str) -> list[Path]:
     return [Path(file) for file in files]
 
 
-def _private_words(workflow: pe.Workflow) -> list[str]:
-    """Paths and names of the photographs that nodes get, the longest first."""
-    words: set[str] = set()
-    for name in workflow.list_node_names():
-        photos = getattr(workflow.get_node(name).inputs, 'photos', None)
-        # neither None nor traits' Undefined
-        for photo in photos if isinstance(photos, list) else ():
-            words |= {str(photo.path), str(photo.path.resolve()), photo.path.name, photo.name}
-    return sorted(filter(None, words), key=lambda word: (-len(word), word))
-
-
 def _make_discreet(workflow: pe.Workflow, crashes: Iterable[Path]) -> None:
     """Keep of crash files of this workflow which node failed, where and why, and nothing else."""
-    nodes = {f'{workflow.name}.{node}' for node in workflow.list_node_names()}
+    nodes = {f'{workflow.name}.{name}': name for name in workflow.list_node_names()}
     texts = {path: path.read_text(encoding='utf-8', errors='replace') for path in sorted(crashes)}
     own = {path: text for path, text in texts.items() if _node_of(text) in nodes}
-    private = _private_words(workflow) if own else []
+    if not own:
+        return
+    inputs = {node: workflow.get_node(name).inputs for node, name in nodes.items()}
+    words = _longest_first(word for some in inputs.values() for word in _photograph_words(some))
     for path, text in own.items():
-        write_text(path, _discreet(text, private))
+        values = _longest_first(_participant_values(inputs[_node_of(text)]))
+        write_text(path, _discreet(text, words, values))
 
 
-def _discreet(text: str, private: Sequence[str]) -> str:
-    """Take the inputs of the node, and photographs' names, out of a crash file's text."""
+def _photograph_words(inputs: Any) -> Iterator[str]:
+    """Yield paths and names of the photographs that a node gets."""
+    for given in (getattr(inputs, name, None) for name in ('photos', 'plan')):
+        # neither None nor traits' Undefined has any
+        for photo in given if isinstance(given, list) else getattr(given, 'photos', ()):
+            yield from (str(photo.path), str(photo.path.resolve()), photo.path.name, photo.name)
+
+
+def _participant_values(inputs: Any) -> Iterator[str]:
+    """Yield what participants.tsv says of participants, as far as a node gets it."""
+    variables = getattr(getattr(inputs, 'rules', None), 'variables', {})
+    for column in variables.values():
+        yield from column.values()
+
+
+def _longest_first(words: Iterable[str]) -> list[str]:
+    return sorted(filter(None, set(words)), key=lambda word: (-len(word), word))
+
+
+def _discreet(text: str, words: Sequence[str], values: Sequence[str]) -> str:
+    """Take the inputs of the node, photographs' names and values out of a crash file's text."""
     head, inputs, rest = text.partition('\nNode inputs:\n')
     if inputs:
         started = re.search(r'^Traceback', rest, re.MULTILINE)
@@ -213,9 +230,16 @@ def _discreet(text: str, private: Sequence[str]) -> str:
         lines = rest.splitlines()
         why = [line for line in lines if _LAST_LINE.match(line)][-1:]
         text = f'{head}\n{rest[started.start() :] if started else chr(10).join(why)}\n'
-    text = '\n'.join(line for line in text.splitlines() if 'Photo(' not in line) + '\n'
-    for word in private:
+    text = '\n'.join(line for line in text.splitlines() if not _SHOWN.search(line)) + '\n'
+    for word in words:
         text = text.replace(word, '[photograph]')
+    if values:
+        # one may be as short as F or 3, which is no secret within a word or in a frame
+        value = re.compile(rf'(?<!\w)(?:{"|".join(map(re.escape, values))})(?!\w)')
+        text = ''.join(
+            line if _FRAME.match(line) else value.sub('[value]', line)
+            for line in text.splitlines(keepends=True)
+        )
     return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from nipype.interfaces import utility as niu
@@ -22,6 +23,7 @@ from bids_reid.group.galleries import galleries
 from bids_reid.group.scan_links import SURFACE, linked_scans
 from bids_reid.group.searching import Plan
 from bids_reid.group.summaries import Rules
+from bids_reid.match.decisions import DECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 
 PHOTOS_PER_NODE = 32
 """Some seconds of work, loading the models among it."""
-DECISIONS_AT_ONCE = 4
-"""Score matrices that a shard holds."""
 RESULTS = ('summaries', 'controls', 'links')
 """Nodes whose ``out`` are the files of results, in no order."""
 
@@ -46,10 +46,9 @@ def init_group_wf(
     _collect(workflow, links, 'result', 'links')
     if selection.photos is None:
         return workflow
-    choice = selection.choice
-    plan = Plan(selection.photos, frozenset(choice.dataset))
+    choice, plan = selection.choice, Plan(selection.photos)
     rules = Rules(choice.seed, choice.variables, choice.audited)
-    by_modality = sorted(galleries(selection.scans), key=lambda gallery: gallery.modality)
+    by_modality = sorted(galleries(selection.scans), key=attrgetter('modality'))
     summaries, controls = [], []
     for extractor in extractors.searching:
         photographs = _init_encoding(workflow, plan, extractor)
@@ -60,24 +59,10 @@ def init_group_wf(
         )
         workflow.connect(photographs, 'out', control, 'encoded')
         controls.append(control)
-        for modality, some in groupby(by_modality, key=lambda gallery: gallery.modality):
-            members = tuple(some)
-            summary = pe.Node(
-                Summarise(galleries=members, plan=plan, extractor=extractor, rules=rules),
-                name=node_name(f'summarise_{extractor}_{modality}'),
-                mem_gb=0.5 + max(_matrix_gb(plan, gallery) for gallery in members) * len(members),
-            )
-            searches = [
-                search
-                for gallery in members
-                for search in _init_search(workflow, gallery, plan, extractor, photographs)
-            ]
-            together = _collect(
-                workflow, searches, 'scores', node_name(f'searched_{extractor}_{modality}')
-            )
-            workflow.connect(photographs, 'out', summary, 'encoded')
-            workflow.connect(together, 'out', summary, 'searched')
-            summaries.append(summary)
+        summaries += [
+            _init_summary(workflow, tuple(members), plan, extractor, rules, photographs)
+            for _, members in groupby(by_modality, key=attrgetter('modality'))
+        ]
     _collect(workflow, summaries, 'result', 'summaries')
     _collect(workflow, controls, 'result', 'controls')
     return workflow
@@ -115,6 +100,34 @@ def _init_encoding(workflow: pe.Workflow, plan: Plan, extractor: str) -> pe.Node
     return _collect(workflow, nodes, 'encoded', node_name(f'{extractor}_photographs'))
 
 
+def _init_summary(
+    workflow: pe.Workflow,
+    members: Sequence[ScanGallery],
+    plan: Plan,
+    extractor: str,
+    rules: Rules,
+    photographs: pe.Node,
+) -> pe.Node:
+    """Add the search of the galleries of one modality; return the node that summarises it."""
+    title = f'{extractor}_{members[0].modality}'
+    # one decision at a time, in all galleries, and those of two without what they do not share
+    matrices = sum(_matrix_gb(plan, gallery) for gallery in members)
+    summary = pe.Node(
+        Summarise(galleries=members, plan=plan, extractor=extractor, rules=rules),
+        name=node_name(f'summarise_{title}'),
+        mem_gb=0.5 + 2 * matrices,
+    )
+    searches = [
+        search
+        for gallery in members
+        for search in _init_search(workflow, gallery, plan, extractor, photographs)
+    ]
+    together = _collect(workflow, searches, 'scores', node_name(f'searched_{title}'))
+    workflow.connect(photographs, 'out', summary, 'encoded')
+    workflow.connect(together, 'out', summary, 'searched')
+    return summary
+
+
 def _init_search(
     workflow: pe.Workflow,
     gallery: ScanGallery,
@@ -137,7 +150,7 @@ def _init_search(
                 shard=shard, probes=list(plan.mated(gallery)), plan=plan, extractor=extractor
             ),
             name=node_name(f'search_{title}_{number}'),
-            mem_gb=0.5 + DECISIONS_AT_ONCE * _matrix_gb(plan, shard),
+            mem_gb=0.5 + len(DECISIONS) * _matrix_gb(plan, shard),
         )
         workflow.connect(photographs, 'out', search, 'encoded')
         workflow.connect(fit, 'fitted', search, 'fitted')
@@ -154,5 +167,5 @@ def _collect(workflow: pe.Workflow, sources: Sequence[pe.Node], output: str, nam
 
 
 def _matrix_gb(plan: Plan, gallery: ScanGallery) -> float:
-    """Memory of a float32 score matrix and of a copy of it."""
-    return 2 * 4 * len(plan.photos) * len(gallery.scans) / 2**30
+    """Memory of a float32 score matrix."""
+    return 4 * len(plan.photos) * len(gallery.scans) / 2**30

@@ -23,8 +23,9 @@ from bids_reid.group.summaries import control_photographs, summarise
 
 class _EncodePhotographsInput(BaseInterfaceInputSpec):
     photos = traits.List(traits.Any(), mandatory=True, desc='bids_reid.records.Photo')
-    # the files are named a second time so that Nipype sees when one of them changes
-    files = traits.List(File(exists=True), mandatory=True)
+    # named a second time so that Nipype sees when one of them changes; one that is a link without
+    # content is told when it is read
+    files = traits.List(File(), mandatory=True)
     extractor = traits.Str(mandatory=True, desc='name of the extractor')
 
 
@@ -56,7 +57,7 @@ class _EncodedInput(BaseInterfaceInputSpec):
 
 
 class _ResultOutput(TraitedSpec):
-    result = File(desc='read by bids_reid.group.summaries.read_result')
+    result = File(desc='read by bids_reid.group.merging.read_result')
 
 
 class _ControlPhotographsInput(_EncodedInput):

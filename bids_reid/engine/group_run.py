@@ -8,7 +8,7 @@ from bids_reid.engine.execution import forget, run_for_user
 from bids_reid.engine.group_graph import RESULTS, init_group_wf
 from bids_reid.errors import ReidError
 from bids_reid.group.assembly import Parts
-from bids_reid.group.summaries import read_result
+from bids_reid.group.merging import read_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ def search(settings: Settings, selection: Selection, extractors: Extractors) -> 
         )
     finally:
         forget(settings, workflow.name)
-    return Parts([attack for part in summaries for attack in part], controls, links)
+    return Parts([gallery for part in summaries for gallery in part], controls, links)
 
 
 def _reason(failures: Mapping[str, str]) -> str:

@@ -11,7 +11,6 @@ from bids_reid.group.galleries import galleries
 from bids_reid.group.merging import merged
 from bids_reid.group.result import Curve, GroupResult, PhotoLine, Statistics
 from bids_reid.group.scan_links import SURFACE, linkage_rows, linked_scans
-from bids_reid.match.decisions import DECISIONS
 from bids_reid.participant.library import left_out, provenance_of
 from bids_reid.records import AttackKey
 from bids_reid.risk.attacks import by_group, participant_rows, strongest_attacks
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from bids_reid.group.selection import Extractors, Selection
-    from bids_reid.group.summaries import AttackSummary, PhotographControl
+    from bids_reid.group.summaries import AttackSummary, GallerySummary, PhotographControl
+    from bids_reid.records import Photo
+    from bids_reid.risk.gate import Gate
     from bids_reid.risk.linkage import Comparison, LinkageRow
     from bids_reid.risk.pairing import ReductionRow
 
@@ -39,14 +40,14 @@ class Parts:
     Attributes
     ----------
     summaries
-        Of all attacks.
+        Of each group of scans by each extractor.
     controls
         The positive control of each extractor.
     links
         Of each way of linking, per comparison.
     """
 
-    summaries: Sequence[AttackSummary] = ()
+    summaries: Sequence[GallerySummary] = ()
     controls: Sequence[PhotographControl] = ()
     links: Sequence[Mapping[tuple[Comparison, str], tuple[LinkageRow, ...]]] = ()
 
@@ -63,30 +64,15 @@ def group_result(
     """
     choice, scans = selection.choice, selection.scans
     processed = {scan.line.participant for scan in scans}
-    attacks = _ordered(selection, extractors.searching, parts.summaries)
-    controls = merged(
-        ((control.extractor, control) for control in parts.controls),
-        extractors.searching,
-        'photographs by',
-    )
-    photos = None
+    attacks = _attacks(selection, extractors.searching, parts.summaries)
+    pairs = ((control.extractor, control) for control in parts.controls)
+    controls = merged(pairs, extractors.searching, 'photographs by')
+    photos, statistics = None, Statistics()
     if selection.photos is not None:
+        # how a photograph is acquired does not depend on the extractor
         outcomes = next(iter(controls.values())).outcomes
-        photos = tuple(_photo_lines(selection, outcomes, processed))
-    statistics = Statistics()
-    if photos is not None:
+        photos = tuple(_photo_lines(selection.photos, outcomes, processed))
         statistics = statistics_of(attacks, controls, photos, not_assessed(scans, photos))
-    gate = None
-    if choice.max_risk is not None:
-        gate = audit(
-            choice.audited,
-            choice.max_risk,
-            scans,
-            photos,
-            statistics.strongest,
-            statistics.controls,
-            choice.without_result,
-        )
     used = list(dict.fromkeys([*extractors.searching, *extractors.linking]))
     linked = linked_scans(scans, selection.others, selection.other_name)
     ways = [*extractors.linking, SURFACE]
@@ -100,7 +86,7 @@ def group_result(
         searches=tuple((key, attack.by_photo) for key, attack in attacks.items()),
         curves=tuple(Curve(key, attack.curve) for key, attack in attacks.items()),
         reductions=tuple(_reductions(attacks)),
-        gate=gate,
+        gate=_gate(selection, photos, statistics),
         statistics=statistics,
         linkage=linkage_rows(parts.links, linked, ways, choice.audited),
         audited=choice.audited,
@@ -112,23 +98,35 @@ def group_result(
     )
 
 
-def _ordered(
-    selection: Selection, extractors: Sequence[str], summaries: Iterable[AttackSummary]
+def _gate(
+    selection: Selection, photos: Sequence[PhotoLine] | None, statistics: Statistics
+) -> Gate | None:
+    """Judge the audited condition; ``None`` without a limit."""
+    choice = selection.choice
+    if choice.max_risk is None:
+        return None
+    return audit(
+        choice.audited,
+        choice.max_risk,
+        selection.scans,
+        photos,
+        statistics.strongest,
+        statistics.controls,
+        choice.without_result,
+    )
+
+
+def _attacks(
+    selection: Selection, extractors: Sequence[str], summaries: Iterable[GallerySummary]
 ) -> dict[AttackKey, AttackSummary]:
     """Put the summaries in the order of the tables: extractor, group of scans, decision."""
-    summaries = list(summaries)
-    made = {summary.attack for summary in summaries}
-    keys = []
-    for extractor in extractors if selection.photos is not None else ():
-        for gallery in galleries(selection.scans):
-            possible = (
-                AttackKey(gallery.condition, gallery.modality, extractor, decision)
-                for decision in DECISIONS
-            )
-            attacks = [attack for attack in possible if attack in made]
-            # without any, the group of scans itself is missing
-            keys += attacks or [AttackKey(gallery.condition, gallery.modality, extractor, 'best')]
-    return merged(((summary.attack, summary) for summary in summaries), keys, 'attack')
+    keys = [
+        (extractor, gallery.condition, gallery.modality)
+        for extractor in extractors
+        for gallery in galleries(selection.scans)
+    ]
+    ordered = merged(((summary.key, summary) for summary in summaries), keys, 'scores of')
+    return {attack.attack: attack for one in ordered.values() for attack in one.attacks}
 
 
 def statistics_of(
@@ -147,16 +145,16 @@ def statistics_of(
     shown = Counter(
         photo.participant for photo in photos if photo.participant and photo.status == 'ok'
     )
-    by_extractor = []
+    control_rows = []
     for extractor, control in controls.items():
-        by_extractor.append(control.row)
-        by_extractor += [a.control for key, a in attacks.items() if key.extractor == extractor]
+        control_rows.append(control.row)
+        control_rows += [a.control for key, a in attacks.items() if key.extractor == extractor]
     several = attacks.values()
     return Statistics(
         strongest=tuple(strongest_attacks(outcomes, n_gallery, n_not_assessed)),
         participants=tuple(participant_rows(outcomes, shown, n_gallery)),
         comparisons=tuple(comparison_rows(outcomes, COMPARED)),
-        controls=tuple(by_extractor),
+        controls=tuple(control_rows),
         growth=tuple(row for attack in several for row in attack.growth),
         verification=tuple(row for attack in several for row in attack.verification),
         det=tuple(row for attack in several for row in attack.det),
@@ -183,20 +181,15 @@ def _reductions(attacks: Mapping[AttackKey, AttackSummary]) -> Iterator[Reductio
 
 
 def _photo_lines(
-    selection: Selection, outcomes: Mapping[str, tuple[str, str]], processed: set[str]
+    photos: Iterable[Photo], outcomes: Mapping[str, tuple[str, str]], processed: set[str]
 ) -> Iterator[PhotoLine]:
-    """Describe each photograph; a distractor gets a number: its file may bear a name."""
-    dataset, n_distractors = set(selection.choice.dataset), 0
-    for photo in selection.photos or ():
-        name, in_dataset = photo.name, photo.participant in dataset
-        if not in_dataset:
-            n_distractors += 1
-            name = f'distractor {n_distractors}'
+    """Describe each photograph."""
+    for photo in photos:
         status, reason = outcomes[photo.name]
         yield PhotoLine(
-            name=name,
+            name=photo.name,
             participant=photo.participant,
-            in_dataset=in_dataset,
+            in_dataset=bool(photo.participant),
             searched=photo.participant in processed,
             status=status,
             reason=reason,

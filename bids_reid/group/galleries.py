@@ -18,7 +18,7 @@ from bids_reid.records import Keypoints, KeypointTemplate, Template
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from bids_reid.match.probes import Kind
+    from bids_reid.faces.extractors import Extractor
     from bids_reid.participant.library import EnrolledScan
 
 SHARD_SCANS = 4000
@@ -103,7 +103,7 @@ class StoredTemplates:
     def __init__(self, scans: Sequence[GalleryScan], extractor: str) -> None:
         self._scans, self._extractor = scans, extractor
         model = load_extractor(extractor)
-        self._identity, self._kind = model.identity(), model.kind
+        self._identity, self._nothing = model.identity(), no_renders(model)
 
     def __len__(self) -> int:
         return len(self._scans)
@@ -116,14 +116,14 @@ class StoredTemplates:
     def __getitem__(self, scan: int) -> Any:
         """Return the features of all views of a scan; none for a failure to enrol."""
         template = self._read(self._scans[scan])
-        return no_renders(self._kind) if template is None else renders_of(template)
+        return self._nothing if template is None else renders_of(template)
 
     def sides(self) -> Iterator[tuple[Any, Any]]:
         """Yield the features of each scan: of the views with a face, and of all views."""
         for scan in self._scans:
             template = self._read(scan)
             if template is None:
-                yield no_renders(self._kind), no_renders(self._kind)
+                yield self._nothing, self._nothing
             else:
                 yield renders_of(template.where_found()), renders_of(template)
 
@@ -160,10 +160,9 @@ def renders_of(template: Template | KeypointTemplate) -> Any:
     return template.features if isinstance(template, Template) else template.keypoints
 
 
-def no_renders(kind: Kind) -> Any:
+def no_renders(model: Extractor) -> Any:
     """Return the features of a scan without renders."""
-    if kind == 'keypoints':
-        return Keypoints(
-            np.empty((0, 0), np.uint8), np.empty((0, 2), np.float32), np.zeros(1, np.int64)
-        )
-    return np.empty((0, 0), np.float32)
+    if model.kind == 'keypoints':
+        descriptors = np.empty((0, model.dimension), np.uint8)
+        return Keypoints(descriptors, np.empty((0, 2), np.float32), np.zeros(1, np.int64))
+    return np.empty((0, model.dimension), np.float32)

@@ -1,13 +1,15 @@
-"""Merging by key: each result stands for a key, and is there once."""
+"""The results of steps that run apart: left in files, and merged by key, each there once."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import pickle
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bids_reid.errors import ReidError
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
+    from pathlib import Path
 
 K = TypeVar('K', bound='Hashable')
 V = TypeVar('V')
@@ -47,3 +49,13 @@ def merged(pairs: Iterable[tuple[K, V]], keys: Iterable[K], noun: str) -> dict[K
     if results:
         raise MergeError(f'a result for {noun} {next(iter(results))}, which was not asked for')
     return ordered
+
+
+def write_result(target: Path, value: object) -> None:
+    """Leave a value of ours in the work folder, for the main process."""
+    target.write_bytes(pickle.dumps(value))
+
+
+def read_result(file: Path) -> Any:
+    """Read a value that `write_result` left: a file of this run, in a private folder."""
+    return pickle.loads(file.read_bytes())  # noqa: S301

@@ -22,7 +22,7 @@ from bids_reid.risk.verification import DetRow, VerificationRow
 
 @dataclass(frozen=True, slots=True)
 class PhotoLine:
-    """One photograph given, with its label or ``None``.
+    """One photograph given, with its label or ``None``; of distractors as in `Photo`.
 
     ``status`` is ok, no_face or unreadable. An unreadable file is no photograph: it is in no
     count. One without a face is a probe that failed to acquire, and stays in the denominator.
@@ -54,7 +54,7 @@ class PhotoLine:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The CMC of a attack (participant unit): ``rates[0]`` is the rate at rank 1."""
+    """The CMC of an attack (participant unit): ``rates[0]`` is the rate at rank 1."""
 
     attack: AttackKey
     rates: tuple[float, ...]
@@ -80,7 +80,7 @@ class Statistics:
 
 @dataclass(frozen=True, slots=True)
 class GroupResult:
-    """All that the group level found; tables, page and terminal lines are made from it.
+    """The results of the group level; tables, page and terminal lines are made from it.
 
     Attributes
     ----------

@@ -13,8 +13,7 @@ from bids_reid.bids.derivatives import made_with, read_template
 from bids_reid.errors import ScanError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.galleries import GalleryScan
-from bids_reid.group.merging import merged
-from bids_reid.group.summaries import write_result
+from bids_reid.group.merging import merged, write_result
 from bids_reid.match.link_scores import (
     LINK_DECISIONS,
     found_under_other_light,
@@ -86,7 +85,7 @@ def planned(scans: Sequence[LinkedScan], audited: str | None) -> list[Comparison
 def link_scans(
     scans: Sequence[LinkedScan], way: str, audited: str | None, seed: int, target: Path
 ) -> None:
-    """Link all sets of scans in one way; ``target`` gets the rows of each comparison.
+    """Link all sets of scans in one way.
 
     Templates are read one pair of sets at a time. A template made with another version of its
     model than is installed can be compared with its like only: its scan counts as failed. Where
@@ -103,6 +102,8 @@ def link_scans(
         The condition that would be shared.
     seed : int
         Of the negative controls.
+    target : Path
+        Gets the rows of each comparison in this way, by both.
     """
     write_result(target, dict(_links(scans, way, audited, seed)))
 

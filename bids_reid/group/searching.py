@@ -20,10 +20,11 @@ from bids_reid.match.training import Training
 from bids_reid.risk.identification import Searches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from bids_reid.group.encoding import Encoded
     from bids_reid.group.galleries import GalleryScan, ScanGallery
     from bids_reid.match.decisions import Arrays
     from bids_reid.records import Photo
@@ -31,10 +32,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All photographs of a run, and which of them show participants of the dataset."""
+    """Whose photographs are searched with; distractors are as `STRANGER` says."""
 
     photos: tuple[Photo, ...]
-    dataset: frozenset[str]
 
     @property
     def names(self) -> list[str]:
@@ -43,8 +43,8 @@ class Plan:
 
     @property
     def distractors(self) -> list[str]:
-        """Names of the photographs of anybody else."""
-        return [photo.name for photo in self.photos if photo.participant not in self.dataset]
+        """Names of the photographs of nobody in the dataset."""
+        return [photo.name for photo in self.photos if not photo.participant]
 
     @property
     def cohort(self) -> list[str]:
@@ -52,7 +52,7 @@ class Plan:
 
         Those of distractors, who may have come with another camera, teach a decision nothing.
         """
-        return [photo.name for photo in self.photos if photo.participant in self.dataset]
+        return [photo.name for photo in self.photos if photo.participant]
 
     def mated(self, gallery: ScanGallery) -> dict[str, str]:
         """Names of the photographs of those whose scans a gallery holds, and whom they show."""
@@ -117,6 +117,11 @@ def fit_gallery(
         Files of `encode_photographs`.
     target
         Gets an array for each ``decision.parameter``, and the decisions' names.
+
+    Raises
+    ------
+    NoInputError, ScanError
+        As `StoredTemplates`.
     """
     photographs = read_encoded(encoded, plan.names, extractor)
     templates = StoredTemplates(scans, extractor)
@@ -165,7 +170,13 @@ def search_shard(
     fitted
         File of `fit_gallery`, for the whole gallery.
     target
-        Gets the scores, and a `Manifest` of their keys.
+        Gets ``decision.scores`` (p, n_scans) and ``decision.enrolled`` (n_scans,) of every
+        decision, and a `Manifest` of their keys.
+
+    Raises
+    ------
+    NoInputError, ScanError
+        As `StoredTemplates`.
     """
     photographs = read_encoded(encoded, plan.names, extractor)
     mated = photographs.acquired(probes)
@@ -193,97 +204,113 @@ def search_shard(
     np.savez(target, **arrays)  # type: ignore[arg-type]
 
 
-def merge_shards(
-    gallery: ScanGallery,
-    plan: Plan,
-    encoded: Sequence[Path],
-    extractor: str,
-    files: Sequence[Path],
-) -> Iterator[tuple[str, Searches]]:
-    """Put the shards of a gallery together, by the keys in their manifests.
+class SearchedGallery:
+    """A gallery whose shards have all been searched; the scores are read decision by decision.
 
     Parameters
     ----------
-    files
-        Files of `search_shard`, in any order; those of other galleries and extractors are left
-        out.
-
-    Yields
-    ------
-    Each decision with its searches.
+    gallery
+        All of its scans.
+    plan, photographs
+        All photographs, and their features.
+    shards
+        Files of `search_shard`, in any order, and their manifests.
 
     Raises
     ------
     MergeError
-        A scan has no scores under a decision, or twice; or there are scores of a scan or a
-        photograph that was not asked for.
+        A scan is in no file or in two, or is not one of the gallery's; or a file lacks
+        photographs or decisions of the others.
     """
-    photographs = read_encoded(encoded, plan.names, extractor)
-    own = (extractor, gallery.condition, gallery.modality)
-    manifests = {file: Manifest.read(file) for file in files}
-    manifests = {
-        file: one
-        for file, one in manifests.items()
-        if (one.extractor, one.condition, one.modality) == own
-    }
-    mated = {
-        name: who
-        for name, who in plan.mated(gallery).items()
-        if photographs.outcomes[name][0] != 'unreadable'
-    }
-    strangers = photographs.acquired(plan.distractors)
-    acquired = np.array([photographs.outcomes[name][0] == 'ok' for name in mated], dtype=bool)
-    made = {decision for one in manifests.values() for decision in one.decisions}
-    for decision in (name for name in DECISIONS if name in made):
-        table = _Table([*mated, *strangers], [scan.key for scan in gallery.scans])
-        for file, manifest in manifests.items():
-            if decision in manifest.decisions:
-                table.add(file, manifest, decision)
-        table.check()
-        yield (
-            decision,
-            Searches(
-                scores=table.scores[: len(mated)],
-                photos=tuple(mated),
-                photo_participants=tuple(mated.values()),
-                acquired=acquired,
-                scan_participants=gallery.participants,
-                enrolled=table.enrolled,
-                distractors=table.scores[len(mated) :],
-                pooling=DECISIONS[decision].photo_pooling,
-            ),
+
+    def __init__(
+        self,
+        gallery: ScanGallery,
+        plan: Plan,
+        photographs: Encoded,
+        shards: Mapping[Path, Manifest],
+    ) -> None:
+        self.gallery, self._shards = gallery, shards
+        # an unreadable file is no photograph, and no probe
+        self._mated = {
+            name: who
+            for name, who in plan.mated(gallery).items()
+            if photographs.outcomes[name][0] != 'unreadable'
+        }
+        self._acquired = photographs.acquired(self._mated)
+        self._distractors = photographs.acquired(plan.distractors)
+        self._columns = {scan.key: column for column, scan in enumerate(gallery.scans)}
+        named = ((key, None) for manifest in shards.values() for key in manifest.scans)
+        merged(named, self._columns, 'scan')
+        self.decisions = self._common_decisions()
+
+    def _common_decisions(self) -> tuple[str, ...]:
+        """Return the decisions, in the order of the tables; check what files must share."""
+        manifests = list(self._shards.values())
+        for manifest in manifests:
+            for names, expected, noun in (
+                (manifest.probes, self._acquired, 'photograph'),
+                (manifest.distractors, self._distractors, 'photograph'),
+                (manifest.decisions, manifests[0].decisions, 'decision'),
+            ):
+                merged(((name, None) for name in names), expected, noun)
+        return tuple(name for name in DECISIONS if name in manifests[0].decisions)
+
+    def searches(self, decision: str) -> Searches:
+        """Read the scores of one decision, those of all shards."""
+        mated, scans, acquired = self._mated, self.gallery.scans, set(self._acquired)
+        rows = {name: row for row, name in enumerate([*mated, *self._distractors])}
+        scores = np.full((len(rows), len(scans)), np.nan, np.float32)
+        enrolled = np.zeros(len(scans), np.bool_)
+        for file, manifest in self._shards.items():
+            places = [rows[name] for name in (*manifest.probes, *manifest.distractors)]
+            columns = [self._columns[key] for key in manifest.scans]
+            with np.load(file) as content:
+                scores[np.ix_(places, columns)] = content[f'{decision}.scores']
+                enrolled[columns] = content[f'{decision}.enrolled']
+        return Searches(
+            scores=scores[: len(mated)],
+            photos=tuple(mated),
+            photo_participants=tuple(mated.values()),
+            acquired=np.array([name in acquired for name in mated], np.bool_),
+            scan_participants=self.gallery.participants,
+            enrolled=enrolled,
+            distractors=scores[len(mated) :],
+            pooling=DECISIONS[decision].photo_pooling,
         )
 
 
-class _Table:
-    """The scores of one decision, filled shard by shard; entries without a score are NaN."""
+def merge_shards(
+    galleries: Sequence[ScanGallery],
+    plan: Plan,
+    photographs: Encoded,
+    files: Sequence[Path],
+) -> list[SearchedGallery]:
+    """Put the shards of galleries together, by the keys in their manifests.
 
-    def __init__(self, photos: Sequence[str], scans: Sequence[str]) -> None:
-        self._rows = {name: row for row, name in enumerate(photos)}
-        self._scans = scans
-        self._columns = {key: column for column, key in enumerate(scans)}
-        self._seen: list[str] = []
-        self.scores = np.full((len(photos), len(scans)), np.nan, np.float32)
-        self.enrolled = np.zeros(len(scans), np.bool_)
+    Parameters
+    ----------
+    galleries
+        All that were searched with these photographs.
+    files
+        Files of `search_shard`, in any order.
 
-    def add(self, file: Path, manifest: Manifest, decision: str) -> None:
-        """Put the scores of a file where their keys say."""
-        self._seen += manifest.scans
-        rows = _places(self._rows, (*manifest.probes, *manifest.distractors), 'photograph')
-        columns = _places(self._columns, manifest.scans, 'scan')
-        with np.load(file) as content:
-            self.scores[np.ix_(rows, columns)] = content[f'{decision}.scores']
-            self.enrolled[columns] = content[f'{decision}.enrolled']
-
-    def check(self) -> None:
-        """Raise `MergeError` unless each scan came once."""
-        merged(((key, None) for key in self._seen), self._scans, 'scan')
-
-
-def _places(places: Mapping[str, int], keys: Iterable[str], noun: str) -> list[int]:
-    """Look the places of keys up."""
-    try:
-        return [places[key] for key in keys]
-    except KeyError as error:
-        message = f'a result for {noun} {error.args[0]}, which was not asked for'
-        raise MergeError(message) from None
+    Raises
+    ------
+    MergeError
+        A file is of another gallery or extractor, or `SearchedGallery` finds that something is
+        missing or comes twice.
+    """
+    shards: dict[tuple[str, str, str], dict[Path, Manifest]] = {
+        (photographs.extractor, gallery.condition, gallery.modality): {} for gallery in galleries
+    }
+    for file in files:
+        manifest = Manifest.read(file)
+        key = (manifest.extractor, manifest.condition, manifest.modality)
+        if key not in shards:
+            raise MergeError(f'scores of {" ".join(key)}, which were not asked for')
+        shards[key][file] = manifest
+    return [
+        SearchedGallery(gallery, plan, photographs, manifests)
+        for gallery, manifests in zip(galleries, shards.values(), strict=True)
+    ]

@@ -13,14 +13,13 @@ from bids_reid.errors import NoInputError, NothingSelectedError, UsageError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.messages import logger, say_not_run
 from bids_reid.participant.library import read_scans, searchable_extractors, select_scans
-from bids_reid.records import RAW
+from bids_reid.records import RAW, STRANGER, Photo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from bids_reid.participant.content import ScanLine
     from bids_reid.participant.library import EnrolledScan
-    from bids_reid.records import Photo
     from bids_reid.settings import Settings
 
 
@@ -51,8 +50,9 @@ class Choice:
 class Selection:
     """The material of the group level.
 
-    ``photos`` is ``None`` if there are none; ``others`` are the scans of an earlier output that
-    this run's are linked with, and ``other_name`` is the name of its folder.
+    ``photos`` is ``None`` if there are none; those of distractors are as `STRANGER` says.
+    ``others`` are the scans of an earlier output that this run's are linked with, and
+    ``other_name`` is the name of its folder.
     """
 
     choice: Choice
@@ -87,9 +87,22 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
     if settings.photos is not None:
         left_out = set(choice.dataset) - set(choice.participants)
         given = find_photos(settings.photos)
-        photos = tuple(photo for photo in given if photo.participant not in left_out)
+        kept = (photo for photo in given if photo.participant not in left_out)
+        photos = tuple(_nameless(kept, frozenset(choice.dataset)))
     name = '' if settings.against is None else settings.against.resolve().name
     return Selection(choice, tuple(scans), photos, tuple(others), name)
+
+
+def _nameless(photos: Iterable[Photo], dataset: Collection[str]) -> Iterator[Photo]:
+    """Give the photographs of distractors numbers: file and label may bear a stranger's name."""
+    n_distractors = 0
+    for photo in photos:
+        if photo.participant in dataset:
+            yield photo
+        else:
+            n_distractors += 1
+            label = None if photo.participant is None else STRANGER
+            yield Photo(f'distractor {n_distractors}', label, photo.path)
 
 
 def read_against(settings: Settings) -> list[EnrolledScan]:
@@ -164,7 +177,7 @@ def announce(selection: Selection) -> None:
         logger.info(f'group level: {searched}, no photographs')
     else:
         mated = Counter(p.participant for p in photos if p.participant in processed)
-        strangers = sum(photo.participant not in set(choice.dataset) for photo in photos)
+        strangers = sum(not photo.participant for photo in photos)
         logger.info(
             f'group level: {searched}, {mated.total()} photographs of {len(mated)} of them, '
             f'{strangers} of distractors'

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bids_reid.group.encoding import read_encoded
+from bids_reid.group.merging import write_result
 from bids_reid.group.searching import merge_shards
+from bids_reid.match.decisions import DECISIONS
 from bids_reid.match.probes import photograph_scores
 from bids_reid.records import RAW, AttackKey
 from bids_reid.risk.breakdown import BreakdownRow, breakdown_rows
@@ -78,6 +79,21 @@ class AttackSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class GallerySummary:
+    """All attacks by one extractor on one group of scans, in the order of the tables."""
+
+    extractor: str
+    condition: str
+    modality: str
+    attacks: tuple[AttackSummary, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What was searched with which extractor."""
+        return self.extractor, self.condition, self.modality
+
+
+@dataclass(frozen=True, slots=True)
 class PhotographControl:
     """The positive control of an extractor, and how each photograph was acquired.
 
@@ -112,7 +128,9 @@ def summarise(
     rules: Rules,
     target: Path,
 ) -> None:
-    """Count what the searches of one extractor in the galleries of one modality have found.
+    """Summarise the searches by one extractor in the galleries of one modality.
+
+    The scores of one decision are in memory at a time, those of all galleries.
 
     Parameters
     ----------
@@ -121,23 +139,48 @@ def summarise(
     encoded, searched
         Files of `encode_photographs` and of `search_shard`.
     target
-        Gets a list of `AttackSummary`.
+        Gets a list of `GallerySummary`.
+
+    Raises
+    ------
+    MergeError
+        A photograph or a scan is missing, or comes twice.
     """
-    summaries: dict[AttackKey, AttackSummary] = {}
-    compared: dict[AttackKey, tuple[ScanGallery, Searches]] = {}
-    for gallery in galleries:
-        for decision, searches in merge_shards(gallery, plan, encoded, extractor, searched):
-            attack = AttackKey(gallery.condition, gallery.modality, extractor, decision)
-            summaries[attack] = summary_of(searches, attack, rules)
-            if len(galleries) > 1:
-                compared[attack] = (gallery, searches)
-    for row in reductions(compared, rules.audited):
+    photographs = read_encoded(encoded, plan.names, extractor)
+    searched_galleries = merge_shards(galleries, plan, photographs, searched)
+    attacks: dict[str, list[AttackSummary]] = {one.condition: [] for one in galleries}
+    for decision in DECISIONS:
+        some = {
+            AttackKey(one.gallery.condition, one.gallery.modality, extractor, decision): (
+                one.gallery,
+                one.searches(decision),
+            )
+            for one in searched_galleries
+            if decision in one.decisions
+        }
+        for attack, summary in _side_by_side(some, rules).items():
+            attacks[attack.condition].append(summary)
+    summaries = [
+        GallerySummary(extractor, one.condition, one.modality, tuple(attacks[one.condition]))
+        for one in galleries
+    ]
+    write_result(target, summaries)
+
+
+def _side_by_side(
+    searched: Mapping[AttackKey, tuple[ScanGallery, Searches]], rules: Rules
+) -> dict[AttackKey, AttackSummary]:
+    """Count the searches of attacks that differ in their condition only, and compare these."""
+    summaries = {
+        attack: summary_of(searches, attack, rules) for attack, (_, searches) in searched.items()
+    }
+    for row in reductions(searched, rules.audited):
         attack = AttackKey(row.condition, row.modality, row.extractor, row.decision)
         if rules.audited == RAW:
             # told beside the scans that these came of
             attack = replace(attack, condition=row.baseline)
         summaries[attack] = replace(summaries[attack], reductions=(row,))
-    write_result(target, list(summaries.values()))
+    return summaries
 
 
 def summary_of(searches: Searches, attack: AttackKey, rules: Rules) -> AttackSummary:
@@ -192,18 +235,8 @@ def control_photographs(
     """Search photographs among each other; ``target`` gets a `PhotographControl`."""
     photographs = read_encoded(encoded, plan.names, extractor)
     names = photographs.acquired(plan.names)
-    owners = {photo.name: photo.participant for photo in plan.photos}
-    people = [owners[name] if owners[name] in plan.dataset else None for name in names]
+    owners = {photo.name: photo.participant or None for photo in plan.photos}
+    people = [owners[name] for name in names]
     scores = photograph_scores(photographs.probes(names))
     row = positive_control(scores, people, extractor, seed=seed)
     write_result(target, PhotographControl(extractor, row, dict(photographs.outcomes)))
-
-
-def write_result(target: Path, value: object) -> None:
-    """Leave a value of ours in the work folder, for the main process."""
-    target.write_bytes(pickle.dumps(value))
-
-
-def read_result(file: Path) -> Any:
-    """Read a value that `write_result` left: a file of this run, in a private folder."""
-    return pickle.loads(file.read_bytes())  # noqa: S301

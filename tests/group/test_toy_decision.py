@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 
 from bids_reid.bids.derivatives import save_failure, save_scan
 from bids_reid.faces.extractors import EXTRACTORS
+from bids_reid.group.encoding import read_encoded
 from bids_reid.group.galleries import ScanGallery, galleries
 from bids_reid.group.merging import MergeError
-from bids_reid.group.searching import Plan, fit_gallery, merge_shards, search_shard
+from bids_reid.group.searching import (
+    Plan,
+    SearchedGallery,
+    fit_gallery,
+    merge_shards,
+    search_shard,
+)
 from bids_reid.match import decisions
 from bids_reid.match.decisions import DECISIONS
 from bids_reid.match.training import Training
@@ -106,7 +113,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[ScanGallery,
         statuses=[['ok', '']] * len(photos),
     )
     (gallery,) = galleries(read_scans(tmp_path))
-    return gallery, Plan(photos, frozenset(PEOPLE)), encoded
+    return gallery, Plan(photos), encoded
 
 
 def searched(study: tuple[ScanGallery, Plan, Path], size: int) -> dict[str, Searches]:
@@ -120,7 +127,18 @@ def searched(study: tuple[ScanGallery, Plan, Path], size: int) -> dict[str, Sear
         files.append(encoded.with_name(f'{size}-{first}.npz'))
         mated = list(plan.mated(gallery))
         search_shard(shard, mated, plan, [encoded], 'vectors', fitted, files[-1])
-    return dict(merge_shards(gallery, plan, [encoded], 'vectors', files[::-1]))
+    merged = merge(study, files[::-1])
+    return {decision: merged.searches(decision) for decision in merged.decisions}
+
+
+def merge(
+    study: tuple[ScanGallery, Plan, Path], files: list[Path], gallery: ScanGallery | None = None
+) -> SearchedGallery:
+    """Merge the files of shards."""
+    whole, plan, encoded = study
+    photographs = read_encoded([encoded], plan.names, 'vectors')
+    (merged,) = merge_shards([gallery or whole], plan, photographs, files)
+    return merged
 
 
 def test_a_decision_of_ones_own_is_searched_and_counted(
@@ -148,17 +166,17 @@ def test_a_shard_that_is_missing_or_comes_twice_stops_the_merge(
     study: tuple[ScanGallery, Plan, Path],
 ) -> None:
     """Otherwise its scans pass for failures to enrol, and everybody in them looks safe."""
-    gallery, plan, encoded = study
+    gallery, _, encoded = study
     searched(study, 2)
     first, second = (encoded.with_name(f'2-{first}.npz') for first in (0, 2))
     with pytest.raises(MergeError, match=r'no result for scan .*sub-03'):
-        list(merge_shards(gallery, plan, [encoded], 'vectors', [first]))
+        merge(study, [first])
     again = Path(shutil.copy(first, first.with_name('again.npz')))
     with pytest.raises(MergeError, match=r'two results for scan .*sub-01'):
-        list(merge_shards(gallery, plan, [encoded], 'vectors', [first, second, again]))
+        merge(study, [first, second, again])
     kept = gallery.scans[:3]
     renamed = (*kept, replace(gallery.scans[3], stem='other'))
     for scans, noun in ((kept, r'photograph 3\.png'), (renamed, 'scan .*sub-04')):
         part = replace(gallery, scans=scans)
         with pytest.raises(MergeError, match=f'{noun}, which was not asked for'):
-            list(merge_shards(part, plan, [encoded], 'vectors', [first, second]))
+            merge(study, [first, second], part)

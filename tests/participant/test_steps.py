@@ -169,9 +169,9 @@ def test_features_keep_the_numbers_of_their_views(
     class Mean:
         kind = 'vector'
 
-        def features(self, images: list[np.ndarray], boxes: list[Any]) -> np.ndarray:
+        def features(self, images: list[np.ndarray], boxes: list[Any]) -> dict[str, np.ndarray]:
             rows = [[image.mean(), box.left] for image, box in zip(images, boxes, strict=True)]
-            return np.array(rows, np.float32).reshape(-1, 2)
+            return {'features': np.array(rows, np.float32).reshape(-1, 2)}
 
         def provenance(self) -> dict[str, str]:
             return {'Model': 'mean'}

@@ -1,0 +1,128 @@
+"""Encoded photographs are found by their names, whatever the extractor gives."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bids_reid.faces.extractors import load_extractor
+from bids_reid.faces.photographs import loose_crop, read_photograph
+from bids_reid.group.encoding import Encoded, encode_photographs, read_encoded
+from bids_reid.group.merging import MergeError
+from bids_reid.match.probes import KeypointProbes, VectorProbes
+from bids_reid.records import Photo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.study import Study
+
+
+@pytest.fixture(scope='module')
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Photo]:
+    """No face, a face, no picture, another face, and a link without content."""
+    from bids_reid.phantom.identity import draw_people
+    from bids_reid.phantom.photograph import photograph
+
+    folder = tmp_path_factory.mktemp('photographs')
+    pictures = [np.zeros((200, 200, 3), np.uint8)] * 4
+    for number, person in zip((1, 3), draw_people(2, seed=11), strict=True):
+        pictures[number] = np.round(photograph(person, seed=number, size=320)).astype(np.uint8)
+    files = []
+    for number, picture in enumerate(pictures):
+        path = folder / f'{number}.png'
+        Image.fromarray(picture).save(path)
+        files.append(Photo(path.name, None, path))
+    files[2].path.write_text('no picture')
+    (folder / '4.png').symlink_to(folder / 'annexed')
+    return [*files, Photo('4.png', None, folder / '4.png')]
+
+
+@pytest.mark.parametrize('extractor', ['orb', 'face_recognition'])
+def test_each_photograph_has_what_is_its_own(
+    extractor: str, photos: list[Photo], tmp_path: Path
+) -> None:
+    """One photograph without a face must not give its successors' features to others."""
+    encode_photographs(photos, extractor, tmp_path / 'e.npz')
+    names = [photo.name for photo in photos]
+    encoded = read_encoded([tmp_path / 'e.npz'], names, extractor)
+    statuses = [encoded.outcomes[name][0] for name in names]
+    assert statuses == ['no_face', 'ok', 'unreadable', 'ok', 'unreadable']
+    assert encoded.outcomes['1.png'] == ('ok', '')
+    assert 'link without content' in encoded.outcomes['4.png'][1]
+    assert encoded.acquired(names) == ['1.png', '3.png']
+    model = load_extractor(extractor)
+    for number, probes in ((1, encoded.probes(['1.png'])), (3, encoded.probes(['3.png']))):
+        crop = loose_crop(read_photograph(photos[number].path))
+        assert crop is not None
+        expected = model.features([crop[0]], [crop[1]])
+        if isinstance(probes, KeypointProbes):
+            (mine,) = probes.photographs
+            assert len(mine.descriptors) > 10
+            for name, values in expected.items():
+                np.testing.assert_array_equal(mine.arrays()[name], values)
+        else:
+            assert isinstance(probes, VectorProbes)
+            np.testing.assert_array_equal(probes.features, expected['features'])
+    # whoever takes one without a face for a probe is stopped, or has nothing
+    if model.kind == 'keypoints':
+        assert np.diff(encoded.arrays['offsets'])[[0, 2, 4]].tolist() == [0, 0, 0]
+    else:
+        with pytest.raises(ValueError, match='not finite'):
+            encoded.probes(['0.png'])
+
+
+def test_no_face_at_all_is_a_file_too(photos: list[Photo], tmp_path: Path) -> None:
+    """The group level reads the files of all parts of the photographs."""
+    for extractor, name, shape in (
+        ('sift', 'offsets', (3,)),
+        ('face_recognition', 'features', (2, 128)),
+    ):
+        encode_photographs([photos[0], photos[2]], extractor, tmp_path / 'e.npz')
+        encoded = read_encoded([tmp_path / 'e.npz'], ['0.png', '2.png'], extractor)
+        assert encoded.arrays[name].shape == shape
+        assert encoded.acquired(encoded.outcomes) == []
+
+
+def arrays(encoded: Encoded, name: str) -> list[np.ndarray]:
+    """Features of a photograph with a face, whatever they are."""
+    probes = encoded.probes([name])
+    if isinstance(probes, KeypointProbes):
+        return list(probes.photographs[0].arrays().values())
+    assert isinstance(probes, VectorProbes)
+    return [probes.features]
+
+
+@pytest.mark.parametrize('extractor', ['pixels', 'points'])
+def test_files_come_in_any_order(study: Study, tmp_path: Path, extractor: str) -> None:
+    """Otherwise a photograph is searched with the face of another."""
+    files = [tmp_path / f'{number}.npz' for number in range(3)]
+    for number, file in enumerate(files):
+        encode_photographs(study.photos[7 * number : 7 * number + 7], extractor, file)
+    names = [photo.name for photo in study.photos]
+    expected = read_encoded(files, names, extractor)
+    for order in permutations(files):
+        encoded = read_encoded(order, names, extractor)
+        assert encoded.outcomes == expected.outcomes
+        for name in expected.acquired(names):
+            for mine, other in zip(arrays(encoded, name), arrays(expected, name), strict=True):
+                np.testing.assert_array_equal(mine, other)
+
+
+def test_a_photograph_in_no_file_or_two_stops_the_run(study: Study, tmp_path: Path) -> None:
+    """Otherwise rates are of fewer photographs than were given, or of some twice."""
+    names = [photo.name for photo in study.photos[:4]]
+    files = [tmp_path / 'a.npz', tmp_path / 'b.npz']
+    encode_photographs(study.photos[:2], 'pixels', files[0])
+    encode_photographs(study.photos[2:4], 'pixels', files[1])
+    assert list(read_encoded(files, names, 'pixels').outcomes) == names
+    with pytest.raises(MergeError, match=r'no result for photograph 02\.png'):
+        read_encoded(files[:1], names, 'pixels')
+    with pytest.raises(MergeError, match=r'two results for photograph 00\.png'):
+        read_encoded([*files, files[0]], names, 'pixels')
+    with pytest.raises(MergeError, match=r'photograph 03\.png, which was not asked for'):
+        read_encoded(files, names[:3], 'pixels')

@@ -1,0 +1,244 @@
+"""The search of a gallery: however it is cut and in whatever order, the same scores come out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bids_reid.group import galleries
+from bids_reid.group.merging import MergeError
+from bids_reid.group.searching import Manifest, Plan
+from bids_reid.records import STRANGER, Photo
+from bids_reid.risk.identification import Searches, mated_ranks
+from tests.support.study import (
+    FAILED,
+    NO_FACE,
+    PEOPLE,
+    UNREADABLE,
+    UNSEEN,
+    WITHOUT_VIEWS,
+    Files,
+    Study,
+    merged_searches,
+    search_files,
+    searched,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXTRACTORS = ('pixels', 'points')
+ENROLLED = {
+    'pixels': ('best', 'pooled', 'svm', 'adapted'),
+    'points': ('best', 'pooled', 'svm'),
+}
+
+
+@pytest.fixture(scope='module')
+def results(
+    study: Study, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, dict[str, Searches]]:
+    """Searches of the T1w scans by each extractor, in one shard."""
+    folder = tmp_path_factory.mktemp('searches')
+    return {
+        name: searched(study.gallery(), study.photos, name, folder / name) for name in EXTRACTORS
+    }
+
+
+def assert_same(searches: dict[str, Searches], others: dict[str, Searches]) -> None:
+    """Compare to the last bit."""
+    assert list(searches) == list(others)
+    for decision, one in searches.items():
+        for field in fields(Searches):
+            mine, other = (getattr(some, field.name) for some in (one, others[decision]))
+            np.testing.assert_array_equal(mine, other, err_msg=f'{decision} {field.name}')
+
+
+@pytest.mark.parametrize('extractor', EXTRACTORS)
+@pytest.mark.parametrize('size', [1, 2, 5])
+def test_the_size_of_shards_changes_no_bit(
+    study: Study,
+    results: dict[str, dict[str, Searches]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    extractor: str,
+    size: int,
+) -> None:
+    """Otherwise a dataset's result depends on how a cluster shares the work."""
+    monkeypatch.setattr(galleries, 'SHARD_SCANS', size)
+    plan, gallery = Plan(study.photos), study.gallery()
+    files = search_files(gallery, plan, extractor, tmp_path / 'x', n_photos=size + 2)
+    assert len(files.shards) == -(-len(gallery.scans) // size)
+    merged = merged_searches(gallery, plan, extractor, files.encoded, files.shards)
+    assert_same(merged, results[extractor])
+
+
+@pytest.mark.parametrize('extractor', EXTRACTORS)
+def test_ranks_are_those_of_the_scores(
+    study: Study, results: dict[str, dict[str, Searches]], extractor: str
+) -> None:
+    """Everybody who can be searched and enrolled is; failures are told apart."""
+    assert tuple(results[extractor]) == ENROLLED[extractor]
+    for decision, searches in results[extractor].items():
+        assert UNREADABLE not in searches.photos
+        assert [
+            name for name, ok in zip(searches.photos, searches.acquired, strict=True) if not ok
+        ]
+        status = {one.photo: one.status for one in mated_ranks(searches)}
+        failed = {FAILED, WITHOUT_VIEWS} | ({UNSEEN} if decision in ('best', 'pooled') else set())
+        for photo in study.photos:
+            if photo.participant and photo.name != UNREADABLE:
+                expected = 'no_template' if photo.participant in failed else 'ok'
+                assert status.pop(photo.name) == ('no_face' if photo.name == NO_FACE else expected)
+        assert status == {}
+        assert searches.pooling == ('max' if decision in ('best', 'pooled') else 'mean')
+        np.testing.assert_array_equal(np.isnan(searches.scores).all(axis=0), ~searches.enrolled)
+
+
+def test_a_machine_learns_from_all_views_and_the_others_from_those_with_a_face(
+    study: Study, results: dict[str, dict[str, Searches]]
+) -> None:
+    """Otherwise de-facing looks safe, since no detector fires and nobody looks without one."""
+    people = np.array(study.gallery().participants)
+    for searches in results.values():
+        for decision, one in searches.items():
+            enrolled = set(people[one.enrolled])
+            seen = decision in ('best', 'pooled')
+            assert set(PEOPLE) - enrolled == {FAILED, WITHOUT_VIEWS} | (
+                {UNSEEN} if seen else set()
+            )
+    # keypoints of everybody are of their own: who is enrolled is found
+    for one in mated_ranks(results['points']['svm']):
+        assert one.rank in (1, None)
+
+
+def renamed(study: Study) -> list[Photo]:
+    """Give the photographs of participants each other's labels."""
+    labelled = [photo for photo in study.photos if photo.participant]
+    turned = [photo.participant for photo in labelled[5:] + labelled[:5]]
+    strangers = [photo for photo in study.photos if not photo.participant]
+    pairs = zip(labelled, turned, strict=True)
+    return [replace(photo, participant=who) for photo, who in pairs] + strangers
+
+
+@pytest.mark.parametrize('extractor', EXTRACTORS)
+def test_no_label_of_a_photograph_reaches_a_score(
+    study: Study, results: dict[str, dict[str, Searches]], tmp_path: Path, extractor: str
+) -> None:
+    """Otherwise an attack knows whom it looks for, and every rate is too high."""
+    others = searched(study.gallery(), renamed(study), extractor, tmp_path / 'x')
+    for decision, searches in results[extractor].items():
+        assert others[decision].photo_participants != searches.photo_participants
+        np.testing.assert_array_equal(others[decision].scores, searches.scores)
+
+
+def test_distractors_are_searched_without_their_names(study: Study, tmp_path: Path) -> None:
+    """Otherwise nothing is known of false alarms, or a stranger is named."""
+    Image.open(study.photos[8].path).save(tmp_path / 'jane-doe.png')
+    jane = Photo('distractor 2', STRANGER, tmp_path / 'jane-doe.png')
+    gallery, photos = study.gallery(), (*study.photos, jane)
+    results = searched(gallery, photos, 'pixels', tmp_path / 'x')
+    for decision, searches in results.items():
+        assert searches.distractors is not None
+        assert searches.distractors.shape == (2, len(gallery.scans))
+        assert not [name for name in searches.photos if name.startswith('distractor')]
+        owner = searches.photos.index('08.png')
+        np.testing.assert_array_equal(searches.distractors[1], searches.scores[owner], decision)
+    assert not [one for one in (tmp_path / 'x').iterdir() if b'jane' in one.read_bytes()]
+
+
+def test_one_person_is_told_from_nobody(study: Study, tmp_path: Path) -> None:
+    """Otherwise a gallery of one person stops the run, or everybody in it is recognised."""
+    whole = study.gallery()
+    alone = replace(whole, scans=whole.scans[:1])
+    results = searched(alone, study.photos, 'points', tmp_path / 'x')
+    assert list(results) == ['best', 'pooled']
+    assert results['best'].scan_participants == ('00',)
+
+
+def test_no_photograph_of_those_searched_is_left(study: Study, tmp_path: Path) -> None:
+    """Otherwise a choice of participants nobody photographed ends in a traceback."""
+    for extractor in EXTRACTORS:
+        results = searched(study.gallery(), [], extractor, tmp_path / extractor)
+        assert {one.scores.shape for one in results.values()} == {(0, 17)}
+        assert {int(one.enrolled.sum()) for one in results.values()} >= {14}
+
+
+@pytest.fixture
+def cut(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Study, Plan, Files]:
+    """A search in three shards."""
+    monkeypatch.setattr(galleries, 'SHARD_SCANS', 6)
+    plan = Plan(study.photos)
+    files = search_files(study.gallery(), plan, 'pixels', tmp_path / 'x', n_photos=7)
+    assert (len(files.encoded), len(files.shards)) == (3, 3)
+    return study, plan, files
+
+
+def altered(file: Path, target: Path, **changes: Any) -> Path:
+    """Copy scores with another manifest."""
+    with np.load(file) as content:
+        arrays = dict(content)
+    values = json.loads(str(arrays['manifest'])) | changes
+    arrays['manifest'] = np.array(json.dumps(values))
+    np.savez(target, **arrays)
+    return target
+
+
+def test_files_come_in_any_order(
+    cut: tuple[Study, Plan, Files], results: dict[str, dict[str, Searches]]
+) -> None:
+    """Otherwise everybody has somebody else's scores, and every rate is wrong."""
+    study, plan, files = cut
+    for order in permutations(range(3)):
+        encoded = [files.encoded[place] for place in order]
+        shards = [files.shards[place] for place in order]
+        merged = merged_searches(study.gallery(), plan, 'pixels', encoded, shards)
+        assert_same(merged, results['pixels'])
+
+
+def test_a_shard_that_is_missing_double_or_of_something_else_stops_the_run(
+    cut: tuple[Study, Plan, Files], tmp_path: Path
+) -> None:
+    """Otherwise its scans pass for failures to enrol, and everybody in them looks safe."""
+    study, plan, (encoded, shards) = cut[0], cut[1], (cut[2].encoded, cut[2].shards)
+    first = Manifest.read(shards[0])
+    other = tmp_path / 'other.npz'
+
+    def message(files: list[Path]) -> str:
+        with pytest.raises(MergeError) as raised:
+            merged_searches(study.gallery(), plan, 'pixels', encoded, files)
+        return str(raised.value)
+
+    assert message(shards[1:]) == f'no result for scan {first.scans[0]}'
+    assert message([]) == f'no result for scan {first.scans[0]}'
+    altered(shards[0], other)
+    assert message([*shards, other]) == f'two results for scan {first.scans[0]}'
+    altered(shards[0], other, scans=[f'{key}x' for key in first.scans])
+    assert 'a result for scan' in message([*shards, other])
+    assert 'no result for scan' in message([other, *shards[1:]])
+    altered(shards[0], other, condition='defaced')
+    assert 'pixels defaced T1w' in message([*shards, other])
+    altered(shards[0], other, extractor='points')
+    assert 'points raw T1w' in message([other, *shards[1:]])
+
+
+@pytest.mark.parametrize('name', ['probes', 'distractors', 'decisions'])
+def test_a_shard_that_lacks_a_photograph_or_a_decision_stops_the_run(
+    cut: tuple[Study, Plan, Files], tmp_path: Path, name: str
+) -> None:
+    """Otherwise a search without scores counts as one that finds nobody."""
+    study, plan, files = cut
+    names = getattr(Manifest.read(files.shards[1]), name)
+    for changed in (names[:-1], (*names, 'x'), (*names, names[0])):
+        other = altered(files.shards[1], tmp_path / 'other.npz', **{name: changed})
+        shards = [files.shards[0], other, files.shards[2]]
+        with pytest.raises(MergeError, match='decision' if name == 'decisions' else 'photograph'):
+            merged_searches(study.gallery(), plan, 'pixels', files.encoded, shards)
