@@ -40,6 +40,7 @@ class Vectors:
 
     kind = 'vector'
     similarity = 'euclidean'
+    dimension = D
 
     def identity(self) -> dict[str, str]:
         return {'Model': 'vectors'}
