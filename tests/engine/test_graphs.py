@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bids_reid.group.group_steps import Choice
 
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.engine import group_graph as group
 from bids_reid.engine.group_graph import init_group_wf
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
-from bids_reid.group import search_steps
+from bids_reid.group import galleries
+from bids_reid.group.selection import Choice, Extractors, Selection
+from bids_reid.group.summaries import Rules
 from bids_reid.participant.content import ScanLine
 from bids_reid.participant.library import EnrolledScan
 from bids_reid.records import Photo, Scan
+from tests.support.scan_records import scan_record
 
 if TYPE_CHECKING:
     from nipype.pipeline import engine as pe
@@ -144,91 +146,155 @@ def test_names_of_branches_are_different_and_allowed(tmp_path: Path) -> None:
     assert all(name.isidentifier() for name in names)
 
 
-def enrolled(participant: str, modality: str, folder: Path) -> EnrolledScan:
-    scan = Scan(participant, None, modality, f'sub-{participant}', folder)
-    line = ScanLine(participant, None, modality, 'raw', '', 'ok')
-    return EnrolledScan(line, ScanFiles.of(scan, folder), {})
+def enrolled(participant: str, modality: str, folder: Path, condition: str = 'raw') -> EnrolledScan:
+    scan = Scan(participant, None, modality, f'sub-{participant}', folder, condition)
+    line = ScanLine(participant, None, modality, condition, '', 'ok')
+    return EnrolledScan(line, ScanFiles.of(scan, folder), scan_record())
 
 
 @pytest.fixture
-def group_wf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pe.Workflow:
-    """Three photographs in two nodes, three T1w scans in two shards, one FLAIR scan."""
-    monkeypatch.setattr(group, 'PHOTOS_PER_NODE', 2)
-    monkeypatch.setattr(search_steps, 'SHARD_SCANS', 2)
-    owners = {'a.jpg': '01', 'b.jpg': None, 'c.jpg': '03'}
+def selection(tmp_path: Path) -> Selection:
+    """Three photographs; three raw T1w scans, one of FLAIR, and one that was de-faced."""
+    owners = {'a.jpg': '01', 'distractor 1': None, 'c.jpg': '03'}
     photos = [Photo(name, owner, tmp_path / name) for name, owner in owners.items()]
-    for photo in photos:
-        photo.path.touch()
     scans = [('01', 'T1w'), ('02', 'T1w'), ('03', 'FLAIR'), ('03', 'T1w')]
-    return init_group_wf(
-        output_dir=tmp_path,
-        dataset='x',
-        command='c',
-        choice=Choice(dataset=('01', '02', '03'), participants=('01', '03')),
-        scans=[enrolled(*scan, tmp_path) for scan in scans],
-        photos=photos,
-        extractors=EXTRACTORS,
+    return Selection(
+        Choice(
+            dataset=('01', '02', '03'),
+            participants=('01', '03'),
+            audited='defaced',
+            variables={'sex': {'01': 'F'}},
+            seed=5,
+        ),
+        (
+            *(enrolled(*scan, tmp_path) for scan in scans),
+            enrolled('01', 'T1w', tmp_path, 'defaced'),
+        ),
+        tuple(photos),
+        others=(enrolled('01', 'T1w', tmp_path / 'earlier'),),
+        other_name='earlier',
     )
+
+
+@pytest.fixture
+def group_wf(selection: Selection, monkeypatch: pytest.MonkeyPatch) -> pe.Workflow:
+    """Photographs in two nodes, raw T1w scans in two shards."""
+    monkeypatch.setattr(group, 'PHOTOS_PER_NODE', 2)
+    monkeypatch.setattr(galleries, 'SHARD_SCANS', 2)
+    extractors = Extractors(EXTRACTORS, ('face_recognition',), {})
+    return init_group_wf(selection=selection, extractors=extractors)
+
+
+NODES = ('face_recognition', 'deepface_VGG_Face')
+SHARDS = {
+    'FLAIR': ('raw_FLAIR_1',),
+    'T1w': ('defaced_T1w_1', 'raw_T1w_1', 'raw_T1w_2'),
+}
 
 
 def test_the_group_level_searches_with_each_extractors_features(group_wf: pe.Workflow) -> None:
     """Otherwise one extractor's templates are searched with another's features."""
-    expected = {('encoded', 'out', 'write', 'encoded'), ('searched', 'out', 'write', 'searched')}
-    searched = 0
-    for number, extractor in enumerate(('face_recognition', 'deepface_VGG_Face'), start=1):
-        photographs = f'{extractor}_photographs'
-        expected.add((photographs, 'out', 'encoded', f'in{number}'))
+    expected = {
+        ('link_face_recognition', 'result', 'links', 'in1'),
+        ('link_surface', 'result', 'links', 'in2'),
+    }
+    n_summaries = 0
+    for number, extractor in enumerate(NODES, start=1):
+        photographs, control = f'{extractor}_photographs', f'control_{extractor}'
         for part in (1, 2):
             expected.add((f'{extractor}_{part}', 'encoded', photographs, f'in{part}'))
-        for shard in ('raw_FLAIR_1', 'raw_T1w_1', 'raw_T1w_2'):
-            searched += 1
-            search = f'search_{extractor}_{shard}'
-            expected.add((photographs, 'out', search, 'encoded'))
-            fit = f'fit_{extractor}_{shard[:-2]}'
-            expected.add((photographs, 'out', fit, 'encoded'))
-            expected.add((fit, 'fitted', search, 'fitted'))
-            expected.add((search, 'scores', 'searched', f'in{searched}'))
+        expected.add((photographs, 'out', control, 'encoded'))
+        expected.add((control, 'result', 'controls', f'in{number}'))
+        for modality, shards in SHARDS.items():
+            n_summaries += 1
+            summary = f'summarise_{extractor}_{modality}'
+            scores = f'searched_{extractor}_{modality}'
+            expected.add((photographs, 'out', summary, 'encoded'))
+            expected.add((scores, 'out', summary, 'searched'))
+            expected.add((summary, 'result', 'summaries', f'in{n_summaries}'))
+            for place, shard in enumerate(shards, start=1):
+                search, fit = f'search_{extractor}_{shard}', f'fit_{extractor}_{shard[:-2]}'
+                expected.add((photographs, 'out', search, 'encoded'))
+                expected.add((photographs, 'out', fit, 'encoded'))
+                expected.add((fit, 'fitted', search, 'fitted'))
+                expected.add((search, 'scores', scores, f'in{place}'))
     assert edges(group_wf) == expected
-    inputs = group_wf.get_node('write').inputs
-    assert inputs.extractors == list(EXTRACTORS)
-    assert [photo.name for photo in inputs.photos] == ['a.jpg', 'b.jpg', 'c.jpg']
-    assert inputs.choice.participants == ('01', '03')
+    assert {name for name in group.RESULTS if group_wf.get_node(name)} == set(group.RESULTS)
 
 
-def test_each_node_has_its_own_part(group_wf: pe.Workflow, tmp_path: Path) -> None:
+def test_each_node_has_its_own_part(
+    group_wf: pe.Workflow, selection: Selection, tmp_path: Path
+) -> None:
     """A photograph or a scan that is in no part, or in two, makes every rate wrong."""
-    for node, extractor in zip(('face_recognition', 'deepface_VGG_Face'), EXTRACTORS, strict=True):
+    for node, extractor in zip(NODES, EXTRACTORS, strict=True):
         parts = [group_wf.get_node(f'{node}_{part}').inputs for part in (1, 2)]
-        assert [[p.name for p in part.photos] for part in parts] == [['a.jpg', 'b.jpg'], ['c.jpg']]
+        names = [[photo.name for photo in part.photos] for part in parts]
+        assert names == [['a.jpg', 'distractor 1'], ['c.jpg']]
+        # the files are there to be hashed; one that is a link without content is there, too
         assert [len(part.files) for part in parts] == [2, 1]
         assert {part.extractor for part in parts} == {extractor}
-        shards = {'raw_FLAIR_1': (['03'], [2]), 'raw_T1w_1': (['01', '02'], [0, 2])}
-        shards['raw_T1w_2'] = (['03'], [0, 2])
+        shards = {
+            'raw_FLAIR_1': (['03'], ['c.jpg']),
+            'defaced_T1w_1': (['01'], ['a.jpg']),
+            'raw_T1w_1': (['01', '02'], ['a.jpg', 'c.jpg']),
+            'raw_T1w_2': (['03'], ['a.jpg', 'c.jpg']),
+        }
         for shard, (people, probes) in shards.items():
             inputs = group_wf.get_node(f'search_{node}_{shard}').inputs
-            assert [source[:2] for source in inputs.sources] == [
+            assert [(scan.folder, scan.stem) for scan in inputs.shard.scans] == [
                 (str(tmp_path / f'sub-{label}' / 'anat'), f'sub-{label}') for label in people
             ]
-            assert inputs.probes == probes
             # a distractor is nobody's probe
-            assert inputs.distractors == [1]
+            assert inputs.probes == probes
+            assert inputs.plan.distractors == ['distractor 1']
             assert inputs.extractor == extractor
         for gallery, people in {'raw_FLAIR': ['03'], 'raw_T1w': ['01', '02', '03']}.items():
             inputs = group_wf.get_node(f'fit_{node}_{gallery}').inputs
-            assert [source[1] for source in inputs.sources] == [f'sub-{label}' for label in people]
+            assert [scan.participant for scan in inputs.scans] == people
             # the photographs of the dataset, whoever they show
-            assert inputs.cohort == [0, 2]
+            assert inputs.plan.cohort == ['a.jpg', 'c.jpg']
             assert inputs.extractor == extractor
+        for modality, conditions in {'FLAIR': ['raw'], 'T1w': ['defaced', 'raw']}.items():
+            inputs = group_wf.get_node(f'summarise_{node}_{modality}').inputs
+            # conditions can be compared only where one node has them all
+            assert [gallery.condition for gallery in inputs.galleries] == conditions
+            assert {gallery.modality for gallery in inputs.galleries} == {modality}
+            assert inputs.rules == Rules(5, {'sex': {'01': 'F'}}, 'defaced')
+            assert inputs.extractor == extractor
+        control = group_wf.get_node(f'control_{node}').inputs
+        assert (control.extractor, control.seed) == (extractor, 5)
+    for way in ('face_recognition', 'surface'):
+        inputs = group_wf.get_node(f'link_{way}').inputs
+        assert [scan.scan_set.dataset for scan in inputs.scans] == ['this'] * 5 + ['earlier']
+        assert (inputs.way, inputs.audited, inputs.seed) == (way, 'defaced', 5)
 
 
-def test_without_photographs_the_scans_are_still_reported(tmp_path: Path) -> None:
+def test_participants_tsv_goes_only_where_rates_are_broken_down(group_wf: pe.Workflow) -> None:
+    """What is said of participants is nobody else's business, and in no other crash file."""
+    with_rules = {
+        node.name for node in group_wf._create_flat_graph().nodes if hasattr(node.inputs, 'rules')
+    }
+    assert with_rules == {f'summarise_{node}_{modality}' for node in NODES for modality in SHARDS}
+
+
+def test_a_large_search_asks_for_its_memory(selection: Selection) -> None:
+    """Otherwise a cluster ends jobs that hold 400 MB of scores for each decision."""
+    photos = tuple(Photo(f'{number}.jpg', '01', Path('x')) for number in range(1000))
+    scan = selection.scans[0]
+    many = replace(selection, scans=(scan,) * 30_000, photos=photos, others=())
     workflow = init_group_wf(
-        output_dir=tmp_path,
-        dataset='x',
-        command='c',
-        choice=Choice(dataset=('01',), participants=('01',)),
-        scans=[enrolled('01', 'T1w', tmp_path)],
-        photos=None,
-        extractors=EXTRACTORS,
+        selection=many, extractors=Extractors(('face_recognition',), ('face_recognition',), {})
     )
-    assert [node.name for node in workflow._create_flat_graph().nodes] == ['write']
+    # 1,000 x 30,000 scores of 4 bytes, and once more
+    assert workflow.get_node('summarise_face_recognition_T1w').mem_gb > 0.5 + 0.22
+    assert workflow.get_node('search_face_recognition_raw_T1w_1').mem_gb > 0.5 + 4 * 0.014
+    assert len(workflow.get_node('search_face_recognition_raw_T1w_8').inputs.shard.scans) == 2000
+
+
+def test_without_photographs_the_scans_are_still_linked(selection: Selection) -> None:
+    workflow = init_group_wf(
+        selection=replace(selection, photos=None),
+        extractors=Extractors((), ('face_recognition',), {}),
+    )
+    names = {node.name for node in workflow._create_flat_graph().nodes}
+    assert names == {'link_face_recognition', 'link_surface', 'links'}

@@ -1,0 +1,236 @@
+"""The group level as a whole: parts become one result, each found by its key."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bids_reid.bids.tables import read_table
+from bids_reid.engine import group_graph
+from bids_reid.engine.execution import configure, crash_folder
+from bids_reid.engine.group_run import search
+from bids_reid.errors import ReidError
+from bids_reid.group import galleries
+from bids_reid.group.assembly import Parts, group_result
+from bids_reid.group.merging import MergeError
+from bids_reid.group.selection import Choice, Extractors, Selection
+from bids_reid.participant.library import read_scans
+from bids_reid.records import STRANGER, Photo, Scan, Template
+from bids_reid.report.tables import ALL, write_tables
+from bids_reid.settings import Settings
+from tests.support.study import D, PEOPLE, Study, save
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bids_reid.group.result import GroupResult
+
+EXTRACTORS = Extractors(('pixels', 'points'), ('pixels',), {})
+VECTORS = Extractors(('pixels',), ('pixels',), {})
+
+
+def selection_of(study: Study, photos: tuple[Photo, ...] | None, **choice: object) -> Selection:
+    scans = tuple(read_scans(study.out))
+    return Selection(Choice(PEOPLE, PEOPLE, **choice), scans, photos)  # type: ignore[arg-type]
+
+
+def parts_of(
+    selection: Selection, folder: Path, out: Path, extractors: Extractors = EXTRACTORS
+) -> Parts:
+    """Run the graph in this process."""
+    folder.mkdir()
+    plugin = folder / 'plugin.yml'
+    plugin.write_text('plugin: Linear')
+    settings = Settings(
+        bids_dir=folder,
+        output_dir=out,
+        levels=('group',),
+        plugin_file=plugin,
+        work_dir=folder / 'work',
+    )
+    configure(crash_folder(settings), stop_on_first_crash=True, verbosity=0)
+    try:
+        return search(settings, selection, extractors)
+    finally:
+        assert not [path for path in folder.rglob('*.npz')], 'faces stay in the work folder'
+
+
+def result_of(
+    selection: Selection, parts: Parts, extractors: Extractors = EXTRACTORS
+) -> GroupResult:
+    return group_result(selection, extractors, parts, dataset='made up', command='bids-reid')
+
+
+def table_files(result: GroupResult, folder: Path) -> dict[str, bytes]:
+    folder.mkdir()
+    write_tables(folder, result)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A run with everything, in parts of one size."""
+
+    study: Study
+    selection: Selection
+    parts: Parts
+    files: dict[str, bytes]
+
+
+@pytest.fixture(scope='module')
+def whole(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    folder = tmp_path_factory.mktemp('whole')
+    selection = selection_of(study, study.photos, max_risk=0.5)
+    parts = parts_of(selection, folder / 'run', study.out)
+    return Whole(study, selection, parts, table_files(result_of(selection, parts), folder / 'a'))
+
+
+@pytest.mark.parametrize(('shard', 'part'), [(5, 7), pytest.param(1, 1, marks=pytest.mark.slow)])
+def test_the_size_of_the_parts_changes_no_byte(
+    whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shard: int, part: int
+) -> None:
+    """Otherwise a dataset's result depends on how a cluster shares the work."""
+    monkeypatch.setattr(galleries, 'SHARD_SCANS', shard)
+    monkeypatch.setattr(group_graph, 'PHOTOS_PER_NODE', part)
+    parts = parts_of(whole.selection, tmp_path / 'run', whole.study.out)
+    files = table_files(result_of(whole.selection, parts), tmp_path / 'tables')
+    tables = [name for name in ALL if name != 'group_reduction']
+    expected = {f'{name}.{ending}' for name in tables for ending in ('tsv', 'json')}
+    assert set(files) == expected | {'group_summary.json'}
+    assert files == whole.files
+
+
+def test_parts_come_in_any_order(whole: Whole, tmp_path: Path) -> None:
+    """Otherwise tables depend on which step ended first."""
+    turned = Parts(*(tuple(reversed(part)) for part in vars_of(whole.parts)))
+    result = result_of(whole.selection, turned)
+    assert table_files(result, tmp_path / 'tables') == whole.files
+    groups = [(key.extractor, key.condition, key.modality) for key, _ in result.searches]
+    assert list(dict.fromkeys(groups)) == [
+        (extractor, 'raw', modality)
+        for extractor in ('pixels', 'points')
+        for modality in ('FLAIR', 'T1w')
+    ]
+
+
+def vars_of(parts: Parts) -> tuple[list[object], ...]:
+    return tuple(list(part) for part in (parts.summaries, parts.controls, parts.links))
+
+
+@pytest.mark.parametrize('name', ['summaries', 'controls', 'links'])
+def test_a_part_that_is_missing_or_comes_twice_stops_the_run(whole: Whole, name: str) -> None:
+    """Otherwise what was never counted passes for what is safe."""
+    given = list(getattr(whole.parts, name))
+    assert given
+    for number in range(len(given)):
+        for part in ([*given[:number], *given[number + 1 :]], [*given, given[number]]):
+            with pytest.raises(MergeError):
+                result_of(whole.selection, replace(whole.parts, **{name: part}))
+
+
+def test_everybody_is_in_the_ranks(whole: Whole) -> None:
+    """A photograph that is in no row lowers no rate, and is not missed."""
+    result = result_of(whole.selection, whole.parts)
+    mated = {photo.name for photo in result.photos or () if photo.mated}
+    unreadable = {photo.name for photo in result.photos or () if photo.status == 'unreadable'}
+    assert (len(mated), unreadable) == (18, {'09.png'})
+    attacks = {key: scores for key, scores in result.searches}
+    assert len(attacks) == 2 * (4 + 3)
+    for scores in attacks.values():
+        assert {score.photo for score in scores} == mated - unreadable
+        assert {score.status for score in scores} == {'ok', 'no_face', 'no_template'}
+    assert {row.n_probes for row in result.rows if row.unit == 'photo'} == {17}
+    # who was left out by a filter, or has no result, is told
+    some = replace(whole.selection.choice, participants=(*PEOPLE, '99'))
+    result = result_of(replace(whole.selection, choice=some), whole.parts)
+    assert result.unprocessed == ('99',)
+
+
+def test_no_name_of_a_distractor_reaches_the_result(study: Study, tmp_path: Path) -> None:
+    """The result goes into tables, pages and terminal: a stranger must be in none of them."""
+    folder = tmp_path / 'Jane_Doe_wedding'
+    folder.mkdir()
+    Image.open(study.photos[8].path).save(folder / 'Jane_Doe.png')
+    (folder / 'Jane_Doe.jpg').write_text('no picture')
+    (folder / 'Jane_Doe.gif').symlink_to(folder / 'Jane')
+    strangers = tuple(
+        Photo(f'distractor {number}', label, folder / name)
+        for number, (name, label) in enumerate(
+            [('Jane_Doe.png', STRANGER), ('Jane_Doe.jpg', None), ('Jane_Doe.gif', None)], start=1
+        )
+    )
+    selection = selection_of(study, (*study.photos[:12], *strangers))
+    parts = parts_of(selection, tmp_path / 'run', study.out, VECTORS)
+    result = result_of(selection, parts, VECTORS)
+    assert 'Jane' not in repr(asdict(result))
+    lines = [photo for photo in result.photos or () if not photo.labelled]
+    assert [photo.status for photo in lines] == ['ok', 'unreadable', 'unreadable']
+    assert [photo.participant for photo in lines] == [STRANGER, None, None]
+    assert not any(photo.mated or photo.unprocessed for photo in lines)
+    files = table_files(result, tmp_path / 'tables')
+    assert not [name for name, content in files.items() if b'Jane' in content]
+
+
+def test_no_photograph_of_those_searched_is_left(study: Study, tmp_path: Path) -> None:
+    """Otherwise a choice of participants nobody photographed ends in a traceback."""
+    selection = selection_of(study, ())
+    parts = parts_of(selection, tmp_path / 'run', study.out, VECTORS)
+    result = result_of(selection, parts, VECTORS)
+    assert {(row.n_probes, row.rate, row.n_gallery) for row in result.rows} == {
+        *((0, None, n) for n in {row.n_gallery for row in result.rows})
+    }
+    write_tables(tmp_path, result)
+    rows = read_table(tmp_path / 'group_identification.tsv')
+    assert {(row['n_probes'], row['rate']) for row in rows} == {('0', 'n/a')}
+
+
+def test_a_missing_template_stops_the_search_and_is_named(
+    own_study: Study, tmp_path: Path
+) -> None:
+    """Otherwise an extractor that never ran looks like scans without a face."""
+    path = own_study.out / 'sub-02' / 'ses-a' / 'anat' / 'sub-02_ses-a_desc-pixels_FLAIR.npz'
+    path.unlink()
+    selection = selection_of(own_study, own_study.photos)
+    with pytest.raises(ReidError) as raised:
+        parts_of(selection, tmp_path / 'run', own_study.out, VECTORS)
+    assert str(raised.value) == (
+        f'{path} is missing: run the participant level with --extractors pixels'
+    )
+
+
+def test_the_audited_condition_is_judged(own_study: Study, tmp_path: Path) -> None:
+    """From photographs or from shapes alone, and never with a part that was not looked at."""
+    blank = Template(np.full((1, D), 0.5, np.float32), np.zeros(1, np.int32))
+    for label in PEOPLE[:5]:
+        name = f'sub-{label}_ses-a'
+        path = own_study.out.parent / 'bids' / f'{name}_T1w.nii'
+        save(own_study.out, Scan(label, 'a', 'T1w', name, path, 'defaced'), blank)
+    selection = selection_of(own_study, own_study.photos, audited='defaced', max_risk=0.6)
+    parts = parts_of(selection, tmp_path / 'run', own_study.out, VECTORS)
+    result = result_of(selection, parts, VECTORS)
+    gate = result.gate
+    assert gate is not None
+    assert (gate.condition, gate.kind, gate.n, gate.modality) == ('defaced', 'risk', 5, 'T1w')
+    # within the limit, but most scans have no such version
+    assert gate.ci_high is not None
+    assert gate.ci_high < 0.6
+    assert not gate.passed
+    assert 'raw scans have no defaced version' in gate.sentence
+    assert [row.condition for row in result.reductions] == ['defaced'] * 4
+    # whole galleries of either condition are no fair comparison of the two
+    factors = {row.factor for row in result.statistics.comparisons}
+    assert 'decision' in factors
+    assert 'condition' not in factors
+    # without photographs there is nothing to compare, but a gate
+    selection = replace(selection, photos=None)
+    nobody = replace(VECTORS, searching=())
+    result = result_of(selection, replace(parts, summaries=(), controls=()), nobody)
+    assert (result.photos, result.rows, result.reductions) == (None, (), ())
+    assert result.gate is not None
+    assert (result.gate.kind, result.gate.n, result.gate.passed) == ('presence', 5, False)
+    write_tables(tmp_path, result)
+    assert {path.stem for path in tmp_path.glob('*.tsv')} == {'group_scans', 'group_linkage'}

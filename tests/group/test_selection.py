@@ -1,0 +1,116 @@
+"""Whose scans and photographs are searched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bids_reid.errors import NothingSelectedError
+from bids_reid.group.searching import Plan
+from bids_reid.group.selection import Selection, announce, choose_extractors, select
+from bids_reid.records import STRANGER
+from bids_reid.settings import Settings
+from tests.support.study import PEOPLE, Study
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two participants, somebody labelled who is none, somebody without a label, in a folder."""
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for name in ('sub-01_a.png', 'sub-02_b.png', 'sub-JaneDoe_c.png', 'Jane_Doe.png'):
+        (folder / name).touch()
+    return folder
+
+
+def selected(study: Study, tmp_path: Path, **options: object) -> Selection:
+    return select(
+        Settings(
+            bids_dir=tmp_path / 'bids',
+            output_dir=study.out,
+            levels=('group',),
+            **options,  # type: ignore[arg-type]
+        )
+    )
+
+
+def test_a_distractor_loses_name_and_label_at_once(
+    study: Study, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Otherwise a stranger's name goes wherever photographs are named: files, logs, pages."""
+    selection = selected(study, tmp_path, photos=photos)
+    assert selection.photos is not None
+    assert {(photo.name, photo.participant) for photo in selection.photos} == {
+        ('sub-01_a.png', '01'),
+        ('sub-02_b.png', '02'),
+        ('distractor 1', None),
+        ('distractor 2', STRANGER),
+    }
+    assert {photo.path.name for photo in selection.photos} == {
+        path.name for path in photos.iterdir()
+    }
+    plan = Plan(selection.photos)
+    assert plan.distractors == ['distractor 1', 'distractor 2']
+    assert plan.cohort == ['sub-01_a.png', 'sub-02_b.png']
+    assert plan.mated(study.gallery()) == {'sub-01_a.png': '01', 'sub-02_b.png': '02'}
+    announce(selection)
+    told = capsys.readouterr()
+    text = told.out + told.err
+    assert '2 photographs of 2 of them, 2 of distractors' in text
+    assert 'Jane' not in text
+
+
+def test_who_is_left_out_is_no_distractor(study: Study, photos: Path, tmp_path: Path) -> None:
+    """Somebody of the dataset who is not chosen would be searched for among the others."""
+    selection = selected(study, tmp_path, photos=photos, participants=('01',))
+    assert selection.photos is not None
+    assert [photo.participant for photo in selection.photos if photo.participant] == ['01']
+    assert len(selection.photos) == 3
+    assert {scan.line.participant for scan in selection.scans} == {'01'}
+    with pytest.raises(NothingSelectedError, match='has no sub-99'):
+        selected(study, tmp_path, participants=('99',))
+
+
+def test_people_who_left_the_dataset_are_not_searched(
+    study: Study, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever withdrew must be in no table, and a new person without a result is told."""
+    for label in (*PEOPLE[1:], '99'):
+        anat = tmp_path / 'bids' / f'sub-{label}' / 'anat'
+        anat.mkdir(parents=True)
+        (anat / f'sub-{label}_T1w.nii.gz').touch()
+    selection = selected(study, tmp_path, max_risk=0.05)
+    assert selection.photos is None
+    assert {scan.line.participant for scan in selection.scans} == set(PEOPLE[1:])
+    assert selection.choice.without_result == ('99',)
+    announce(selection)
+    told = capsys.readouterr()
+    text = told.out + told.err
+    assert 'sub-00' in text
+    assert '1 participants of the dataset have no result' in text
+
+
+def test_a_condition_without_results_is_named(study: Study, tmp_path: Path) -> None:
+    """An audit of scans that are not there would be one of something else."""
+    with pytest.raises(NothingSelectedError, match='-d defaced=DIR'):
+        selected(study, tmp_path, derivatives=(('defaced', tmp_path),))
+    with pytest.raises(NothingSelectedError, match='no results of refaced'):
+        selected(study, tmp_path, audit='refaced')
+
+
+def test_extractors_with_a_template_of_every_scan_are_used(
+    own_study: Study, photos: Path, tmp_path: Path
+) -> None:
+    """Those of vectors link scans, too; one that lacks a scan is left out, with the reason."""
+    settings = Settings(
+        bids_dir=tmp_path, output_dir=own_study.out, levels=('group',), photos=photos
+    )
+    selection = select(settings)
+    chosen = choose_extractors(settings, selection.scans)
+    assert (chosen.searching, chosen.linking) == (('pixels', 'points'), ('pixels',))
+    assert 'pixels' not in chosen.reasons
+    assert chosen.reasons['orb'] == 'the participant level ran without it'
