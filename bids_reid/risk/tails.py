@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 N_BINS = 60
 SPREAD = np.geomspace(0.4, 2.5, 33)
 PARETO_SHAPE = np.linspace(-0.6, 0.6, 41)
-# rates that were published were computed with this in place of 0
+# in place of 0, so that rates stay as they were
 PARETO_SHAPE[20] = 1e-6
 WEIBULL_POWER = np.geomspace(0.15, 3, 41)
 # standard deviation of what the families leave out, as a share of the distance in log probability
