@@ -22,7 +22,7 @@ from bids_reid.participant.library import read_scans
 from bids_reid.records import STRANGER, Photo, Scan, Template
 from bids_reid.report.tables import ALL, write_tables
 from bids_reid.settings import Settings
-from tests.support.study import D, PEOPLE, Study, save
+from tests.support.study import PEOPLE, D, Study, save
 
 if TYPE_CHECKING:
     from pathlib import Path

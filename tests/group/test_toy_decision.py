@@ -177,7 +177,9 @@ def test_a_shard_that_is_missing_or_comes_twice_stops_the_merge(
         merge(study, [first, second, again])
     kept = gallery.scans[:3]
     renamed = (*kept, replace(gallery.scans[3], stem='other'))
-    for scans, noun in ((kept, r'photograph 3\.png'), (renamed, 'scan .*sub-04')):
-        part = replace(gallery, scans=scans)
-        with pytest.raises(MergeError, match=f'{noun}, which was not asked for'):
-            merge(study, [first, second], part)
+    for scans, message in (
+        (kept, 'sub-04, which was not asked for'),
+        (renamed, 'no result for scan .*other'),
+    ):
+        with pytest.raises(MergeError, match=message):
+            merge(study, [first, second], replace(gallery, scans=scans))
