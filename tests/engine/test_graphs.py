@@ -146,7 +146,9 @@ def test_names_of_branches_are_different_and_allowed(tmp_path: Path) -> None:
     assert all(name.isidentifier() for name in names)
 
 
-def enrolled(participant: str, modality: str, folder: Path, condition: str = 'raw') -> EnrolledScan:
+def enrolled(
+    participant: str, modality: str, folder: Path, condition: str = 'raw'
+) -> EnrolledScan:
     scan = Scan(participant, None, modality, f'sub-{participant}', folder, condition)
     line = ScanLine(participant, None, modality, condition, '', 'ok')
     return EnrolledScan(line, ScanFiles.of(scan, folder), scan_record())

@@ -13,7 +13,7 @@ from bids_reid.group.merging import MergeError, read_result
 from bids_reid.group.searching import Plan, SearchedGallery
 from bids_reid.group.summaries import GallerySummary, Rules, control_photographs, summarise
 from bids_reid.records import Scan, Template
-from tests.support.study import D, NO_FACE, PEOPLE, Files, Study, save, search_files
+from tests.support.study import NO_FACE, PEOPLE, D, Files, Study, save, search_files
 
 if TYPE_CHECKING:
     from pathlib import Path

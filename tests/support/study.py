@@ -236,4 +236,3 @@ def searched(
     plan = Plan(tuple(photos))
     files = search_files(gallery, plan, extractor, folder)
     return merged_searches(gallery, plan, extractor, files.encoded, files.shards)
-
