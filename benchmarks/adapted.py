@@ -15,14 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from bids_reid.match.fitting import PRIOR_PROBES, fit
 from scipy import stats
 
 from bids_reid.bids.derivatives import read_template
 from bids_reid.bids.photos import find_photos
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.faces.photographs import loose_crop, read_photograph
-from bids_reid.match.decisions import search_learned
+from bids_reid.match.decisions import PRIOR_PROBES, learn, score
+from bids_reid.match.probes import VectorProbes
+from bids_reid.match.training import Training
 from bids_reid.participant.library import read_scans
 
 EXTRACTOR, VIEWS, FRONT = 'face_recognition', 81, slice(36, 45)
@@ -41,14 +42,13 @@ def main() -> None:
     reference = None
     print('decision', 'found', 'searched', 'rate', 'more', 'fewer', 'p', sep='\t')
     for name, scores in decisions(probes, renders, people):
-        found = scores.argmax(axis=1) == owners
-        reference = found if name == 'centred' else reference
-        more = fewer = 0
-        if reference is not None:
-            more, fewer = int((found & ~reference).sum()), int((reference & ~found).sum())
+        first = scores.argmax(axis=1) == owners
+        # the first of all
+        reference = first if reference is None else reference
+        more, fewer = int((first & ~reference).sum()), int((reference & ~first).sum())
         p = stats.binomtest(more, more + fewer).pvalue if more + fewer else 1.0
-        rate = f'{found.mean():.3f}'
-        print(name, int(found.sum()), len(found), rate, more, fewer, f'{p:.4f}', sep='\t')
+        cells = (int(first.sum()), len(first), f'{first.mean():.3f}', more, fewer, f'{p:.4f}')
+        print(name, *cells, sep='\t')
 
 
 def read_renders(out: Path, modality: str) -> tuple[list[str], Array]:
@@ -94,7 +94,6 @@ def local(cosines: Array, k: int) -> Array:
 
 def decisions(probes: Array, renders: Array, people: list[str]) -> Iterator[tuple[str, Array]]:
     """Scores (p, n) by one decision after the other."""
-    fitted = fit(probes, list(renders), people, similarity='euclidean')
     x, r = probes.astype(float), renders.astype(float)
     means = r.mean(axis=1)
     middle = means.mean(axis=0)
@@ -107,8 +106,10 @@ def decisions(probes: Array, renders: Array, people: list[str]) -> Iterator[tupl
     same = np.eye(x.shape[1])
     plain = cosines(same)
     yield 'centred', plain
-    learned, _ = search_learned(probes, list(renders), people, fitted, ['adapted'])
-    yield 'adapted, as shipped', learned['adapted']
+    compared = VectorProbes(probes, 'euclidean')
+    learned = {'adapted': learn(Training(renders, people, compared))['adapted']}
+    shipped = score(compared, zip(renders, renders, strict=True), people, learned)
+    yield 'adapted, as shipped', shipped['adapted'].scores
     within = (r - means[:, None]).reshape(-1, r.shape[2])
     within = within.T @ within / len(within)
     for shrinkage in (0.1, 0.3, 0.5, 1, 2, 4):

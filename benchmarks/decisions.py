@@ -2,10 +2,9 @@
 
 Makes templates of 81 x 128 numbers, about as far apart as faces are (face_recognition on phantoms:
 people differ in some twenty directions, renders scatter around them, photographs are shifted),
-fits and searches with 3 photographs of each of 60 people, and prints one TSV row for each
-number of people: processor seconds of the fit and of each decision,
-and the rank-1 rates. With `--one-vs-one` also scikit-learn's SVC, whose cost grows with the square
-of the number of people.
+learns and searches with 3 photographs of each of 60 people, and prints one TSV row for each number
+of people: the processor seconds that each decision learns and searches, and its rank-1 rate. With
+`--one-vs-one` also scikit-learn's SVC, whose cost grows with the square of the number of people.
 """
 
 from __future__ import annotations
@@ -42,36 +41,32 @@ def make(n_people: int, d: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarra
     return gallery, probes.astype(np.float32), shown
 
 
-def timed(work: Callable[[], Any]) -> tuple[Any, float]:
-    """Result of ``work`` and its processor time in seconds."""
+def timed(work: Callable[..., Any], *given: object) -> tuple[Any, float]:
+    """Result of a call and its processor time in seconds."""
     start = time.process_time()
-    result = work()
+    result = work(*given)
     return result, time.process_time() - start
 
 
 def measure(n_people: int, d: int) -> dict[str, float]:
-    """Seconds of the fit and of each decision, and rank-1 rates in per cent."""
-    import numpy as np
-    from bids_reid.match.fitting import fit
-    from bids_reid.match.search import search
+    """Seconds that each decision learns and searches, and rank-1 rates in per cent."""
+    from bids_reid.match.decisions import DECISIONS, score
+    from bids_reid.match.probes import VectorProbes
+    from bids_reid.match.training import Training
 
-    from bids_reid.match.decisions import DECISIONS, decisions_of
-
-    gallery, probes, shown = make(n_people, d)
+    gallery, features, shown = make(n_people, d)
     people = [f'{number:06}' for number in range(n_people)]
-    fitted, seconds = timed(lambda: fit(probes, gallery, people, similarity='euclidean'))
-    cells = {'fit_s': seconds}
-    for name in decisions_of(fitted):
-
-        def work(name: str = name) -> np.ndarray:
-            if name == 'best':
-                return search(probes, gallery, similarity='euclidean').scores
-            decision = DECISIONS[name](fitted, probes)
-            pairs = zip(gallery, people, strict=True)
-            return np.stack([decision.scores(*pair) for pair in pairs], axis=1)
-
-        scores, seconds = timed(work)
-        cells |= {f'{name}_s': seconds, f'{name}_rank1': rate(scores, shown)}
+    probes = VectorProbes(features, 'euclidean')
+    training = Training(gallery, people, probes)
+    cells: dict[str, float] = {}
+    for name, decision in DECISIONS.items():
+        learned, seconds = timed(decision.learn, training)
+        if learned is None:
+            continue
+        sides = zip(gallery, gallery, strict=True)
+        results, more = timed(score, probes, sides, people, {name: learned})
+        cells |= {f'{name}_learn_s': seconds, f'{name}_search_s': more}
+        cells[f'{name}_rank1'] = rate(results[name].scores, shown)
     return cells
 
 
@@ -84,8 +79,8 @@ def one_vs_one(n_people: int, d: int) -> dict[str, float]:
     renders = np.concatenate(gallery)
     labels = np.repeat(np.arange(n_people), VIEWS)
     machine = SVC(kernel='linear', C=1.0, cache_size=500)
-    _, seconds = timed(lambda: machine.fit(renders / renders.std(), labels))
-    scores, more = timed(lambda: machine.decision_function(probes / renders.std()))
+    _, seconds = timed(machine.fit, renders / renders.std(), labels)
+    scores, more = timed(machine.decision_function, probes / renders.std())
     return {'svc_s': seconds + more, 'svc_rank1': rate(scores, shown)}
 
 

@@ -23,12 +23,18 @@ from bids_reid.views.selftest import use_offscreen_window
 # before anything imports VTK
 use_offscreen_window()
 
+LONG_FIXTURES = ('audit', 'containers', 'slurm')
+"""A run of both levels, images, a cluster: of each there must be one only, for all tests."""
 LONGEST_SECONDS = 6.0
 """A fast test has 2 s. On a machine that others keep busy, too, processor time nearly doubles."""
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 Recipe = Callable[[str], str]
 
+
+# tests.support and benchmarks are in no package that is installed; last, so that bids_reid stays
+# the one that is; processes that tests start take it over
+sys.path.append(str(Path(__file__).parents[1]))
 
 GUARD = Path(__file__).parent / 'guard'
 _attempts: list[str] = []
@@ -173,9 +179,20 @@ def _network(entry: ModelFile, dimension: int) -> bytes:
     return bytes(helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString())
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that share the long run first: where tests are handed over, it is the last."""
-    items.sort(key=lambda item: 'audit' not in getattr(item, 'fixturenames', ()))
+    """Let one process have all the tests that share something long, and begin with them."""
+    groups = {item: _group(item) for item in items}
+    items.sort(key=lambda item: not groups[item])
+    for item, group in groups.items():
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(item: pytest.Item) -> str:
+    """Name of the first long fixture of a test, or an empty one."""
+    fixtures = getattr(item, 'fixturenames', ())
+    return next((name for name in LONG_FIXTURES if name in fixtures), '')
 
 
 def _seconds() -> tuple[float, float]:

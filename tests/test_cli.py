@@ -18,6 +18,7 @@ from bids_reid import __version__
 from bids_reid.cli import build_parser, guarded, main, settings_from, shown
 from bids_reid.errors import Exit
 from bids_reid.settings import Settings
+from tests.support.scan_records import scan_record
 
 HEAVY = ('numpy', 'nipype', 'pyvista', 'vtkmodules', 'bids', 'cv2', 'dlib', 'scipy', 'nibabel')
 
@@ -305,14 +306,9 @@ class TestRefusals:
         folder = tmp_path / 'out' / 'sub-01' / 'anat'
         folder.mkdir(parents=True)
         for name in ('', 'original'):
-            record = {
-                'Status': 'ok',
-                'Condition': name or 'raw',
-                'Sources': ['bids:raw:x'],
-                'ViewsWithFace': 9,
-            }
+            record = scan_record('orb', condition=name or 'raw')
             path = folder / f'sub-01_desc-{name}skin_T1w.json'
-            path.write_text(json.dumps(record))
+            path.write_text(json.dumps(record.to_json()))
         options = ('group', '-d', f'original={dataset}', '--dry-run', '--audit')
         asked = [str(each) for each in (dataset, tmp_path / 'out', *options)]
         assert main([*asked, 'raw']) == 0

@@ -48,7 +48,7 @@ def test_before_and_after(call: Call, tmp_path: Path) -> None:
     )
     before = {path: path.read_bytes() for path in defaced.iterdir()}
     out = tmp_path / 'out'
-    options = ['-d', f'defaced={defaced}', '--extractors', 'face_recognition', '--nprocs', 2]
+    options = ['-d', f'defaced={defaced}', '--extractors', 'orb', '--nprocs', 2]
     done = call(
         *('bids-reid', bids, out, 'participant', 'group', '--photos', photos),
         *(*options, '--max-risk', 0.05),
@@ -63,8 +63,8 @@ def test_before_and_after(call: Call, tmp_path: Path) -> None:
     folder = out / 'sub-01' / 'anat'
     assert (folder / 'sub-01_desc-defacedskin_T1w.surf.gii').exists()
     assert (folder / 'sub-01_desc-skin_T1w.surf.gii').exists()
-    with np.load(folder / 'sub-01_desc-defacedfacerecognition_T1w.npz') as template:
-        assert len(template['found']) == len(template['features']) == 81
+    with np.load(folder / 'sub-01_desc-defacedorb_T1w.npz') as template:
+        assert len(template['found']) == len(template['view']) == 81
     scans = read_table(out / 'group_scans.tsv')
     claims = {(row['participant_id'], row['condition']): row['deidentification'] for row in scans}
     assert len(claims) == 5

@@ -185,13 +185,3 @@ def test_libraries_do_not_call_home(tmp_path: Path) -> None:
     # the same with what they do by themselves: should it find nothing, our settings are untested
     hook = 'import os\nfor name in bids_reid.NO_CALLS_HOME: del os.environ[name]'
     assert cut(sys.executable, '-c', USE.format(hook=hook), **home).returncode == 99
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures('can_cut')
-def test_the_demo_runs_without_a_network(tmp_path: Path) -> None:
-    """Both levels, workers included, on a machine that is shut off."""
-    script = Path(sys.executable).with_name('bids-reid-demo')
-    done = cut(script, tmp_path / 'demo', '--people', 2, '--distractors', 0, '--nprocs', 2)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / 'demo' / 'derivatives' / 'bids_reid' / 'group.html').is_file()

@@ -262,10 +262,10 @@ def _write_template(
 
 def _arrays(template: Template | KeypointTemplate) -> dict[str, NDArray[Any]]:
     """Return what the file of a template holds."""
-    found = template.found
-    if found is None:
-        found = np.ones(len(template.views), dtype=bool)
-    shared = {'view': template.views, FOUND: found}
+    detected = template.found
+    if detected is None:
+        detected = np.ones(len(template.views), dtype=bool)
+    shared = {'view': template.views, FOUND: detected}
     if isinstance(template, KeypointTemplate):
         return {**template.keypoints.arrays(), **shared}
     return {'features': template.features, **shared}
@@ -279,10 +279,10 @@ def template_of(arrays: Mapping[str, NDArray[Any]]) -> Template | KeypointTempla
     KeyError
         One of them is missing.
     """
-    found = arrays.get(FOUND)
+    detected = arrays.get(FOUND)
     if 'descriptors' in arrays:
-        return KeypointTemplate(Keypoints.of(arrays), arrays['view'], found)
-    return Template(arrays['features'], arrays['view'], found)
+        return KeypointTemplate(Keypoints.of(arrays), arrays['view'], detected)
+    return Template(arrays['features'], arrays['view'], detected)
 
 
 def read_template(

@@ -141,25 +141,25 @@ def _parse(path: Path, folder: Path, modalities: Sequence[str]) -> _Image | None
     base = path.name.removesuffix('.gz').removesuffix('.nii')
     entities: dict[str, str] = {}
     marks: list[str] = []
-    found: list[str] = []
+    named: list[str] = []
     for word in re.split(r'[_.]', base):
         key, dash, value = word.partition('-')
         if key in modalities:
             # some write sub-01_T1w-deface.nii.gz
-            found.append(key)
+            named.append(key)
             marks += [value] if dash else []
         elif dash and key.islower() and key.isalpha():
             entities[key] = value
         elif word:
             marks.append(word)
     # deepdefacer's mask has defacemask-deepdefacer in its name
-    if len(found) != 1 or any(_NO_HEAD.fullmatch(word) for word in (*marks, *entities)):
+    if len(named) != 1 or any(_NO_HEAD.fullmatch(word) for word in (*marks, *entities)):
         return None
     for part in path.relative_to(folder).parent.parts:
         key, dash, value = part.partition('-')
         if dash and key in ('sub', 'ses'):
             entities.setdefault(key, value)
-    return _Image(path, found[0], entities, tuple(marks))
+    return _Image(path, named[0], entities, tuple(marks))
 
 
 def _is_version(image: _Image, name: str) -> bool:

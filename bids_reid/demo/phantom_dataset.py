@@ -17,7 +17,7 @@ from bids_reid.phantom.photograph import photograph
 from bids_reid.phantom.scanner import scan_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -107,15 +107,24 @@ def write_phantom_dataset(
             zip(_labels(distractors), strangers, strict=True)
         )
     ]
-    with ProcessPoolExecutor(n_procs, mp_context=get_context('forkserver')) as pool:
-        for done in as_completed([pool.submit(task) for task in tasks]):
-            report(done.result())
+    for line in _done(tasks, n_procs):
+        report(line)
     _write_dataset_files(bids, dict(zip(labels, crowd, strict=True)))
     text = _README.format(
         people=people, seed=seed, alike=alike, modality=modality, spacing=spacing
     )
     (bids / 'README').write_text(text, encoding='utf-8')
     return bids, photos
+
+
+def _done(tasks: Sequence[Callable[[], str]], n_procs: int) -> Iterator[str]:
+    """Do all tasks; what each gives, as soon as it is there."""
+    if n_procs == 1:
+        yield from (task() for task in tasks)
+        return
+    with ProcessPoolExecutor(n_procs, mp_context=get_context('forkserver')) as pool:
+        for done in as_completed([pool.submit(task) for task in tasks]):
+            yield done.result()
 
 
 def _labels(n: int) -> list[str]:

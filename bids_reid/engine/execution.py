@@ -265,9 +265,9 @@ def _crash_reason(path: Path) -> tuple[str, str]:
             kind, message = match[1], (match[2] or '').strip()
             # our own errors are written for people; of others the kind tells more than the text
             ours = hasattr(errors, kind) or kind == 'WorkerKilledError'
-            reason = f'{kind}: {message}' if message else kind
+            full = f'{kind}: {message}' if message else kind
             # not the file's name, which holds the user's login
-            return node, message if ours else f'{reason} (details in logs)'
+            return node, message if ours else f'{full} (details in logs)'
     return node, 'it ended without a message (details in logs)'
 
 

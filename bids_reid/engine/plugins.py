@@ -138,8 +138,8 @@ class _SteadyJobs:
     def _get_result(self, taskid: int) -> dict[str, Any] | None:
         result: dict[str, Any] | None = super()._get_result(taskid)  # type: ignore[misc]
         if result and isinstance(result['traceback'], str):
-            said = result['traceback'].splitlines(keepends=True)
-            result['traceback'] = [*said, f'WorkerKilledError: {KILLED_JOB}\n']
+            lines = result['traceback'].splitlines(keepends=True)
+            result['traceback'] = [*lines, f'WorkerKilledError: {KILLED_JOB}\n']
         return result
 
 

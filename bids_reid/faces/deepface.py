@@ -100,7 +100,7 @@ class DeepFaceExtractor:
     def inputs(
         self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
     ) -> NDArray[np.float32]:
-        """Return what the network is given (n, height, width, 3), from 0 to 1."""
+        """Return the network's input (n, height, width, 3), from 0 to 1."""
         from deepface.modules import preprocessing
 
         width, height = self._entry.input

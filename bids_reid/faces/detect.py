@@ -71,9 +71,9 @@ def find_faces_by_camera(
     Returns
     -------
     dict
-        (yaw, pitch) of the camera to the box found; cameras without a face are missing.
+        (yaw, pitch) of the camera to the box; cameras without a face are missing.
     """
-    found: dict[tuple[float, float], Box] = {}
+    boxes: dict[tuple[float, float], Box] = {}
 
     def off_axis(number: int) -> float:
         view = views[number]
@@ -82,9 +82,9 @@ def find_faces_by_camera(
 
     for number in sorted(range(len(views)), key=off_axis):
         camera = (views[number].camera_yaw, views[number].camera_pitch)
-        if camera in found:
+        if camera in boxes:
             continue
         box = find_face(renders[number])
         if box is not None:
-            found[camera] = box
-    return found
+            boxes[camera] = box
+    return boxes

@@ -175,9 +175,9 @@ def _network(source: _Source) -> Network:
     return Network(size, mean, tuple(layers))
 
 
-def _expect(found: str, expected: str) -> None:
-    if found != expected:
-        raise ValueError(f'{found!r}, not {expected!r}')
+def _expect(name: str, expected: str) -> None:
+    if name != expected:
+        raise ValueError(f'{name!r}, not {expected!r}')
 
 
 def _skip_training_state(source: _Source) -> None:

@@ -1,4 +1,4 @@
-"""What several detectors and the landmarks say of a face in the renders of a scan.
+"""Evidence of a face in the renders of a scan, by several detectors and by landmarks.
 
 None of them is believed alone: dlib's HOG detector reports faces in the tissue that a tool left
 when it cut a face out, and every landmark predictor draws a face wherever it is told to. So its
@@ -42,8 +42,8 @@ LANDMARKS = (range(36, 42), range(42, 48), range(30, 31), range(48, 68))
 """The same among the 68 landmarks of iBUG 300-W, which dlib's predictor gives."""
 
 
-class _Found(NamedTuple):
-    """The best of one detector in one render."""
+class _Detection(NamedTuple):
+    """The best face of one detector in one render."""
 
     score: float
     box: dlib.rectangle
@@ -78,7 +78,7 @@ def face_evidence(
     """
     asked = asked_views(views)
     hogs = {number: _hog(renders[number]) for number in asked}
-    cnns: dict[int, _Found | None] = {}
+    cnns: dict[int, _Detection | None] = {}
     for number in sorted(asked, key=lambda number: abs(views[number].camera_yaw)):
         cnns[number] = one = _cnn(renders[number])
         if one is not None and one.score > SURE_CNN:
@@ -106,25 +106,27 @@ def _predictor() -> dlib.shape_predictor:
     return dlib.shape_predictor(str(models_folder() / 'shape_predictor_68_face_landmarks.dat'))
 
 
-def _hog(image: NDArray[np.uint8]) -> _Found | None:
+def _hog(image: NDArray[np.uint8]) -> _Detection | None:
     """Ask dlib's HOG detector."""
     boxes, scores, _ = detector().run(np.ascontiguousarray(image), 0, HOG_FLOOR)
-    return _Found(float(scores[0]), boxes[0]) if len(scores) else None
+    return _Detection(float(scores[0]), boxes[0]) if len(scores) else None
 
 
-def _cnn(image: NDArray[np.uint8]) -> _Found | None:
+def _cnn(image: NDArray[np.uint8]) -> _Detection | None:
     """Ask dlib's convolutional network (max-margin object detection)."""
     small = cv2.resize(image, (CNN_PIXELS, CNN_PIXELS), interpolation=cv2.INTER_AREA)
-    seen = _network()(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), 0)
-    if not seen:
+    faces = _network()(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), 0)
+    if not faces:
         return None
-    best = max(seen, key=lambda face: face.confidence)
+    best = max(faces, key=lambda face: face.confidence)
     sides = (best.rect.left(), best.rect.top(), best.rect.right(), best.rect.bottom())
     times = image.shape[0] / CNN_PIXELS
-    return _Found(float(best.confidence), dlib.rectangle(*(int(side * times) for side in sides)))
+    return _Detection(
+        float(best.confidence), dlib.rectangle(*(int(side * times) for side in sides))
+    )
 
 
-def _box(hog: _Found | None, cnn: _Found | None) -> dlib.rectangle | None:
+def _box(hog: _Detection | None, cnn: _Detection | None) -> dlib.rectangle | None:
     """Where landmarks are looked for: what their predictor was made for, if it is sure."""
     if hog is not None and (hog.score > 0 or cnn is None):
         return hog.box

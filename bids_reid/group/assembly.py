@@ -72,7 +72,7 @@ def group_result(
         # how a photograph is acquired does not depend on the extractor
         outcomes = next(iter(controls.values())).outcomes
         photos = tuple(_photo_lines(selection.photos, outcomes, processed))
-        statistics = _statistics(selection, attacks, controls, photos)
+        statistics = statistics_of(attacks, controls, photos, not_assessed(scans, photos))
     used = list(dict.fromkeys([*extractors.searching, *extractors.linking]))
     linked = linked_scans(scans, selection.others, selection.other_name)
     ways = [*extractors.linking, SURFACE]
@@ -129,13 +129,17 @@ def _attacks(
     return {attack.attack: attack for one in ordered.values() for attack in one.attacks}
 
 
-def _statistics(
-    selection: Selection,
+def statistics_of(
     attacks: Mapping[AttackKey, AttackSummary],
     controls: Mapping[str, PhotographControl],
     photos: Sequence[PhotoLine],
+    n_not_assessed: Mapping[tuple[str, str], int],
 ) -> Statistics:
-    """Return the rows that stand beside the identification rates."""
+    """Return the rows that stand beside the identification rates.
+
+    ``n_not_assessed`` counts, per condition and modality, the photographed people whose scans all
+    failed.
+    """
     outcomes = {key: attack.by_participant for key, attack in attacks.items()}
     n_gallery = {key: attack.n_gallery for key, attack in attacks.items()}
     shown = Counter(
@@ -147,9 +151,7 @@ def _statistics(
         control_rows += [a.control for key, a in attacks.items() if key.extractor == extractor]
     several = attacks.values()
     return Statistics(
-        strongest=tuple(
-            strongest_attacks(outcomes, n_gallery, not_assessed(selection.scans, photos))
-        ),
+        strongest=tuple(strongest_attacks(outcomes, n_gallery, n_not_assessed)),
         participants=tuple(participant_rows(outcomes, shown, n_gallery)),
         comparisons=tuple(comparison_rows(outcomes, COMPARED)),
         controls=tuple(control_rows),

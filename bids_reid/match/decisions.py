@@ -44,8 +44,8 @@ from bids_reid.match.training import (
     spaced,
     value_ordered,
 )
+from bids_reid.match.vocabulary import Vocabulary, WordGallery, learn_words
 from bids_reid.match.whitening import Whitening, whitening
-from bids_reid.match.words import Vocabulary, WordGallery, learn_words
 
 Arrays = Mapping[str, NDArray[Any]]
 """Parameters that a decision learned, by name, as a file holds them."""
@@ -89,17 +89,10 @@ class Decision(Protocol):
         and not 22 (svm); for ``pooled`` and ``best`` it makes no such difference.
     """
 
-    @property
-    def name(self) -> str: ...  # noqa: D102
-
-    @property
-    def applies_to(self) -> tuple[Kind, ...]: ...  # noqa: D102
-
-    @property
-    def needs_all_views(self) -> bool: ...  # noqa: D102
-
-    @property
-    def photo_pooling(self) -> Pooling: ...  # noqa: D102
+    name: str
+    applies_to: tuple[Kind, ...]
+    needs_all_views: bool
+    photo_pooling: Pooling
 
     def learn(self, training: Training) -> Arrays | None:
         """Learn from a whole gallery and from photographs; ``None`` if there is no such decision.
@@ -153,7 +146,7 @@ class Svm:
     scikit-learn's ``LinearSVC`` (LIBLINEAR; Fan et al., J. Mach. Learn. Res. 9:1871-1874, 2008),
     squared hinge loss, solved in the primal: no random numbers. Features are shifted and scaled
     as one, so that those of the others have mean 0 and size 1. The cost grows with the number of
-    scans, and not with its square. Keypoints are counted as words (`bids_reid.match.words`).
+    scans, and not with its square. Keypoints are counted as words (`bids_reid.match.vocabulary`).
     """
 
     name = 'svm'

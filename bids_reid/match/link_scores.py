@@ -75,15 +75,15 @@ def _by_view(
     templates: Sequence[Template | None],
 ) -> dict[int, tuple[list[int], NDArray[np.float64]]]:
     """View to the numbers of the scans that have it, and their features (n, d)."""
-    found: dict[int, tuple[list[int], list[NDArray[np.float32]]]] = {}
+    views: dict[int, tuple[list[int], list[NDArray[np.float32]]]] = {}
     for number, template in enumerate(templates):
         if template is None:
             continue
         for view, row in zip(template.views, template.features, strict=True):
-            numbers, rows = found.setdefault(int(view), ([], []))
+            numbers, rows = views.setdefault(int(view), ([], []))
             numbers.append(number)
             rows.append(row)
-    return {view: (numbers, np.array(rows, np.float64)) for view, (numbers, rows) in found.items()}
+    return {view: (numbers, np.array(rows, np.float64)) for view, (numbers, rows) in views.items()}
 
 
 def _minus_distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -101,7 +101,11 @@ class VectorProbes:
         _check_probes(features, similarity)
         self.features, self.similarity = features, similarity
         self.prepared = prepared(features, similarity)
-        self._columns = np.ascontiguousarray(self.prepared.T)
+        columns = self.prepared.T
+        if similarity == 'euclidean':
+            # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2), all of the bracket by one product
+            columns = np.concatenate([columns, np.full((1, len(features)), -0.5)])
+        self._columns = np.ascontiguousarray(columns)
         self._sizes = np.square(self.prepared).sum(axis=1)
 
     def __len__(self) -> int:
@@ -125,11 +129,10 @@ class VectorProbes:
         """Score every probe against the nearest of rows (n, d), (p,)."""
         if not len(self):
             return np.empty(0, np.float32)
-        product = rows @ self._columns
         if self.similarity == 'cosine':
-            return np.clip(product.max(axis=0), -1, 1).astype(np.float32)
-        # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2)
-        product -= np.square(rows).sum(axis=1)[:, None] / 2
+            return np.clip((rows @ self._columns).max(axis=0), -1, 1).astype(np.float32)
+        sizes = np.square(rows).sum(axis=1)
+        product = np.column_stack([rows, sizes]) @ self._columns
         squared = self._sizes - 2 * product.max(axis=0)
         return -np.sqrt(np.maximum(squared, 0)).astype(np.float32)
 
@@ -143,7 +146,10 @@ class _VectorComparison:
         return self.probes.nearest(prepared(self.renders, self.probes.similarity))
 
     def pooled(self) -> NDArray[np.float32]:
-        return self.probes.nearest(mean_render(self.renders, self.probes.similarity)[None])
+        similarity = self.probes.similarity
+        mean = mean_render(self.renders, similarity)[None]
+        # the mean of unit vectors is shorter than they are
+        return self.probes.nearest(unit_length(mean) if similarity == 'cosine' else mean)
 
 
 class KeypointProbes:

@@ -66,15 +66,15 @@ def faces(renders_file: Path, measures: Path, target: Path) -> None:
     from bids_reid.faces.frame_boxes import frame_boxes
 
     views = standard_views()
-    found: Mapping[tuple[float, float], Box] = {}
+    detected: Mapping[tuple[float, float], Box] = {}
     expected: Mapping[tuple[float, float], Box] = {}
     if not read_measures(measures).skull_stripped:
-        found = find_faces_by_camera(np.load(renders_file), views)
+        detected = find_faces_by_camera(np.load(renders_file), views)
         expected = frame_boxes()
-    boxes = {**expected, **found}
+    boxes = {**expected, **detected}
     content = FaceBoxes(
         boxes=tuple(boxes.get(_camera(view)) for view in views),
-        found=tuple(_camera(view) in found for view in views),
+        found=tuple(_camera(view) in detected for view in views),
     )
     target.write_text(json.dumps(content.to_json()))
 

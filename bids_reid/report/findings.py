@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bids_reid.records import RAW, AttackKey
@@ -34,13 +34,17 @@ class _OfAttack(_Grouped, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The strongest attack on one group of scans (participant unit, rank 1), and what to say."""
+    """The strongest attack on one group of scans (participant unit, rank 1), in words.
+
+    The interval of ``row`` allows for all attacks tried.
+    """
 
     group: str
     row: IdentificationRow
     sentence: str
     notes: tuple[str, ...]
     attack: str
+    interval: str
     n_tried: int
 
 
@@ -61,13 +65,16 @@ def group_findings(result: GroupResult) -> list[Finding]:
         galleries = [row.n_gallery for row in tried]
         row = tried[strongest_first([row.rate or 0 for row in tried], galleries)[0]]
         n_tried = sum(counted(galleries)) or len(tried)
+        strongest = corrected.get(group)
+        row = _corrected(row, strongest)
         findings.append(
             Finding(
                 group,
                 row,
-                _sentence(row, corrected.get(group), n_tried),
+                _sentence(row, strongest, n_tried),
                 _notes(row),
                 attack_name(row.attack),
+                interval=_interval(row, strongest),
                 n_tried=n_tried,
             )
         )
@@ -120,15 +127,19 @@ def _sentence(row: IdentificationRow, strongest: StrongestRow | None, n_tried: i
     )
 
 
+def _corrected(row: IdentificationRow, strongest: StrongestRow | None) -> IdentificationRow:
+    """Give the row of the strongest attack the interval that allows for all attacks tried."""
+    if strongest is None:
+        return row
+    return replace(row, ci_low=strongest.ci_low_corrected, ci_high=strongest.ci_high_corrected)
+
+
 def _interval(row: IdentificationRow, strongest: StrongestRow | None) -> str:
-    """Quote the interval that allows for all attacks tried; it is of the people assessed."""
-    if strongest is None or (strongest.n_attacks == 1 and strongest.n_assessed == row.n_probes):
-        return f'95% interval {words.interval(row.ci_low, row.ci_high)}'
-    low, high = strongest.ci_low_corrected, strongest.ci_high_corrected
-    interval = f'95% interval {words.interval(low, high)}'
-    if strongest.n_assessed != row.n_probes:
+    """Quote the interval of a row; it is of the people assessed."""
+    interval = f'95% interval {words.interval(row.ci_low, row.ci_high)}'
+    if strongest is not None and strongest.n_assessed != row.n_probes:
         interval += f' of the {strongest.n_assessed} assessed'
-    if strongest.n_attacks > 1:
+    if strongest is not None and strongest.n_attacks > 1:
         interval += f', allowing for all {strongest.n_attacks} attacks'
     return interval
 

@@ -69,19 +69,23 @@ def participant_page(content: ParticipantReport) -> str:
 
 def _grid(views: tuple[ViewLine, ...]) -> ViewGrid:
     """Lay the views out as somebody in front of the participant would: high cameras on top."""
-    found = {
+    face_found = {
         (
             (line.view.camera_pitch, line.view.camera_yaw),
             (line.view.light_elevation, line.view.light_azimuth),
         ): line.face_found
         for line in views
     }
-    cameras = sorted({camera for camera, _ in found}, key=lambda camera: (-camera[0], camera[1]))
-    lights = sorted({light for _, light in found})
+    cameras = sorted(
+        {camera for camera, _ in face_found}, key=lambda camera: (-camera[0], camera[1])
+    )
+    lights = sorted({light for _, light in face_found})
     return ViewGrid(
         lights=tuple(_direction(*light) for light in lights),
         lines=tuple(
-            GridLine(_direction(*camera), tuple(found.get((camera, light)) for light in lights))
+            GridLine(
+                _direction(*camera), tuple(face_found.get((camera, light)) for light in lights)
+            )
             for camera in cameras
         ),
         n_found=sum(line.face_found for line in views),

@@ -25,6 +25,8 @@ Array = NDArray[np.float64]
 N_BINS = 60
 SPREAD = np.geomspace(0.4, 2.5, 33)
 PARETO_SHAPE = np.linspace(-0.6, 0.6, 41)
+# in place of 0, so that rates stay as they were
+PARETO_SHAPE[20] = 1e-6
 WEIBULL_POWER = np.geomspace(0.15, 3, 41)
 # standard deviation of what the families leave out, as a share of the distance in log probability
 MISFIT = 0.15
@@ -154,13 +156,13 @@ def pareto_survival(y: Array, scale: Array, shape: Array) -> Array:
     Parameters
     ----------
     y
-        Distance beyond the threshold.
+        Distance beyond the threshold, not below 0.
     scale, shape
         Parameters, that broadcast with ``y``; a negative shape has an upper end.
     """
-    shape = np.where(np.abs(shape) < 1e-6, 1e-6, shape)
-    with np.errstate(divide='ignore'):
-        return np.exp(-np.log(np.maximum(1 + shape * y / scale, 0)) / shape)
+    from scipy import stats
+
+    return np.asarray(stats.genpareto.sf(y, shape, scale=scale))
 
 
 def weibull_survival(y: Array, scale: Array, power: Array, depth: float) -> Array:

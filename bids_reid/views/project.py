@@ -60,7 +60,7 @@ def pick(
     points : (n, 3)
         Points of the surface.
     projected : (n, 3)
-        What `project` gives for them.
+        These as `project` places them.
 
     Returns
     -------
@@ -71,7 +71,7 @@ def pick(
     gap, nearest = tree.query(pixels, k=NEIGHBOURS, distance_upper_bound=NEAR_PIXELS)
     away = np.append(projected[:, 2], np.inf)[nearest]
     foremost = np.take_along_axis(nearest, away.argmin(axis=1)[:, None], axis=1)[:, 0]
-    found = np.isfinite(gap).any(axis=1)
+    near = np.isfinite(gap).any(axis=1)
     seen = np.full((len(pixels), 3), np.nan)
-    seen[found] = points[foremost[found]]
+    seen[near] = points[foremost[near]]
     return seen

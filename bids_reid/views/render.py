@@ -63,7 +63,7 @@ def render_views(
     triangles : (m, 3) int32
         Counter-clockwise seen from outside.
     frame : FaceFrame
-        What the views' angles refer to.
+        The views' angles are those of its axes.
     views : sequence of View
         Views of one camera stand together, as `standard_views` gives them.
     pixels : int
@@ -103,7 +103,7 @@ def _coloured_by_normal(
 
 
 class _Seen(NamedTuple):
-    """What a render shows of the surface.
+    """The part of the surface that a render shows.
 
     Attributes
     ----------

@@ -74,6 +74,15 @@ def test_same_arguments_same_bytes(small, tmp_path):
     assert digests(tmp_path) == digests(small[1])
 
 
+@pytest.mark.slow
+def test_several_processes_write_the_same_bytes(tmp_path):
+    """The demo would give another result on another machine."""
+    few = {'people': 2, 'photos_per_person': 0, 'distractors': 0}
+    write(tmp_path / 'one', **few)
+    write(tmp_path / 'two', **few, n_procs=2)
+    assert digests(tmp_path / 'one') == digests(tmp_path / 'two')
+
+
 def test_more_people_change_nobody(small, tmp_path):
     """Rates of a larger demo could not be compared with those of a smaller one."""
     write(tmp_path, people=3, distractors=2)

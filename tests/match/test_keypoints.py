@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from bids_reid.match.keypoints import (
+    LARGEST_TURN,
+    LARGEST_ZOOM,
     RATIO,
-    SHORTEST,
     TOLERANCE,
     Distance,
     keypoint_scores,
@@ -64,36 +66,40 @@ def test_no_upright_face_is_turned_or_zoomed_so_much(
     assert keypoint_scores(keypoints((descriptors, positions)), searchable(other, distance)) == [0]
 
 
-def plain_score(probe: Keypoints, render: Keypoints, distance: Distance) -> int:
-    """Matches and inliers, one by one."""
+def plain_matches(probe: Keypoints, render: Keypoints, distance: Distance) -> dict[int, int]:
+    """Keypoints of the probe and of the render, one by one."""
     matches: dict[int, tuple[float, int]] = {}
-    for number, descriptor in enumerate(probe.descriptors):
+    for number, descriptor in enumerate(render.descriptors):
         if distance == 'hamming':
-            away = np.unpackbits(render.descriptors ^ descriptor, axis=1).sum(axis=1)
+            away = np.unpackbits(probe.descriptors ^ descriptor, axis=1).sum(axis=1)
         else:
-            away = np.linalg.norm(render.descriptors - descriptor.astype(float), axis=1)
+            away = np.linalg.norm(probe.descriptors - descriptor.astype(float), axis=1)
         order = np.argsort(away, kind='stable')
-        if len(order) < 2 or not away[order[0]] < RATIO * away[order[1]]:
+        if not away[order[0]] < RATIO * away[order[1]]:
             continue
         ratio = away[order[0]] / away[order[1]]
         if ratio < matches.get(order[0], (np.inf, 0))[0]:
             matches[order[0]] = (ratio, number)
-    z = probe.positions[[number for _, number in matches.values()]] @ [1, 1j]
-    w = render.positions[list(matches)] @ [1, 1j]
+    return {ours: theirs for ours, (_, theirs) in matches.items()}
+
+
+def plain_score(probe: Keypoints, render: Keypoints, distance: Distance) -> int:
+    """The most inliers of any transform that two matches propose."""
+    matches = plain_matches(probe, render, distance)
+    z = probe.positions[list(matches)] @ [1, 1j]
+    w = render.positions[list(matches.values())] @ [1, 1j]
     most = 0
     for i in range(len(z)):
         for j in range(i):
-            if abs(z[i] - z[j]) <= SHORTEST:
-                continue
             turn = (w[i] - w[j]) / (z[i] - z[j])
-            if 1 / 1.6 < abs(turn) < 1.6 and abs(np.angle(turn)) < np.deg2rad(30):
+            if 1 / LARGEST_ZOOM < abs(turn) < LARGEST_ZOOM and abs(np.angle(turn)) < LARGEST_TURN:
                 most = max(most, int(np.sum(np.abs(turn * (z - z[i]) - (w - w[i])) < TOLERANCE)))
     return most if most >= 3 else 0
 
 
 @DISTANCES
 def test_scores_are_those_of_a_plain_search(distance: Distance) -> None:
-    """However it is laid out, each number is what the definition says."""
+    """However it is laid out, each number is what the definition says, or one less."""
     rng = np.random.default_rng(2)
     descriptors, positions = drawn(rng, 25, distance)
     renders = []
@@ -102,14 +108,17 @@ def test_scores_are_those_of_a_plain_search(distance: Distance) -> None:
         other, places = drawn(rng, 20 + n_same, distance)
         mixed = rng.random((n_same, WIDTH[distance])) < 0.3
         other[:n_same] = np.where(mixed, other[:n_same], descriptors[:n_same])
-        places[:n_same] = positions[:n_same] + rng.normal(0, 0.03, (n_same, 2))
+        places[:n_same] = positions[:n_same] + rng.normal(0, 0.02, (n_same, 2))
         renders.append((other, places))
     renders.append((descriptors[:1], positions[:1]))
     renders.append((descriptors[:0], positions[:0]))
     probe, scan = keypoints((descriptors, positions)), keypoints(*renders)
     scores = keypoint_scores(probe, searchable(scan, distance))
     expected = [plain_score(probe, scan[number], distance) for number in range(len(scan))]
-    assert np.floor(scores).tolist() == expected
+    # the samples that are drawn need not hold the two that propose the very best
+    short = np.array(expected) - np.floor(scores)
+    assert short.min() == 0
+    assert short.max() <= 1
     assert max(expected) >= 5
 
 
@@ -125,6 +134,24 @@ def test_a_score_depends_on_its_render_alone(distance: Distance) -> None:
     alone = [keypoint_scores(probe, searchable(keypoints(r), distance))[0] for r in renders]
     assert together.tolist() == alone
     assert together[-1] > 10
+
+
+@DISTANCES
+def test_a_score_depends_on_nothing_that_was_drawn_before(distance: Distance) -> None:
+    """OpenCV draws samples; otherwise ranks change with the order of a run, or from run to run."""
+    rng = np.random.default_rng(7)
+    descriptors, positions = drawn(rng, 60, distance)
+    # a third agrees, the rest lies anywhere: what is drawn decides which transform is seen
+    renders = [
+        (descriptors, np.where(rng.random((60, 1)) < 0.3, positions, drawn(rng, 60, distance)[1]))
+        for _ in range(8)
+    ]
+    probe = keypoints((descriptors, positions))
+    first = keypoint_scores(probe, searchable(keypoints(*renders), distance))
+    cv2.setRNGSeed(12345)
+    again = keypoint_scores(probe, searchable(keypoints(*renders[::-1]), distance))
+    assert again[::-1].tolist() == first.tolist()
+    assert first.min() > 5
 
 
 def test_clearer_matches_win_where_the_numbers_are_equal() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import fields, replace
 from html.parser import HTMLParser
-from importlib.resources import files
-from json import dumps, loads
+from json import dumps
 
 import pytest
 
+from bids_reid.bids.tables import columns as described
 from bids_reid.group.result import Curve, GroupResult, PhotoLine
 from bids_reid.participant.content import (
     FacePicture,
@@ -30,7 +30,7 @@ from bids_reid.risk.identification import IdentificationRow, cmc, identification
 from bids_reid.views.cameras import standard_views
 
 NASTY = '<script>alert("x")</script>&$a_b$'
-SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
+ATTACK = AttackKey('raw', 'T1w', 'face_recognition', 'best')
 PROVENANCE = Provenance(
     version='0.1.0',
     command='bids-reid in out group --photos "my photos"',
@@ -99,7 +99,7 @@ def make_results(n_found, n_probes, *, n_no_face=0, n_no_template=0):
     return tuple(results + failed)
 
 
-def make_report(results, n_gallery, attack=SERIES, **changes):
+def make_report(results, n_gallery, attack=ATTACK, **changes):
     rows = [
         row
         for unit in ('participant', 'photo')
@@ -134,7 +134,7 @@ def text_of(page):
 def test_page_leads_with_the_sentence_a_steward_acts_on():
     """Otherwise the number that matters, or what it rests on, is hard to find."""
     report = make_report(make_results(14, 24, n_no_face=2, n_no_template=1), 23)
-    (finding,) = group_findings(report.rows)
+    (finding,) = group_findings(report)
     assert finding.sentence.replace('\N{EN DASH}', '-') == (
         'With face_recognition, 14 of 24 participants (58%, 95% interval 39-76%) were recognised '
         'at first rank from their T1w scan, each searched among 23 participants; '
@@ -163,7 +163,7 @@ def test_page_leads_with_the_sentence_a_steward_acts_on():
 def test_edge_cases_are_said_in_words(results, n_gallery, sentence, note):
     """Otherwise 0%, 100% of one person or an empty gallery reads like a result."""
     report = make_report(results, n_gallery)
-    (finding,) = group_findings(report.rows)
+    (finding,) = group_findings(report)
     assert sentence in finding.sentence
     assert note is None or note in ' '.join(finding.notes)
     page = group_page(report)
@@ -177,9 +177,9 @@ def test_strongest_attack_on_the_most_exposed_scans_comes_first():
     report = combine(
         make_report(make_results(1, 20), 20, AttackKey('defaced', 'T1w', 'sift', 'best')),
         make_report(make_results(3, 20), 20),
-        make_report(make_results(9, 20), 20, replace(SERIES, decision='svm')),
+        make_report(make_results(9, 20), 20, replace(ATTACK, decision='svm')),
     )
-    findings = group_findings(report.rows)
+    findings = group_findings(report)
     assert [finding.group for finding in findings] == ['T1w · raw', 'T1w · defaced']
     assert 'With face_recognition (svm), the strongest of 2 attacks' in findings[0].sentence
     assert 'from their defaced T1w scan' in findings[1].sentence
@@ -192,12 +192,12 @@ def test_strongest_attack_on_the_most_exposed_scans_comes_first():
 def test_an_attack_without_a_gallery_does_not_lead():
     """Otherwise a page on well de-faced scans says that nobody could be searched for."""
     report = combine(
-        make_report(make_results(0, 20, n_no_template=20), 0, replace(SERIES, extractor='orb')),
-        make_report(make_results(1, 20, n_no_template=19), 1, replace(SERIES, extractor='sift')),
+        make_report(make_results(0, 20, n_no_template=20), 0, replace(ATTACK, extractor='orb')),
+        make_report(make_results(1, 20, n_no_template=19), 1, replace(ATTACK, extractor='sift')),
         make_report(make_results(0, 20), 20),
-        make_report(make_results(0, 20), 15, replace(SERIES, decision='svm')),
+        make_report(make_results(0, 20), 15, replace(ATTACK, decision='svm')),
     )
-    (finding,) = group_findings(report.rows)
+    (finding,) = group_findings(report)
     assert 'With face_recognition, the strongest of 2 attacks tried, none of 20' in (
         finding.sentence
     )
@@ -258,7 +258,7 @@ def test_ids_are_unique_and_links_lead_somewhere():
     """Otherwise a screen reader names the wrong figure and links of the page are dead."""
     report = combine(
         make_report(make_results(3, 20), 20),
-        make_report(make_results(9, 20), 20, replace(SERIES, condition='defaced')),
+        make_report(make_results(9, 20), 20, replace(ATTACK, condition='defaced')),
     )
     outline = Outline(group_page(report))
     assert len(outline.ids) == len(set(outline.ids))
@@ -447,7 +447,6 @@ def test_faces_are_shown_only_if_given_and_with_a_warning():
 )
 def test_dictionaries_describe_the_columns_in_order(table, columns):
     """Otherwise somebody reading a table years later has to guess what a column means."""
-    path = files('bids_reid') / 'data' / 'columns' / f'{table}.json'
-    dictionary = loads(path.read_text(encoding='utf-8'))
+    dictionary = described(table)
     assert list(dictionary) == columns
     assert all(entry['Description'] for entry in dictionary.values())

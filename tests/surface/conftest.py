@@ -48,13 +48,16 @@ def intensities(depth: NDArray[np.floating], edge: float) -> NDArray[np.float32]
 
 def head_volume(
     head: Ellipsoid,
-    spacing: tuple[float, float, float] = (2.5, 2.5, 2.5),
+    spacing: tuple[float, float, float] = (1.6, 1.6, 1.6),
     *,
     rotation: NDArray[np.floating] | None = None,
     margin: float = 14.0,
     noise: float = 0.0,
 ) -> Volume:
-    """Scan ``head``: voxel size, orientation of the field of view, Rician noise."""
+    """Scan ``head``: voxel size, orientation of the field of view, Rician noise.
+
+    Larger voxels than these take longer: they are interpolated to 1 mm or so.
+    """
     turned = np.eye(3) if rotation is None else rotation
     half = max(head.axes) + margin if rotation is not None else np.array(head.axes) + margin
     shape = np.ceil(2 * np.broadcast_to(half, 3) / spacing).astype(int)

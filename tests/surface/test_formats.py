@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bids_reid.phantom.scanner import Scan
 
 SEED = 20
-SPACING_MM = 4.0
+SPACING_MM = 1.5
 SKIN_MM = 0.2
 """Measured: 0.04 mm with the coarse steps of a byte, 0.11 mm where the grid's axes are others."""
 FRAME_MM, FRAME_DEGREES = 1.0, 1.0

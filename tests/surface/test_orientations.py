@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SEED = 20
 GREY_LEVELS = 1.0
+# one light: what is stored decides where the head is, and no light depends on it
+VIEWS = [view for view in standard_views() if view.light_azimuth == view.light_elevation == 0]
 Storage = tuple[tuple[int, int, int], tuple[int, ...]]
 ORDERS = list(permutations(range(3)))
 FLIPS = [flips for count in range(4) for flips in combinations(range(3), count)]
@@ -38,7 +40,7 @@ SOME: list[Storage] = [((0, 1, 2), (0, 1)), ((1, 2, 0), (0, 2)), ((2, 1, 0), ())
 @cache
 def scanned() -> Scan:
     (person,) = draw_people(1, seed=SEED)
-    return scan_preset('t1w', person, seed=[SEED, 0], spacing=2.5)
+    return scan_preset('t1w', person, seed=[SEED, 0], spacing=1.5)
 
 
 def renders(scan: Scan, folder: Path) -> NDArray[np.uint8]:
@@ -47,7 +49,7 @@ def renders(scan: Scan, folder: Path) -> NDArray[np.uint8]:
     volume = load_volume(path)
     skin = extract_skin(volume)
     frame = find_frame(skin.points, FieldOfView(volume.affine, volume.data.shape)).frame
-    return render_views(skin.points, skin.triangles, frame, standard_views()).images
+    return render_views(skin.points, skin.triangles, frame, VIEWS).images
 
 
 @pytest.fixture(scope='module')
@@ -59,7 +61,7 @@ def check(storage: Storage, expected: NDArray[np.uint8], folder: Path) -> None:
     """Turns by 90 degrees and flips of the stored axes: the same head in the same place."""
     found = renders(store(scanned(), *storage), folder)
     away = np.abs(found.astype(np.int16) - expected).mean(axis=(1, 2))
-    assert away.shape == (81,)
+    assert away.shape == (len(VIEWS),) == (9,)
     assert away.max() <= GREY_LEVELS
 
 

@@ -43,8 +43,8 @@ HARD = {
     'pet': 3.0,
 }
 """Mean distance from the true skin, mm, where it cannot be less than a third of a voxel."""
-SPACING = 3.0
-FINER = {'mp2rage': 1.0, 'pet': 2.0}
+SPACING = 1.5
+FINER = {'mp2rage': 1.0}
 """Noise as strong as tissue has to be averaged over many voxels; blur is not made coarser yet."""
 FRAME_DEGREES, FRAME_MM = 2.0, 6.0
 """Measured: 1.0 degrees at most (a face that was replaced), 2.3 to 4.6 mm; wherever there is a

@@ -7,6 +7,7 @@ from importlib.resources import files
 from types import ModuleType
 
 import numpy as np
+import pytest
 
 from bids_reid.phantom.anatomy import ASLEEP
 from bids_reid.phantom.head_shape import head_sdf
@@ -14,6 +15,7 @@ from bids_reid.phantom.identity import average_person
 from bids_reid.surface.average import PARTS, average_head
 
 
+@pytest.mark.slow
 def test_the_file_is_what_the_phantom_gives(tool: Callable[[str], ModuleType]) -> None:
     """Otherwise nobody can tell where the average head came from, or make it anew."""
     path = files('bids_reid') / 'data' / 'average_head.npz'

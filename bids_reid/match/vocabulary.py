@@ -64,12 +64,15 @@ class Vocabulary:
         without keypoints.
         """
         n, w = len(keypoints), len(self.words)
+        if not n:
+            # of a failure to enrol, whose descriptors have no length
+            return np.empty((0, w), np.float32)
         counts = np.diff(keypoints.offsets)
         numbers = as_numbers(keypoints.descriptors, self.distance)
         squared = np.square(self.words).sum(axis=1) - 2 * (numbers @ self.words.T)
         places = np.repeat(np.arange(n), counts) * w + squared.argmin(axis=1)
-        found = np.bincount(places, minlength=n * w).reshape(n, w)
-        return np.sqrt(found / np.maximum(counts, 1)[:, None]).astype(np.float32)
+        times = np.bincount(places, minlength=n * w).reshape(n, w)
+        return np.sqrt(times / np.maximum(counts, 1)[:, None]).astype(np.float32)
 
     def of_photographs(self, photographs: Sequence[Keypoints]) -> NDArray[np.float32]:
         """Return the vectors of photographs, (p, w)."""

@@ -1,0 +1,166 @@
+"""The program from Python: run the levels, load an output folder, assess one image.
+
+>>> from bids_reid import api
+>>> api.run('ds', 'out', photos='photos')  # doctest: +SKIP
+<Exit.OK: 0>
+>>> api.load('out').tables['group_scans']  # doctest: +SKIP
+>>> api.assess('sub-01_T1w.nii.gz').verdict  # doctest: +SKIP
+'review'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bids_reid.settings import LEVELS, Settings
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from bids_reid.errors import Exit
+    from bids_reid.participant.library import EnrolledScan
+    from bids_reid.risk.presence import Presence
+    from bids_reid.settings import Level
+
+    PathLike = str | os.PathLike[str]
+
+_PATHS = ('work_dir', 'models_dir', 'photos', 'against', 'filter_file', 'plugin_file')
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The content of an output folder.
+
+    Attributes
+    ----------
+    scans
+        Each scan with its line in ``group_scans.tsv``, its files and its record.
+    tables
+        Name of a table, such as ``group_identification``, to its rows; ``n/a`` is missing.
+    summary
+        ``group_summary.json``; empty if the group level has not run.
+    """
+
+    scans: tuple[EnrolledScan, ...]
+    tables: dict[str, pd.DataFrame]
+    summary: dict[str, Any]
+
+
+def run(
+    bids_dir: PathLike,
+    output_dir: PathLike,
+    levels: Sequence[Level] = LEVELS,
+    **options: Any,
+) -> Exit:
+    """Run the levels as the command line does, and print the same messages.
+
+    Parameters
+    ----------
+    bids_dir, output_dir
+        As on the command line.
+    levels
+        ``participant``, ``group`` or both.
+    **options
+        Fields of `bids_reid.settings.Settings`, for example ``photos``, ``modalities=('T1w',)``,
+        ``derivatives={'defaced': DIR}``, ``n_procs``.
+
+    Returns
+    -------
+    The exit code, for example ``Exit.SOME_FAILED`` where a scan failed.
+
+    Raises
+    ------
+    ReidError
+        Nothing could be done, for a reason that its message names.
+
+    Notes
+    -----
+    As in the program, files written from then on by this process are readable by their owner only.
+    """
+    from bids_reid.messages import show_messages
+    from bids_reid.run import run_levels
+
+    for name in _PATHS:
+        if options.get(name) is not None:
+            options[name] = _absolute(options[name])
+    conditions = dict(options.pop('derivatives', {}))
+    settings = Settings(
+        bids_dir=_absolute(bids_dir), output_dir=_absolute(output_dir), levels=tuple(levels)
+    )
+    settings = replace(
+        settings,
+        derivatives=tuple((name, _absolute(folder)) for name, folder in conditions.items()),
+        command='bids_reid.api.run',
+        **options,
+    )
+    show_messages()
+    return run_levels(settings)
+
+
+def load(output_dir: PathLike) -> Output:
+    """Read the results that an output folder holds.
+
+    Raises
+    ------
+    NoInputError
+        It holds no results of the participant level, or those of an older version.
+    """
+    import pandas as pd
+
+    from bids_reid.bids.files import read_json
+    from bids_reid.participant.library import read_scans
+
+    folder = _absolute(output_dir)
+    tables = {
+        path.stem: pd.read_csv(
+            path,
+            sep='\t',
+            na_values='n/a',
+            keep_default_na=False,
+            # labels such as 01 are no numbers
+            dtype=dict.fromkeys(('participant_id', 'session_id', 'photo'), 'str'),
+        )
+        for path in sorted(folder.glob('group_*.tsv'))
+    }
+    return Output(tuple(read_scans(folder)), tables, read_json(folder / 'group_summary.json'))
+
+
+def assess(image: PathLike) -> Presence:
+    """Judge whether a face is left on a head image; nothing is written.
+
+    Parameters
+    ----------
+    image
+        NIfTI file of a head; of a series the first volume.
+
+    Returns
+    -------
+    The verdict and its reasons, as in ``group_scans.tsv``.
+
+    Raises
+    ------
+    ScanError
+        The image cannot be read, or shows no head.
+    RenderingError
+        This machine cannot render.
+    """
+    from bids_reid.participant.measures import measured_skin, skin_evidence
+    from bids_reid.records import FaceEvidence
+    from bids_reid.risk.presence import assess as judge
+    from bids_reid.surface.volume import load_volume
+    from bids_reid.views.selftest import check_rendering, use_offscreen_window
+
+    use_offscreen_window()
+    check_rendering()
+    skin, frame, measures = measured_skin(load_volume(_absolute(image)))
+    evidence = FaceEvidence() if measures.skull_stripped else skin_evidence(skin, frame)
+    return judge(replace(measures, face_evidence=evidence))
+
+
+def _absolute(path: PathLike) -> Path:
+    return Path(path).expanduser().absolute()

@@ -1,0 +1,197 @@
+"""Each test names what a user loses if it fails."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bids_reid.match.keypoints import keypoint_scores, searchable
+from bids_reid.match.probes import (
+    POOLED_RENDERS,
+    KeypointProbes,
+    VectorProbes,
+    photograph_scores,
+)
+from bids_reid.records import Keypoints
+
+SIMILARITIES = ('euclidean', 'cosine')
+PAIRS = ('best', 'pooled')
+
+
+@pytest.fixture
+def faces():
+    """Seven probes and four scans with 1 to 9 renders."""
+    rng = np.random.default_rng(7)
+    probes = rng.normal(size=(7, 16)).astype(np.float32)
+    scans = [(rng.normal(size=(n, 16)) + 3).astype(np.float32) for n in (9, 1, 4, 6)]
+    return probes, scans
+
+
+def likeness(a, b, similarity):
+    if similarity == 'euclidean':
+        return -np.sqrt(((a - b) ** 2).sum())
+    return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+
+def scores_of(probes, scans, similarity, pooling='best'):
+    """Scores (p, n_scans) of scans one after the other."""
+    compared = VectorProbes(np.asarray(probes, np.float32), similarity)
+    columns = [getattr(compared.against(np.asarray(s, np.float32)), pooling)() for s in scans]
+    assert all(column.dtype == np.float32 for column in columns)
+    return np.stack(columns, axis=1)
+
+
+@pytest.mark.parametrize('similarity', SIMILARITIES)
+def test_scores_are_those_of_a_plain_double_loop(faces, similarity):
+    """Otherwise every rate is of something else."""
+    best, pooled = (scores_of(*faces, similarity, name) for name in PAIRS)
+    for (row, column), score in np.ndenumerate(best):
+        probe, renders = faces[0][row].astype(float), faces[1][column].astype(float)
+        each = [likeness(probe, render, similarity) for render in renders]
+        assert score == pytest.approx(max(each), rel=1e-6)
+        if similarity == 'cosine':
+            renders /= np.linalg.norm(renders, axis=1)[:, None]
+        mean = renders.mean(axis=0)
+        assert pooled[row, column] == pytest.approx(likeness(probe, mean, similarity), rel=1e-6)
+
+
+@pytest.mark.parametrize('pooling', PAIRS)
+@pytest.mark.parametrize('similarity', SIMILARITIES)
+def test_a_score_depends_on_nothing_but_its_probe_and_scan(faces, similarity, pooling):
+    """Otherwise the same photograph gets another score when others are searched with it."""
+    probes, scans = faces
+    whole = scores_of(probes, scans, similarity, pooling)
+    order = [2, 0, 3, 1]
+    turned = scores_of(probes, [scans[scan] for scan in order], similarity, pooling)
+    np.testing.assert_array_equal(turned, whole[:, order])
+    for row in range(len(probes)):
+        # a product of another size may round its last bit, of float64, differently
+        alone = scores_of(probes[[row]], scans, similarity, pooling)
+        np.testing.assert_allclose(alone, whole[[row]], rtol=2e-7)
+
+
+def test_identical_vectors_score_zero_far_from_the_origin():
+    """Otherwise rounding decides between two scans with the same features."""
+    vectors = (1000 + np.random.default_rng(1).normal(size=(3, 128))).astype(np.float32)
+    scores = scores_of(vectors, vectors[:, None], 'euclidean')
+    # squares of 10^8 have seven digits after the point
+    np.testing.assert_allclose(np.diag(scores), 0, atol=1e-3)
+    assert (scores[~np.eye(3, dtype=bool)] < -5).all()
+
+
+def test_small_distances_keep_their_digits():
+    """Otherwise look-alikes, the people at stake, are told apart by noise."""
+    base = np.full((1, 128), 0.1, dtype=np.float32)
+    near = base.copy()
+    near[0, 0] += 1e-5
+    expected = base[0, 0] - near[0, 0]
+    np.testing.assert_allclose(scores_of(base, [near], 'euclidean'), [[expected]], rtol=1e-3)
+
+
+@pytest.mark.parametrize('pooling', PAIRS)
+def test_zero_vector_has_cosine_zero(pooling):
+    """Otherwise one blank feature turns scores into NaN and stops the run."""
+    assert scores_of([[1, 1]], [[[0, 0]]], 'cosine', pooling) == 0
+    assert scores_of([[0, 0]], [[[1, 1]]], 'cosine', pooling) == 0
+    # opposite renders have no mean direction
+    assert scores_of([[1, 0]], [[[1, 0], [-1, 0]]], 'cosine', 'pooled') == 0
+
+
+@pytest.mark.parametrize('similarity', SIMILARITIES)
+def test_no_photograph_to_search_with(faces, similarity):
+    """Otherwise a run without a usable photograph stops."""
+    for pooling in PAIRS:
+        assert scores_of(np.empty((0, 128)), faces[1], similarity, pooling).shape == (0, 4)
+    assert photograph_scores(VectorProbes(faces[0][:0], similarity)).shape == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'similarity': 'manhattan'}, "'manhattan'; known: euclidean, cosine"),
+        ({'probes': np.ones(3)}, r'not \(3,\)'),
+        ({'probes': np.ones((2, 3))}, 'length 16, the probes of length 3'),
+        ({'probes': np.full((2, 16), np.inf)}, 'probe 0 has a value'),
+        ({'scans': [np.ones(4)]}, r'template .* not \(4,\)'),
+        ({'scans': [[[1] * 16, [np.nan] * 16]]}, 'feature 1 of a template'),
+    ],
+)
+def test_wrong_input_is_named(faces, change, message):
+    """Otherwise a mixed-up file gives a plausible wrong rate instead of an error."""
+    given = {'probes': faces[0], 'scans': faces[1], 'similarity': 'euclidean'} | change
+    with pytest.raises(ValueError, match=message):
+        scores_of(**given)
+
+
+@pytest.mark.parametrize('similarity', SIMILARITIES)
+def test_photographs_are_scored_against_each_other(faces, similarity):
+    """Otherwise a detector that sees nothing on photographs passes for safe scans."""
+    probes = np.concatenate([faces[0], faces[0][:1]])
+    scores = photograph_scores(VectorProbes(probes, similarity))
+    assert np.isnan(np.diag(scores)).all()
+    for row, column in zip(*np.nonzero(~np.eye(8, dtype=bool)), strict=True):
+        expected = likeness(*probes[[row, column]].astype(float), similarity)
+        # a distance of 0 is the root of what is left of squares of float64
+        np.testing.assert_allclose(scores[row, column], expected, rtol=1e-6, atol=1e-6)
+
+
+def images(rng, n_images, n_each=30):
+    """Keypoints of images with as many places and descriptors each."""
+    n = n_images * n_each
+    return Keypoints(
+        rng.integers(0, 256, (n, 32), dtype=np.uint8),
+        rng.random((n, 2)).astype(np.float32),
+        np.arange(n_images + 1, dtype=np.int64) * n_each,
+    )
+
+
+def joined(*parts):
+    """One set of keypoints of several images."""
+    return Keypoints(
+        np.concatenate([part.descriptors for part in parts]),
+        np.concatenate([part.positions for part in parts]),
+        np.cumsum([0, *(len(part.descriptors) for part in parts)]).astype(np.int64),
+    )
+
+
+@pytest.fixture
+def points():
+    """Keypoints of two photographs and of two scans, the second with two renders."""
+    rng = np.random.default_rng(5)
+    shown, other, noise = images(rng, 1), images(rng, 1), images(rng, 7)
+    renders = [noise[number] for number in range(7)]
+    return [shown, other], [joined(shown, *renders[:6]), joined(other, renders[6])]
+
+
+def test_scores_of_keypoints_are_made_of_those_of_the_renders(points):
+    """Otherwise the reference that recognition is compared with is of something else."""
+    photographs, scans = points
+    probes = KeypointProbes(photographs, 'hamming')
+    for column, scan in enumerate(scans):
+        comparison = probes.against(scan)
+        best, pooled = comparison.best(), comparison.pooled()
+        assert best.dtype == pooled.dtype == np.float32
+        for row, photograph in enumerate(photographs):
+            each = keypoint_scores(photograph, searchable(scan, 'hamming'))
+            assert best[row] == each.max()
+            # of fewer renders all are pooled
+            few = sorted(each)[-POOLED_RENDERS:]
+            np.testing.assert_allclose(pooled[row], np.mean(few), rtol=1e-6)
+        assert best.argmax() == pooled.argmax() == column
+
+
+def test_no_photograph_to_search_keypoints_with(points):
+    """Otherwise a run without a usable photograph stops."""
+    probes = KeypointProbes([], 'hamming')
+    comparison = probes.against(points[1][0])
+    assert comparison.best().shape == comparison.pooled().shape == (0,)
+    assert photograph_scores(probes).shape == (0, 0)
+
+
+def test_photographs_are_compared_with_each_other_by_keypoints(points):
+    """Otherwise keypoints have no positive control."""
+    photographs, _ = points
+    scores = photograph_scores(KeypointProbes([*photographs, photographs[0]], 'hamming'))
+    assert np.isnan(np.diag(scores)).all()
+    assert scores[0, 2] == scores[2, 0] == np.nanmax(scores)
+    assert scores[0, 1] < scores[0, 2]
