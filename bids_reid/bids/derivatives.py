@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -31,12 +31,10 @@ from bids_reid.records import (
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-_T = TypeVar('_T')
 
 FOUND = 'found'
 """Array of a template: whether a detector found the face in the view."""
@@ -301,59 +299,13 @@ def read_template(
     ScanError
         The file is damaged.
     """
-    template = _read(files, extractor, template_of)
-    return template.where_found() if template and found_only else template
-
-
-def read_keypoints(
-    files: ScanFiles, extractor: str, *, found_only: bool = True
-) -> Keypoints | None:
-    """Read no more of a template than its keypoints; ``None`` if the scan has none.
-
-    ``found_only`` as for `read_template`.
-
-    Raises
-    ------
-    ScanError
-        The file is damaged, or not of keypoints.
-    """
-
-    def keypoints(arrays: Mapping[str, NDArray[Any]]) -> Keypoints:
-        whole = Keypoints.of(arrays)
-        return whole.select(arrays[FOUND]) if found_only and FOUND in arrays else whole
-
-    return _read(files, extractor, keypoints)
-
-
-def read_features(
-    files: ScanFiles, extractor: str, *, found_only: bool = True
-) -> NDArray[np.float32] | None:
-    """Read no more of a template than its features (n, d), as a search of very many does.
-
-    ``found_only`` as for `read_template`.
-
-    Raises
-    ------
-    ScanError
-        The file is damaged, or not of vectors.
-    """
-
-    def features(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        whole = arrays['features']
-        return whole[arrays[FOUND]] if found_only and FOUND in arrays else whole
-
-    return _read(files, extractor, features)
-
-
-def _read(
-    files: ScanFiles, extractor: str, take: Callable[[Mapping[str, NDArray[Any]]], _T]
-) -> _T | None:
     path = files.template(bids_label(extractor))
     if not path.exists():
         return None
     try:
         with path.open('rb') as file, np.load(file) as content:
-            return take(content)
+            template = template_of(content)
+            return template.where_found() if found_only else template
     except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
         raise ScanError(
             f'{path} is damaged: delete it and run the participant level again'

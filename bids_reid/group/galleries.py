@@ -27,7 +27,7 @@ SHARD_SCANS = 4000
 
 @dataclass(frozen=True, slots=True)
 class GalleryScan:
-    """A scan as a search needs it: plain text, quickly copied by Nipype.
+    """A scan as a search needs it: plain text, which Nipype need not copy for each node.
 
     ``folder`` and ``stem`` are those of `ScanFiles`, ``status`` that of the scan's record.
     """
@@ -51,6 +51,9 @@ class GalleryScan:
             files.condition,
             line.status,
         )
+
+    def __deepcopy__(self, memo: object) -> GalleryScan:
+        return self
 
     @property
     def key(self) -> str:

@@ -50,6 +50,10 @@ class LinkedScan:
     scan_set: ScanSet
     frame: PlacedFrame | None
 
+    def __deepcopy__(self, memo: object) -> LinkedScan:
+        # as of scans of a gallery
+        return self
+
     @property
     def participant(self) -> str:
         """Label without prefix."""

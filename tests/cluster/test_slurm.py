@@ -20,9 +20,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 Contents = Callable[[Path], dict[str, str]]
 PLUGIN = 'plugin: SLURM\nplugin_args: {sbatch_args: --cpus-per-task=1}\n'
 SHARDS = """\
-from bids_reid.group import search_steps
-assert search_steps.SHARD_SCANS > 2
-search_steps.SHARD_SCANS = 2
+from bids_reid.group import galleries
+assert galleries.SHARD_SCANS > 2
+galleries.SHARD_SCANS = 2
 """
 """Python runs it at its start, here and in the jobs: 24 scans become many shards."""
 

@@ -12,20 +12,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from bids_reid.group.group_steps import Choice
 from nipype import config
-from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    SimpleInterface,
+    TraitedSpec,
+    isdefined,
+    traits,
+)
 from nipype.pipeline import engine as pe
 
 from bids_reid.engine import plugins as plugin
 from bids_reid.engine.execution import _crash_reason, configure, read_plugin, run_graph
-from bids_reid.engine.group_interfaces import WriteGroup
 from bids_reid.engine.plugins import KILLED
 from bids_reid.errors import CannotWriteError, ReidError, ScanError, UsageError
+from bids_reid.group.searching import Plan
+from bids_reid.group.summaries import Rules
 from bids_reid.records import Photo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 
 class _Input(BaseInterfaceInputSpec):
@@ -77,6 +83,8 @@ def wait_for(path: Path) -> None:
 class _PhotoInput(BaseInterfaceInputSpec):
     photos = traits.List()
     files = traits.List()
+    plan = traits.Any()
+    rules = traits.Any()
 
 
 class PhotoNode(SimpleInterface):
@@ -86,8 +94,21 @@ class PhotoNode(SimpleInterface):
     output_spec = _Output
 
     def _run_interface(self, runtime: Any) -> Any:
-        self.inputs.photos[0].path.read_bytes()
+        given = self.inputs
+        if isdefined(given.rules):
+            # a key, a value and both as Python shows them
+            raise KeyError(given.plan.names[0], given.rules.variables['diagnosis']['01'])
+        if isdefined(given.plan):
+            {}[given.plan.names[0]]
+        given.photos[0].path.read_bytes()
         return runtime
+
+
+class ShowNode(PhotoNode):
+    """Fail with an error that shows its inputs."""
+
+    def _run_interface(self, runtime: Any) -> Any:
+        raise ValueError(f'{self.inputs.plan}\n{self.inputs.rules}\ndiagnosis rare disease, F')
 
 
 class StrangeError(Exception):
@@ -109,7 +130,7 @@ def crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     config.update_config(before)
 
 
-def run(workflow: pe.Workflow, crashes: Path, **options: Any) -> dict[str, str]:
+def run(workflow: pe.Workflow, crashes: Path, **options: Any) -> Mapping[str, str]:
     arguments: dict[str, Any] = {
         'base_dir': crashes.parent / 'work',
         'crash_dir': crashes,
@@ -117,7 +138,7 @@ def run(workflow: pe.Workflow, crashes: Path, **options: Any) -> dict[str, str]:
         'memory_gb': None,
         'plugin_file': None,
     }
-    return run_graph(workflow, **arguments | options)
+    return run_graph(workflow, **arguments | options).failures
 
 
 def branches(folder: Path, **kinds: str) -> pe.Workflow:
@@ -357,37 +378,43 @@ def test_crash_files_name_nobody(crashes: Path, by: str) -> None:
     """A stranger's name and path, and values of participants.tsv, must not stay in logs."""
     folder = crashes.parent / 'Jane_Doe_wedding'
     folder.mkdir()
-    broken = Photo('Jane_Doe.jpg', 'JaneDoe', folder / 'Jane_Doe.jpg')
+    broken = Photo('Jane_Doe.jpg', None, folder / 'Jane_Doe.jpg')
     # a folder where a picture is read ends with an error that has the path in it
     broken.path.mkdir()
-    choice = Choice(('01',), ('01',), variables={'diagnosis': {'01': 'rare disease'}})
+    plan = Plan((broken,))
+    rules = Rules(0, {'diagnosis': {'01': 'rare disease'}, 'sex': {'01': 'F', '02': ''}}, 'raw')
+    nodes = {
+        'encode': PhotoNode(photos=[broken], files=[str(broken.path)]),
+        'search': PhotoNode(plan=plan),
+        'summarise': PhotoNode(plan=plan, rules=rules),
+        'show': ShowNode(plan=plan, rules=rules),
+    }
     workflow = pe.Workflow(name='group_wf')
-    workflow.add_nodes(
-        [
-            pe.Node(PhotoNode(photos=[broken], files=[str(broken.path)]), name='encode'),
-            pe.Node(
-                WriteGroup(
-                    output_dir=str(crashes.parent / 'Out'),
-                    dataset='d',
-                    command='c',
-                    choice=choice,
-                    photos=[broken],
-                    extractors=[],
-                ),
-                name='write',
-            ),
-        ]
-    )
+    workflow.add_nodes([pe.Node(one, name=name) for name, one in nodes.items()])
     plugin_file = linear(crashes) if by == 'Linear' else None
     reasons = run(workflow, crashes, plugin_file=plugin_file)
-    assert set(reasons) == {'group_wf.encode', 'group_wf.write'}
-    texts = [path.read_text() for path in crashes.glob('crash-*.txt')]
-    assert len(texts) == 2
+    assert set(reasons) == {f'group_wf.{name}' for name in nodes}
+    texts = {path.read_text() for path in crashes.glob('crash-*.txt')}
+    assert len(texts) == 4
     for text in (*texts, *reasons.values()):
-        assert not any(word in text for word in ('Jane', 'rare disease', 'Photo('))
+        private = ('Jane', 'rare disease', 'Photo(', 'Plan(', 'Rules(', ', F')
+        assert not [word for word in private if word in text]
     # where and why it failed is still told
     assert all('Traceback' in text and 'in _run_interface' in text for text in texts)
     assert 'IsADirectoryError' in reasons['group_wf.encode']
+    assert reasons['group_wf.search'].startswith("KeyError: '[photograph]'")
+    assert reasons['group_wf.summarise'].startswith("KeyError: ('[photograph]', '[value]')")
+
+
+def test_messages_about_scans_keep_their_words(crashes: Path) -> None:
+    """A value of participants.tsv is a secret where it is known, and a path is what helps."""
+    rules = Rules(0, {'age': {'01': '01'}, 'group': {'01': 'sub'}}, 'raw')
+    workflow = pe.Workflow(name='group_wf')
+    folder = crashes.parent / 'marks'
+    summary = pe.Node(PhotoNode(plan=Plan(()), rules=rules), name='summarise')
+    workflow.connect(act('own error', 'fit', folder), 'done', summary, 'files')
+    reasons = run(workflow, crashes, plugin_file=linear(crashes))
+    assert reasons == {'group_wf.fit': 'sub-01_T1w.nii is empty: every voxel is 0'}
 
 
 @pytest.mark.parametrize(

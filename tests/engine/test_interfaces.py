@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from bids_reid.engine import group_interfaces
 from bids_reid.engine.group_interfaces import (
+    ControlPhotographs,
     EncodePhotographs,
     FitGallery,
+    LinkScans,
     SearchShard,
-    WriteGroup,
+    Summarise,
 )
 from bids_reid.engine.participant_interfaces import (
     ExtractFeatures,
@@ -21,11 +24,16 @@ from bids_reid.engine.participant_interfaces import (
     SaveScan,
 )
 from bids_reid.errors import ScanError
-from bids_reid.group import group_steps, search_steps
+from bids_reid.group.galleries import GalleryScan, ScanGallery
+from bids_reid.group.searching import Plan
+from bids_reid.group.summaries import Rules
 from bids_reid.participant import steps
 from bids_reid.records import Photo, Scan
 
-CHOICE = group_steps.Choice(dataset=('01', '02'), participants=('01',))
+PHOTO = Photo('a.jpg', '01', Path('a.jpg'))
+PLAN = Plan((PHOTO, Photo('distractor 1', None, Path('b.jpg'))))
+SCAN = GalleryScan('01', '/out/sub-01/anat', 'sub-01', 'T1w', 'raw', 'ok')
+GALLERY = ScanGallery('raw', 'T1w', (SCAN,))
 
 
 class Call:
@@ -125,7 +133,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_encode_photographs(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = step(monkeypatch, group_steps, 'encode_photographs')
+    call = step(monkeypatch, group_interfaces, 'encode_photographs')
     photos = [Photo('a', '01', there / 'a')]
     node = EncodePhotographs(photos=photos, files=[str(there / 'a')], extractor='orb')
     outputs = node.run().outputs
@@ -146,68 +154,63 @@ def test_encoding_follows_a_changed_photograph(there: Path) -> None:
     assert value() != before
 
 
+def test_a_photograph_that_is_a_link_without_content_is_told_later(there: Path) -> None:
+    """Otherwise one that datalad left ends the run with a traceback that has a name in it."""
+    node = EncodePhotographs(photos=[PHOTO], files=[str(there / 'annexed')], extractor='orb')
+    assert node.inputs.get_hashval(hash_method='content')[1]
+
+
+def encoded(there: Path) -> dict[str, Any]:
+    """Give a node the files of all photographs."""
+    return {'plan': PLAN, 'encoded': [str(there / 'a'), str(there / 'b')], 'extractor': 'orb'}
+
+
+def test_control_photographs(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = step(monkeypatch, group_interfaces, 'control_photographs')
+    outputs = ControlPhotographs(seed=5, **encoded(there)).run().outputs
+    assert call.given == (PLAN, [there / 'a', there / 'b'], 'orb', 5, Path(outputs.result))
+    assert Path(outputs.result).parent == there / 'node'
+
+
 def test_fit_gallery(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = step(monkeypatch, search_steps, 'fit_gallery')
-    sources = [(str(there), 'sub-01', 'T1w', 'ok')]
-    node = FitGallery(
-        sources=sources,
-        cohort=[0, 2],
-        encoded=[str(there / 'a'), str(there / 'b')],
-        extractor='orb',
-    )
-    outputs = node.run().outputs
-    encoded = [there / 'a', there / 'b']
-    assert call.given == (sources, [0, 2], encoded, 'orb', Path(outputs.fitted))
+    call = step(monkeypatch, group_interfaces, 'fit_gallery')
+    outputs = FitGallery(scans=[SCAN], **encoded(there)).run().outputs
+    files = [there / 'a', there / 'b']
+    assert call.given == ([SCAN], PLAN, files, 'orb', Path(outputs.fitted))
     assert Path(outputs.fitted).parent == there / 'node'
 
 
 def test_search_shard(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = step(monkeypatch, search_steps, 'search_shard')
-    sources = [(str(there), 'sub-01', 'T1w', 'ok')]
-    node = SearchShard(
-        sources=sources,
-        probes=[0, 2],
-        distractors=[1],
-        encoded=[str(there / 'a'), str(there / 'b')],
-        extractor='orb',
-        fitted=str(there / 'c'),
+    call = step(monkeypatch, group_interfaces, 'search_shard')
+    node = SearchShard(shard=GALLERY, probes=['a.jpg'], fitted=str(there / 'c'), **encoded(there))
+    target = Path(node.run().outputs.scores)
+    files = [there / 'a', there / 'b']
+    assert call.given == (GALLERY, ['a.jpg'], PLAN, files, 'orb', there / 'c', target)
+    assert target.parent == there / 'node'
+
+
+def test_summarise(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = step(monkeypatch, group_interfaces, 'summarise')
+    rules = Rules(5, {'sex': {'01': 'F'}}, 'defaced')
+    searched = [there / 'c', there / 'd']
+    node = Summarise(
+        galleries=(GALLERY,), searched=list(map(str, searched)), rules=rules, **encoded(there)
     )
+    target = Path(node.run().outputs.result)
+    files = [there / 'a', there / 'b']
+    assert call.given == ((GALLERY,), PLAN, files, 'orb', searched, rules, target)
+    assert target.parent == there / 'node'
+
+
+def test_link_scans(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = step(monkeypatch, group_interfaces, 'link_scans')
+    node = LinkScans(scans=[SCAN], way='surface', audited='defaced', seed=5)
     outputs = node.run().outputs
-    encoded = [there / 'a', there / 'b']
-    assert call.given == (sources, [0, 2], [1], encoded, 'orb', there / 'c', Path(outputs.scores))
-    assert Path(outputs.scores).parent == there / 'node'
+    assert call.given == ([SCAN], 'surface', 'defaced', 5, Path(outputs.result))
+    assert Path(outputs.result).parent == there / 'node'
 
 
-@pytest.mark.parametrize('photos', [None, [Photo('a', '01', Path('a'))]])
-def test_write_group(
-    there: Path, monkeypatch: pytest.MonkeyPatch, photos: list[Photo] | None
-) -> None:
-    call = step(monkeypatch, group_steps, 'write_group', there / 'group.html')
-    node = WriteGroup(
-        output_dir='/out',
-        dataset='d',
-        command='c',
-        photos=photos,
-        extractors=['orb', 'sift'],
-        choice=CHOICE,
-    )
-    if photos is not None:
-        node.inputs.encoded = [str(there / name) for name in 'abcd']
-        node.inputs.searched = [str(there / name) for name in 'ef']
-    node.run()
-    assert call.given == (Path('/out'),)
-    encoded = {'orb': [there / 'a', there / 'b'], 'sift': [there / 'c', there / 'd']}
-    assert call.named == {
-        'dataset': 'd',
-        'command': 'c',
-        'photos': photos,
-        'encoded': encoded if photos else {},
-        'searched': [there / 'e', there / 'f'] if photos else [],
-        'choice': CHOICE,
-    }
-
-
-@pytest.mark.parametrize('interface', [SaveScan, SearchShard, WriteGroup])
-def test_what_writes_results_always_runs(interface: type) -> None:
-    """Otherwise results that somebody removed are not written again while the cache is there."""
+@pytest.mark.parametrize('interface', [SaveScan, FitGallery, SearchShard, LinkScans])
+def test_what_reads_or_writes_results_elsewhere_always_runs(interface: type) -> None:
+    """Otherwise templates or results that somebody changed are answered from the cache."""
     assert interface._always_run is True

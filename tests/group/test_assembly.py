@@ -56,7 +56,7 @@ def parts_of(
     try:
         return search(settings, selection, extractors)
     finally:
-        assert not [path for path in folder.rglob('*.npz')], 'faces stay in the work folder'
+        assert not list(folder.rglob('*.npz')), 'faces stay in the work folder'
 
 
 def result_of(
@@ -138,7 +138,7 @@ def test_everybody_is_in_the_ranks(whole: Whole) -> None:
     mated = {photo.name for photo in result.photos or () if photo.mated}
     unreadable = {photo.name for photo in result.photos or () if photo.status == 'unreadable'}
     assert (len(mated), unreadable) == (18, {'09.png'})
-    attacks = {key: scores for key, scores in result.searches}
+    attacks = dict(result.searches)
     assert len(attacks) == 2 * (4 + 3)
     for scores in attacks.values():
         assert {score.photo for score in scores} == mated - unreadable

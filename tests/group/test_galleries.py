@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from bids_reid.errors import NoInputError, ScanError
@@ -11,9 +9,6 @@ from bids_reid.group import galleries
 from bids_reid.group.galleries import StoredTemplates
 from bids_reid.participant.library import read_scans
 from tests.support.study import FAILED, PEOPLE, UNSEEN, WITHOUT_VIEWS, Study
-
-if TYPE_CHECKING:
-    pass
 
 
 def test_scans_of_one_condition_and_modality_are_searched_together(
