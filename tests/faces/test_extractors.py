@@ -25,6 +25,7 @@ from bids_reid.faces.extractors import (
 from bids_reid.faces.photographs import loose_crop
 from bids_reid.faces.weights import manifest
 from bids_reid.participant import steps
+from bids_reid.records import FaceBoxes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -140,8 +141,8 @@ def test_a_new_extractor_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert 'toy' not in names
     assert reasons['toy'] == 'it is a toy'
     np.save(tmp_path / 'r.npy', np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((1, 9, 9)))
-    faces = {'boxes': [[1, 1, 4, 4], None, [0, 0, 8, 8]], 'found': [True, False, True]}
-    (tmp_path / 'f.json').write_text(json.dumps(faces))
+    faces = FaceBoxes(((1, 1, 4, 4), None, (0, 0, 8, 8)), (True, False, True))
+    (tmp_path / 'f.json').write_text(json.dumps(faces.to_json()))
     steps.features(tmp_path / 'r.npy', tmp_path / 'f.json', 'toy', tmp_path / 't.npz')
     with np.load(tmp_path / 't.npz') as template:
         assert template['features'].tolist() == [[0], [2]]

@@ -99,7 +99,7 @@ def test_a_head_that_is_not_ours_has_its_skin_and_its_frame(template: Head) -> N
 
 def test_a_face_that_is_not_ours_is_seen(template: Head) -> None:
     """It would be released as a head without a face."""
-    assert template.found.face.present == 'yes'
+    assert template.found.face.agrees
     assert sees_a_face(template)
     # nothing was cut
     cut = brain_cut(template.volume, template.skin, template.found.frame, template.view)
@@ -115,7 +115,7 @@ def test_a_real_mask_removes_a_face_though_a_detector_still_sees_one(
     assert mask.data.shape == template.volume.data.shape
     defaced = head_of(replace(template.volume, data=template.volume.data * mask.data))
     check_skin(defaced.skin)
-    assert defaced.found.face.present == 'no'
+    assert defaced.found.face.departs
     assert sees_a_face(defaced)
 
 

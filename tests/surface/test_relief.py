@@ -73,10 +73,9 @@ def test_a_deep_cut_shows_brain() -> None:
 def test_a_refaced_head_keeps_the_shape_of_its_skull() -> None:
     """Whoever looks at faces only is told that re-facing hides everybody."""
     people = draw_people(3, seed=8)
-    first = [measured(scan_defaced('intact', one, seed=[1], spacing=SPACING))[2] for one in people]
-    faced = [
-        measured(scan_defaced('refaced-average', one, seed=[2], spacing=SPACING))[2]
-        for one in people
-    ]
+    first, faced = (
+        [measured(scan_defaced(name, one, seed=[seed], spacing=SPACING))[2] for one in people]
+        for seed, name in enumerate(('intact', 'refaced-average'), start=1)
+    )
     head = signature_scores(np.array(faced), np.array(first), 'head')
     assert head.argmax(axis=1).tolist() == [0, 1, 2]
