@@ -368,9 +368,11 @@ def test_a_killed_run_is_taken_up_and_gives_the_same_bytes(
 ) -> None:
     """Schedulers kill: what was computed must not be computed again, and no number may change."""
     out = tmp_path / 'derivatives'
-    command = [sys.executable, '-m', 'bids_reid', str(audit.bids), str(out), 'participant']
-    command += ['--nprocs', '1']
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
+    command = [Path(sys.executable).with_name('bids-reid'), audit.bids, out, 'participant']
+    options = ['--nprocs', '1']
+    running = subprocess.Popen(
+        [*command, *options], stdout=subprocess.DEVNULL, start_new_session=True
+    )
     deadline = time.monotonic() + 300
     while not finished(out) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -378,7 +380,7 @@ def test_a_killed_run_is_taken_up_and_gives_the_same_bytes(
     running.wait()
     n_finished = finished(out)
     assert 0 < n_finished < N_PEOPLE
-    done = call('bids-reid', *command[3:], 'group', '--photos', audit.photos)
+    done = call('bids-reid', *command[1:], 'group', *options, '--photos', audit.photos)
     n_scans = N_PEOPLE + 2
     expected = f'{n_scans} scans of {n_scans} participants, {n_scans - n_finished} to do'
     assert expected in done.stdout
