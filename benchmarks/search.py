@@ -165,11 +165,12 @@ def main(given: argparse.Namespace) -> None:
             'float64': lambda: bare_product(probes, store, 'float64'),
             'search': lambda: group_search(probes, store, folder),
         }
-        for _ in range(given.rounds):
-            for what, call in work.items():
-                results, times = timed(call)
-                rounds.setdefault(what, []).append(times)
-                peaks.setdefault(what, peak_mb())
+        with store.file:
+            for _ in range(given.rounds):
+                for what, call in work.items():
+                    results, times = timed(call)
+                    rounds.setdefault(what, []).append(times)
+                    peaks.setdefault(what, peak_mb())
 
     total, fastest = gflop(given.photos, store), None
     print('what', 'wall_s', 'cpu_s', 'gflop_s', 'ratio', 'peak_mb', sep='\t')

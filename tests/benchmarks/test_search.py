@@ -19,9 +19,10 @@ def test_the_search_that_is_timed_is_that_of_the_group_level(
     n_scans, n_photos = 60, 12
     probes = search.make_store(tmp_path / 'store', n_scans, n_photos)
     store = search.Store(tmp_path / 'store')
-    results = search.group_search(probes, store, tmp_path)[:n_photos]
+    with store.file:
+        results = search.group_search(probes, store, tmp_path)[:n_photos]
+        renders = store.read(0, n_scans).reshape(n_scans, 1, search.VIEWS, search.D)
     assert len(list(tmp_path.glob('[0-9].npz'))) == 3
-    renders = store.read(0, n_scans).reshape(n_scans, 1, search.VIEWS, search.D)
     distances = np.linalg.norm(renders - probes[:, None], axis=3).min(axis=2)
     own = [photo * n_scans // n_photos for photo in range(n_photos)]
     for photo, result in enumerate(results):
