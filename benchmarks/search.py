@@ -94,6 +94,7 @@ def group_search(probes: np.ndarray, store: Store, folder: Path) -> list[Score]:
     import numpy as np
 
     from bids_reid.group import searching
+    from bids_reid.group.encoding import read_encoded
     from bids_reid.group.galleries import GalleryScan, ScanGallery
     from bids_reid.records import Photo
     from bids_reid.risk.identification import mated_ranks
@@ -118,7 +119,7 @@ def group_search(probes: np.ndarray, store: Store, folder: Path) -> list[Score]:
     gallery = ScanGallery('raw', 'T1w', tuple(scans))
     shown = [people[number * len(people) // len(names)] for number in range(len(names))]
     photos = map(Photo, names, shown, map(Path, names))
-    plan = searching.Plan(tuple(photos), frozenset(people))
+    plan = searching.Plan(tuple(photos))
     shards = []
     with patch.object(searching, 'StoredTemplates', Templates):
         for shard in gallery.shards():
@@ -126,8 +127,10 @@ def group_search(probes: np.ndarray, store: Store, folder: Path) -> list[Score]:
             searching.search_shard(
                 shard, list(plan.mated(gallery)), plan, [encoded], EXTRACTOR, fitted, shards[-1]
             )
-    merged = dict(searching.merge_shards(gallery, plan, [encoded], EXTRACTOR, shards))
-    return mated_ranks(merged['best']) + mated_ranks(merged['best'], 'participant')
+    photographs = read_encoded([encoded], names, EXTRACTOR)
+    (merged,) = searching.merge_shards([gallery], plan, photographs, shards)
+    searches = merged.searches('best')
+    return mated_ranks(searches) + mated_ranks(searches, 'participant')
 
 
 def gflop(n_photos: int, store: Store) -> float:
@@ -162,11 +165,12 @@ def main(given: argparse.Namespace) -> None:
             'float64': lambda: bare_product(probes, store, 'float64'),
             'search': lambda: group_search(probes, store, folder),
         }
-        for _ in range(given.rounds):
-            for what, call in work.items():
-                results, times = timed(call)
-                rounds.setdefault(what, []).append(times)
-                peaks.setdefault(what, peak_mb())
+        with store.file:
+            for _ in range(given.rounds):
+                for what, call in work.items():
+                    results, times = timed(call)
+                    rounds.setdefault(what, []).append(times)
+                    peaks.setdefault(what, peak_mb())
 
     total, fastest = gflop(given.photos, store), None
     print('what', 'wall_s', 'cpu_s', 'gflop_s', 'ratio', 'peak_mb', sep='\t')
