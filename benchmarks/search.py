@@ -3,11 +3,13 @@
 Makes a store of templates on disk (100,000 scans x 81 views x 128 numbers: 4.1 GB in a temporary
 folder; TMPDIR says where), then takes in turn, several rounds in one process,
 
-- the bare product: every photograph times every view in float32, read in blocks, nothing kept;
+- the bare product: every photograph times every view, read in blocks, nothing kept; in float32, as
+  features are stored, and in float64, as they are compared;
 - the search as the group level does it under ``best``: shards, their files, merge, ranks. Only
   the templates come from the store, since opening a file for each is the disk's time.
 
-Prints one TSV row for each, of the median round, with the peak memory of the process after it.
+Prints one TSV row for each, of the median round: time, processor time, how much of the float32
+product's speed it reaches by processor time, and the peak memory of the process after it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from unittest.mock import patch
 
 if TYPE_CHECKING:
@@ -76,14 +78,14 @@ def make_store(path: Path, n_scans: int, n_photos: int) -> np.ndarray:
     return (shown @ directions + noise * np.float32(0.03)).astype(np.float32)
 
 
-def bare_product(probes: np.ndarray, store: Store) -> None:
+def bare_product(probes: np.ndarray, store: Store, dtype: str) -> None:
     """Multiply every photograph with every view."""
     import numpy as np
 
-    columns = np.ascontiguousarray(probes.T)
-    product = np.empty((BLOCK_SCANS * VIEWS, len(probes)), np.float32)
+    columns = np.ascontiguousarray(probes.T, dtype)
+    product = np.empty((BLOCK_SCANS * VIEWS, len(probes)), dtype)
     for first in range(0, store.n_scans, BLOCK_SCANS):
-        views = store.read(first, BLOCK_SCANS)
+        views = store.read(first, BLOCK_SCANS).astype(dtype, copy=False)
         np.matmul(views, columns, out=product[: len(views)])
 
 
@@ -149,25 +151,29 @@ def main(given: argparse.Namespace) -> None:
     """Make the store and time both."""
     for variable in ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'):
         os.environ[variable] = str(given.threads)
-    rounds: dict[str, list[tuple[float, float]]] = {'product': [], 'search': []}
+    rounds: dict[str, list[tuple[float, float]]] = {}
     peaks: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         probes = make_store(folder / 'store', given.scans, given.photos)
         store = Store(folder / 'store')
+        work: dict[str, Callable[[], Any]] = {
+            'float32': lambda: bare_product(probes, store, 'float32'),
+            'float64': lambda: bare_product(probes, store, 'float64'),
+            'search': lambda: group_search(probes, store, folder),
+        }
         for _ in range(given.rounds):
-            rounds['product'].append(timed(lambda: bare_product(probes, store))[1])
-            peaks.setdefault('product', peak_mb())
-            results, times = timed(lambda: group_search(probes, store, folder))
-            rounds['search'].append(times)
-            peaks.setdefault('search', peak_mb())
+            for what, call in work.items():
+                results, times = timed(call)
+                rounds.setdefault(what, []).append(times)
+                peaks.setdefault(what, peak_mb())
 
-    total = gflop(given.photos, store)
-    reached = {what: total / median(wall for wall, _ in times) for what, times in rounds.items()}
+    total, fastest = gflop(given.photos, store), None
     print('what', 'wall_s', 'cpu_s', 'gflop_s', 'ratio', 'peak_mb', sep='\t')
     for what, each in rounds.items():
         wall, processor = (median(values) for values in zip(*each, strict=True))
-        cells = (wall, processor, reached[what], reached[what] / reached['product'])
+        fastest = fastest or processor
+        cells = (wall, processor, total / processor, fastest / processor)
         print(what, *(f'{cell:.2f}' for cell in cells), f'{peaks[what]:.0f}', sep='\t')
     first = sum(score.rank == 1 for score in results[: given.photos])
     print(

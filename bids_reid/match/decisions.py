@@ -353,9 +353,10 @@ def score(
         for name, decision in decisions.items()
         if len(probes)
     }
-    shape = (len(probes), len(people))
+    # in memory the scores of a scan lie side by side, as they come
+    shape = (len(people), len(probes))
     results = {
-        name: Scores(np.full(shape, np.nan, np.float32), np.zeros(len(people), np.bool_))
+        name: Scores(np.full(shape, np.nan, np.float32).T, np.zeros(len(people), np.bool_))
         for name in decisions
     }
     for scan, (person, sides) in enumerate(zip(people, templates, strict=True)):
