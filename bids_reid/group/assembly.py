@@ -189,7 +189,6 @@ def _photo_lines(
         yield PhotoLine(
             name=photo.name,
             participant=photo.participant,
-            in_dataset=bool(photo.participant),
             searched=photo.participant in processed,
             status=status,
             reason=reason,

@@ -31,7 +31,6 @@ class PhotoLine:
 
     name: str
     participant: str | None
-    in_dataset: bool
     searched: bool
     status: str
     reason: str = ''
@@ -49,7 +48,7 @@ class PhotoLine:
     @property
     def labelled(self) -> bool:
         """Whether it shows somebody of the dataset; any other photograph is a distractor."""
-        return self.participant is not None and self.in_dataset
+        return bool(self.participant)
 
 
 @dataclass(frozen=True, slots=True)

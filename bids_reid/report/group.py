@@ -14,7 +14,7 @@ from markupsafe import Markup
 from bids_reid.bids.files import write_text
 from bids_reid.group.result import Curve, GroupResult, PhotoLine
 from bids_reid.participant.content import ScanLine
-from bids_reid.records import RAW, AttackKey
+from bids_reid.records import RAW, STRANGER, AttackKey
 from bids_reid.report.figures import attack_styles, cmc_figure, det_figure
 from bids_reid.report.findings import (
     attack_name,
@@ -129,7 +129,7 @@ def _photographs(photos: Sequence[PhotoLine]) -> dict[str, Any]:
     return {
         'photo_counts': _photo_counts(photos),
         'excluded_photos': [photo for photo in photos if photo.status != 'ok'],
-        'strangers': [photo for photo in photos if _is_stranger(photo)],
+        'strangers': [photo for photo in photos if photo.participant == STRANGER],
         'unprocessed_photos': _unprocessed_photos(photos),
     }
 
@@ -237,17 +237,12 @@ def _photo_counts(photos: Sequence[PhotoLine]) -> PhotoCounts:
         n_mated=len(mated),
         n_photographed=len({photo.participant for photo in mated if photo.status != 'unreadable'}),
         n_unlabelled=sum(photo.participant is None for photo in photos),
-        n_strangers=sum(_is_stranger(photo) for photo in photos),
+        n_strangers=sum(photo.participant == STRANGER for photo in photos),
         n_unprocessed=sum(photo.unprocessed for photo in photos),
         mated_statuses=Counter(photo.status for photo in mated),
         distractor_statuses=Counter(photo.status for photo in photos if not photo.labelled),
         unprocessed_statuses=Counter(photo.status for photo in photos if photo.unprocessed),
     )
-
-
-def _is_stranger(photo: PhotoLine) -> bool:
-    """Whether a photograph is labelled with somebody who is not in the dataset."""
-    return photo.participant is not None and not photo.in_dataset
 
 
 def _unprocessed_photos(photos: Sequence[PhotoLine]) -> list[tuple[str, list[str]]]:

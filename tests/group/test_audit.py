@@ -43,7 +43,7 @@ def scan(
 
 
 def photographs(people: list[str]) -> list[PhotoLine]:
-    return [PhotoLine(f'{label}.jpg', label, True, True, 'ok') for label in people]
+    return [PhotoLine(f'{label}.jpg', label, True, 'ok') for label in people]
 
 
 def judged(

@@ -162,6 +162,19 @@ def test_one_person_is_told_from_nobody(study: Study, tmp_path: Path) -> None:
     assert results['best'].scan_participants == ('00',)
 
 
+def test_a_gallery_of_failures_enrols_nobody(study: Study, tmp_path: Path) -> None:
+    """Otherwise a condition that the program failed on ends the run of all others."""
+    whole = study.gallery()
+    failures = tuple(one for one in whole.scans if one.participant in (FAILED, WITHOUT_VIEWS))
+    for extractor in EXTRACTORS:
+        gallery = replace(whole, scans=failures)
+        results = searched(gallery, study.photos, extractor, tmp_path / extractor)
+        assert {'best', 'pooled'} <= set(results)
+        for searches in results.values():
+            assert not searches.enrolled.any()
+            assert {one.status for one in mated_ranks(searches)} == {'no_template'}
+
+
 def test_no_photograph_of_those_searched_is_left(study: Study, tmp_path: Path) -> None:
     """Otherwise a choice of participants nobody photographed ends in a traceback."""
     for extractor in EXTRACTORS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,7 +34,7 @@ def defaced(own_study: Study) -> Study:
 
 
 @pytest.fixture
-def found(defaced: Study, tmp_path: Path) -> dict[tuple[str, str], Files]:
+def searched(defaced: Study, tmp_path: Path) -> dict[tuple[str, str], Files]:
     """Searches of the T1w scans in both conditions."""
     plan = Plan(defaced.photos)
     return {
@@ -43,15 +44,15 @@ def found(defaced: Study, tmp_path: Path) -> dict[tuple[str, str], Files]:
 
 
 def summary_of_both(
-    study: Study, found: dict[tuple[str, str], Files], audited: str, target: Path
+    study: Study, searched: dict[tuple[str, str], Files], audited: str, target: Path
 ) -> dict[str, GallerySummary]:
     summarise(
-        [study.gallery(*group) for group in found],
+        [study.gallery(*group) for group in searched],
         Plan(study.photos),
-        found[RAW].encoded,
+        searched[RAW].encoded,
         'pixels',
         # in another order than the galleries
-        [file for group in (RAW, DEFACED) for file in found[group].shards],
+        [file for group in (RAW, DEFACED) for file in searched[group].shards],
         Rules(0, {}, audited),
         target,
     )
@@ -59,10 +60,10 @@ def summary_of_both(
 
 
 def test_conditions_are_compared_on_the_same_people(
-    defaced: Study, found: dict[tuple[str, str], Files], tmp_path: Path
+    defaced: Study, searched: dict[tuple[str, str], Files], tmp_path: Path
 ) -> None:
     """Otherwise de-facing looks good, or bad, only because fewer people were de-faced."""
-    both = summary_of_both(defaced, found, 'defaced', tmp_path / 'x')
+    both = summary_of_both(defaced, searched, 'defaced', tmp_path / 'x')
     assert list(both) == ['defaced', 'raw']
     for one in both.values():
         decisions = [attack.attack.decision for attack in one.attacks]
@@ -79,7 +80,7 @@ def test_conditions_are_compared_on_the_same_people(
     assert (row.n_after, row.still_identified) == (0, ())
     assert row.n_before > 1
     # a dataset that is de-faced itself, the originals beside it
-    both = summary_of_both(defaced, found, 'raw', tmp_path / 'x')
+    both = summary_of_both(defaced, searched, 'raw', tmp_path / 'x')
     assert all(not attack.reductions for attack in both['raw'].attacks)
     (turned,) = both['defaced'].attacks[3].reductions
     assert (turned.baseline, turned.condition) == ('defaced', 'raw')
@@ -89,7 +90,7 @@ def test_conditions_are_compared_on_the_same_people(
 
 def test_scores_of_one_decision_are_in_memory_at_a_time(
     defaced: Study,
-    found: dict[tuple[str, str], Files],
+    searched: dict[tuple[str, str], Files],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -104,7 +105,7 @@ def test_scores_of_one_decision_are_in_memory_at_a_time(
     monkeypatch.setattr(
         summaries, 'summary_of', lambda *given: noted.append('counted') or count(*given)
     )
-    summary_of_both(defaced, found, 'defaced', tmp_path / 'x')
+    summary_of_both(defaced, searched, 'defaced', tmp_path / 'x')
     assert noted == [
         step
         for decision in ('best', 'pooled', 'svm', 'adapted')
@@ -113,11 +114,11 @@ def test_scores_of_one_decision_are_in_memory_at_a_time(
 
 
 def test_scores_that_are_missing_stop_the_summary(
-    defaced: Study, found: dict[tuple[str, str], Files], tmp_path: Path
+    defaced: Study, searched: dict[tuple[str, str], Files], tmp_path: Path
 ) -> None:
     """Otherwise a condition without scores looks like one in which nobody is recognised."""
     for without in (RAW, DEFACED):
-        some = {**found, without: Files(found[without].encoded, found[without].fitted, [])}
+        some = {**searched, without: replace(searched[without], shards=[])}
         with pytest.raises(MergeError, match='no result for scan'):
             summary_of_both(defaced, some, 'defaced', tmp_path / 'x')
     assert not (tmp_path / 'x').exists()

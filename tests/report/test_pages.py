@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import fields, replace
 from html.parser import HTMLParser
-from json import dumps
 
 import pytest
 
@@ -21,11 +20,10 @@ from bids_reid.participant.content import (
     TemplateLine,
     ViewLine,
 )
-from bids_reid.records import AttackKey, Score
+from bids_reid.records import STRANGER, AttackKey, Score
 from bids_reid.report.findings import group_findings
 from bids_reid.report.group import group_page
 from bids_reid.report.participant import participant_page
-from bids_reid.report.summary import group_summary
 from bids_reid.risk.identification import IdentificationRow, cmc, identification_rows
 from bids_reid.views.cameras import standard_views
 
@@ -109,7 +107,7 @@ def make_report(results, n_gallery, attack=ATTACK, **changes):
         'dataset': 'demo',
         'scans': SCANS,
         'provenance': PROVENANCE,
-        'photos': (PhotoLine('sub-01_photo.jpg', '01', True, True, 'ok'),),
+        'photos': (PhotoLine('sub-01_photo.jpg', '01', True, 'ok'),),
         'rows': tuple(rows),
         'curves': (Curve(attack, tuple(cmc(results, n_gallery).tolist())),),
     }
@@ -212,7 +210,7 @@ def test_page_without_photographs_says_so():
     assert 'Of the scans as given, 1 shows a face or a part of one and 0 show none' in page
     assert '1 cannot be assessed (2 scans in all)' in page
     assert '1 of 2 scans gave a template' in page
-    nobody = replace(report, photos=(PhotoLine('a.jpg', '77', False, False, 'ok'),))
+    nobody = replace(report, photos=(PhotoLine('a.jpg', STRANGER, False, 'ok'),))
     assert 'No photograph shows a participant' in text_of(group_page(nobody))
 
 
@@ -226,9 +224,9 @@ def test_every_word_of_the_user_is_escaped():
         dataset=NASTY,
         scans=(ScanLine(NASTY, NASTY, NASTY, NASTY, NASTY, 'failed', NASTY, None, NASTY),),
         photos=(
-            PhotoLine(NASTY, NASTY, False, False, 'unreadable', NASTY),
-            PhotoLine(NASTY, '01', True, True, 'no_face', NASTY),
-            PhotoLine(NASTY, NASTY, True, False, 'ok'),
+            PhotoLine(NASTY, STRANGER, False, 'unreadable', NASTY),
+            PhotoLine(NASTY, '01', True, 'no_face', NASTY),
+            PhotoLine(NASTY, NASTY, False, 'ok'),
         ),
         unprocessed=(NASTY,),
         provenance=Provenance(
@@ -291,21 +289,18 @@ def test_many_excluded_scans_start_closed():
 def test_photographs_are_counted_by_what_they_were_used_for():
     """Otherwise a typing error in a label silently turns a participant into a distractor."""
     photos = (
-        PhotoLine('a.jpg', '01', True, True, 'ok'),
-        PhotoLine('b.jpg', '01', True, True, 'no_face', 'nothing found'),
-        PhotoLine('distractor 1', 'JaneDoe', False, False, 'ok'),
-        PhotoLine('distractor 2', None, False, False, 'ok'),
-        PhotoLine('distractor 3', None, False, False, 'unreadable', 'not an image'),
+        PhotoLine('a.jpg', '01', True, 'ok'),
+        PhotoLine('b.jpg', '01', True, 'no_face', 'nothing found'),
+        PhotoLine('distractor 1', STRANGER, False, 'ok'),
+        PhotoLine('distractor 2', None, False, 'ok'),
+        PhotoLine('distractor 3', None, False, 'unreadable', 'not an image'),
     )
     report = make_report(make_results(1, 2), 2, photos=photos)
-    html = group_page(report)
-    page = text_of(html)
+    page = text_of(group_page(report))
     assert 'Of participants 2 1 1 0 1 participant searched for' in page
     assert 'Distractors 3 2 0 1' in page
     assert '2 without a label, 1 with a label that is not in the dataset' in page
     assert 'Photographs whose label is not in the dataset (1) distractor 1.' in page
-    # a label that is not in the dataset may be a stranger's name
-    assert 'JaneDoe' not in html + dumps(group_summary(report))
     assert 'distractor 2' not in page
     assert 'no processed scan' not in page
 
@@ -313,10 +308,10 @@ def test_photographs_are_counted_by_what_they_were_used_for():
 def test_photographs_of_the_unprocessed_are_no_distractors():
     """Otherwise a participant level that was never run looks like a participant not recognised."""
     photos = (
-        PhotoLine('a.jpg', '01', True, True, 'ok'),
-        PhotoLine('f.jpg', '05', True, False, 'ok'),
-        PhotoLine('g.jpg', '05', True, False, 'no_face', 'nothing found'),
-        PhotoLine('h.jpg', '04', True, False, 'ok'),
+        PhotoLine('a.jpg', '01', True, 'ok'),
+        PhotoLine('f.jpg', '05', False, 'ok'),
+        PhotoLine('g.jpg', '05', False, 'no_face', 'nothing found'),
+        PhotoLine('h.jpg', '04', False, 'ok'),
     )
     html = group_page(make_report(make_results(1, 2), 2, photos=photos))
     Outline(html)
@@ -332,7 +327,7 @@ def test_photographs_of_the_unprocessed_are_no_distractors():
     assert 'Check the labels' not in page
 
 
-@pytest.mark.parametrize('photos', [None, (), (PhotoLine('a.jpg', '01', True, True, 'ok'),)])
+@pytest.mark.parametrize('photos', [None, (), (PhotoLine('a.jpg', '01', True, 'ok'),)])
 @pytest.mark.parametrize('measured', [True, False])
 def test_participants_without_results_are_told_at_once(photos, measured):
     """Otherwise a rate of half the dataset is taken for that of the dataset."""
