@@ -307,9 +307,9 @@ def _index(
             raise
         # pybids trusts what it reads
         source = bids_dir if database_dir is None else f'{bids_dir} or its index {database_dir}'
-        said = (str(error).splitlines() or [''])[0]
+        message = (str(error).splitlines() or [''])[0]
         raise NotBidsError(
-            f'pybids cannot read {source}: {type(error).__name__}: {said}'
+            f'pybids cannot read {source}: {type(error).__name__}: {message}'
         ) from error
     # pybids takes the dataset from the index, whatever it is called with
     if Path(layout.root) != bids_dir:

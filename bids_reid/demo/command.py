@@ -75,10 +75,10 @@ def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> None
     from bids_reid.messages import logger
 
     note = folder / 'demo.json'
-    found = read_json(note)
-    if found.get('Drawn', drawn) != drawn or (not found and _holds_something(folder)):
+    noted = read_json(note)
+    if noted.get('Drawn', drawn) != drawn or (not noted and _holds_something(folder)):
         raise CannotWriteError(f'{folder} holds something else already: choose another folder')
-    if found.get('Complete'):
+    if noted.get('Complete'):
         return
     logger.info(f'making {drawn["people"]} synthetic people: nobody of them exists')
     write_json(note, {'Drawn': drawn, 'Complete': False})

@@ -19,6 +19,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -106,13 +107,15 @@ class Decision(Protocol):
         ...
 
 
-class Best:
-    """Score each scan by its render most like the probe."""
+class Plain:
+    """A decision that learns nothing: the method of `Comparison` that bears its name."""
 
-    name = 'best'
     applies_to: tuple[Kind, ...] = ('vector', 'keypoints')
     needs_all_views = False
     photo_pooling: Pooling = 'max'
+
+    def __init__(self, name: Literal['best', 'pooled']) -> None:
+        self.name: str = name
 
     def learn(self, training: Training) -> Arrays:  # noqa: ARG002
         """Learn nothing."""
@@ -120,24 +123,8 @@ class Best:
 
     def scorer(self, learned: Arrays, probes: Probes) -> Scorer:  # noqa: ARG002
         """Return the function that scores a scan."""
-        return lambda comparison, _: comparison.best()
-
-
-class Pooled:
-    """Score each scan by its renders taken together."""
-
-    name = 'pooled'
-    applies_to: tuple[Kind, ...] = ('vector', 'keypoints')
-    needs_all_views = False
-    photo_pooling: Pooling = 'max'
-
-    def learn(self, training: Training) -> Arrays:  # noqa: ARG002
-        """Learn nothing."""
-        return {}
-
-    def scorer(self, learned: Arrays, probes: Probes) -> Scorer:  # noqa: ARG002
-        """Return the function that scores a scan."""
-        return lambda comparison, _: comparison.pooled()
+        scores = methodcaller(self.name)
+        return lambda comparison, _: scores(comparison)
 
 
 class Svm:
@@ -288,7 +275,13 @@ def _cosines(rows: NDArray[np.float64], row: NDArray[np.float64]) -> NDArray[np.
 
 
 DECISIONS: dict[str, Decision] = {
-    decision.name: decision for decision in (Best(), Pooled(), Svm(), Adapted())
+    decision.name: decision
+    for decision in (
+        Plain('best'),
+        Plain('pooled'),
+        Svm(),
+        Adapted(),
+    )
 }
 """All decisions, the plain ones first: the order of the tables."""
 

@@ -167,11 +167,11 @@ def growth_figure(name: str, rows: Sequence[GrowthRow]) -> str:
         _dress_rates(axes, 'participants found at rank 1')
         figure.legend(loc='outside lower center', frameon=False, ncols=3)
         drawing = _svg(figure)
-    said = ' '.join(
+    text = ' '.join(
         f'{words.percent(row.rate)} among {row.n_gallery:,}{"" if row.measured == "yes" else "?"}.'
         for row in rows
     )
-    return _inline(drawing, f'Identification rate and size of the gallery: {name}', said)
+    return _inline(drawing, f'Identification rate and size of the gallery: {name}', text)
 
 
 def det_figure(name: str, curves: Mapping[str, Sequence[DetRow]]) -> str:
@@ -227,11 +227,11 @@ def det_figure(name: str, curves: Mapping[str, Sequence[DetRow]]) -> str:
         axes.grid(color='black', alpha=0.15, linewidth=0.8)
         figure.legend(loc='outside lower center', frameon=False, ncols=1)
         drawing = _svg(figure)
-    said = ' '.join(
+    text = ' '.join(
         f'{label}: equal error rate {words.percent(_equal_error(rows))}.'
         for label, rows in curves.items()
     )
-    return _inline(drawing, f'Detection error trade-off: {name}', said)
+    return _inline(drawing, f'Detection error trade-off: {name}', text)
 
 
 def _equal_error(rows: Sequence[DetRow]) -> float:

@@ -136,22 +136,24 @@ def _photographs(photos: Sequence[PhotoLine]) -> dict[str, Any]:
 
 def _statistics(content: GroupResult) -> dict[str, Any]:
     """Return what stands beside the rates; details are shown of the strongest attacks only."""
-    found = content.statistics
-    strongest = {attack_of(row) for row in found.strongest}
+    statistics = content.statistics
+    strongest = {attack_of(row) for row in statistics.strongest}
 
     def of_strongest(rows: Iterable[Any]) -> list[Any]:
         return [row for row in rows if attack_of(row) in strongest]
 
     return {
         'growths': growths(content),
-        'controls': sort_controls(found.controls),
-        'breakdown': of_strongest(found.breakdown),
-        'verification': of_strongest(found.verification),
-        'det': _det(of_strongest(found.det)),
-        'openset': of_strongest(found.openset),
-        'comparisons': differences([row for row in found.comparisons if row.p_holm < NOTABLE]),
-        'exposed': exposed(found.participants),
-        'exposed_columns': exposed_columns(found.participants),
+        'controls': sort_controls(statistics.controls),
+        'breakdown': of_strongest(statistics.breakdown),
+        'verification': of_strongest(statistics.verification),
+        'det': _det(of_strongest(statistics.det)),
+        'openset': of_strongest(statistics.openset),
+        'comparisons': differences(
+            [row for row in statistics.comparisons if row.p_holm < NOTABLE]
+        ),
+        'exposed': exposed(statistics.participants),
+        'exposed_columns': exposed_columns(statistics.participants),
     }
 
 

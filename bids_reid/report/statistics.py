@@ -70,18 +70,18 @@ def presence_sentence(scans: Sequence[ScanLine], condition: str) -> str | None:
 
     Brain that was cut is a finding too, but no face, so it is named apart.
     """
-    found = [scan for scan in scans if scan.condition == condition]
-    if not found:
+    concerned = [scan for scan in scans if scan.condition == condition]
+    if not concerned:
         return None
-    counts = Counter(_shows(scan) for scan in found)
-    n_cut = sum(scan.brain_loss == 'yes' for scan in found)
+    counts = Counter(_shows(scan) for scan in concerned)
+    n_cut = sum(scan.brain_loss == 'yes' for scan in concerned)
     brain = f' Brain seems to be cut on {words.count(n_cut, "scan")}.' if n_cut else ''
     of = 'the scans as given' if condition == RAW else f'the {condition} scans'
     return (
         f'Of {of}, {words.count(counts["face"], "shows", "show")} a face or a part of one '
         f'and {words.count(counts["none"], "shows", "show")} none; '
         f'{words.count(counts["unknown"], "cannot", "cannot")} be assessed '
-        f'({words.count(len(found), "scan")} in all).{brain}'
+        f'({words.count(len(concerned), "scan")} in all).{brain}'
     )
 
 
@@ -143,7 +143,7 @@ def changes(rows: Sequence[ReductionRow]) -> list[Change]:
 
     Not the one strongest after: of many attacks that fail, one is luckiest.
     """
-    found = []
+    sorted_changes = []
     for group in distinct(map(_changed, rows)):
         members = sorted(
             (row for row in rows if _changed(row) == group), key=lambda row: -row.n_after
@@ -152,8 +152,8 @@ def changes(rows: Sequence[ReductionRow]) -> list[Change]:
             [row.n_before for row in members], [row.n_gallery_after for row in members]
         )
         members = [members[place] for place in order]
-        found.append(Change(group, members[0], tuple(members)))
-    return found
+        sorted_changes.append(Change(group, members[0], tuple(members)))
+    return sorted_changes
 
 
 def _changed(row: ReductionRow) -> str:
@@ -187,7 +187,7 @@ def _turned(row: ComparisonRow) -> ComparisonRow:
 
 def links(rows: Sequence[LinkageRow]) -> list[Link]:
     """Sort the rows by what is compared with what, the most surely linked first."""
-    found = []
+    sorted_links = []
     for sides in distinct(_sides(row) for row in rows):
         members = [row for row in rows if _sides(row) == sides]
         order = strongest_first(
@@ -195,8 +195,8 @@ def links(rows: Sequence[LinkageRow]) -> list[Link]:
         )
         members = [members[place] for place in order]
         probe, gallery = (_set_name(side) for side in sides)
-        found.append(Link(probe, gallery, members[0], tuple(members)))
-    return sorted(found, key=lambda link: link.strongest.ci_low or 0, reverse=True)
+        sorted_links.append(Link(probe, gallery, members[0], tuple(members)))
+    return sorted(sorted_links, key=lambda link: link.strongest.ci_low or 0, reverse=True)
 
 
 def _sides(row: LinkageRow) -> tuple[ScanSet, ScanSet]:
@@ -219,7 +219,7 @@ def growths(content: GroupResult) -> list[Growth]:
     # it takes long to import, and the sentences of this module are printed by every run
     from bids_reid.report.figures import growth_figure
 
-    found = []
+    by_group = []
     for strongest in content.statistics.strongest:
         attack = attack_of(strongest)
         rows = tuple(row for row in content.statistics.growth if attack_of(row) == attack)
@@ -227,8 +227,8 @@ def growths(content: GroupResult) -> list[Growth]:
         group = group_name(strongest)
         # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.
         figure = Markup(growth_figure(group, drawn)) if len(drawn) > 1 else None  # noqa: S704
-        found.append(Growth(group, strongest, rows, figure, _growth_sentence(rows)))
-    return found
+        by_group.append(Growth(group, strongest, rows, figure, _growth_sentence(rows)))
+    return by_group
 
 
 def _growth_sentence(rows: Sequence[GrowthRow]) -> str:
@@ -236,22 +236,22 @@ def _growth_sentence(rows: Sequence[GrowthRow]) -> str:
     reasons = distinct(row.reason for row in rows if row.rate is None and row.reason)
     if not far or far[0].rate is None:
         return f'No larger gallery could be modelled: {reasons[0]}.' if reasons else ''
-    said = '; '.join(
+    rates = '; '.join(
         f'{words.percent(row.rate)} ({words.interval(row.ci_low, row.ci_high)}) among '
         f'{row.n_gallery:,} people'
         for row in far
     )
-    return f'Modelled from the scores of this run: {said}.'
+    return f'Modelled from the scores of this run: {rates}.'
 
 
 def exposed(rows: Sequence[ParticipantRow]) -> list[Exposed]:
     """Put the rows of each participant side by side, the most exposed participants first."""
     columns = exposed_columns(rows)
-    found = []
+    people = []
     for participant in sorted({row.participant_id for row in rows}):
         members = {group_name(row): row for row in rows if row.participant_id == participant}
-        found.append(Exposed(participant, tuple(members.get(column) for column in columns)))
-    return sorted(found, key=lambda one: -max(row.n_identified for row in one.rows if row))
+        people.append(Exposed(participant, tuple(members.get(column) for column in columns)))
+    return sorted(people, key=lambda one: -max(row.n_identified for row in one.rows if row))
 
 
 def exposed_columns(rows: Sequence[ParticipantRow]) -> list[str]:

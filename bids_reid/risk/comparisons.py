@@ -72,16 +72,16 @@ def comparison_rows(outcomes: Outcomes, factors: Sequence[str] = FACTORS) -> lis
     ``relative_reduction`` is what share of the risk under ``a`` is gone under ``b``, ``None`` if
     there was none.
     """
-    found = {
+    identified = {
         attack: {result.participant: result.rank == 1 for result in results}
         for attack, results in outcomes.items()
     }
     rows: list[ComparisonRow] = []
     for factor in factors:
         family = [
-            _compare(factor, first, second, found[first], found[second])
-            for first, second in _pairs(list(found), factor)
-            if found[first].keys() & found[second].keys()
+            _compare(factor, first, second, identified[first], identified[second])
+            for first, second in _pairs(list(identified), factor)
+            if identified[first].keys() & identified[second].keys()
         ]
         adjusted = holm([row.p for row in family])
         rows += [

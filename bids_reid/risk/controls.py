@@ -232,10 +232,10 @@ def positive_control(
         return replace(
             row, reason='nobody has two photographs with a face, or nobody else has one'
         )
-    found = np.array(correct)[:, None]
-    low, high = (float(end[0]) for end in rate_intervals(found, searched, seed))
+    hits = np.array(correct)[:, None]
+    low, high = (float(end[0]) for end in rate_intervals(hits, searched, seed))
     chance = float(np.mean(chances))
-    rate = float(found.mean())
+    rate = float(hits.mean())
     return replace(
         row,
         rate=rate,

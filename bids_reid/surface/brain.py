@@ -141,11 +141,11 @@ def _box(volume: Volume, frame: FaceFrame) -> tuple[slice, ...]:
     """Voxels of the box around the brain; all of an axis if it lies outside."""
     corners = np.array(list(product(*zip(*BOX, strict=True))), np.float32)
     place = apply_affine(np.linalg.inv(volume.affine), to_scan(corners, frame))
-    found = []
+    sides = []
     for low, high, n in zip(place.min(axis=0), place.max(axis=0), volume.data.shape, strict=True):
         start, stop = max(int(low), 0), min(int(high) + 1, n)
-        found.append(slice(start, stop) if start < stop else slice(0, n))
-    return tuple(found)
+        sides.append(slice(start, stop) if start < stop else slice(0, n))
+    return tuple(sides)
 
 
 def _core(

@@ -157,13 +157,13 @@ class _Shift:
             return np.zeros(self._shape, np.float32)
         flat = np.ravel_multi_index(tuple(cells.T), shape)
         size = int(np.prod(shape))
-        counted = (
-            np.bincount(flat, what, size).astype(np.float32).reshape(shape)
-            for what in (values, np.ones(len(values)))
+        totals = (
+            np.bincount(flat, weights, size).astype(np.float32).reshape(shape)
+            for weights in (values, np.ones(len(values)))
         )
         cell = spacing * self._factor
         sums, weight = (
-            sum(gaussian(what, sigma / cell) for sigma in SHIFT_SIGMAS_MM) for what in counted
+            sum(gaussian(total, sigma / cell) for sigma in SHIFT_SIGMAS_MM) for total in totals
         )
         # beyond the widest of them, the mean of all
         few = np.float32(1e-6)

@@ -121,16 +121,16 @@ def fit_head(
     """
     average = target.average
     few, some = _thinned(skin, COARSE_POINTS), _thinned(skin, MIDDLE_POINTS)
-    found = _start(few, average, rotations)
-    found = _improved(found, few, average, COARSE_WIDTHS, size_share)
-    best = np.argsort(losses(found, few, target, every=4), kind='stable')[:KEPT]
-    found = _improved(found.take(best), some, average, MIDDLE_WIDTHS, size_share, FACE_WEIGHT)
-    best = np.argsort(losses(found, some, target), kind='stable')[:1]
-    return _improved(found.take(best), skin, average, FINE_WIDTHS, size_share, FACE_WEIGHT)
+    fits = _start(few, average, rotations)
+    fits = _improved(fits, few, average, COARSE_WIDTHS, size_share)
+    best = np.argsort(losses(fits, few, target, every=4), kind='stable')[:KEPT]
+    fits = _improved(fits.take(best), some, average, MIDDLE_WIDTHS, size_share, FACE_WEIGHT)
+    best = np.argsort(losses(fits, some, target), kind='stable')[:1]
+    return _improved(fits.take(best), skin, average, FINE_WIDTHS, size_share, FACE_WEIGHT)
 
 
 def losses(
-    found: Similarity, skin: Points, target: Target, *, every: int = 2
+    fits: Similarity, skin: Points, target: Target, *, every: int = 2
 ) -> NDArray[np.float64]:
     """Mean robust loss of each transform (B,), from 0 to 3.
 
@@ -139,14 +139,14 @@ def losses(
     and face (one of four times that).
     """
     average = target.average
-    moved = found.to_average(skin)
+    moved = fits.to_average(skin)
     distance, _, valid = average.distance(moved.reshape(-1, 3))
-    total = _mean_loss(distance, valid, found.size)
+    total = _mean_loss(distance, valid, fits.size)
     for points in (average.head[::every], average.face[:: 4 * every]):
-        there = found.to_scan(points).reshape(-1, 3)
+        there = fits.to_scan(points).reshape(-1, 3)
         gap, _ = target.tree.query(there, distance_upper_bound=LOST_MM)
-        gap = np.minimum(gap, LOST_MM) * np.repeat(found.size, len(points))
-        total += _mean_loss(gap, target.in_view(there), found.size)
+        gap = np.minimum(gap, LOST_MM) * np.repeat(fits.size, len(points))
+        total += _mean_loss(gap, target.in_view(there), fits.size)
     return total
 
 
@@ -199,7 +199,7 @@ def head_box(points: NDArray[np.floating], stray: float = 0.5) -> NDArray[np.flo
 
 
 def _improved(
-    found: Similarity,
+    fits: Similarity,
     points: Points,
     average: AverageHead,
     widths: Sequence[float],
@@ -208,12 +208,12 @@ def _improved(
 ) -> Similarity:
     """Take one Gauss-Newton step per width."""
     for width in widths:
-        found = _step(found, points, average, width, size_share, face_weight)
-    return found
+        fits = _step(fits, points, average, width, size_share, face_weight)
+    return fits
 
 
 def _step(
-    found: Similarity,
+    fits: Similarity,
     points: Points,
     average: AverageHead,
     width: float,
@@ -221,8 +221,8 @@ def _step(
     face_weight: float,
 ) -> Similarity:
     """One step: a small turn about the weighted middle, a shift, and a change of the size."""
-    moved = found.to_average(points)
-    size = found.size.astype(np.float32)[:, None]
+    moved = fits.to_average(points)
+    size = fits.size.astype(np.float32)[:, None]
     distance, normal, valid = average.distance(moved.reshape(-1, 3))
     distance = distance.reshape(moved.shape[:2]) / size
     normal = normal.reshape(moved.shape)
@@ -241,24 +241,22 @@ def _step(
     gradient = (weighted @ distance[..., None])[..., 0].astype(float)
     prior = size_share * total * (width / SCALE_SPREAD) ** 2
     normal_matrix[:, 6, 6] += prior
-    gradient[:, 6] += prior * np.log(found.size)
+    gradient[:, 6] += prior * np.log(fits.size)
     # where nothing is near, the step is short
     normal_matrix += np.diag([1.0, 1.0, 1.0, 1e-3, 1e-3, 1e-3, 1.0]) * total[:, None, None]
     step = -np.linalg.solve(normal_matrix, gradient[..., None])[..., 0]
-    return _moved(found, middle.astype(float), step)
+    return _moved(fits, middle.astype(float), step)
 
 
-def _moved(
-    found: Similarity, middle: NDArray[np.float64], step: NDArray[np.float64]
-) -> Similarity:
+def _moved(fits: Similarity, middle: NDArray[np.float64], step: NDArray[np.float64]) -> Similarity:
     """Turn, shift and resize (step, (B, 7)) the average's side of the transforms."""
     radians, millimetres, part = _LARGEST_STEP
     turn = _turn(step[:, :3].clip(-radians, radians))
     smallest, largest = SCALES
-    size = (found.size * np.exp(step[:, 6].clip(-part, part))).clip(1 / largest, 1 / smallest)
-    arm = (turn @ (found.shift - middle)[..., None])[..., 0] * (size / found.size)[:, None]
+    size = (fits.size * np.exp(step[:, 6].clip(-part, part))).clip(1 / largest, 1 / smallest)
+    arm = (turn @ (fits.shift - middle)[..., None])[..., 0] * (size / fits.size)[:, None]
     shift = arm + middle + step[:, 3:6].clip(-millimetres, millimetres)
-    return Similarity(turn @ found.rotation, shift, size)
+    return Similarity(turn @ fits.rotation, shift, size)
 
 
 def _turn(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

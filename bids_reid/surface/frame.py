@@ -234,36 +234,36 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
     skin = _evenly(dense)
     tree = cKDTree(dense, balanced_tree=False, compact_nodes=False)
     target = Target(average, in_view, tree)
-    found = fit_head(skin, target, tilted())
-    face = _measured(found, skin, target)
-    turned = np.trace(found.rotation[0]) < 1 + 2 * np.cos(np.radians(FAR_TURNED))
+    fit = fit_head(skin, target, tilted())
+    face = _measured(fit, skin, target)
+    turned = np.trace(fit.rotation[0]) < 1 + 2 * np.cos(np.radians(FAR_TURNED))
     if turned or face.doubtful:
-        found, face = _searched(found, face, skin, target)
+        fit, face = _searched(fit, face, skin, target)
     if face.fits:
-        return FoundFrame(_frame(found), 'face', face, found)
-    return FoundFrame(shape_frame(points), 'shape', face, found)
+        return FoundFrame(_frame(fit), 'face', face, fit)
+    return FoundFrame(shape_frame(points), 'shape', face, fit)
 
 
 def _searched(
-    found: Similarity, face: FaceMeasures, skin: Points, target: Target
+    fit: Similarity, face: FaceMeasures, skin: Points, target: Target
 ) -> tuple[Similarity, FaceMeasures]:
     """Search again: something may lie on the head, or the header be wrong if no face is seen."""
     other = fit_head(skin, target, tilted(), size_share=FIRM_SHARE)
     firm = _measured(other, skin, target)
     if not firm.departs and firm.head_loss < face.head_loss - CLEARLY_LESS:
-        found, face = other, firm
-    start = found
+        fit, face = other, firm
+    start = fit
     if not face.agrees:
         other = fit_head(skin, target, axis_orientations())
-        start = min(found, other, key=lambda fit: float(losses(fit, skin, target)[0]))
+        start = min(fit, other, key=lambda one: float(losses(one, skin, target)[0]))
     # a head that came from far may have stopped some degrees before the best place
     other = fit_head(skin, target, tilted() @ start.rotation[0])
     turned = _measured(other, skin, target)
-    less = 0.0 if start is found else CLEARLY_LESS
+    less = 0.0 if start is fit else CLEARLY_LESS
     better = turned.head_loss < face.head_loss - less
     if better and turned.agrees and turned.core_in_view >= MIN_CORE_TURNED:
         return other, turned
-    return found, face
+    return fit, face
 
 
 def shape_frame(points: Points) -> FaceFrame:
@@ -282,11 +282,11 @@ def shape_frame(points: Points) -> FaceFrame:
     )
 
 
-def _frame(found: Similarity) -> FaceFrame:
+def _frame(fit: Similarity) -> FaceFrame:
     """Bring the average head's frame to the scan."""
-    _, forward, up = found.rotation[0]
-    origin = found.to_scan(np.array([ORIGIN_MM], np.float32))[0, 0]
-    return FaceFrame(origin.astype(float), forward, up, 1 / float(found.size[0]))
+    _, forward, up = fit.rotation[0]
+    origin = fit.to_scan(np.array([ORIGIN_MM], np.float32))[0, 0]
+    return FaceFrame(origin.astype(float), forward, up, 1 / float(fit.size[0]))
 
 
 def _evenly(points: Points) -> Points:
@@ -297,22 +297,22 @@ def _evenly(points: Points) -> Points:
     return points[np.sort(first)]
 
 
-def _measured(found: Similarity, skin: Points, target: Target) -> FaceMeasures:
+def _measured(fit: Similarity, skin: Points, target: Target) -> FaceMeasures:
     """Measure what is where the average's face should be."""
     average = target.average
-    size = float(found.size[0])
-    there = found.to_scan(average.face)[0]
+    size = float(fit.size[0])
+    there = fit.to_scan(average.face)[0]
     seen = target.in_view(there)
     core = np.isin(average.face_part, CORE)
     shown = core & seen
     gap, _ = target.tree.query(there[shown], distance_upper_bound=NEAR_MM / size)
     return FaceMeasures(
-        fit_mm=_face_spread(found, skin, average),
+        fit_mm=_face_spread(fit, skin, average),
         in_view=float(seen.mean()),
         covered=float(np.isfinite(gap).mean()) if shown.any() else 0.0,
-        behind_mm=_behind(average.face[core], seen[core], found.to_average(skin)[0]),
+        behind_mm=_behind(average.face[core], seen[core], fit.to_average(skin)[0]),
         core_in_view=float(shown.sum() / core.sum()),
-        head_loss=float(losses(found, skin, target)[0]),
+        head_loss=float(losses(fit, skin, target)[0]),
     )
 
 
@@ -340,16 +340,16 @@ def _behind(face: Points, seen: NDArray[np.bool_], skin: Points) -> float | None
     return float(np.median(np.minimum(here[asked] - foremost(skin)[asked], FAR_MM)))
 
 
-def _face_spread(found: Similarity, skin: Points, average: AverageHead) -> float | None:
+def _face_spread(fit: Similarity, skin: Points, average: AverageHead) -> float | None:
     """Spread of the distances of the scan's skin from the average face, mm of the scan.
 
     1.4826 times the median absolute distance, which is the standard deviation if it is normal.
     """
-    moved = found.to_average(skin)[0]
+    moved = fit.to_average(skin)[0]
     distance, _, valid = average.distance(moved)
     x, y, z = moved.T
     low, high = average.face[:, 2].min(), average.face[:, 2].max()
     face = valid & (y > FACE_FRONT_MM) & (np.abs(x) < 66) & (z > low) & (z < high)
     if not face.any():
         return None
-    return 1.4826 * float(np.median(np.abs(distance[face]))) / float(found.size[0])
+    return 1.4826 * float(np.median(np.abs(distance[face]))) / float(fit.size[0])
