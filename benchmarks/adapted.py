@@ -1,4 +1,4 @@
-"""What else could be done with the same features: ``python benchmarks/adapted.py OUT_DIR PHOTOS``.
+"""What else could be done with the same features: ``python -m benchmarks.adapted OUT_DIR PHOTOS``.
 
 Takes the face_recognition templates that the participant level left in OUT_DIR (81 renders of each
 scan, one modality) and photographs of the same people, and counts how many photographs have the

@@ -1,4 +1,4 @@
-"""Time the decisions, the SVM above all: ``python benchmarks/decisions.py [--people N ...]``.
+"""Time the decisions, the SVM above all: ``python -m benchmarks.decisions [--people N ...]``.
 
 Makes templates of 81 x 128 numbers, about as far apart as faces are (face_recognition on phantoms:
 people differ in some twenty directions, renders scatter around them, photographs are shifted),

@@ -4,7 +4,7 @@ Scores follow known laws, so that the true rate in a gallery of any size is know
 draws 400 people, fits on a random quarter of them, and predicts the rate among all 400 and among
 10^3 to 10^7 people.
 
-    python benchmarks/growth.py [--repeats R] [--people N] [--law NAME ...]
+    python -m benchmarks.growth [--repeats R] [--people N] [--law NAME ...]
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Time the search of a large gallery: ``python benchmarks/search.py [--scans N] [--photos N]``.
+"""Time the search of a large gallery: ``python -m benchmarks.search [--scans N] [--photos N]``.
 
 Makes a store of templates on disk (100,000 scans x 81 views x 128 numbers: 4.1 GB in a temporary
 folder; TMPDIR says where), then takes in turn, several rounds in one process,
