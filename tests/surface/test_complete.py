@@ -71,7 +71,7 @@ def test_what_is_missing_is_named_and_added(name: str, parts: set[str]) -> None:
     added = whole.points[(height(whole.points, scan) < -2) & in_face(whole.points, scan)]
     assert len(added) > 0.05 * len(cut.points)
     # half a centimetre from a face that is not known, on average
-    assert np.abs(scan.skin_distance(added)).mean() < 5
+    assert np.abs(scan.skin_distance(added[::5])).mean() < 5
 
 
 @pytest.mark.parametrize('name', ['cut-nose', 'cut-lips'])
