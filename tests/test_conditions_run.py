@@ -84,7 +84,7 @@ def test_before_and_after(call: Call, tmp_path: Path) -> None:
     those = ('group', '-d', f'defaced={defaced}', '--max-risk', 0.5, '--participant-label')
     removed = call('bids-reid', bids, out, *those, '01', '02')
     assert removed.returncode == 0, removed.stdout + removed.stderr
-    assert json.loads((out / 'group_summary.json').read_text())['Verdict']['passed'] is True
+    assert json.loads((out / 'group_summary.json').read_text())['Gate']['passed'] is True
     missing = call('bids-reid', bids, out, 'group', '--max-risk', 1, '--audit', 'refaced')
     assert missing.returncode == 18
     assert '-d refaced=DIR' in missing.stderr
