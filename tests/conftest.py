@@ -22,6 +22,8 @@ from bids_reid.views.selftest import use_offscreen_window
 
 # before anything imports VTK
 use_offscreen_window()
+# what the validator of BIDS runs on asks for news of itself once a day
+os.environ['DENO_NO_UPDATE_CHECK'] = '1'
 
 LONG_FIXTURES = ('audit', 'containers', 'slurm')
 """A run of both levels, images, a cluster: of each there must be one only, for all tests."""
