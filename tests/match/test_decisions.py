@@ -350,33 +350,3 @@ def test_decisions_that_learn_take_all_views():
     for name in ('svm', 'adapted'):
         np.testing.assert_array_equal(part[name].scores, whole[name].scores)
         assert part[name].enrolled.tolist() == [len(template) > 0 for template in gallery]
-
-
-class Farthest:
-    """A toy: score each scan by how unlike its mean is to that of the gallery."""
-
-    name = 'farthest'
-    applies_to = ('vector',)
-    needs_all_views = True
-    photo_pooling = 'max'
-
-    def learn(self, training):
-        return {'middle': np.concatenate(list(training.gallery)).mean(axis=0)}
-
-    def scorer(self, learned, probes):
-        def scores(comparison, person):
-            away = np.linalg.norm(comparison.renders.mean(axis=0) - learned['middle'])
-            return np.full(len(probes), away, np.float32)
-
-        return scores
-
-
-def test_a_new_decision_is_a_class_and_one_line(monkeypatch):
-    """Otherwise whoever adds an attack has to find all places that know of decisions."""
-    monkeypatch.setitem(DECISIONS, 'farthest', Farthest())
-    probes, gallery = make(sizes=(4, 1, 2, 7, 12, 3))
-    scores = search(probes, gallery)
-    assert list(scores) == ['best', 'pooled', 'svm', 'adapted', 'farthest']
-    middle = np.concatenate(gallery).mean(axis=0)
-    expected = [np.linalg.norm(template.mean(axis=0) - middle) for template in gallery]
-    np.testing.assert_allclose(scores['farthest'], [expected] * len(probes), rtol=1e-6)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from bids_reid.bids.derivatives import save_scan
 from bids_reid.records import (
     BrainCut,
     Claim,
@@ -18,6 +19,12 @@ from bids_reid.records import (
     ScanRecord,
     SurfaceQuality,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from bids_reid.records import KeypointTemplate, Scan, Template
 
 FRAME = PlacedFrame((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), 1.0, 'face')
 WHOLE_FACE = ScanMeasures(
@@ -72,3 +79,25 @@ def scan_record(
         **processed,
     )
     return replace(record, **changes)
+
+
+def save_results(
+    scan: Scan,
+    dataset: Path,
+    out: Path,
+    templates: Mapping[str, Template | KeypointTemplate],
+    **changes: Any,
+) -> Path:
+    """Save a scan with a template of each extractor, whose model is ``m``."""
+    surface = out.parent / 'skin.surf.gii'
+    surface.write_text('surface')
+    results: dict[str, Any] = {
+        'measures': WHOLE_FACE,
+        'faces': boxes(*range(81)),
+        'reason': None,
+        'renderer': 'llvmpipe',
+        'renders': None,
+    }
+    provenance = {name: {'Extractor': name, 'Model': 'm'} for name in templates}
+    results['templates'] = [(provenance[name], one) for name, one in templates.items()]
+    return save_scan(scan, dataset, out, surface=surface, **results | changes)
