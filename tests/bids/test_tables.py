@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid.bids.files import (
-    read_json,
-)
+from bids_reid.bids.files import read_json
 from bids_reid.bids.tables import read_table, write_table
 
 
