@@ -23,8 +23,6 @@ from bids_reid.records import Keypoints
 
 Kind = Literal['vector', 'keypoints']
 Similarity = Literal['euclidean', 'cosine']
-Features = NDArray[np.float32] | Keypoints
-"""Of the renders of a scan: vectors (n, d), or keypoints of n images."""
 T_co = TypeVar('T_co', covariant=True)
 
 POOLED_RENDERS = 5

@@ -357,14 +357,6 @@ def test_crashes_of_other_processes_are_not_ours(crashes: Path) -> None:
     assert set(reasons) == {'wf.a.first'}
 
 
-def test_another_plugin_runs_it(crashes: Path) -> None:
-    """--use-plugin is for clusters; the same graph, the same reasons."""
-    workflow = branches(crashes.parent / 'marks', a='own error', b='x')
-    reasons = run(workflow, crashes, plugin_file=linear(crashes))
-    assert reasons == {'wf.a.first': 'sub-01_T1w.nii is empty: every voxel is 0'}
-    assert marks(crashes) == {'x', 'b-saved'}
-
-
 def test_a_work_folder_that_cannot_be_made_is_nobody_s_failure(crashes: Path) -> None:
     """Otherwise every scan is recorded as failed and its older results are removed."""
     (crashes.parent / 'file').touch()

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from bids_reid.faces import detect
+from bids_reid.faces.extractors import EXTRACTORS
 from bids_reid.participant import measures as participant_measures
 from bids_reid.participant import steps
 from bids_reid.participant.measures import measured_skin, skin_evidence
@@ -164,7 +165,6 @@ def test_features_keep_the_numbers_of_their_views(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A template says which view each row is of; shifted, no result can be explained."""
-    from bids_reid.faces import extractors
 
     class Mean:
         kind = 'vector'
@@ -176,7 +176,7 @@ def test_features_keep_the_numbers_of_their_views(
         def provenance(self) -> dict[str, str]:
             return {'Model': 'mean'}
 
-    monkeypatch.setattr(extractors, 'load_extractor', lambda _: Mean())
+    monkeypatch.setitem(EXTRACTORS, 'x-y', Mean)
     images = np.arange(81, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
     np.save(tmp_path / 'r.npy', images)
     for seen in ([], [3, 80]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,6 +25,18 @@ def test_truth_goes_with_the_scan(name):
     np.testing.assert_allclose(said, scan.distance[tuple(index.T)], atol=0.05)
     inside, outside = scan.data[scan.distance < -2], scan.data[scan.distance > 4]
     assert inside.mean() > outside.mean() + 0.3 * abs(scan.contrast.muscle - outside.mean())
+
+
+@pytest.mark.parametrize(
+    'name', [name for name, how in PRESETS.items() if how.before or how.after]
+)
+def test_what_makes_a_scan_messy_shows(name, monkeypatch):
+    """A scan would be tried that is as clean as the others."""
+    messy = scan_preset(name, PERSON, seed=[1], spacing=5.0)
+    monkeypatch.setitem(PRESETS, name, replace(PRESETS[name], before=(), after=()))
+    clean = scan_preset(name, PERSON, seed=[1], spacing=5.0)
+    stored = (messy.data, messy.affine), (clean.data, clean.affine)
+    assert not all(map(np.array_equal, *stored))
 
 
 def test_same_seed_same_scan():

@@ -85,11 +85,11 @@ class Points(_Toy):
 
 
 def keypoints(images: Sequence[NDArray[np.uint8]]) -> Keypoints:
-    """Keypoints with the descriptors (k, 16) of each image, side by side."""
+    """Keypoints with the descriptors of each image, side by side."""
     offsets = np.cumsum([0, *map(len, images)]).astype(np.int64)
     places = [np.linspace(0, 1, 2 * len(one)).reshape(-1, 2) for one in images]
     return Keypoints(
-        np.concatenate([*images, np.empty((0, BYTES), np.uint8)]),
+        np.concatenate(images or [np.empty((0, BYTES), np.uint8)]),
         np.concatenate([*places, np.empty((0, 2))]).astype(np.float32),
         offsets,
     )
