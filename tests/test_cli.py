@@ -230,18 +230,22 @@ def test_wrong_usage_ends_with_64(capsys: pytest.CaptureFixture[str], options: l
     assert '--help' in said
 
 
-def test_unknown_level_ends_with_17(capsys: pytest.CaptureFixture[str]) -> None:
-    """Otherwise a misspelt level does nothing and looks done."""
-    code, said = refused(capsys, '/data', '/out', 'participant', 'session')
-    assert code == 17
-    assert "'session'" in said
-
-
 REFUSED = {
     'unknown extractor': ('{data} out participant --extractors x', 64, 'face_recognition'),
     'no weights': (
         '{data} out participant --extractors deepface-ArcFace --models-dir {tmp}',
         *(66, 'deepface-ArcFace.*bids-reid-models fetch'),
+    ),
+    # a misspelt level would do nothing and look done
+    'unknown level': ('{data} out participant session', 17, "'session'"),
+    'not BIDS': ('{tmp}/empty out participant', 16, 'dataset_description.json'),
+    'damaged filter': ('{data} out participant --bids-filter-file {file}', 64, '{file}'),
+    'damaged plugin': ('{data} out participant --use-plugin {file}', 64, '{file}'),
+    # needed after the whole search, which would be in vain
+    'nothing earlier': ('{data} out participant group --against {tmp}/empty', 66, 'no results of'),
+    'no earlier one': (
+        '{data} {tmp}/empty participant group --against {tmp}/empty/../empty',
+        *(64, '--against is output_dir'),
     ),
     'no dataset': ('{tmp}/gone out participant', 66, '{tmp}/gone'),
     'no photographs': ('{data} out participant --photos /gone', 66, '/gone'),
@@ -251,8 +255,8 @@ REFUSED = {
     'no versions': ('{data} out participant -d defaced={tmp}/gone', 66, 'defaced'),
     'versions in the output': ('{data} {tmp}/empty participant -d x={tmp}/empty', 73, 'only read'),
     # a script that relies on exit code 3 must not read 0 as a pass
-    'a gate of nothing': ('{data} out participant --max-risk 0.1', 64, ''),
-    'an audit of nothing': ('{data} out participant --audit raw', 64, ''),
+    'a gate of nothing': ('{data} out participant --max-risk 0.1', 64, 'at the group level'),
+    'an audit of nothing': ('{data} out participant --audit raw', 64, 'of the group level'),
     # the system refuses too long a name as it does another user's folder, and root, too
     'closed output': ('{data} {long}/out participant', 73, 'xxx/out: File name too long'),
     'closed output, group': ('{data} {long}/out group', 73, 'xxx/out: File name too long'),
@@ -325,51 +329,6 @@ class TestRefusals:
         assert code == 18
         assert '-d defaced=DIR' in said
 
-    @pytest.mark.parametrize(
-        ('record', 'code', 'words'),
-        [
-            (None, 66, 'holds no results of the participant level'),
-            ({'Status': 'ok'}, 66, 'sub-01_desc-skin_T1w.json is damaged or of an older version'),
-            ('itself', 64, '--against is output_dir'),
-        ],
-    )
-    def test_an_earlier_output_that_cannot_be_read(
-        self,
-        capsys: pytest.CaptureFixture[str],
-        dataset: Path,
-        tmp_path: Path,
-        record: dict[str, str] | str | None,
-        code: int,
-        words: str,
-    ) -> None:
-        """It is needed after the whole search, which would be in vain."""
-        out, earlier = tmp_path / 'out', tmp_path / 'earlier'
-        folder = earlier / 'sub-01' / 'anat'
-        folder.mkdir(parents=True)
-        if isinstance(record, dict):
-            (folder / 'sub-01_desc-skin_T1w.json').write_text(json.dumps(record))
-        elif record:
-            out.mkdir()
-            earlier = tmp_path / 'link'
-            earlier.symlink_to(out)
-        told, said = refused(capsys, dataset, out, 'participant', 'group', '--against', earlier)
-        assert told == code
-        assert words in said
-        # before anything is written
-        assert not out.exists() or not list(out.iterdir())
-
-    @pytest.mark.parametrize('description', [None, '{"Name": "x"}', '{', '[]', '5', ''])
-    def test_not_bids(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, description: str | None
-    ) -> None:
-        path = dataset / 'dataset_description.json'
-        path.unlink()
-        if description is not None:
-            path.write_text(description)
-        code, said = refused(capsys, dataset, 'out', 'participant')
-        assert code == 16
-        assert 'dataset_description.json' in said
-
     def test_not_bids_may_be_skipped(
         self, capsys: pytest.CaptureFixture[str], dataset: Path
     ) -> None:
@@ -378,30 +337,6 @@ class TestRefusals:
         (dataset / 'sub-01' / 'anat' / 'sub-01_T1w.nii').unlink()
         code, _ = refused(capsys, dataset, 'out', 'participant', '--skip-bids-validation')
         assert code == 18
-
-    @pytest.mark.parametrize(
-        ('option', 'content'),
-        [
-            ('--bids-filter-file', '['),
-            ('--bids-filter-file', '{"T1w": 3}'),
-            ('--bids-filter-file', '{"T1w": {"acq": "x"}}'),
-            ('--use-plugin', 'plugin_args: {}'),
-            ('--use-plugin', ': ['),
-        ],
-    )
-    def test_damaged_file(
-        self,
-        capsys: pytest.CaptureFixture[str],
-        dataset: Path,
-        tmp_path: Path,
-        option: str,
-        content: str,
-    ) -> None:
-        file = tmp_path / 'file'
-        file.write_text(content)
-        code, said = refused(capsys, dataset, 'out', 'participant', option, file)
-        assert code == 64
-        assert str(file) in said
 
 
 @pytest.mark.usefixtures('_as_it_was')

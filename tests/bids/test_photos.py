@@ -10,16 +10,10 @@ from bids_reid.bids.photos import find_photos
 from bids_reid.bids.walk import files_below
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.records import Photo
+from tests.bids.test_inputs import put
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def put(root: Path, *names: str) -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b'x')
 
 
 @pytest.mark.parametrize(
