@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +23,6 @@ from bids_reid.bids.tables import read_table
 from bids_reid.errors import ScanError
 from bids_reid.records import FaceBoxes, Keypoints, KeypointTemplate, Scan, Template
 from tests.support.scan_records import WHOLE_FACE, boxes, save_results
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FACES = FaceBoxes(((1, 2, 3, 4),) * 40 + (None,) * 41, (True,) * 40 + (False,) * 41)
 NOWHERE = FaceBoxes((None,) * 81, (False,) * 81)

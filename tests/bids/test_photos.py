@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +11,6 @@ from bids_reid.bids.walk import files_below
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.records import Photo
 from tests.bids.test_inputs import put
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(

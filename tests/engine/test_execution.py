@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from nipype import config
@@ -29,9 +30,6 @@ from bids_reid.errors import CannotWriteError, ReidError, ScanError, UsageError
 from bids_reid.group.searching import Plan
 from bids_reid.group.summaries import Rules
 from bids_reid.records import Photo
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 
 class _Input(BaseInterfaceInputSpec):

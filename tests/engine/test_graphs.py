@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from nipype.pipeline import engine as pe
 
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.engine import group_graph as group
@@ -19,9 +20,6 @@ from bids_reid.participant.content import ScanLine
 from bids_reid.participant.library import EnrolledScan
 from bids_reid.records import Photo, Scan
 from tests.support.scan_records import scan_record
-
-if TYPE_CHECKING:
-    from nipype.pipeline import engine as pe
 
 EXTRACTORS = ('face_recognition', 'deepface-VGG-Face')
 

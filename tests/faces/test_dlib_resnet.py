@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bids_reid.faces import dlib_resnet, sessions
 from bids_reid.faces.detect import Box, find_face
@@ -14,11 +16,6 @@ from bids_reid.faces.dlib_onnx import grey_model
 from bids_reid.faces.dlib_resnet import TOLERANCE, DlibEngine, OnnxEngine, load_engine
 from bids_reid.faces.dlib_weights import Affine, Dense, WeightsError, _Source, read_network
 from bids_reid.faces.face_recognition import FaceRecognition, load
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 
 @pytest.fixture(scope='module')

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.faces.detect import Box, find_face
@@ -23,11 +24,6 @@ from bids_reid.faces.extractors import (
 from bids_reid.faces.photographs import loose_crop
 from bids_reid.faces.weights import manifest
 from tests.support.study import Pixels
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
 
 def test_an_unknown_extractor_is_answered_with_those_there_are() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from bids_reid.errors import PhotoError
@@ -18,12 +20,6 @@ from bids_reid.faces.photographs import (
     loose_crop,
     read_photograph,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Any
-
-    from numpy.typing import NDArray
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -16,17 +16,13 @@ from bids_reid.errors import ReidError
 from bids_reid.group import galleries
 from bids_reid.group.assembly import Parts, group_result
 from bids_reid.group.merging import MergeError
+from bids_reid.group.result import GroupResult
 from bids_reid.group.selection import Choice, Extractors, Selection
 from bids_reid.participant.library import read_scans
 from bids_reid.records import STRANGER, Photo
 from bids_reid.report.tables import ALL, write_tables
 from bids_reid.settings import Settings
 from tests.support.study import PEOPLE, Study
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from bids_reid.group.result import GroupResult
 
 EXTRACTORS = Extractors(('pixels', 'points'), ('pixels',), {})
 VECTORS = Extractors(('pixels',), ('pixels',), {})

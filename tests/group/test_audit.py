@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,10 +15,8 @@ from bids_reid.participant.library import EnrolledScan
 from bids_reid.records import AttackKey, Score
 from bids_reid.risk.attacks import strongest_attacks
 from bids_reid.risk.controls import ControlRow
+from bids_reid.risk.gate import Gate
 from tests.support.scan_records import scan_record
-
-if TYPE_CHECKING:
-    from bids_reid.risk.gate import Gate
 
 N = 100
 PEOPLE = [f'{number:03}' for number in range(N)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +14,7 @@ from bids_reid.group.encoding import encode_photographs, read_encoded
 from bids_reid.group.merging import MergeError
 from bids_reid.match.probes import KeypointProbes, VectorProbes
 from bids_reid.records import Photo
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.study import Study
+from tests.support.study import Study
 
 
 @pytest.fixture(scope='module')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from bids_reid.group.merging import MergeError
 from bids_reid.group.searching import Manifest, Plan
 from bids_reid.match import decisions
 from bids_reid.match.decisions import DECISIONS
+from bids_reid.match.training import Training
 from bids_reid.records import STRANGER, Photo
 from bids_reid.risk.identification import Searches, mated_ranks
 from tests.support.study import (
@@ -31,9 +32,6 @@ from tests.support.study import (
     search_files,
     searched,
 )
-
-if TYPE_CHECKING:
-    from bids_reid.match.training import Training
 
 EXTRACTORS = ('pixels', 'points')
 ENROLLED = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +13,6 @@ from bids_reid.group.merging import MergeError, read_result
 from bids_reid.group.searching import Plan, SearchedGallery
 from bids_reid.group.summaries import GallerySummary, Rules, control_photographs, summarise
 from tests.support.study import NO_FACE, Files, Study, search_files
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RAW, DEFACED = ('raw', 'T1w'), ('defaced', 'T1w')
 

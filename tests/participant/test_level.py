@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,10 +21,6 @@ from bids_reid.participant_level import participant_level
 from bids_reid.records import Scan, Template
 from bids_reid.settings import Settings
 from tests.support.scan_records import save_results, scan_record
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 
 @pytest.fixture

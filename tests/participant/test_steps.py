@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -25,9 +26,6 @@ from bids_reid.surface import complete
 from bids_reid.surface.volume import Volume
 from bids_reid.views.cameras import standard_views
 from tests.support.scan_records import NO_FACE, WHOLE_FACE, quality
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SPACING = 4.0
 

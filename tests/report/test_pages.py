@@ -35,23 +35,13 @@ PROVENANCE = Provenance(
     models=(Model('face_recognition', 'resnet.dat', 'ab' * 32),),
     renderer='llvmpipe',
 )
+SOURCE = 'sub-01/anat/sub-01_T1w.nii.gz'
 SCANS = (
-    ScanLine(
-        '01', None, 'T1w', 'raw', 'sub-01/anat/sub-01_T1w.nii.gz', 'ok', 'yes', 0.97, 60, 'review'
-    ),
-    ScanLine(
-        '02',
-        '1',
-        'T1w',
-        'raw',
-        'sub-02_T1w.nii.gz',
-        'failed',
-        None,
-        None,
-        None,
-        'could not assess',
-        None,
-        'brain only',
+    ScanLine('01', None, 'T1w', 'raw', SOURCE, 'ok', 'yes', 0.97, 60, 'review'),
+    replace(
+        ScanLine('02', '1', 'T1w', 'raw', 'sub-02_T1w.nii.gz', 'failed'),
+        verdict='could not assess',
+        reason='brain only',
     ),
 )
 VOID = {'meta', 'path', 'use', 'img', 'br', 'link', 'hr'}
@@ -374,23 +364,9 @@ def make_participant(**changes):
         templates=(TemplateLine('face_recognition', 27, 128),),
         warnings=('The neck is cut off.',),
     )
-    bad = ScanReport(
-        ScanLine(
-            '01',
-            '2',
-            'FLAIR',
-            'raw',
-            'f.nii.gz',
-            'failed',
-            None,
-            None,
-            None,
-            None,
-            None,
-            'disk <full>',
-        ),
-    )
-    return ParticipantReport('demo', '01', (replace(good, **changes), bad), PROVENANCE)
+    failed = ScanLine('01', '2', 'FLAIR', 'raw', 'f.nii.gz', 'failed', reason='disk <full>')
+    scans = (replace(good, **changes), ScanReport(failed))
+    return ParticipantReport('demo', '01', scans, PROVENANCE)
 
 
 def test_participant_page_shows_what_became_of_each_scan():

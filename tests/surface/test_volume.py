@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.arrayproxy import ArrayProxy
+from numpy.typing import NDArray
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.volume import load_volume
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Any
-
-    from numpy.typing import NDArray
 
 SHAPE = (10, 12, 14)
 AFFINE = np.array([[20.0, 0, 0, -90], [0, 15, 0, 40], [0, 0, 10, 200], [0, 0, 0, 1]])
