@@ -12,7 +12,6 @@ from bids_reid.bids.tables import read_table
 from bids_reid.engine import group_graph
 from bids_reid.engine.execution import configure, crash_folder
 from bids_reid.engine.group_run import search
-from bids_reid.errors import ReidError
 from bids_reid.group import galleries
 from bids_reid.group.assembly import Parts, group_result
 from bids_reid.group.merging import MergeError
@@ -182,20 +181,6 @@ def test_no_photograph_of_those_searched_is_left(study: Study, tmp_path: Path) -
     write_tables(tmp_path, result)
     rows = read_table(tmp_path / 'group_identification.tsv')
     assert {(row['n_probes'], row['rate']) for row in rows} == {('0', 'n/a')}
-
-
-def test_a_missing_template_stops_the_search_and_is_named(
-    own_study: Study, tmp_path: Path
-) -> None:
-    """Otherwise an extractor that never ran looks like scans without a face."""
-    path = own_study.out / 'sub-02' / 'ses-a' / 'anat' / 'sub-02_ses-a_desc-pixels_FLAIR.npz'
-    path.unlink()
-    selection = selection_of(own_study, own_study.photos)
-    with pytest.raises(ReidError) as raised:
-        parts_of(selection, tmp_path / 'run', own_study.out, VECTORS)
-    assert str(raised.value) == (
-        f'{path} is missing: run the participant level with --extractors pixels'
-    )
 
 
 def test_the_audited_condition_is_judged(defaced: Study, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from bids_reid.match.probes import (
     VectorProbes,
     photograph_scores,
 )
-from bids_reid.records import Keypoints
+from tests.match.test_keypoints import drawn, keypoints
 
 SIMILARITIES = ('euclidean', 'cosine')
 PAIRS = ('best', 'pooled')
@@ -112,32 +112,13 @@ def test_photographs_are_scored_against_each_other(faces, similarity):
         np.testing.assert_allclose(scores[row, column], expected, rtol=1e-6, atol=1e-6)
 
 
-def images(rng, n_images, n_each=30):
-    """Keypoints of images with as many places and descriptors each."""
-    n = n_images * n_each
-    return Keypoints(
-        rng.integers(0, 256, (n, 32), dtype=np.uint8),
-        rng.random((n, 2)).astype(np.float32),
-        np.arange(n_images + 1, dtype=np.int64) * n_each,
-    )
-
-
-def joined(*parts):
-    """One set of keypoints of several images."""
-    return Keypoints(
-        np.concatenate([part.descriptors for part in parts]),
-        np.concatenate([part.positions for part in parts]),
-        np.cumsum([0, *(len(part.descriptors) for part in parts)]).astype(np.int64),
-    )
-
-
 @pytest.fixture
 def points():
     """Keypoints of two photographs and of two scans, the second with two renders."""
     rng = np.random.default_rng(5)
-    shown, other, noise = images(rng, 1), images(rng, 1), images(rng, 7)
-    renders = [noise[number] for number in range(7)]
-    return [shown, other], [joined(shown, *renders[:6]), joined(other, renders[6])]
+    shown, other, *noise = (drawn(rng, 30, 'hamming') for _ in range(9))
+    scans = [keypoints(shown, *noise[:6]), keypoints(other, noise[6])]
+    return [keypoints(shown), keypoints(other)], scans
 
 
 def test_scores_of_keypoints_are_made_of_those_of_the_renders(points):
