@@ -475,23 +475,21 @@ def test_a_job_without_a_result_costs_its_own_node(
     assert marks(crashes) == {'y'}
 
 
-def test_a_scheduler_that_takes_no_job_is_named(
-    crashes: Path, scheduler: Callable[[str], Path]
+@pytest.mark.parametrize(
+    ('answer', 'words'),
+    [
+        ('echo no such partition >&2; exit 1', ': the plugin SLURM cannot hand out jobs'),
+        ('echo 7', '.*such as --parsable'),
+        ('true', '.*such as --parsable'),
+        ('echo Submitted batch job', '.*such as --parsable'),
+    ],
+)
+def test_a_scheduler_that_takes_no_job_or_cannot_be_read_is_named(
+    crashes: Path, scheduler: Callable[[str], Path], answer: str, words: str
 ) -> None:
-    """A traceback of Nipype is no help to somebody on the wrong machine."""
-    file = scheduler('echo no such partition >&2; exit 1')
+    """On the wrong machine, or with --parsable, which many have, a traceback helps nobody."""
     workflow = branches(crashes.parent / 'marks', a='x')
-    with pytest.raises(ReidError, match=r'plugin\.yml: the plugin SLURM cannot hand out jobs'):
-        run(workflow, crashes, plugin_file=file)
-
-
-@pytest.mark.parametrize('answer', ['echo 7', 'true', 'echo Submitted batch job'])
-def test_an_answer_that_nipype_cannot_read_is_told(
-    crashes: Path, scheduler: Callable[[str], Path], answer: str
-) -> None:
-    """--parsable in sbatch_args is a habit of many; an AttributeError of re tells them nothing."""
-    workflow = branches(crashes.parent / 'marks', a='x')
-    with pytest.raises(ReidError, match=r'plugin\.yml.*such as --parsable'):
+    with pytest.raises(ReidError, match=rf'plugin\.yml{words}'):
         run(workflow, crashes, plugin_file=scheduler(answer))
 
 

@@ -100,7 +100,8 @@ def test_the_size_of_the_parts_changes_no_byte(
 
 def test_parts_come_in_any_order(whole: Whole, tmp_path: Path) -> None:
     """Otherwise tables depend on which step ended first."""
-    turned = Parts(*(tuple(reversed(part)) for part in vars_of(whole.parts)))
+    parts = (whole.parts.summaries, whole.parts.controls, whole.parts.links)
+    turned = Parts(*(tuple(reversed(list(part))) for part in parts))
     result = result_of(whole.selection, turned)
     assert table_files(result, tmp_path / 'tables') == whole.files
     groups = [(key.extractor, key.condition, key.modality) for key, _ in result.searches]
@@ -109,10 +110,6 @@ def test_parts_come_in_any_order(whole: Whole, tmp_path: Path) -> None:
         for extractor in ('pixels', 'points')
         for modality in ('FLAIR', 'T1w')
     ]
-
-
-def vars_of(parts: Parts) -> tuple[list[object], ...]:
-    return tuple(list(part) for part in (parts.summaries, parts.controls, parts.links))
 
 
 @pytest.mark.parametrize('name', ['summaries', 'controls', 'links'])

@@ -59,9 +59,3 @@ def test_child_is_smaller_and_field_of_view_holds_a_tilted_head():
         scan = scan_preset(name, PERSON, seed=[1], spacing=4.0)
         edges = [scan.distance[:, -1], scan.distance[:, :, -1], scan.distance[0]]
         assert min(edge[..., edge.shape[-1] // 2 :].min() for edge in edges) > 0
-
-
-def test_unknown_names_are_refused():
-    """A typing error would silently be a plain scan."""
-    with pytest.raises(KeyError):
-        scan_preset('t1', PERSON, seed=[1])

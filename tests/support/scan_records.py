@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.derivatives import save_scan
+from bids_reid.bids.layout import ScanFiles
+from bids_reid.participant.content import ScanLine
+from bids_reid.participant.library import EnrolledScan
 from bids_reid.records import (
     BrainCut,
     Claim,
@@ -15,6 +19,7 @@ from bids_reid.records import (
     FaceRelief,
     Origin,
     PlacedFrame,
+    Scan,
     ScanMeasures,
     ScanRecord,
     SurfaceQuality,
@@ -22,9 +27,8 @@ from bids_reid.records import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from bids_reid.records import KeypointTemplate, Scan, Template
+    from bids_reid.records import KeypointTemplate, Template
 
 FRAME = PlacedFrame((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), 1.0, 'face')
 WHOLE_FACE = ScanMeasures(
@@ -101,3 +105,19 @@ def save_results(
     provenance = {name: {'Extractor': name, 'Model': 'm'} for name in templates}
     results['templates'] = [(provenance[name], one) for name, one in templates.items()]
     return save_scan(scan, dataset, out, surface=surface, **results | changes)
+
+
+def enrolled(
+    participant: str,
+    *extractors: str,
+    condition: str = 'raw',
+    modality: str = 'T1w',
+    status: str = 'ok',
+    folder: Path = Path('/nowhere'),
+) -> EnrolledScan:
+    """Return what the group level knows of a scan."""
+    scan = Scan(participant, None, modality, f'sub-{participant}', folder, condition)
+    verdict = 'no findings' if status == 'ok' else 'could not assess'
+    line = ScanLine(participant, None, modality, condition, 'x', status, verdict=verdict)
+    record = scan_record(*extractors, status=status)
+    return EnrolledScan(line, ScanFiles.of(scan, folder), record)
