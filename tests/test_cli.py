@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -228,76 +230,85 @@ def test_wrong_usage_ends_with_64(capsys: pytest.CaptureFixture[str], options: l
     assert '--help' in said
 
 
-def test_unknown_level_ends_with_17(capsys: pytest.CaptureFixture[str]) -> None:
-    """Otherwise a misspelt level does nothing and looks done."""
-    code, said = refused(capsys, '/data', '/out', 'participant', 'session')
-    assert code == 17
-    assert "'session'" in said
+REFUSED = {
+    'unknown extractor': ('{data} out participant --extractors x', 64, 'face_recognition'),
+    'no weights': (
+        '{data} out participant --extractors deepface-ArcFace --models-dir {tmp}',
+        *(66, 'deepface-ArcFace.*bids-reid-models fetch'),
+    ),
+    # a misspelt level would do nothing and look done
+    'unknown level': ('{data} out participant session', 17, "'session'"),
+    'not BIDS': ('{tmp}/empty out participant', 16, 'dataset_description.json'),
+    'damaged filter': ('{data} out participant --bids-filter-file {file}', 64, '{file}'),
+    'damaged plugin': ('{data} out participant --use-plugin {file}', 64, '{file}'),
+    # needed after the whole search, which would be in vain
+    'nothing earlier': ('{data} out participant group --against {tmp}/empty', 66, 'no results of'),
+    'no earlier one': (
+        '{data} {tmp}/empty participant group --against {tmp}/empty/../empty',
+        *(64, '--against is output_dir'),
+    ),
+    'no dataset': ('{tmp}/gone out participant', 66, '{tmp}/gone'),
+    'no photographs': ('{data} out participant --photos /gone', 66, '/gone'),
+    'no filter': ('{data} out participant --bids-filter-file /gone', 66, '/gone'),
+    'no plugin': ('{data} out participant --use-plugin /gone', 66, '/gone'),
+    'no models': ('{data} out participant --models-dir /gone', 66, '/gone'),
+    'no versions': ('{data} out participant -d defaced={tmp}/gone', 66, 'defaced'),
+    'versions in the output': ('{data} {tmp}/empty participant -d x={tmp}/empty', 73, 'only read'),
+    # a script that relies on exit code 3 must not read 0 as a pass
+    'a gate of nothing': ('{data} out participant --max-risk 0.1', 64, 'at the group level'),
+    'an audit of nothing': ('{data} out participant --audit raw', 64, 'of the group level'),
+    # the system refuses too long a name as it does another user's folder, and root, too
+    'closed output': ('{data} {long}/out participant', 73, 'xxx/out: File name too long'),
+    'closed output, group': ('{data} {long}/out group', 73, 'xxx/out: File name too long'),
+    'closed, dry run': ('{data} {long}/out participant --dry-run', 73, 'xxx/out: File name too'),
+    'closed dataset': ('{long} out participant group', 66, 'xxx: File name too long'),
+    'closed photographs': ('{data} out participant group --photos {long}', 66, 'xxx: File name'),
+    'closed versions': ('{data} out participant group -d x={long}', 66, 'xxx: File name too long'),
+    'unknown participant': (
+        '{data} out participant --participant-label 01 9',
+        *(18, '^(?!.*sub-01).*sub-9'),
+    ),
+    'no scan': ('{data} out participant --modalities T2w', 18, 'T2w|filters'),
+    'no session': ('{data} out participant --session-label x', 18, 'x|filters'),
+    'output below a file': ('{data} {file}/out participant', 73, '{file}/out'),
+    'output is the dataset': ('{data} {data} participant', 73, 'bids_dir'),
+    'output is it with dots': ('{data} {data}/sub-01/.. participant', 73, 'bids_dir'),
+    'output is a link to it': ('{data} {tmp}/link participant', 73, 'bids_dir'),
+    'output is another dataset': ('{data} {tmp}/other participant', 73, '{tmp}/other'),
+    'work below a file': ('{data} out participant --work-dir {file}/x', 73, '{file}/x'),
+    'index below a file': ('{data} out participant --bids-database-dir {file}/x', 73, '{file}/x'),
+    'group level first': ('{data} out group', 66, 'participant level'),
+}
+
+
+@pytest.mark.usefixtures('_as_it_was')
+@pytest.mark.parametrize(('line', 'code', 'words'), REFUSED.values(), ids=REFUSED)
+def test_mistakes_are_named_before_any_work(
+    capsys: pytest.CaptureFixture[str],
+    dataset: Path,
+    tmp_path: Path,
+    line: str,
+    code: int,
+    words: str,
+) -> None:
+    """Otherwise hours pass before a misspelt path is noticed, or a dataset is overwritten."""
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'link').symlink_to(dataset)
+    shutil.copytree(dataset, tmp_path / 'other', ignore=shutil.ignore_patterns('sub-*'))
+    file = dataset / 'dataset_description.json'
+    places = {'data': dataset, 'tmp': tmp_path, 'file': file, 'long': tmp_path / ('x' * 300)}
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob('*')}
+    told, said = refused(capsys, *line.format(**places).split())
+    assert told == code
+    assert re.search(words.format(**places), said)
+    assert {path: path.is_file() and path.read_bytes() for path in before} == before
+    # a work folder may be below the output, which is made first
+    assert set(tmp_path.rglob('*')) == set(before) or '--work-dir' in line
 
 
 @pytest.mark.usefixtures('_as_it_was')
 class TestRefusals:
     """What the user can mend is told in one line that names it."""
-
-    def test_unknown_extractor(self, capsys: pytest.CaptureFixture[str], dataset: Path) -> None:
-        code, said = refused(capsys, dataset, 'out', 'participant', '--extractors', 'x')
-        assert code == 64
-        assert 'face_recognition' in said
-
-    def test_missing_weights(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
-    ) -> None:
-        """Found before the rendering, and nothing is downloaded."""
-        asked = ('--extractors', 'deepface-ArcFace', '--models-dir', tmp_path)
-        code, said = refused(capsys, dataset, 'out', 'participant', *asked)
-        assert code == 66
-        assert 'deepface-ArcFace' in said
-        assert 'bids-reid-models fetch' in said
-
-    def test_missing_dataset(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-        code, said = refused(capsys, tmp_path / 'gone', 'out', 'participant')
-        assert code == 66
-        assert str(tmp_path / 'gone') in said
-
-    @pytest.mark.parametrize(
-        'option', ['--photos', '--bids-filter-file', '--use-plugin', '--models-dir']
-    )
-    def test_missing_file_before_any_work(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, option: str
-    ) -> None:
-        """Otherwise hours pass before a misspelt path is noticed."""
-        code, said = refused(capsys, dataset, 'out', 'participant', option, '/gone')
-        assert code == 66
-        assert '/gone' in said
-        assert not Path('out').exists()
-
-    def test_missing_versions(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
-    ) -> None:
-        """Otherwise only raw scans are audited, and nobody notices."""
-        gone = f'defaced={tmp_path / "gone"}'
-        code, said = refused(capsys, dataset, tmp_path / 'o', 'participant', '-d', gone)
-        assert code == 66
-        assert 'defaced' in said
-
-    def test_versions_in_the_output(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
-    ) -> None:
-        out = tmp_path / 'out'
-        out.mkdir()
-        code, said = refused(capsys, dataset, out, 'participant', '-d', f'defaced={out}')
-        assert code == 73
-        assert 'only read' in said
-
-    @pytest.mark.parametrize(
-        'options', [('participant', '--max-risk', '0.1'), ('participant', '--audit', 'raw')]
-    )
-    def test_a_gate_that_would_do_nothing(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path, options: tuple
-    ) -> None:
-        """A script that relies on exit code 3 must not read 0 as a pass."""
-        code, _ = refused(capsys, dataset, tmp_path / 'o', *options)
-        assert code == 64
 
     def test_what_is_shared_may_be_raw(
         self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
@@ -318,77 +329,6 @@ class TestRefusals:
         assert code == 18
         assert '-d defaced=DIR' in said
 
-    @pytest.mark.parametrize(
-        ('record', 'code', 'words'),
-        [
-            (None, 66, 'holds no results of the participant level'),
-            ({'Status': 'ok'}, 66, 'sub-01_desc-skin_T1w.json is damaged or of an older version'),
-            ('itself', 64, '--against is output_dir'),
-        ],
-    )
-    def test_an_earlier_output_that_cannot_be_read(
-        self,
-        capsys: pytest.CaptureFixture[str],
-        dataset: Path,
-        tmp_path: Path,
-        record: dict[str, str] | str | None,
-        code: int,
-        words: str,
-    ) -> None:
-        """It is needed after the whole search, which would be in vain."""
-        out, earlier = tmp_path / 'out', tmp_path / 'earlier'
-        folder = earlier / 'sub-01' / 'anat'
-        folder.mkdir(parents=True)
-        if isinstance(record, dict):
-            (folder / 'sub-01_desc-skin_T1w.json').write_text(json.dumps(record))
-        elif record:
-            out.mkdir()
-            earlier = tmp_path / 'link'
-            earlier.symlink_to(out)
-        told, said = refused(capsys, dataset, out, 'participant', 'group', '--against', earlier)
-        assert told == code
-        assert words in said
-        # before anything is written
-        assert not out.exists() or not list(out.iterdir())
-
-    @pytest.mark.parametrize(
-        'levels', [('participant',), ('group',), ('participant', '--dry-run')]
-    )
-    def test_output_folder_that_may_not_be_looked_into(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, levels: tuple[str, ...]
-    ) -> None:
-        """Somebody else's folder: a traceback hides that another one has to be named.
-
-        The system refuses too long a name as it does another user's folder, and root, too.
-        """
-        code, said = refused(capsys, dataset, dataset.parent / ('x' * 300) / 'out', *levels)
-        assert code == 73
-        assert 'xxx/out: File name too long' in said
-
-    @pytest.mark.parametrize('named', ['bids_dir', '--photos', '-d'])
-    def test_input_that_may_not_be_looked_at(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, named: str
-    ) -> None:
-        """As above: what lies below a folder of another user, or is no name at all."""
-        path = dataset.parent / ('x' * 300)
-        given = {'bids_dir': (path,), '-d': (dataset, '-d', f'defaced={path}')}
-        first, *options = given.get(named, (dataset, named, path))
-        code, said = refused(capsys, first, 'out', 'participant', 'group', *options)
-        assert code == 66
-        assert 'xxx: File name too long' in said
-
-    @pytest.mark.parametrize('description', [None, '{"Name": "x"}', '{', '[]', '5', ''])
-    def test_not_bids(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, description: str | None
-    ) -> None:
-        path = dataset / 'dataset_description.json'
-        path.unlink()
-        if description is not None:
-            path.write_text(description)
-        code, said = refused(capsys, dataset, 'out', 'participant')
-        assert code == 16
-        assert 'dataset_description.json' in said
-
     def test_not_bids_may_be_skipped(
         self, capsys: pytest.CaptureFixture[str], dataset: Path
     ) -> None:
@@ -397,96 +337,6 @@ class TestRefusals:
         (dataset / 'sub-01' / 'anat' / 'sub-01_T1w.nii').unlink()
         code, _ = refused(capsys, dataset, 'out', 'participant', '--skip-bids-validation')
         assert code == 18
-
-    def test_unknown_participant(self, capsys: pytest.CaptureFixture[str], dataset: Path) -> None:
-        """Otherwise a misspelt label is left out of the audit without a word."""
-        code, said = refused(
-            capsys, dataset, 'out', 'participant', '--participant-label', '01', '9'
-        )
-        assert code == 18
-        assert 'sub-9' in said
-        assert 'sub-01' not in said
-
-    @pytest.mark.parametrize('options', [['--modalities', 'T2w'], ['--session-label', 'x']])
-    def test_no_scan(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, options: list[str]
-    ) -> None:
-        code, said = refused(capsys, dataset, 'out', 'participant', *options)
-        assert code == 18
-        assert options[1] in said or 'filters' in said
-
-    def test_output_below_a_file(self, capsys: pytest.CaptureFixture[str], dataset: Path) -> None:
-        code, said = refused(
-            capsys, dataset, dataset / 'dataset_description.json' / 'out', 'participant'
-        )
-        assert code == 73
-        assert str(dataset / 'dataset_description.json' / 'out') in said
-
-    @pytest.mark.parametrize('way', ['same', 'dots', 'link'])
-    def test_output_is_the_dataset(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, way: str
-    ) -> None:
-        """Otherwise the dataset's own description is overwritten."""
-        link = dataset.parent / 'link'
-        link.symlink_to(dataset)
-        output = {'same': dataset, 'dots': f'{dataset}/sub-01/..', 'link': link}[way]
-        before = (dataset / 'dataset_description.json').read_bytes()
-        code, said = refused(capsys, dataset, output, 'participant')
-        assert code == 73
-        assert 'bids_dir' in said
-        assert (dataset / 'dataset_description.json').read_bytes() == before
-
-    def test_output_holds_another_dataset(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
-    ) -> None:
-        """Otherwise the description of that dataset is overwritten."""
-        other = tmp_path / 'other'
-        other.mkdir()
-        (other / 'dataset_description.json').write_text('{"Name": "raw", "BIDSVersion": "1.8.0"}')
-        code, said = refused(capsys, dataset, other, 'participant')
-        assert code == 73
-        assert str(other) in said
-        assert 'raw' in (other / 'dataset_description.json').read_text()
-
-    @pytest.mark.parametrize('option', ['--work-dir', '--bids-database-dir'])
-    def test_other_folder_below_a_file(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, option: str
-    ) -> None:
-        below = dataset / 'dataset_description.json' / 'x'
-        code, said = refused(capsys, dataset, 'out', 'participant', option, below)
-        assert code == 73
-        assert str(below) in said
-
-    def test_group_without_participant_level(
-        self, capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
-    ) -> None:
-        code, said = refused(capsys, dataset, tmp_path / 'out', 'group')
-        assert code == 66
-        assert 'participant level' in said
-
-    @pytest.mark.parametrize(
-        ('option', 'content'),
-        [
-            ('--bids-filter-file', '['),
-            ('--bids-filter-file', '{"T1w": 3}'),
-            ('--bids-filter-file', '{"T1w": {"acq": "x"}}'),
-            ('--use-plugin', 'plugin_args: {}'),
-            ('--use-plugin', ': ['),
-        ],
-    )
-    def test_damaged_file(
-        self,
-        capsys: pytest.CaptureFixture[str],
-        dataset: Path,
-        tmp_path: Path,
-        option: str,
-        content: str,
-    ) -> None:
-        file = tmp_path / 'file'
-        file.write_text(content)
-        code, said = refused(capsys, dataset, 'out', 'participant', option, file)
-        assert code == 64
-        assert str(file) in said
 
 
 @pytest.mark.usefixtures('_as_it_was')

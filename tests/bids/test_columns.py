@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import fields
 from importlib import resources
+from typing import get_args, get_type_hints
 
 import pytest
 
 from bids_reid.bids.tables import columns
 from bids_reid.faces.extractors import EXTRACTORS
 from bids_reid.match.decisions import DECISIONS
+from bids_reid.risk.attacks import ParticipantRow, StrongestRow
+from bids_reid.risk.breakdown import BreakdownRow
+from bids_reid.risk.comparisons import ComparisonRow
+from bids_reid.risk.controls import ControlRow
+from bids_reid.risk.growth import GrowthRow
+from bids_reid.risk.identification import IdentificationRow
+from bids_reid.risk.openset import OpenSetRow
+from bids_reid.risk.verification import DetRow, VerificationRow
 
 FILES = {
     file.name.removesuffix('.json'): json.loads(file.read_text('utf-8'))
@@ -21,6 +31,18 @@ SEARCHES = sorted(
     name for name, own in FILES.items() if 'decision' in own and name != 'group_linkage'
 )
 """Tables of searches with photographs."""
+ROWS = {
+    'group_breakdown': BreakdownRow,
+    'group_comparisons': ComparisonRow,
+    'group_controls': ControlRow,
+    'group_growth': GrowthRow,
+    'group_identification': IdentificationRow,
+    'group_openset': OpenSetRow,
+    'group_participants': ParticipantRow,
+    'group_strongest': StrongestRow,
+    'group_det': DetRow,
+    'group_verification': VerificationRow,
+}
 
 
 @pytest.mark.parametrize('table', FILES)
@@ -61,3 +83,14 @@ def test_every_attack_is_described(table: str) -> None:
     described = columns(table)
     assert set(described['decision']['Levels']) == set(DECISIONS)
     assert set(described['extractor']['Levels']) >= set(EXTRACTORS)
+
+
+@pytest.mark.parametrize('table', ROWS)
+def test_the_columns_are_those_of_the_rows(table: str) -> None:
+    """Otherwise a column reaches the user without a word, or its table cannot be written."""
+    dictionary, hints = columns(table), get_type_hints(ROWS[table])
+    assert list(dictionary) == [field.name for field in fields(ROWS[table])]
+    for column, entry in dictionary.items():
+        kinds = (hints[column], *get_args(hints[column]))
+        words = {word for kind in kinds for word in get_args(kind) if isinstance(word, str)}
+        assert not words or set(entry['Levels']) == words

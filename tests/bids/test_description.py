@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from bids_reid.bids.description import BIDSIGNORE, prepare_output
-from bids_reid.bids.files import (
-    read_json,
-)
+from bids_reid.bids.files import read_json
 from bids_reid.bids.layout import ScanFiles, bids_uri
 from bids_reid.errors import CannotWriteError
 from bids_reid.records import Scan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +16,6 @@ from bids_reid.errors import (
     UsageError,
 )
 from bids_reid.records import Scan
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 B1, B2 = '1_ses-b_run-1_T1w', '1_ses-b_run-2_T1w'
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bids_reid.bids.files import (
-    write_json,
-)
+from bids_reid.bids.files import write_json
 from bids_reid.bids.layout import ScanFiles, bids_uri, scan_files
 from bids_reid.records import Scan
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -10,16 +10,7 @@ from bids_reid.bids.photos import find_photos
 from bids_reid.bids.walk import files_below
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.records import Photo
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-def put(root: Path, *names: str) -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b'x')
+from tests.bids.test_inputs import put
 
 
 @pytest.mark.parametrize(

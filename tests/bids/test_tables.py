@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from bids_reid.bids.files import (
-    read_json,
-)
+from bids_reid.bids.files import read_json
 from bids_reid.bids.tables import read_table, write_table
+from bids_reid.records import AttackKey
 
 
 def row(**values: object) -> dict[str, object]:
@@ -69,6 +69,12 @@ def test_every_column_is_described_beside_its_table(tmp_path: Path, kind: str) -
     assert list(dictionary) == table.read_text().rstrip('\n').split('\t')
     assert all(column['Description'] for column in dictionary.values())
     assert all(name == name.lower() for name in dictionary)
+    if kind == 'group_ranks':
+        of_searches = ('participant_id', 'photo', 'status', 'rank', 'score', 'best_nonmated_score')
+        attack = [field.name for field in fields(AttackKey)]
+        assert list(dictionary) == [*attack, *of_searches]
+    elif kind == 'group_scans':
+        assert list(dictionary) == list(ROW_COLUMNS)
 
 
 def test_a_row_without_a_column_is_refused(tmp_path: Path) -> None:

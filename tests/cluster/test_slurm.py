@@ -8,12 +8,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.cluster.conftest import Local, Slurm
+from tests.cluster.conftest import Local, Slurm
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 

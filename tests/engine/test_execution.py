@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from nipype import config
@@ -29,9 +30,6 @@ from bids_reid.errors import CannotWriteError, ReidError, ScanError, UsageError
 from bids_reid.group.searching import Plan
 from bids_reid.group.summaries import Rules
 from bids_reid.records import Photo
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 
 class _Input(BaseInterfaceInputSpec):
@@ -357,14 +355,6 @@ def test_crashes_of_other_processes_are_not_ours(crashes: Path) -> None:
     assert set(reasons) == {'wf.a.first'}
 
 
-def test_another_plugin_runs_it(crashes: Path) -> None:
-    """--use-plugin is for clusters; the same graph, the same reasons."""
-    workflow = branches(crashes.parent / 'marks', a='own error', b='x')
-    reasons = run(workflow, crashes, plugin_file=linear(crashes))
-    assert reasons == {'wf.a.first': 'sub-01_T1w.nii is empty: every voxel is 0'}
-    assert marks(crashes) == {'x', 'b-saved'}
-
-
 def test_a_work_folder_that_cannot_be_made_is_nobody_s_failure(crashes: Path) -> None:
     """Otherwise every scan is recorded as failed and its older results are removed."""
     (crashes.parent / 'file').touch()
@@ -485,23 +475,21 @@ def test_a_job_without_a_result_costs_its_own_node(
     assert marks(crashes) == {'y'}
 
 
-def test_a_scheduler_that_takes_no_job_is_named(
-    crashes: Path, scheduler: Callable[[str], Path]
+@pytest.mark.parametrize(
+    ('answer', 'words'),
+    [
+        ('echo no such partition >&2; exit 1', ': the plugin SLURM cannot hand out jobs'),
+        ('echo 7', '.*such as --parsable'),
+        ('true', '.*such as --parsable'),
+        ('echo Submitted batch job', '.*such as --parsable'),
+    ],
+)
+def test_a_scheduler_that_takes_no_job_or_cannot_be_read_is_named(
+    crashes: Path, scheduler: Callable[[str], Path], answer: str, words: str
 ) -> None:
-    """A traceback of Nipype is no help to somebody on the wrong machine."""
-    file = scheduler('echo no such partition >&2; exit 1')
+    """On the wrong machine, or with --parsable, which many have, a traceback helps nobody."""
     workflow = branches(crashes.parent / 'marks', a='x')
-    with pytest.raises(ReidError, match=r'plugin\.yml: the plugin SLURM cannot hand out jobs'):
-        run(workflow, crashes, plugin_file=file)
-
-
-@pytest.mark.parametrize('answer', ['echo 7', 'true', 'echo Submitted batch job'])
-def test_an_answer_that_nipype_cannot_read_is_told(
-    crashes: Path, scheduler: Callable[[str], Path], answer: str
-) -> None:
-    """--parsable in sbatch_args is a habit of many; an AttributeError of re tells them nothing."""
-    workflow = branches(crashes.parent / 'marks', a='x')
-    with pytest.raises(ReidError, match=r'plugin\.yml.*such as --parsable'):
+    with pytest.raises(ReidError, match=rf'plugin\.yml{words}'):
         run(workflow, crashes, plugin_file=scheduler(answer))
 
 

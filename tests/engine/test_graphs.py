@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from nipype.pipeline import engine as pe
 
-from bids_reid.bids.layout import ScanFiles
 from bids_reid.engine import group_graph as group
 from bids_reid.engine.group_graph import init_group_wf
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
 from bids_reid.group import galleries
 from bids_reid.group.selection import Choice, Extractors, Selection
 from bids_reid.group.summaries import Rules
-from bids_reid.participant.content import ScanLine
-from bids_reid.participant.library import EnrolledScan
 from bids_reid.records import Photo, Scan
-from tests.support.scan_records import scan_record
-
-if TYPE_CHECKING:
-    from nipype.pipeline import engine as pe
+from tests.support.scan_records import enrolled
 
 EXTRACTORS = ('face_recognition', 'deepface-VGG-Face')
 
@@ -146,14 +141,6 @@ def test_names_of_branches_are_different_and_allowed(tmp_path: Path) -> None:
     assert all(name.isidentifier() for name in names)
 
 
-def enrolled(
-    participant: str, modality: str, folder: Path, condition: str = 'raw'
-) -> EnrolledScan:
-    scan = Scan(participant, None, modality, f'sub-{participant}', folder, condition)
-    line = ScanLine(participant, None, modality, condition, '', 'ok')
-    return EnrolledScan(line, ScanFiles.of(scan, folder), scan_record())
-
-
 @pytest.fixture
 def selection(tmp_path: Path) -> Selection:
     """Three photographs; three raw T1w scans, one of FLAIR, and one that was de-faced."""
@@ -169,11 +156,11 @@ def selection(tmp_path: Path) -> Selection:
             seed=5,
         ),
         (
-            *(enrolled(*scan, tmp_path) for scan in scans),
-            enrolled('01', 'T1w', tmp_path, 'defaced'),
+            *(enrolled(who, modality=kind, folder=tmp_path) for who, kind in scans),
+            enrolled('01', condition='defaced', folder=tmp_path),
         ),
         tuple(photos),
-        others=(enrolled('01', 'T1w', tmp_path / 'earlier'),),
+        others=(enrolled('01', folder=tmp_path / 'earlier'),),
         other_name='earlier',
     )
 

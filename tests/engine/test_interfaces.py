@@ -34,6 +34,7 @@ PHOTO = Photo('a.jpg', '01', Path('a.jpg'))
 PLAN = Plan((PHOTO, Photo('distractor 1', None, Path('b.jpg'))))
 SCAN = GalleryScan('01', '/out/sub-01/anat', 'sub-01', 'T1w', 'raw', 'ok')
 GALLERY = ScanGallery('raw', 'T1w', (SCAN,))
+FILES = 'abcdef'
 
 
 class Call:
@@ -56,7 +57,7 @@ class Call:
 @pytest.fixture
 def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of its own for the node, and input files beside it."""
-    for name in 'abcdef':
+    for name in FILES:
         (tmp_path / name).touch()
     (tmp_path / 'node').mkdir()
     monkeypatch.chdir(tmp_path / 'node')
@@ -69,24 +70,58 @@ def step(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, answer: object
     return call
 
 
-def test_extract_skin(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = step(monkeypatch, steps, 'skin')
-    outputs = ExtractSkin(in_file=str(there / 'a')).run().outputs
-    assert call.given == (there / 'a', Path(outputs.surface), Path(outputs.measures))
-    assert {Path(outputs.surface).parent, Path(outputs.measures).parent} == {there / 'node'}
+ENCODED = {'plan': PLAN, 'encoded': ['a', 'b'], 'extractor': 'orb'}
+RULES = Rules(5, {'sex': {'01': 'F'}}, 'defaced')
+STEPS: dict[type, tuple[str, dict[str, Any], tuple[str, ...]]] = {
+    ExtractSkin: ('skin', {'in_file': 'a'}, ('surface', 'measures')),
+    RenderViews: ('renders', {'surface': 'a', 'measures': 'b'}, ('renders',)),
+    ExtractFeatures: ('features', {'renders': 'a', 'faces': 'b', 'extractor': 'x'}, ('template',)),
+    EncodePhotographs: ('encode_photographs', {'photos': [PHOTO], 'extractor': 'x'}, ('encoded',)),
+    ControlPhotographs: ('control_photographs', ENCODED | {'seed': 5}, ('result',)),
+    FitGallery: ('fit_gallery', {'scans': [SCAN], **ENCODED}, ('fitted',)),
+    SearchShard: (
+        'search_shard',
+        {'shard': GALLERY, 'probes': ['x.jpg'], **ENCODED, 'fitted': 'c'},
+        ('scores',),
+    ),
+    Summarise: (
+        'summarise',
+        {'galleries': (GALLERY,), **ENCODED, 'searched': ['c', 'd'], 'rules': RULES},
+        ('result',),
+    ),
+    LinkScans: (
+        'link_scans',
+        {'scans': [SCAN], 'way': 'surface', 'audited': 'defaced', 'seed': 5},
+        ('result',),
+    ),
+}
+"""The step that an interface calls, its inputs in the order of the step, letters for files; and
+its own files."""
 
 
-def test_a_scan_that_is_not_there_says_so_when_it_is_read(there: Path) -> None:
-    with pytest.raises(ScanError, match=r'gone\.nii'):
-        ExtractSkin(in_file=str(there / 'gone.nii')).run()
+def placed(value: Any, folder: Path, kind: type) -> Any:
+    """Put the files that letters stand for into a folder."""
+    if isinstance(value, list):
+        return [placed(one, folder, kind) for one in value]
+    return kind(folder / value) if isinstance(value, str) and value in FILES else value
 
 
-def test_render_views(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = step(monkeypatch, steps, 'renders', 'llvmpipe')
-    outputs = RenderViews(surface=str(there / 'a'), measures=str(there / 'b')).run().outputs
-    assert call.given == (there / 'a', there / 'b', Path(outputs.renders))
-    assert Path(outputs.renders).parent == there / 'node'
-    assert outputs.renderer == 'llvmpipe'
+@pytest.mark.parametrize('interface', STEPS)
+def test_inputs_reach_the_step_and_files_lie_in_the_node(
+    there: Path, monkeypatch: pytest.MonkeyPatch, interface: type
+) -> None:
+    """Files mixed up give a plausible wrong result; outside its folder they overwrite others."""
+    name, inputs, files = STEPS[interface]
+    call = step(monkeypatch, steps if hasattr(steps, name) else group_interfaces, name, 'llvmpipe')
+    node = interface(**{key: placed(value, there, str) for key, value in inputs.items()})
+    if interface is EncodePhotographs:
+        # only to be hashed
+        node.inputs.files = [str(there / 'a')]
+    outputs = node.run().outputs
+    targets = [Path(getattr(outputs, file)) for file in files]
+    assert [*call.given] == [*(placed(one, there, Path) for one in inputs.values()), *targets]
+    assert {target.parent for target in targets} == {there / 'node'}
+    assert getattr(outputs, 'renderer', 'llvmpipe') == 'llvmpipe'
 
 
 def test_find_faces(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,13 +131,6 @@ def test_find_faces(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = node.run().outputs
     assert call.given == (there / 'a', there / 'b', Path(outputs.faces))
     assert asked.given == (there / 'c', there / 'b', there / 'a', Path(outputs.measures))
-
-
-def test_extract_features(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = step(monkeypatch, steps, 'features')
-    node = ExtractFeatures(renders=str(there / 'a'), faces=str(there / 'b'), extractor='orb')
-    outputs = node.run().outputs
-    assert call.given == (there / 'a', there / 'b', 'orb', Path(outputs.template))
 
 
 def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,12 +160,9 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
-def test_encode_photographs(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = step(monkeypatch, group_interfaces, 'encode_photographs')
-    photos = [Photo('a', '01', there / 'a')]
-    node = EncodePhotographs(photos=photos, files=[str(there / 'a')], extractor='orb')
-    outputs = node.run().outputs
-    assert call.given == (photos, 'orb', Path(outputs.encoded))
+def test_a_scan_that_is_not_there_says_so_when_it_is_read(there: Path) -> None:
+    with pytest.raises(ScanError, match=r'gone\.nii'):
+        ExtractSkin(in_file=str(there / 'gone.nii')).run()
 
 
 def test_encoding_follows_a_changed_photograph(there: Path) -> None:
@@ -158,56 +183,6 @@ def test_a_photograph_that_is_a_link_without_content_is_told_later(there: Path) 
     """Otherwise one that datalad left ends the run with a traceback that has a name in it."""
     node = EncodePhotographs(photos=[PHOTO], files=[str(there / 'annexed')], extractor='orb')
     assert node.inputs.get_hashval(hash_method='content')[1]
-
-
-def encoded(there: Path) -> dict[str, Any]:
-    """Give a node the files of all photographs."""
-    return {'plan': PLAN, 'encoded': [str(there / 'a'), str(there / 'b')], 'extractor': 'orb'}
-
-
-def test_control_photographs(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = step(monkeypatch, group_interfaces, 'control_photographs')
-    outputs = ControlPhotographs(seed=5, **encoded(there)).run().outputs
-    assert call.given == (PLAN, [there / 'a', there / 'b'], 'orb', 5, Path(outputs.result))
-    assert Path(outputs.result).parent == there / 'node'
-
-
-def test_fit_gallery(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = step(monkeypatch, group_interfaces, 'fit_gallery')
-    outputs = FitGallery(scans=[SCAN], **encoded(there)).run().outputs
-    files = [there / 'a', there / 'b']
-    assert call.given == ([SCAN], PLAN, files, 'orb', Path(outputs.fitted))
-    assert Path(outputs.fitted).parent == there / 'node'
-
-
-def test_search_shard(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = step(monkeypatch, group_interfaces, 'search_shard')
-    node = SearchShard(shard=GALLERY, probes=['a.jpg'], fitted=str(there / 'c'), **encoded(there))
-    target = Path(node.run().outputs.scores)
-    files = [there / 'a', there / 'b']
-    assert call.given == (GALLERY, ['a.jpg'], PLAN, files, 'orb', there / 'c', target)
-    assert target.parent == there / 'node'
-
-
-def test_summarise(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = step(monkeypatch, group_interfaces, 'summarise')
-    rules = Rules(5, {'sex': {'01': 'F'}}, 'defaced')
-    searched = [there / 'c', there / 'd']
-    node = Summarise(
-        galleries=(GALLERY,), searched=list(map(str, searched)), rules=rules, **encoded(there)
-    )
-    target = Path(node.run().outputs.result)
-    files = [there / 'a', there / 'b']
-    assert call.given == ((GALLERY,), PLAN, files, 'orb', searched, rules, target)
-    assert target.parent == there / 'node'
-
-
-def test_link_scans(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = step(monkeypatch, group_interfaces, 'link_scans')
-    node = LinkScans(scans=[SCAN], way='surface', audited='defaced', seed=5)
-    outputs = node.run().outputs
-    assert call.given == ([SCAN], 'surface', 'defaced', 5, Path(outputs.result))
-    assert Path(outputs.result).parent == there / 'node'
 
 
 @pytest.mark.parametrize('interface', [SaveScan, FitGallery, SearchShard, LinkScans])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from bids_reid.errors import NoInputError
 from bids_reid.faces import deepface
 from bids_reid.faces.deepface import BATCH, DeepFaceExtractor, level_face
 from bids_reid.faces.detect import Box, find_face
-from bids_reid.faces.weights import manifest
+from bids_reid.faces.weights import manifest, record
 
 MODELS = manifest()
 WriteWeights = Callable[..., Path]
@@ -28,14 +27,7 @@ Faces = tuple[list[NDArray[np.uint8]], list[Box]]
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let nothing reach a network, and let the home be watched."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError('a connection was attempted')
-
-    for name in ('connect', 'connect_ex', 'sendto'):
-        monkeypatch.setattr(socket.socket, name, refuse)
-    monkeypatch.setattr(socket, 'getaddrinfo', refuse)
+    """Watch the home; all tests watch the network."""
     home = tmp_path / 'home'
     home.mkdir()
     monkeypatch.setenv('HOME', str(home))
@@ -162,22 +154,19 @@ class TestWithoutTheRightWeights:
         with pytest.raises(NoInputError, match='not there'):
             extractor.features(*faces)
 
-    def test_altered(self, tmp_path: Path, faces: Faces, write_weights: WriteWeights) -> None:
-        path = write_weights(MODELS['ArcFace'], tmp_path)
-        path.write_bytes(path.read_bytes() + b' ')
-        with pytest.raises(NoInputError, match='not those that were fetched'):
-            DeepFaceExtractor(MODELS['ArcFace'], tmp_path).features(*faces)
-
+    @pytest.mark.parametrize(
+        ('noted', 'why'),
+        [(False, 'not those that were fetched'), (True, 'arcface_weights.onnx cannot be loaded')],
+    )
     def test_no_network_at_all(
-        self, tmp_path: Path, faces: Faces, write_weights: WriteWeights
+        self, tmp_path: Path, faces: Faces, write_weights: WriteWeights, noted: bool, why: str
     ) -> None:
-        """Recorded, but not what DeepFace can read."""
-        from bids_reid.faces.weights import record
-
+        """Altered; or recorded, but not what DeepFace can read."""
         entry = MODELS['ArcFace']
         write_weights(entry, tmp_path).write_bytes(b'<html>not found</html>')
-        record(entry, tmp_path, 'hand')
-        with pytest.raises(NoInputError, match=r'arcface_weights.onnx cannot be loaded'):
+        if noted:
+            record(entry, tmp_path, 'hand')
+        with pytest.raises(NoInputError, match=why):
             DeepFaceExtractor(entry, tmp_path).features(*faces)
 
     def test_of_another_model(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bids_reid.faces import dlib_resnet, sessions
 from bids_reid.faces.detect import Box, find_face
@@ -14,11 +16,6 @@ from bids_reid.faces.dlib_onnx import grey_model
 from bids_reid.faces.dlib_resnet import TOLERANCE, DlibEngine, OnnxEngine, load_engine
 from bids_reid.faces.dlib_weights import Affine, Dense, WeightsError, _Source, read_network
 from bids_reid.faces.face_recognition import FaceRecognition, load
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 
 @pytest.fixture(scope='module')
@@ -153,18 +150,25 @@ def test_images_as_they_come_from_files_are_taken() -> None:
 class TestFallback:
     """Where ONNX Runtime cannot be trusted, dlib is used and the sidecar says so."""
 
+    @pytest.mark.parametrize(
+        ('name', 'error'),
+        [
+            ('OnnxEngine', ImportError('libonnxruntime.so: illegal instruction')),
+            ('read_network', WeightsError('another network')),
+        ],
+    )
     def test_an_engine_that_does_not_load(
-        self, weights: Path, monkeypatch: pytest.MonkeyPatch
+        self, weights: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: Exception
     ) -> None:
         """A wheel for another processor, a missing library: the run must go on."""
 
         def fail(_content: bytes) -> None:
-            raise ImportError('libonnxruntime.so: illegal instruction')
+            raise error
 
-        monkeypatch.setattr(dlib_resnet, 'OnnxEngine', fail)
+        monkeypatch.setattr(dlib_resnet, name, fail)
         loaded = load_engine(weights)
         assert isinstance(loaded.engine, DlibEngine)
-        assert 'illegal instruction' in loaded.reason
+        assert str(error) in loaded.reason
 
     @pytest.mark.parametrize('error', [2e-4 / 128**0.5, 1.0, np.nan])
     def test_an_engine_that_gives_something_else(
@@ -180,15 +184,6 @@ class TestFallback:
         loaded = load_engine(weights)
         assert isinstance(loaded.engine, DlibEngine)
         assert 'differs from dlib' in loaded.reason
-
-    def test_a_network_that_is_not_known(
-        self, weights: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def fail(_content: bytes) -> None:
-            raise WeightsError('another network')
-
-        monkeypatch.setattr(dlib_resnet, 'read_network', fail)
-        assert 'another network' in load_engine(weights).reason
 
     def test_it_is_said_and_gives_the_same(
         self, monkeypatch: pytest.MonkeyPatch, noise: NDArray[np.uint8]

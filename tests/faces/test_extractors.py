@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.faces.detect import Box, find_face
 from bids_reid.faces.extractors import (
     EXTRACTORS,
-    Availability,
     available_extractors,
     bids_label,
     check_extractor,
@@ -24,13 +23,7 @@ from bids_reid.faces.extractors import (
 )
 from bids_reid.faces.photographs import loose_crop
 from bids_reid.faces.weights import manifest
-from bids_reid.participant import steps
-from bids_reid.records import FaceBoxes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from numpy.typing import NDArray
+from tests.support.study import Pixels
 
 
 def test_an_unknown_extractor_is_answered_with_those_there_are() -> None:
@@ -103,52 +96,13 @@ class TestWhichCanRun:
             check_extractor('deepface-Nobody')
 
 
-class Toy:
-    """An extractor of somebody who has read nothing but the protocol: how bright a face is."""
-
-    name = 'toy'
-    kind: Literal['vector'] = 'vector'
-    dimension = 1
-    similarity: Literal['euclidean'] = 'euclidean'
-
-    def available(self) -> Availability:
-        return Availability(why_by_name='it is a toy')
-
-    def memory_gb(self) -> float:
-        return 0.1
-
-    def features(
-        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
-    ) -> dict[str, NDArray[Any]]:
-        faces = [
-            image[box.top : box.bottom + 1, box.left : box.right + 1]
-            for image, box in zip(images, boxes, strict=True)
-        ]
-        return {'features': np.array([[face.mean()] for face in faces], np.float32)}
-
-    def identity(self) -> dict[str, str]:
-        return {'Model': 'brightness'}
-
-    def provenance(self) -> dict[str, str]:
-        return self.identity()
-
-
-def test_a_new_extractor_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is named, checked, left out by default with its reason, and makes templates."""
-    monkeypatch.setitem(EXTRACTORS, 'toy', Toy)
-    check_extractor('toy')
+def test_a_new_extractor_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, checked, and left out by default with its reason."""
+    monkeypatch.setitem(EXTRACTORS, 'pixels', Pixels)
+    check_extractor('pixels')
     names, reasons = available_extractors()
-    assert 'toy' not in names
-    assert reasons['toy'] == 'it is a toy'
-    np.save(tmp_path / 'r.npy', np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((1, 9, 9)))
-    faces = FaceBoxes(((1, 1, 4, 4), None, (0, 0, 8, 8)), (True, False, True))
-    (tmp_path / 'f.json').write_text(json.dumps(faces.to_json()))
-    steps.features(tmp_path / 'r.npy', tmp_path / 'f.json', 'toy', tmp_path / 't.npz')
-    with np.load(tmp_path / 't.npz') as template:
-        assert template['features'].tolist() == [[0], [2]]
-        assert template['view'].tolist() == [0, 2]
-        provenance = json.loads(str(template['provenance']))
-    assert provenance == {'Extractor': 'toy', 'Model': 'brightness'}
+    assert 'pixels' not in names
+    assert reasons['pixels'] == 'a stand-in'
 
 
 def test_the_registry_imports_nothing_that_takes_long() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pillow_heif
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from bids_reid.errors import PhotoError
@@ -19,11 +22,8 @@ from bids_reid.faces.photographs import (
     read_photograph,
 )
 
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Any
-
-    from numpy.typing import NDArray
+# to write what phones write
+pillow_heif.register_heif_opener()
 
 
 @pytest.fixture
@@ -64,9 +64,6 @@ MODES: dict[str, Any] = {
 @pytest.mark.parametrize('name', MODES)
 def test_every_kind_of_picture_is_read(tmp_path: Path, grey: NDArray[np.uint8], name: str) -> None:
     """A kind read as white or black is a face not found: the risk looks smaller."""
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
     MODES[name](grey).save(tmp_path / name)
     assert like(read_photograph(tmp_path / name), grey)
 
@@ -77,9 +74,6 @@ def test_cameras_held_upright_are_obeyed(
     tmp_path: Path, grey: NDArray[np.uint8], name: str, orientation: int, turns: int
 ) -> None:
     """Most portraits of phones are stored lying; no detector finds a lying face."""
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(colours(grey)).save(tmp_path / name, exif=exif.tobytes())
@@ -97,9 +91,6 @@ def test_colours_weigh_as_the_eye_sees_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize('suffix', ['.jpg', '.png', '.heic', '.tif', '.webp'])
 def test_a_picture_that_cannot_be_read_is_told(tmp_path: Path, kind: str, suffix: str) -> None:
     """One damaged file must not end the group level; its name may be a stranger's."""
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
     path = tmp_path / f'sub-01_photo{suffix}'
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(path)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.support.study import Study, make_study, use_toys
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from bids_reid.records import Scan, Template
+from tests.support.study import PEOPLE, D, Study, make_study, save, use_toys
 
 
 @pytest.fixture(scope='module')
@@ -28,3 +27,14 @@ def own_study(study: Study, tmp_path: Path) -> Study:
     """A copy of the scans, for a test that changes them."""
     shutil.copytree(study.out, tmp_path / 'copy' / 'out')
     return replace(study, out=tmp_path / 'copy' / 'out')
+
+
+@pytest.fixture
+def defaced(own_study: Study) -> Study:
+    """With a blank version of the first session's scan of five people."""
+    blank = Template(np.full((1, D), 0.5, np.float32), np.zeros(1, np.int32))
+    for label in PEOPLE[:5]:
+        name = f'sub-{label}_ses-a'
+        path = own_study.out.parent / 'bids' / f'{name}_T1w.nii'
+        save(own_study.out, Scan(label, 'a', 'T1w', name, path, 'defaced'), blank)
+    return own_study

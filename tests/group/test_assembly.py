@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,21 +12,16 @@ from bids_reid.bids.tables import read_table
 from bids_reid.engine import group_graph
 from bids_reid.engine.execution import configure, crash_folder
 from bids_reid.engine.group_run import search
-from bids_reid.errors import ReidError
 from bids_reid.group import galleries
 from bids_reid.group.assembly import Parts, group_result
 from bids_reid.group.merging import MergeError
+from bids_reid.group.result import GroupResult
 from bids_reid.group.selection import Choice, Extractors, Selection
 from bids_reid.participant.library import read_scans
-from bids_reid.records import STRANGER, Photo, Scan, Template
+from bids_reid.records import STRANGER, Photo
 from bids_reid.report.tables import ALL, write_tables
 from bids_reid.settings import Settings
-from tests.support.study import PEOPLE, D, Study, save
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from bids_reid.group.result import GroupResult
+from tests.support.study import PEOPLE, Study
 
 EXTRACTORS = Extractors(('pixels', 'points'), ('pixels',), {})
 VECTORS = Extractors(('pixels',), ('pixels',), {})
@@ -106,7 +100,8 @@ def test_the_size_of_the_parts_changes_no_byte(
 
 def test_parts_come_in_any_order(whole: Whole, tmp_path: Path) -> None:
     """Otherwise tables depend on which step ended first."""
-    turned = Parts(*(tuple(reversed(part)) for part in vars_of(whole.parts)))
+    parts = (whole.parts.summaries, whole.parts.controls, whole.parts.links)
+    turned = Parts(*(tuple(reversed(list(part))) for part in parts))
     result = result_of(whole.selection, turned)
     assert table_files(result, tmp_path / 'tables') == whole.files
     groups = [(key.extractor, key.condition, key.modality) for key, _ in result.searches]
@@ -115,10 +110,6 @@ def test_parts_come_in_any_order(whole: Whole, tmp_path: Path) -> None:
         for extractor in ('pixels', 'points')
         for modality in ('FLAIR', 'T1w')
     ]
-
-
-def vars_of(parts: Parts) -> tuple[list[object], ...]:
-    return tuple(list(part) for part in (parts.summaries, parts.controls, parts.links))
 
 
 @pytest.mark.parametrize('name', ['summaries', 'controls', 'links'])
@@ -178,39 +169,21 @@ def test_no_name_of_a_distractor_reaches_the_result(study: Study, tmp_path: Path
 def test_no_photograph_of_those_searched_is_left(study: Study, tmp_path: Path) -> None:
     """Otherwise a choice of participants nobody photographed ends in a traceback."""
     selection = selection_of(study, ())
-    parts = parts_of(selection, tmp_path / 'run', study.out, VECTORS)
-    result = result_of(selection, parts, VECTORS)
-    assert {(row.n_probes, row.rate, row.n_gallery) for row in result.rows} == {
-        *((0, None, n) for n in {row.n_gallery for row in result.rows})
-    }
+    parts = parts_of(selection, tmp_path / 'run', study.out)
+    result = result_of(selection, parts)
+    assert {row.extractor for row in result.rows} == {'pixels', 'points'}
+    assert {(row.n_probes, row.rate) for row in result.rows} == {(0, None)}
+    # enrolled by whoever takes all views, or only those with a face
+    assert {row.n_gallery for row in result.rows} == {9, 10}
     write_tables(tmp_path, result)
     rows = read_table(tmp_path / 'group_identification.tsv')
     assert {(row['n_probes'], row['rate']) for row in rows} == {('0', 'n/a')}
 
 
-def test_a_missing_template_stops_the_search_and_is_named(
-    own_study: Study, tmp_path: Path
-) -> None:
-    """Otherwise an extractor that never ran looks like scans without a face."""
-    path = own_study.out / 'sub-02' / 'ses-a' / 'anat' / 'sub-02_ses-a_desc-pixels_FLAIR.npz'
-    path.unlink()
-    selection = selection_of(own_study, own_study.photos)
-    with pytest.raises(ReidError) as raised:
-        parts_of(selection, tmp_path / 'run', own_study.out, VECTORS)
-    assert str(raised.value) == (
-        f'{path} is missing: run the participant level with --extractors pixels'
-    )
-
-
-def test_the_audited_condition_is_judged(own_study: Study, tmp_path: Path) -> None:
+def test_the_audited_condition_is_judged(defaced: Study, tmp_path: Path) -> None:
     """From photographs or from shapes alone, and never with a part that was not looked at."""
-    blank = Template(np.full((1, D), 0.5, np.float32), np.zeros(1, np.int32))
-    for label in PEOPLE[:5]:
-        name = f'sub-{label}_ses-a'
-        path = own_study.out.parent / 'bids' / f'{name}_T1w.nii'
-        save(own_study.out, Scan(label, 'a', 'T1w', name, path, 'defaced'), blank)
-    selection = selection_of(own_study, own_study.photos, audited='defaced', max_risk=0.6)
-    parts = parts_of(selection, tmp_path / 'run', own_study.out, VECTORS)
+    selection = selection_of(defaced, defaced.photos, audited='defaced', max_risk=0.6)
+    parts = parts_of(selection, tmp_path / 'run', defaced.out, VECTORS)
     result = result_of(selection, parts, VECTORS)
     gate = result.gate
     assert gate is not None

@@ -3,43 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import partial
 
 import pytest
 
-from bids_reid.bids.layout import ScanFiles
 from bids_reid.group.audit import audit, not_assessed
 from bids_reid.group.result import PhotoLine
-from bids_reid.participant.content import ScanLine
 from bids_reid.participant.library import EnrolledScan
 from bids_reid.records import AttackKey, Score
 from bids_reid.risk.attacks import strongest_attacks
 from bids_reid.risk.controls import ControlRow
-from tests.support.scan_records import scan_record
-
-if TYPE_CHECKING:
-    from bids_reid.risk.gate import Gate
+from bids_reid.risk.gate import Gate
+from tests.support.scan_records import enrolled
 
 N = 100
 PEOPLE = [f'{number:03}' for number in range(N)]
-RECORD = scan_record()
 CONTROL = ControlRow(
     *('defaced', 'T1w', 'orb', 'best', 'negative', N, N, N, 0.01, 0.0, 0.02, 0.01, 9, 0),
     verdict='ok',
     reason=None,
 )
 SEEN = replace(CONTROL, condition=None, modality=None, decision=None, control='positive')
-
-
-def scan(
-    participant: str, condition: str, modality: str = 'T1w', status: str = 'ok'
-) -> EnrolledScan:
-    verdict = 'no findings' if status == 'ok' else 'could not assess'
-    line = ScanLine(participant, None, modality, condition, 'x', status, verdict=verdict)
-    stem = f'sub-{participant}'
-    files = ScanFiles(Path(stem) / 'anat', stem, modality, condition)
-    return EnrolledScan(line, files, RECORD)
 
 
 def photographs(people: list[str]) -> list[PhotoLine]:
@@ -55,8 +39,8 @@ def judged(
     **options: object,
 ) -> Gate:
     """Nobody of 100 is recognised from their de-faced T1w scans, which show no face either."""
-    scans = [scan(label, 'raw') for label in PEOPLE]
-    scans += [scan(label, 'defaced') for label in PEOPLE[:n_versions]]
+    scans = [enrolled(label) for label in PEOPLE]
+    scans += [enrolled(label, condition='defaced') for label in PEOPLE[:n_versions]]
     scans += others or []
     people = PEOPLE if photographed is None else photographed
     lines = photographs(people)
@@ -86,11 +70,15 @@ def test_what_was_not_looked_at_is_no_pass(photos: bool) -> None:
 @pytest.mark.parametrize('photos', [True, False])
 def test_versions_are_counted_per_modality(photos: bool) -> None:
     """A FLAIR scan that was not de-faced shows the face that the T1w scan beside it hides."""
-    gate = judged(photos=photos, others=[scan('007', 'raw', 'FLAIR')])
+    gate = judged(photos=photos, others=[enrolled('007', modality='FLAIR')])
     assert not gate.passed
     assert gate.sentence.endswith(' But 1 of 101 raw scans has no defaced version.')
     # the same person's version in the other modality makes up for nothing
-    both = [scan(label, name, 'FLAIR') for label in PEOPLE for name in ('raw', 'defaced')]
+    both = [
+        enrolled(label, condition=name, modality='FLAIR')
+        for label in PEOPLE
+        for name in ('raw', 'defaced')
+    ]
     gate = judged(90, photos=photos, others=both)
     assert not gate.passed
     assert ' 10 of 200 raw scans have no defaced version.' in gate.sentence
@@ -98,7 +86,7 @@ def test_versions_are_counted_per_modality(photos: bool) -> None:
 
 def test_a_modality_in_which_nobody_was_photographed_never_passes() -> None:
     """Its risk is not known, however low that of the other modality is."""
-    others = [scan('200', name, 'FLAIR') for name in ('raw', 'defaced')]
+    others = [enrolled('200', condition=name, modality='FLAIR') for name in ('raw', 'defaced')]
     assert judged().passed
     gate = judged(others=others)
     assert not gate.passed
@@ -112,9 +100,10 @@ def test_a_modality_in_which_nobody_was_photographed_never_passes() -> None:
 
 def test_photographed_people_whose_scans_all_failed_are_counted() -> None:
     """Otherwise those on whom a tool fails are taken for people who were not recognised."""
-    scans = [scan('001', 'defaced'), scan('002', 'defaced', status='failed')]
-    scans += [scan('003', 'defaced', status='failed'), scan('003', 'defaced')]
-    scans += [scan('004', 'defaced', status='failed'), scan('002', 'raw')]
+    defaced = partial(enrolled, condition='defaced')
+    failed = partial(defaced, status='failed')
+    scans = [defaced('001'), failed('002'), failed('003'), defaced('003'), failed('004')]
+    scans += [enrolled('002')]
     lines = photographs(['001', '002', '003'])
     assert not_assessed(scans, lines) == {('defaced', 'T1w'): 1, ('raw', 'T1w'): 0}
     # a photograph without a face says nothing of the scan

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import permutations
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,15 +10,11 @@ from PIL import Image
 
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.faces.photographs import loose_crop, read_photograph
-from bids_reid.group.encoding import Encoded, encode_photographs, read_encoded
+from bids_reid.group.encoding import encode_photographs, read_encoded
 from bids_reid.group.merging import MergeError
 from bids_reid.match.probes import KeypointProbes, VectorProbes
 from bids_reid.records import Photo
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.support.study import Study
+from tests.support.study import Study
 
 
 @pytest.fixture(scope='module')
@@ -86,31 +81,6 @@ def test_no_face_at_all_is_a_file_too(photos: list[Photo], tmp_path: Path) -> No
         encoded = read_encoded([tmp_path / 'e.npz'], ['0.png', '2.png'], extractor)
         assert encoded.arrays[name].shape == shape
         assert encoded.acquired(encoded.outcomes) == []
-
-
-def arrays(encoded: Encoded, name: str) -> list[np.ndarray]:
-    """Features of a photograph with a face, whatever they are."""
-    probes = encoded.probes([name])
-    if isinstance(probes, KeypointProbes):
-        return list(probes.photographs[0].arrays().values())
-    assert isinstance(probes, VectorProbes)
-    return [probes.features]
-
-
-@pytest.mark.parametrize('extractor', ['pixels', 'points'])
-def test_files_come_in_any_order(study: Study, tmp_path: Path, extractor: str) -> None:
-    """Otherwise a photograph is searched with the face of another."""
-    files = [tmp_path / f'{number}.npz' for number in range(3)]
-    for number, file in enumerate(files):
-        encode_photographs(study.photos[7 * number : 7 * number + 7], extractor, file)
-    names = [photo.name for photo in study.photos]
-    expected = read_encoded(files, names, extractor)
-    for order in permutations(files):
-        encoded = read_encoded(order, names, extractor)
-        assert encoded.outcomes == expected.outcomes
-        for name in expected.acquired(names):
-            for mine, other in zip(arrays(encoded, name), arrays(expected, name), strict=True):
-                np.testing.assert_array_equal(mine, other)
 
 
 def test_a_photograph_in_no_file_or_two_stops_the_run(study: Study, tmp_path: Path) -> None:

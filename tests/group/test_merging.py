@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from bids_reid.errors import ReidError
 from bids_reid.group.merging import MergeError, merged, read_result, write_result
 from bids_reid.records import AttackKey
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 KEYS = ('a', 'b', 'c')
 

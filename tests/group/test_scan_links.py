@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,22 +14,16 @@ from bids_reid.bids.layout import ScanFiles
 from bids_reid.errors import NoInputError, NothingSelectedError, UsageError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.merging import MergeError, read_result
-from bids_reid.group.scan_links import link_scans, linkage_rows, linked_scans
+from bids_reid.group.scan_links import LinkedScan, link_scans, linkage_rows, linked_scans
 from bids_reid.group.selection import read_against
 from bids_reid.participant.library import read_scans
 from bids_reid.risk import linkage
+from bids_reid.risk.linkage import Comparison, LinkageRow
 from bids_reid.settings import Settings
 from bids_reid.surface.gifti import write_surface
 from tests.support.scan_records import WHOLE_FACE, scan_record
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from bids_reid.group.scan_links import LinkedScan
-    from bids_reid.risk.linkage import Comparison, LinkageRow
-
-    Links = Mapping[tuple[Comparison, str], tuple[LinkageRow, ...]]
-
+Links = Mapping[tuple[Comparison, str], tuple[LinkageRow, ...]]
 NAMES = ('01', '02', '03')
 WAYS = ('face_recognition', 'surface')
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,6 @@ from bids_reid.group.selection import Selection, announce, choose_extractors, se
 from bids_reid.records import STRANGER
 from bids_reid.settings import Settings
 from tests.support.study import PEOPLE, Study
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-import numpy as np
 import pytest
 
 from bids_reid.group import summaries
@@ -13,24 +12,9 @@ from bids_reid.group.encoding import encode_photographs
 from bids_reid.group.merging import MergeError, read_result
 from bids_reid.group.searching import Plan, SearchedGallery
 from bids_reid.group.summaries import GallerySummary, Rules, control_photographs, summarise
-from bids_reid.records import Scan, Template
-from tests.support.study import NO_FACE, PEOPLE, D, Files, Study, save, search_files
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.support.study import NO_FACE, Files, Study, search_files
 
 RAW, DEFACED = ('raw', 'T1w'), ('defaced', 'T1w')
-
-
-@pytest.fixture
-def defaced(own_study: Study) -> Study:
-    """With a blank version of the first session's scan of five people."""
-    blank = Template(np.full((1, D), 0.5, np.float32), np.zeros(1, np.int32))
-    for label in PEOPLE[:5]:
-        name = f'sub-{label}_ses-a'
-        path = own_study.out.parent / 'bids' / f'{name}_T1w.nii'
-        save(own_study.out, Scan(label, 'a', 'T1w', name, path, 'defaced'), blank)
-    return own_study
 
 
 @pytest.fixture

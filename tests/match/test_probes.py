@@ -12,7 +12,7 @@ from bids_reid.match.probes import (
     VectorProbes,
     photograph_scores,
 )
-from bids_reid.records import Keypoints
+from tests.match.test_keypoints import drawn, keypoints
 
 SIMILARITIES = ('euclidean', 'cosine')
 PAIRS = ('best', 'pooled')
@@ -55,21 +55,6 @@ def test_scores_are_those_of_a_plain_double_loop(faces, similarity):
         assert pooled[row, column] == pytest.approx(likeness(probe, mean, similarity), rel=1e-6)
 
 
-@pytest.mark.parametrize('pooling', PAIRS)
-@pytest.mark.parametrize('similarity', SIMILARITIES)
-def test_a_score_depends_on_nothing_but_its_probe_and_scan(faces, similarity, pooling):
-    """Otherwise the same photograph gets another score when others are searched with it."""
-    probes, scans = faces
-    whole = scores_of(probes, scans, similarity, pooling)
-    order = [2, 0, 3, 1]
-    turned = scores_of(probes, [scans[scan] for scan in order], similarity, pooling)
-    np.testing.assert_array_equal(turned, whole[:, order])
-    for row in range(len(probes)):
-        # a product of another size may round its last bit, of float64, differently
-        alone = scores_of(probes[[row]], scans, similarity, pooling)
-        np.testing.assert_allclose(alone, whole[[row]], rtol=2e-7)
-
-
 def test_identical_vectors_score_zero_far_from_the_origin():
     """Otherwise rounding decides between two scans with the same features."""
     vectors = (1000 + np.random.default_rng(1).normal(size=(3, 128))).astype(np.float32)
@@ -95,14 +80,6 @@ def test_zero_vector_has_cosine_zero(pooling):
     assert scores_of([[0, 0]], [[[1, 1]]], 'cosine', pooling) == 0
     # opposite renders have no mean direction
     assert scores_of([[1, 0]], [[[1, 0], [-1, 0]]], 'cosine', 'pooled') == 0
-
-
-@pytest.mark.parametrize('similarity', SIMILARITIES)
-def test_no_photograph_to_search_with(faces, similarity):
-    """Otherwise a run without a usable photograph stops."""
-    for pooling in PAIRS:
-        assert scores_of(np.empty((0, 128)), faces[1], similarity, pooling).shape == (0, 4)
-    assert photograph_scores(VectorProbes(faces[0][:0], similarity)).shape == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -135,32 +112,13 @@ def test_photographs_are_scored_against_each_other(faces, similarity):
         np.testing.assert_allclose(scores[row, column], expected, rtol=1e-6, atol=1e-6)
 
 
-def images(rng, n_images, n_each=30):
-    """Keypoints of images with as many places and descriptors each."""
-    n = n_images * n_each
-    return Keypoints(
-        rng.integers(0, 256, (n, 32), dtype=np.uint8),
-        rng.random((n, 2)).astype(np.float32),
-        np.arange(n_images + 1, dtype=np.int64) * n_each,
-    )
-
-
-def joined(*parts):
-    """One set of keypoints of several images."""
-    return Keypoints(
-        np.concatenate([part.descriptors for part in parts]),
-        np.concatenate([part.positions for part in parts]),
-        np.cumsum([0, *(len(part.descriptors) for part in parts)]).astype(np.int64),
-    )
-
-
 @pytest.fixture
 def points():
     """Keypoints of two photographs and of two scans, the second with two renders."""
     rng = np.random.default_rng(5)
-    shown, other, noise = images(rng, 1), images(rng, 1), images(rng, 7)
-    renders = [noise[number] for number in range(7)]
-    return [shown, other], [joined(shown, *renders[:6]), joined(other, renders[6])]
+    shown, other, *noise = (drawn(rng, 30, 'hamming') for _ in range(9))
+    scans = [keypoints(shown, *noise[:6]), keypoints(other, noise[6])]
+    return [keypoints(shown), keypoints(other)], scans
 
 
 def test_scores_of_keypoints_are_made_of_those_of_the_renders(points):
@@ -180,12 +138,13 @@ def test_scores_of_keypoints_are_made_of_those_of_the_renders(points):
         assert best.argmax() == pooled.argmax() == column
 
 
-def test_no_photograph_to_search_keypoints_with(points):
+def test_no_photograph_to_search_with(faces, points):
     """Otherwise a run without a usable photograph stops."""
-    probes = KeypointProbes([], 'hamming')
-    comparison = probes.against(points[1][0])
-    assert comparison.best().shape == comparison.pooled().shape == (0,)
-    assert photograph_scores(probes).shape == (0, 0)
+    nobody = (KeypointProbes([], 'hamming'), VectorProbes(faces[0][:0], 'cosine'))
+    for probes, scan in zip(nobody, (points[1][0], faces[1][0]), strict=True):
+        comparison = probes.against(scan)
+        assert comparison.best().shape == comparison.pooled().shape == (0,)
+        assert photograph_scores(probes).shape == (0, 0)
 
 
 def test_photographs_are_compared_with_each_other_by_keypoints(points):

@@ -12,23 +12,9 @@ from bids_reid.match.probes import KeypointProbes
 from bids_reid.match.training import Training
 from bids_reid.match.vocabulary import Vocabulary, learn_words
 from bids_reid.records import Keypoints
+from tests.support.study import keypoints
 
 PEOPLE = ('ann', 'ann', 'ben', 'cat', 'dan', 'eve')
-
-
-def image(rng, descriptors):
-    """Keypoints of one image, anywhere."""
-    n = len(descriptors)
-    return Keypoints(descriptors, rng.random((n, 2)).astype(np.float32), np.array([0, n]))
-
-
-def joined(images):
-    offsets = np.cumsum([0, *(len(one.descriptors) for one in images)])
-    return Keypoints(
-        np.concatenate([one.descriptors for one in images]),
-        np.concatenate([one.positions for one in images]),
-        offsets.astype(np.int64),
-    )
 
 
 @pytest.fixture(params=['hamming', 'euclidean'])
@@ -41,10 +27,10 @@ def study(request):
     def seen(person):
         chosen = patterns[rng.choice(has[person], 20)]
         spoilt = rng.random(chosen.shape) < 0.1
-        return image(rng, np.where(spoilt, chosen ^ 1, chosen).astype(np.uint8))
+        return np.where(spoilt, chosen ^ 1, chosen).astype(np.uint8)
 
-    gallery = [joined([seen(person) for _ in range(6)]) for person in PEOPLE]
-    return request.param, [seen(person) for person in PEOPLE[1:]], gallery
+    gallery = [keypoints([seen(person) for _ in range(6)]) for person in PEOPLE]
+    return request.param, [keypoints([seen(person)]) for person in PEOPLE[1:]], gallery
 
 
 def learned_of(probes, gallery, people, distance):
@@ -61,14 +47,12 @@ def results_of(probes, gallery, people, distance, learned=None):
 
 def test_a_vector_says_how_often_each_word_is_there():
     """Otherwise the machine learns from something else than what is on the picture."""
-    rng = np.random.default_rng(1)
     vocabulary = Vocabulary(np.array([[0, 0], [0, 9], [9, 9]], np.float32), 'euclidean')
     rows = np.array([[1, 0], [0, 8], [0, 1], [2, 1], [9, 7]], np.uint8)
-    empty = image(rng, rows[:0])
-    vectors = vocabulary.vectors(joined([image(rng, rows[:4]), empty, image(rng, rows[4:])]))
+    vectors = vocabulary.vectors(keypoints([rows[:4], rows[:0], rows[4:]]))
     np.testing.assert_allclose(vectors**2, [[0.75, 0.25, 0], [0, 0, 0], [0, 0, 1]], atol=1e-6)
     bits = Vocabulary(np.eye(8, dtype=np.float32), 'hamming')
-    one_bit = image(rng, np.array([[128], [1], [1], [1]], np.uint8))
+    one_bit = keypoints([np.array([[128], [1], [1], [1]], np.uint8)])
     np.testing.assert_allclose(bits.vectors(one_bit)[0] ** 2, [0.25, *[0] * 6, 0.75])
 
 
@@ -80,43 +64,38 @@ def test_a_face_is_told_from_others(study):
     assert [PEOPLE[scan] for scan in result.scores.argmax(axis=1)] == list(PEOPLE[1:])
 
 
-def test_the_order_of_scans_changes_no_bit(study):
-    """Otherwise a rate depends on how files are listed."""
-    distance, probes, gallery = study
-    expected, again = (results_of(probes, gallery, PEOPLE, distance) for _ in range(2))
-    order = [4, 1, 5, 0, 3, 2]
-    people, turned = [PEOPLE[n] for n in order], [gallery[n] for n in order]
-    moved = results_of(probes, turned, people, distance)
-    for name, result in expected.items():
-        np.testing.assert_array_equal(again[name].scores, result.scores)
-        np.testing.assert_array_equal(moved[name].scores, result.scores[:, order])
-
-
-def test_probes_do_not_depend_on_each_other_nor_scans_on_their_part(study):
-    """Otherwise who else was photographed, or the size of a part, changes a rate."""
+def test_scores_depend_on_their_scan_and_probe_alone(study):
+    """Otherwise the order of files, the size of a part or who else is there changes a rate."""
     distance, probes, gallery = study
     learned = learned_of(probes, gallery, PEOPLE, distance)
     whole = results_of(probes, gallery, PEOPLE, distance, learned)
+    order = [4, 1, 5, 0, 3, 2]
+    people, turned = [PEOPLE[n] for n in order], [gallery[n] for n in order]
+    again = results_of(probes, gallery, PEOPLE, distance)
+    moved = results_of(probes, turned, people, distance)
+    # a product of another size may round the last bit, of float64, differently
+    alone = results_of(probes[2:3], gallery, PEOPLE, distance, learned)
+    for name, result in whole.items():
+        np.testing.assert_array_equal(again[name].scores, result.scores)
+        np.testing.assert_array_equal(moved[name].scores, result.scores[:, order])
+        np.testing.assert_allclose(alone[name].scores, result.scores[2:3], rtol=1e-6)
     for size in (1, 2, 4):
         for first in range(0, len(gallery), size):
             scans = slice(first, first + size)
             part = results_of(probes, gallery[scans], PEOPLE[scans], distance, learned)
             for name, result in part.items():
                 np.testing.assert_array_equal(result.scores, whole[name].scores[:, scans])
-    alone = results_of(probes[2:3], gallery, PEOPLE, distance, learned)
-    for name, result in alone.items():
-        # a product of another size may round the last bit, of float64, differently
-        np.testing.assert_allclose(result.scores, whole[name].scores[2:3], rtol=1e-6)
 
 
 def test_scans_without_a_template_and_pictures_without_keypoints(study):
     """Otherwise a failure stops the run, or passes for a score."""
     distance, probes, gallery = study
-    rng = np.random.default_rng(3)
-    nothing = image(rng, np.empty((0, 16), np.uint8))
+    nothing = keypoints([np.empty((0, 16), np.uint8)])
     failed = Keypoints(np.empty((0, 0), np.uint8), nothing.positions, np.zeros(1, np.int64))
     no_views = Keypoints(nothing.descriptors, nothing.positions, np.zeros(1, np.int64))
-    gallery[1:5] = [failed, no_views, joined([nothing, nothing]), joined([gallery[4][0], nothing])]
+    last = gallery[4]
+    gallery[1:5] = [failed, no_views, keypoints([nothing.descriptors] * 2), None]
+    gallery[4] = keypoints([last[0].descriptors, nothing.descriptors])
     for result in results_of([*probes, nothing], gallery, PEOPLE, distance).values():
         assert result.enrolled.tolist() == [True, False, False, True, True, True]
         np.testing.assert_array_equal(np.isnan(result.scores).all(axis=0), ~result.enrolled)
@@ -129,9 +108,8 @@ def test_scans_without_a_template_and_pictures_without_keypoints(study):
 def test_galleries_without_an_svm(study, monkeypatch):
     """Otherwise one person is told from nobody, or a run takes days."""
     distance, probes, gallery = study
-    rng = np.random.default_rng(3)
     failed = Keypoints(np.empty((0, 0), np.uint8), np.empty((0, 2), np.float32), np.zeros(1, int))
-    blank = image(rng, np.empty((0, 16), np.uint8))
+    blank = keypoints([np.empty((0, 16), np.uint8)])
 
     def made(scans, people):
         return set(learned_of(probes, scans, people, distance))
@@ -149,7 +127,7 @@ def test_words_are_learned_from_a_part_of_many_people(monkeypatch):
     rng = np.random.default_rng(6)
     monkeypatch.setattr(words, 'WORDS_PEOPLE', 3)
     monkeypatch.setattr(words, 'WORDS_SAMPLE', 50)
-    scans = [joined([image(rng, rng.integers(0, 256, (30, 8), np.uint8))] * 2) for _ in range(9)]
+    scans = [keypoints([rng.integers(0, 256, (30, 8), np.uint8)] * 2) for _ in range(9)]
     read = []
 
     class Noted(list):

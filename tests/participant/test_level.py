@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bids_reid import participant_level as level
-from bids_reid.bids.derivatives import read_record, read_template, save_scan
+from bids_reid.bids.derivatives import read_record, read_template
 from bids_reid.bids.files import write_json
 from bids_reid.bids.layout import ScanFiles, scan_files
 from bids_reid.engine import participant_run
@@ -19,11 +20,7 @@ from bids_reid.participant.selection import remove_stale, select
 from bids_reid.participant_level import participant_level
 from bids_reid.records import Scan, Template
 from bids_reid.settings import Settings
-from tests.support.scan_records import WHOLE_FACE, boxes, scan_record
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+from tests.support.scan_records import save_results, scan_record
 
 
 @pytest.fixture
@@ -83,22 +80,9 @@ def finished(settings: Settings, label: str) -> Scan:
     path = settings.bids_dir / f'sub-{label}' / 'anat' / f'sub-{label}_T1w.nii'
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b'12345678')
-    surface = settings.bids_dir.parent / 'skin.surf.gii'
-    surface.write_text('surface')
     scan = Scan(label, None, 'T1w', f'sub-{label}', path)
     template = Template(np.ones((2, 3), np.float32), np.array([4, 7], np.int32))
-    save_scan(
-        scan,
-        settings.bids_dir,
-        settings.output_dir,
-        surface=surface,
-        measures=WHOLE_FACE,
-        faces=boxes(*range(81)),
-        reason=None,
-        renderer='llvmpipe',
-        templates=[({'Extractor': 'orb', 'Model': 'm'}, template)],
-        renders=None,
-    )
+    save_results(scan, settings.bids_dir, settings.output_dir, {'orb': template})
     return scan
 
 

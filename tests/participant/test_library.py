@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,7 @@ from bids_reid.bids.files import write_json
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.errors import NoInputError
 from bids_reid.faces.extractors import EXTRACTORS
-from bids_reid.participant.content import ScanLine
 from bids_reid.participant.library import (
-    EnrolledScan,
     left_out,
     read_scans,
     searchable_extractors,
@@ -21,14 +20,12 @@ from bids_reid.participant.library import (
 from bids_reid.participant.remarks import scan_line
 from bids_reid.records import Claim, CompletedPart
 from bids_reid.risk.deidentification import CLAIM_WITH_FACE, FACE_GONE_UNSAID
-from tests.support.scan_records import NO_FACE, WHOLE_FACE, quality, scan_record
+from tests.support.scan_records import NO_FACE, WHOLE_FACE, enrolled, quality, scan_record
 
 FILES = ScanFiles(Path('/nowhere'), 'sub-01', 'T1w')
 
 
-def scan(*extractors: str, status: str = 'ok') -> EnrolledScan:
-    line = ScanLine('01', None, 'T1w', 'raw', 'x', status)
-    return EnrolledScan(line, FILES, scan_record(*extractors, status=status))
+scan = partial(enrolled, '01')
 
 
 def test_an_extractor_that_lacks_templates_is_left_out_and_says_so() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from bids_reid.faces import detect
+from bids_reid.faces.extractors import EXTRACTORS
 from bids_reid.participant import measures as participant_measures
 from bids_reid.participant import steps
 from bids_reid.participant.measures import measured_skin, skin_evidence
@@ -24,9 +26,6 @@ from bids_reid.surface import complete
 from bids_reid.surface.volume import Volume
 from bids_reid.views.cameras import standard_views
 from tests.support.scan_records import NO_FACE, WHOLE_FACE, quality
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SPACING = 4.0
 
@@ -164,7 +163,6 @@ def test_features_keep_the_numbers_of_their_views(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A template says which view each row is of; shifted, no result can be explained."""
-    from bids_reid.faces import extractors
 
     class Mean:
         kind = 'vector'
@@ -176,7 +174,7 @@ def test_features_keep_the_numbers_of_their_views(
         def provenance(self) -> dict[str, str]:
             return {'Model': 'mean'}
 
-    monkeypatch.setattr(extractors, 'load_extractor', lambda _: Mean())
+    monkeypatch.setitem(EXTRACTORS, 'x-y', Mean)
     images = np.arange(81, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
     np.save(tmp_path / 'r.npy', images)
     for seen in ([], [3, 80]):

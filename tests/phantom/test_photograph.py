@@ -15,15 +15,6 @@ from bids_reid.phantom.photograph import photograph
 PERSON = draw_people(1, seed=31)[0]
 
 
-def test_same_seed_same_picture():
-    """A demo could not be repeated."""
-    first = photograph(PERSON, seed=4, size=64)
-    assert first.shape == (64, 64, 3)
-    assert first.dtype == np.uint8
-    np.testing.assert_array_equal(first, photograph(PERSON, seed=4, size=64))
-    assert (first != photograph(PERSON, seed=5, size=64)).any()
-
-
 def test_skin_and_hair_show():
     """Photographs would carry nothing but shape, and colours would be decoration in a table."""
     pale = dataclasses.replace(PERSON, skin=(0.85, 0.6, 0.5), hair_style='bald')

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from bids_reid.bids.tables import columns as described
 from bids_reid.group.result import Curve, GroupResult, PhotoLine
 from bids_reid.participant.content import (
     FacePicture,
@@ -24,7 +23,7 @@ from bids_reid.records import STRANGER, AttackKey, Score
 from bids_reid.report.findings import group_findings
 from bids_reid.report.group import group_page
 from bids_reid.report.participant import participant_page
-from bids_reid.risk.identification import IdentificationRow, cmc, identification_rows
+from bids_reid.risk.identification import cmc, identification_rows
 from bids_reid.views.cameras import standard_views
 
 NASTY = '<script>alert("x")</script>&$a_b$'
@@ -36,23 +35,13 @@ PROVENANCE = Provenance(
     models=(Model('face_recognition', 'resnet.dat', 'ab' * 32),),
     renderer='llvmpipe',
 )
+SOURCE = 'sub-01/anat/sub-01_T1w.nii.gz'
 SCANS = (
-    ScanLine(
-        '01', None, 'T1w', 'raw', 'sub-01/anat/sub-01_T1w.nii.gz', 'ok', 'yes', 0.97, 60, 'review'
-    ),
-    ScanLine(
-        '02',
-        '1',
-        'T1w',
-        'raw',
-        'sub-02_T1w.nii.gz',
-        'failed',
-        None,
-        None,
-        None,
-        'could not assess',
-        None,
-        'brain only',
+    ScanLine('01', None, 'T1w', 'raw', SOURCE, 'ok', 'yes', 0.97, 60, 'review'),
+    replace(
+        ScanLine('02', '1', 'T1w', 'raw', 'sub-02_T1w.nii.gz', 'failed'),
+        verdict='could not assess',
+        reason='brain only',
     ),
 )
 VOID = {'meta', 'path', 'use', 'img', 'br', 'link', 'hr'}
@@ -375,23 +364,9 @@ def make_participant(**changes):
         templates=(TemplateLine('face_recognition', 27, 128),),
         warnings=('The neck is cut off.',),
     )
-    bad = ScanReport(
-        ScanLine(
-            '01',
-            '2',
-            'FLAIR',
-            'raw',
-            'f.nii.gz',
-            'failed',
-            None,
-            None,
-            None,
-            None,
-            None,
-            'disk <full>',
-        ),
-    )
-    return ParticipantReport('demo', '01', (replace(good, **changes), bad), PROVENANCE)
+    failed = ScanLine('01', '2', 'FLAIR', 'raw', 'f.nii.gz', 'failed', reason='disk <full>')
+    scans = (replace(good, **changes), ScanReport(failed))
+    return ParticipantReport('demo', '01', scans, PROVENANCE)
 
 
 def test_participant_page_shows_what_became_of_each_scan():
@@ -417,31 +392,3 @@ def test_faces_are_shown_only_if_given_and_with_a_warning():
     assert '<img src="data:image/png;base64,iVBORw0KGgow" alt="Render of the face: from' in page
     with pytest.raises(ValueError, match='is not a PNG'):
         FacePicture(b'GIF89a', 'no')
-
-
-@pytest.mark.parametrize(
-    ('table', 'columns'),
-    [
-        ('group_identification', [field.name for field in fields(IdentificationRow)]),
-        (
-            'group_ranks',
-            [
-                *(field.name for field in fields(AttackKey)),
-                *('participant_id', 'photo', 'status', 'rank', 'score', 'best_nonmated_score'),
-            ],
-        ),
-        (
-            'group_scans',
-            [
-                *('participant_id', 'session_id', 'modality', 'condition', 'source', 'status'),
-                *('face_present', 'face_score', 'deidentification', 'n_views_with_face'),
-                *('verdict', 'brain_loss', 'face_completed', 'reason'),
-            ],
-        ),
-    ],
-)
-def test_dictionaries_describe_the_columns_in_order(table, columns):
-    """Otherwise somebody reading a table years later has to guess what a column means."""
-    dictionary = described(table)
-    assert list(dictionary) == columns
-    assert all(entry['Description'] for entry in dictionary.values())

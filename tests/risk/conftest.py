@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bids_reid.risk.identification import Searches
 
@@ -25,19 +26,18 @@ def make() -> Make:
         enrolled: object = None,
         distractors: object = None,
     ) -> Searches:
-        table = np.asarray(scores, np.float32).reshape(
-            len(photo_people), len(scan_people or photo_people)
-        )
         scans = tuple(scan_people or photo_people)
+
+        def given(flags: object, n: int) -> NDArray[np.bool_]:
+            return np.ones(n, bool) if flags is None else np.asarray(flags, bool)
+
         return Searches(
-            scores=table,
+            scores=np.asarray(scores, np.float32).reshape(len(photo_people), len(scans)),
             photos=tuple(f'photo {number}' for number in range(len(photo_people))),
             photo_participants=tuple(photo_people),
-            acquired=np.ones(len(photo_people), bool)
-            if acquired is None
-            else np.asarray(acquired, bool),
+            acquired=given(acquired, len(photo_people)),
             scan_participants=scans,
-            enrolled=np.ones(len(scans), bool) if enrolled is None else np.asarray(enrolled, bool),
+            enrolled=given(enrolled, len(scans)),
             distractors=None if distractors is None else np.asarray(distractors, np.float32),
         )
 

@@ -14,7 +14,6 @@ from bids_reid.risk.identification import (
     identification_rows,
     mated_ranks,
     participant_scores,
-    wilson_interval,
 )
 
 SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
@@ -111,17 +110,6 @@ def test_failures_stay_in_the_denominator(searches):
     assert first.chance == pytest.approx(1 / 3)
     assert (rows[1].n_correct, rows[1].chance) == (4, 1)
     assert first.attack == SERIES
-
-
-def test_wilson_interval_is_the_published_one():
-    """Otherwise the steward is told of the wrong certainty.
-
-    Newcombe, Stat. Med. 17:857-872 (1998), table I, method 3: 81/263 gives 0.2553 to 0.3662,
-    0/20 gives 0 to 0.1611, 1/29 gives 0.0061 to 0.1718.
-    """
-    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson_interval(0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
-    assert wilson_interval(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
 
 
 def test_cmc_rises_to_one_minus_failures(searches):

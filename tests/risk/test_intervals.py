@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from bids_reid.records import AttackKey, Score
-from bids_reid.risk.identification import identification_rows, rate_intervals
+from bids_reid.risk.identification import identification_rows, rate_intervals, wilson_interval
 from bids_reid.risk.intervals import effective_interval, people_groups, resample, wilson
 
 SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
@@ -17,7 +17,8 @@ SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
 def test_wilson_is_that_of_scipy(count, n):
     """Otherwise tables that use one and those that use the other contradict each other."""
     expected = stats.binomtest(count, n).proportion_ci(method='wilson')
-    assert wilson(count / n, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    for interval in (wilson(count / n, n), wilson_interval(count, n)):
+        assert interval == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def results(found, people):

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from bids_reid.bids.derivatives import save_scan
+from bids_reid.bids.layout import ScanFiles
+from bids_reid.participant.content import ScanLine
+from bids_reid.participant.library import EnrolledScan
 from bids_reid.records import (
     BrainCut,
     Claim,
@@ -14,10 +19,16 @@ from bids_reid.records import (
     FaceRelief,
     Origin,
     PlacedFrame,
+    Scan,
     ScanMeasures,
     ScanRecord,
     SurfaceQuality,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bids_reid.records import KeypointTemplate, Template
 
 FRAME = PlacedFrame((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), 1.0, 'face')
 WHOLE_FACE = ScanMeasures(
@@ -72,3 +83,41 @@ def scan_record(
         **processed,
     )
     return replace(record, **changes)
+
+
+def save_results(
+    scan: Scan,
+    dataset: Path,
+    out: Path,
+    templates: Mapping[str, Template | KeypointTemplate],
+    **changes: Any,
+) -> Path:
+    """Save a scan with a template of each extractor, whose model is ``m``."""
+    surface = out.parent / 'skin.surf.gii'
+    surface.write_text('surface')
+    results: dict[str, Any] = {
+        'measures': WHOLE_FACE,
+        'faces': boxes(*range(81)),
+        'reason': None,
+        'renderer': 'llvmpipe',
+        'renders': None,
+    }
+    provenance = {name: {'Extractor': name, 'Model': 'm'} for name in templates}
+    results['templates'] = [(provenance[name], one) for name, one in templates.items()]
+    return save_scan(scan, dataset, out, surface=surface, **results | changes)
+
+
+def enrolled(
+    participant: str,
+    *extractors: str,
+    condition: str = 'raw',
+    modality: str = 'T1w',
+    status: str = 'ok',
+    folder: Path = Path('/nowhere'),
+) -> EnrolledScan:
+    """Return what the group level knows of a scan."""
+    scan = Scan(participant, None, modality, f'sub-{participant}', folder, condition)
+    verdict = 'no findings' if status == 'ok' else 'could not assess'
+    line = ScanLine(participant, None, modality, condition, 'x', status, verdict=verdict)
+    record = scan_record(*extractors, status=status)
+    return EnrolledScan(line, ScanFiles.of(scan, folder), record)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from bids_reid.bids.derivatives import save_failure, save_scan
+from bids_reid.bids.derivatives import save_failure
 from bids_reid.faces import photographs
 from bids_reid.faces.detect import Box
 from bids_reid.faces.extractors import EXTRACTORS, Availability
@@ -20,7 +20,7 @@ from bids_reid.group.galleries import ScanGallery, galleries
 from bids_reid.group.searching import Plan, fit_gallery, merge_shards, search_shard
 from bids_reid.participant.library import read_scans
 from bids_reid.records import STRANGER, Keypoints, KeypointTemplate, Photo, Scan, Template
-from tests.support.scan_records import WHOLE_FACE, boxes
+from tests.support.scan_records import boxes, save_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ class _Toy:
         return Availability(why_by_name='a stand-in')
 
     def identity(self) -> dict[str, str]:
-        return {'Model': type(self).__name__}
+        return {'Model': 'm'}
 
     provenance = identity
 
@@ -85,11 +85,11 @@ class Points(_Toy):
 
 
 def keypoints(images: Sequence[NDArray[np.uint8]]) -> Keypoints:
-    """Keypoints with the descriptors (k, 16) of each image, side by side."""
+    """Keypoints with the descriptors of each image, side by side."""
     offsets = np.cumsum([0, *map(len, images)]).astype(np.int64)
     places = [np.linspace(0, 1, 2 * len(one)).reshape(-1, 2) for one in images]
     return Keypoints(
-        np.concatenate([*images, np.empty((0, BYTES), np.uint8)]),
+        np.concatenate(images or [np.empty((0, BYTES), np.uint8)]),
         np.concatenate([*places, np.empty((0, 2))]).astype(np.float32),
         offsets,
     )
@@ -127,24 +127,8 @@ def save(out: Path, scan: Scan, *templates: Template | KeypointTemplate) -> None
     if not templates:
         save_failure(scan, dataset, out, 'broken')
         return
-    surface = out.parent / 'surface'
-    surface.touch()
-    extractors = [Points() if isinstance(one, KeypointTemplate) else Pixels() for one in templates]
-    save_scan(
-        scan,
-        dataset,
-        out,
-        surface=surface,
-        measures=WHOLE_FACE,
-        faces=boxes(*range(len(templates[0].views))),
-        reason=None,
-        renderer='none',
-        templates=[
-            ({'Extractor': extractor.name, **extractor.provenance()}, one)
-            for extractor, one in zip(extractors, templates, strict=True)
-        ],
-        renders=None,
-    )
+    of = {('points' if isinstance(one, KeypointTemplate) else 'pixels'): one for one in templates}
+    save_results(scan, dataset, out, of, faces=boxes(*range(len(templates[0].views))))
 
 
 def make_study(folder: Path) -> Study:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.sampling import move
+from bids_reid.phantom.scanner import Scan
 from bids_reid.surface.complete import BLEND_MM, Completion, complete_face
 from bids_reid.surface.frame import FieldOfView, find_frame
 from bids_reid.surface.skin import Skin, find_skin
 from bids_reid.surface.volume import Volume
 from tests.support.presets import scan_preset
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from bids_reid.phantom.scanner import Scan
 
 SEED = 20
 PEOPLE = draw_people(2, seed=SEED)

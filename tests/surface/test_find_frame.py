@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bids_reid.phantom.anatomy import ASLEEP
 from bids_reid.phantom.head_shape import head_mesh
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.scanner import Pose
 from bids_reid.surface.frame import ORIGIN_MM, FaceFrame, FieldOfView, find_frame
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 DEGREES = 3.0
 MILLIMETRES = 4.0

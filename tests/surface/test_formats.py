@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from bids_reid.phantom.identity import draw_people
+from bids_reid.phantom.scanner import Scan
 from bids_reid.surface.frame import FaceFrame, FieldOfView, find_frame
 from bids_reid.surface.skin import Skin, extract_skin
 from bids_reid.surface.volume import Volume, load_volume
 from tests.support.artefacts import store
 from tests.support.presets import scan_preset
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from bids_reid.phantom.scanner import Scan
 
 SEED = 20
 SPACING_MM = 1.5

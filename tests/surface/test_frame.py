@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bids_reid.surface.frame import VERTEX_TO_FACE_MM, FaceFrame, shape_frame
 from bids_reid.surface.gifti import read_surface, write_surface
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def cloud(centre: tuple[float, float, float]) -> np.ndarray:

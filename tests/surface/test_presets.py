@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bids_reid.faces.detect import find_faces_by_camera
 from bids_reid.phantom.anatomy import ASLEEP
 from bids_reid.phantom.head_shape import head_sdf
 from bids_reid.phantom.identity import draw_people
-from bids_reid.phantom.scanner import Pose, scan_volume
-from bids_reid.surface.frame import ORIGIN_MM, FieldOfView, FoundFrame, find_frame
+from bids_reid.phantom.scanner import Pose, Scan, scan_volume
+from bids_reid.surface.frame import ORIGIN_MM, FaceFrame, FieldOfView, FoundFrame, find_frame
 from bids_reid.surface.skin import Skin, extract_skin
 from bids_reid.surface.volume import Volume, load_volume
 from bids_reid.views.cameras import standard_views
 from bids_reid.views.render import render_views
 from tests.support.presets import PRESETS, scan_preset
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-    from bids_reid.phantom.scanner import Scan
-    from bids_reid.surface.frame import FaceFrame
 
 SEED = 20
 (PERSON,) = draw_people(1, seed=SEED)
@@ -135,26 +127,3 @@ def test_the_skin_is_within_a_quarter_of_a_voxel(modality: str, noise: float) ->
     away = np.abs(head_sdf(points[face], PERSON, ASLEEP))
     assert away.mean() < 0.25
     assert np.percentile(away, 95) < 0.8
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('rotation', [(25, 0, 0), (-25, 0, 0), (0, 25, 0), (0, 0, 25)])
-def test_the_frame_follows_a_tilted_head(rotation: tuple[float, float, float]) -> None:
-    """Otherwise how somebody lay in the scanner decides whether the face is recognised."""
-    straight, tilted = frame_in_head(Pose()), frame_in_head(Pose(rotation))
-    cosines = (straight[:2] * tilted[:2]).sum(axis=1)
-    assert np.degrees(np.arccos(np.clip(cosines, -1, 1))).max() < 3
-    assert np.linalg.norm(straight[2] - tilted[2]) < 4
-
-
-@cache
-def frame_in_head(pose: Pose) -> NDArray[np.floating]:
-    """Forward, up and origin of the frame of a scan, in head coordinates, (3, 3)."""
-    data, affine = scan_volume(
-        PERSON, seed=SEED, spacing=SPACING, pose=pose, field_of_view=(280.0, 300.0, 300.0)
-    )
-    skin = extract_skin(Volume(data.astype(np.float32), affine, (SPACING,) * 3))
-    frame = find_frame(skin.points, FieldOfView(affine, data.shape)).frame
-    back = pose.to_head()
-    axes = [back[:3, :3] @ axis for axis in (frame.forward, frame.up)]
-    return np.array([*axes, back[:3, :3] @ frame.origin + back[:3, 3]])

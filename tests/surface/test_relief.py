@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from bids_reid.phantom.identity import draw_people
+from bids_reid.phantom.scanner import Scan
 from bids_reid.surface.brain import BrainCut, brain_cut
 from bids_reid.surface.frame import FieldOfView, find_frame
 from bids_reid.surface.relief import FaceRelief, face_relief, to_average, to_scan
@@ -16,11 +17,6 @@ from bids_reid.surface.signature import head_signature, signature_scores
 from bids_reid.surface.skin import extract_skin
 from bids_reid.surface.volume import Volume
 from tests.support.defacing import deface_stored, scan_defaced
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from bids_reid.phantom.scanner import Scan
 
 SPACING = 1.5
 

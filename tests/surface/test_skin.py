@@ -6,21 +6,17 @@ voxels are 4 mm thick); the bounds below leave half as much again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.skin import Skin, extract_skin
 from bids_reid.surface.volume import Volume
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from numpy.typing import NDArray
 
 MEAN_MM, MOST_MM = 0.6, 1.2  # of 2.5 mm voxels
 TURN = Rotation.from_euler('xyz', [12, -9, 15], degrees=True).as_matrix()

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pytest
 import pyvista as pv
+from numpy.typing import NDArray
 
 from bids_reid.surface.vault import FOLDED_DEGREES, is_brain, vault_roughness
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def ball(fold_mm: float = 0, waves: float = 0.25, nsub: int = 5) -> tuple[NDArray, NDArray]:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import pytest
 from nibabel.arrayproxy import ArrayProxy
+from numpy.typing import NDArray
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.volume import load_volume
-
-if TYPE_CHECKING:
-    from pathlib import Path
-    from typing import Any
-
-    from numpy.typing import NDArray
+from bids_reid.surface.volume import Volume, load_volume
 
 SHAPE = (10, 12, 14)
 AFFINE = np.array([[20.0, 0, 0, -90], [0, 15, 0, 40], [0, 0, 10, 200], [0, 0, 0, 1]])
@@ -34,6 +30,13 @@ def data() -> NDArray[np.int16]:
     values = np.random.default_rng(0).integers(0, 500, SHAPE).astype(np.int16)
     values[2, 3, 5] = 2000
     return values
+
+
+def stored(folder: Path, values: NDArray[Any], affine: NDArray[Any] = AFFINE) -> Volume:
+    """What is read of a plain file with these values."""
+    path = folder / 'x.nii'
+    nib.save(nib.Nifti1Image(values, affine), path)
+    return load_volume(path)
 
 
 @pytest.fixture
@@ -59,16 +62,14 @@ def test_every_storage_order_gives_the_same_volume(
     tmp_path: Path, data: NDArray[np.int16], flips: tuple[int, ...], order: tuple[int, ...]
 ) -> None:
     """Otherwise a mirrored or lying head is compared with upright photographs."""
-    stored = np.flip(data, flips)
+    flipped = np.flip(data, flips)
     affine = AFFINE.copy()
     for axis in flips:
         affine[:3, 3] += AFFINE[:3, axis] * (SHAPE[axis] - 1)
         affine[:3, axis] *= -1
-    stored = stored.transpose(order)
+    flipped = flipped.transpose(order)
     affine[:3, :3] = affine[:3, order]
-    path = tmp_path / 'x.nii'
-    nib.save(nib.Nifti1Image(stored, affine), path)
-    volume = load_volume(path)
+    volume = stored(tmp_path, flipped, affine)
     np.testing.assert_array_equal(volume.data, data)
     np.testing.assert_allclose(volume.affine, AFFINE)
     assert np.linalg.det(volume.affine) > 0
@@ -92,9 +93,7 @@ def test_the_first_of_several_volumes_is_used_and_said(
     tmp_path: Path, data: NDArray[np.int16], extra: tuple[int, ...], note: tuple[str, ...]
 ) -> None:
     series = np.stack([data * (n == 0) + n for n in range(extra[0])], axis=-1).astype(np.int16)
-    path = tmp_path / 'x.nii'
-    nib.save(nib.Nifti1Image(series, AFFINE), path)
-    volume = load_volume(path)
+    volume = stored(tmp_path, series)
     np.testing.assert_array_equal(volume.data, data)
     assert volume.notes == note
 
@@ -136,18 +135,14 @@ def test_values_that_are_no_numbers_become_air_and_are_said(
     """One NaN spreads through every filter and leaves no surface."""
     values = data.astype(np.float32)
     values[0, 0, :3] = [np.nan, np.inf, -np.inf]
-    path = tmp_path / 'x.nii'
-    nib.save(nib.Nifti1Image(values, AFFINE), path)
-    volume = load_volume(path)
+    volume = stored(tmp_path, values)
     assert volume.data[0, 0, :3].tolist() == [0, 0, 0]
     np.testing.assert_array_equal(volume.data[1:], data[1:])
     assert len(volume.notes) == 1
 
 
 def test_complex_values_give_their_magnitude(tmp_path: Path, data: NDArray[np.int16]) -> None:
-    path = tmp_path / 'x.nii'
-    nib.save(nib.Nifti1Image((1j * data).astype(np.complex64), AFFINE), path)
-    volume = load_volume(path)
+    volume = stored(tmp_path, (1j * data).astype(np.complex64))
     np.testing.assert_allclose(volume.data, data, rtol=1e-6)
     assert volume.notes
 
@@ -157,9 +152,7 @@ def test_fine_voxels_are_averaged_in_place(tmp_path: Path) -> None:
     shape, fine = (160, 80, 100), np.diag([0.5, 1.0, 0.8, 1])
     at = np.indices(shape) * np.array([0.5, 1, 0.8])[:, None, None, None]
     blob = 1000 * np.exp(-((at - np.array([10.0, 9, 8])[:, None, None, None]) ** 2).sum(0) / 18)
-    path = tmp_path / 'x.nii'
-    nib.save(nib.Nifti1Image(blob.astype(np.float32), fine), path)
-    volume = load_volume(path)
+    volume = stored(tmp_path, blob.astype(np.float32), fine)
     np.testing.assert_allclose(volume.spacing, [1, 1, 1])
     assert volume.voxel_size == pytest.approx((0.5, 1, 0.8))
     grid = np.indices(volume.data.shape).reshape(3, -1)

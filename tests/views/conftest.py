@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import pyvista as pv
+from numpy.typing import NDArray
 
 from bids_reid.surface.frame import FaceFrame
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 class Head(NamedTuple):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 import pyvista as pv
+from numpy.typing import NDArray
 
 from bids_reid.records import View
 from bids_reid.views.cameras import standard_views
 from bids_reid.views.render import AMBIENT, CAMERA_MM, FIELD_MM, Renders, render_views
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 PIXELS = 96
 VIEWS = standard_views()

@@ -6,16 +6,13 @@ import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from bids_reid.errors import RenderingError
 from bids_reid.views import selftest, window
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def test_the_renderer_is_named() -> None:
