@@ -93,7 +93,7 @@ def group_name(line: _Grouped) -> str:
 
 
 def attack_of(row: _OfAttack) -> AttackKey:
-    """Return what a row is about, of any table with the columns of a `AttackKey`."""
+    """Return what a row is about, of any table with the columns of an `AttackKey`."""
     return AttackKey(row.condition, row.modality, row.extractor, row.decision)
 
 

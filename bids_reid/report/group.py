@@ -199,7 +199,7 @@ def _figures(
     curves: Sequence[Curve], rows: Sequence[IdentificationRow]
 ) -> list[tuple[str, Markup]]:
     """Draw one CMC for each group of scans."""
-    # A attack without searches has NaN for rates.
+    # An attack without searches has NaN for rates.
     drawn = [curve for curve in curves if curve.rates and not isnan(curve.rates[0])]
     independent = [row for row in rows if row.unit == 'participant']
     figures = []

@@ -29,7 +29,7 @@ FAR = (1000, 1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of one group of scans: the attack that finds most after, and all attacks."""
+    """What became of one group of scans: the strongest attack before, and all attacks."""
 
     group: str
     strongest: ReductionRow
