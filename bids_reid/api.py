@@ -6,6 +6,9 @@
 >>> api.load('out').tables['group_scans']  # doctest: +SKIP
 >>> api.assess('sub-01_T1w.nii.gz').verdict  # doctest: +SKIP
 'review'
+
+A notebook calls these as they stand, a script below ``if __name__ == '__main__':`` as anything
+that starts processes: these import the script.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class StrongestRow:
 
 
 def by_group(outcomes: Outcomes) -> dict[tuple[str, str], dict[AttackKey, Sequence[Score]]]:
-    """Sort attack by condition and modality, in the order in which these first come."""
+    """Sort attacks by condition and modality, in the order in which these first come."""
     groups: dict[tuple[str, str], dict[AttackKey, Sequence[Score]]] = {}
     for attack, results in outcomes.items():
         groups.setdefault((attack.condition, attack.modality), {})[attack] = results
