@@ -1,4 +1,4 @@
-"""What the command line asked for, as one value that is passed on explicitly."""
+"""The settings of a run, as one value that is passed on explicitly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Level = Literal['participant', 'group']
 LEVELS: tuple[Level, ...] = ('participant', 'group')
 Keep = Literal['templates', 'renders']
 DEFAULT_MODALITIES = ('T1w', 'FLAIR')
-"""What the participant level processes; the group level searches whatever is there."""
+"""Modalities that the participant level processes; the group level searches all there are."""
 _CONDITION = re.compile('[A-Za-z0-9]+')
 
 
@@ -79,7 +79,7 @@ class Settings:
 
     @property
     def audited(self) -> str:
-        """What page and --max-risk are about: what was given last is what is to be shared."""
+        """The condition that page and --max-risk are about: the last one given is to be shared."""
         return self.audit or (self.derivatives[-1][0] if self.derivatives else RAW)
 
     @property

@@ -1,4 +1,4 @@
-"""What all attacks together say: of each participant, and of the dataset.
+"""All attacks together: how exposed each participant is, and the dataset.
 
 An attack is an extractor with a decision. An attacker may try them all, so the dataset is as
 exposed as the strongest makes it. But the strongest was picked after its result was seen: the

@@ -40,7 +40,7 @@ THIS = 'this'
 
 @dataclass(frozen=True, slots=True, order=True)
 class ScanSet:
-    """What the scans of a set have in common; ``dataset`` is ``this`` or the name of another."""
+    """The labels that the scans of a set share; ``dataset`` is ``this`` or another's name."""
 
     dataset: str
     condition: str
