@@ -6,6 +6,9 @@
 >>> api.load('out').tables['group_scans']  # doctest: +SKIP
 >>> api.assess('sub-01_T1w.nii.gz').verdict  # doctest: +SKIP
 'review'
+
+A notebook calls these as they stand, a script below ``if __name__ == '__main__':`` as anything
+that starts processes: these import the script.
 """
 
 from __future__ import annotations
@@ -54,7 +57,7 @@ class Output:
 def run(
     bids_dir: PathLike,
     output_dir: PathLike,
-    levels: Sequence[Level] = LEVELS,
+    levels: Level | Sequence[Level] = LEVELS,
     **options: Any,
 ) -> Exit:
     """Run the levels as the command line does, and print the same messages.
@@ -90,7 +93,9 @@ def run(
             options[name] = _absolute(options[name])
     conditions = dict(options.pop('derivatives', {}))
     settings = Settings(
-        bids_dir=_absolute(bids_dir), output_dir=_absolute(output_dir), levels=tuple(levels)
+        bids_dir=_absolute(bids_dir),
+        output_dir=_absolute(output_dir),
+        levels=(levels,) if isinstance(levels, str) else tuple(levels),
     )
     settings = replace(
         settings,
@@ -110,6 +115,8 @@ def load(output_dir: PathLike) -> Output:
     NoInputError
         It holds no results of the participant level, or those of an older version.
     """
+    import csv
+
     import pandas as pd
 
     from bids_reid.bids.files import read_json
@@ -120,6 +127,8 @@ def load(output_dir: PathLike) -> Output:
         path.stem: pd.read_csv(
             path,
             sep='\t',
+            # a name may begin with a quotation mark
+            quoting=csv.QUOTE_NONE,
             na_values='n/a',
             keep_default_na=False,
             # labels such as 01 are no numbers
@@ -136,7 +145,7 @@ def assess(image: PathLike) -> Presence:
     Parameters
     ----------
     image
-        NIfTI file of a head; of a series the first volume.
+        NIfTI file of a head; of several volumes the first.
 
     Returns
     -------

@@ -17,7 +17,7 @@ _KINDS: dict[Any, type | tuple[type, ...]] = {
     float: (int, float),
     tuple: list,
 }
-"""What JSON has for a type."""
+"""The type in JSON of each type."""
 
 DIGITS = 3
 """Floats are written with so many digits after the point, unless their type says otherwise."""

@@ -135,7 +135,7 @@ class Keypoints:
         return cls(arrays['descriptors'], arrays['positions'], arrays['offsets'])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what a file holds of them."""
+        """Return the arrays that a file holds of them."""
         return {
             'descriptors': self.descriptors,
             'positions': self.positions,
@@ -209,9 +209,9 @@ class AttackKey:
 
 @dataclass(frozen=True, slots=True)
 class FaceRelief:
-    """What a map of depths shows where the face should be; ``None`` where nothing is in view.
+    """Measures of a map of depths where the face should be; ``None`` where nothing is in view.
 
-    `bids_reid.surface.relief` measures it, and says what near, small and one plane are.
+    `bids_reid.surface.relief` takes them, and says what near, small and one plane are.
 
     Attributes
     ----------
@@ -244,7 +244,7 @@ class FaceRelief:
 
 @dataclass(frozen=True, slots=True)
 class FaceEvidence:
-    """What detectors and landmarks say of the renders of a few cameras.
+    """Answers of detectors and landmarks about the renders of a few cameras.
 
     `bids_reid.faces.evidence` asks them.
 
@@ -339,7 +339,7 @@ class FaceFit:
 
 @dataclass(frozen=True, slots=True)
 class CompletedPart:
-    """What of a face comes from an average head: its share, and the parts named."""
+    """The part of a face that comes from an average head: its share, and names of parts."""
 
     share: float
     parts: tuple[str, ...]
@@ -347,7 +347,7 @@ class CompletedPart:
 
 @dataclass(frozen=True, slots=True)
 class ScanMeasures:
-    """What is measured on a scan and its skin surface.
+    """Measures of a scan and its skin surface.
 
     Attributes
     ----------
@@ -390,7 +390,7 @@ class ScanMeasures:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> ScanMeasures:
-        """Read what `to_json` gave.
+        """Read the object that `to_json` made.
 
         Raises
         ------
@@ -421,13 +421,13 @@ class FaceBoxes:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> FaceBoxes:
-        """Read what `to_json` gave."""
+        """Read the object that `to_json` made."""
         return from_object(cls, content)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the sidecars of an image say about de-identification.
+    """The claim of de-identification in the sidecars of an image.
 
     ``claimed`` is true if a method concerns the face, false if the methods given do not, ``None``
     if none is given; ``methods`` is what is given, in words.
@@ -439,7 +439,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What the files of a scan were made from and with.
+    """The source of the files of a scan, and the software that made them.
 
     Attributes
     ----------
@@ -539,7 +539,7 @@ class ScanRecord:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> ScanRecord:
-        """Read what `to_json` gave.
+        """Read the object that `to_json` made.
 
         Raises
         ------

@@ -1,18 +1,21 @@
-"""What the command line asked for, as one value that is passed on explicitly."""
+"""The settings of a run, as one value that is passed on explicitly."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bids_reid.errors import UsageError
 from bids_reid.records import RAW
 
 Level = Literal['participant', 'group']
 LEVELS: tuple[Level, ...] = ('participant', 'group')
 Keep = Literal['templates', 'renders']
 DEFAULT_MODALITIES = ('T1w', 'FLAIR')
-"""What the participant level processes; the group level searches whatever is there."""
+"""Modalities that the participant level processes; the group level searches all there are."""
+_CONDITION = re.compile('[A-Za-z0-9]+')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +24,11 @@ class Settings:
 
     Empty tuples mean "all": of the extractors those that can run. ``command`` is the command line
     as it was typed, for the reports.
+
+    Raises
+    ------
+    UsageError
+        A value would do nothing or something else than was meant: from Python, nobody parsed it.
     """
 
     bids_dir: Path
@@ -55,6 +63,15 @@ class Settings:
     verbosity: int = 0
     command: str = ''
 
+    def __post_init__(self) -> None:
+        if not self.levels or not set(self.levels) <= set(LEVELS):
+            raise UsageError(f'levels are participant, group or both, not {self.levels}')
+        if self.max_risk is not None and not 0 <= self.max_risk <= 1:
+            raise UsageError(f'the largest risk is a number from 0 to 1, not {self.max_risk}')
+        for name, _ in self.derivatives:
+            if name.lower() == RAW or not _CONDITION.fullmatch(name):
+                raise UsageError(f'{name!r} cannot name a condition: letters and digits, not raw')
+
     @property
     def datasets(self) -> dict[str, Path]:
         """Where the scans of each condition are."""
@@ -62,7 +79,7 @@ class Settings:
 
     @property
     def audited(self) -> str:
-        """What page and --max-risk are about: what was given last is what is to be shared."""
+        """The condition that page and --max-risk are about: the last one given is to be shared."""
         return self.audit or (self.derivatives[-1][0] if self.derivatives else RAW)
 
     @property

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bids_reid import api
-from bids_reid.errors import Exit, NoInputError
+from bids_reid.errors import Exit, NoInputError, UsageError
 from bids_reid.settings import Settings
 from tests.support.scan_records import scan_record
 
@@ -34,16 +35,26 @@ def test_run_takes_the_settings_of_the_command_line(
         api.run('ds', 'out', unknown=1)
 
 
+@pytest.mark.parametrize(
+    'options',
+    [{'levels': 'groups'}, {'levels': ()}, {'max_risk': 5}, {'derivatives': {'raw': 'de'}}],
+)
+def test_values_that_the_command_line_refuses_are_refused(options: dict[str, Any]) -> None:
+    """A limit of 5 instead of 5% passes everything, and a misspelt level does nothing."""
+    with pytest.raises(UsageError):
+        api.run('ds', 'out', **options)
+
+
 def test_load_reads_labels_as_they_are_written(tmp_path: Path) -> None:
     """Sub-01 read as the number 1 would be nobody's, and n/a no number."""
     with pytest.raises(NoInputError):
         api.load(tmp_path)
-    (tmp_path / 'group_ranks.tsv').write_text('photo\trank\n01\tn/a\n02\t3\n')
+    (tmp_path / 'group_ranks.tsv').write_text('photo\trank\n01\tn/a\n"02\t3\n')
     record = tmp_path / 'sub-01' / 'anat' / 'sub-01_desc-skin_T1w.json'
     record.parent.mkdir(parents=True)
     record.write_text(json.dumps(scan_record(status='failed').to_json()))
     output = api.load(tmp_path)
-    assert output.tables['group_ranks']['photo'].tolist() == ['01', '02']
+    assert output.tables['group_ranks']['photo'].tolist() == ['01', '"02']
     assert output.tables['group_ranks']['rank'].isna().tolist() == [True, False]
     assert output.scans[0].line.participant == '01'
     assert output.summary == {}

@@ -1,4 +1,4 @@
-"""What the sidecars of an image say about de-identification (BIDS 1.9 and later)."""
+"""Claims of de-identification in the sidecars of an image (BIDS 1.9 and later)."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 FOUND = 'found'
 """Array of a template: whether a detector found the face in the view."""
 PACKAGES = ('vtk', 'pyvista', 'nibabel', 'numpy', 'scipy', 'nipype')
-"""What results depend on beside this package."""
+"""Packages that results depend on beside this one."""
 
 
 def save_scan(
@@ -157,7 +157,7 @@ def scan_records(
 
 
 def renew_claim(scan: Scan, dataset_dir: Path, output_dir: Path) -> None:
-    """Put into a record what the sidecar says now: it may change while the image does not."""
+    """Renew the claim in a record: a sidecar may change while its image does not."""
     files = ScanFiles.of(scan, output_dir)
     record, claim = read_record(files), read_claim(scan.path, dataset_dir)
     if record is not None and record.deidentification != claim:
@@ -259,7 +259,7 @@ def _write_template(
 
 
 def _arrays(template: Template | KeypointTemplate) -> dict[str, NDArray[Any]]:
-    """Return what the file of a template holds."""
+    """Return the arrays of a template's file."""
     detected = template.found
     if detected is None:
         detected = np.ones(len(template.views), dtype=bool)
@@ -313,7 +313,7 @@ def read_template(
 
 
 def _origin(scan: Scan, dataset_dir: Path) -> Origin:
-    """Say what the files of a scan were made from and with."""
+    """Tell the source of the files of a scan, and the software that made them."""
     return Origin(
         condition=scan.condition,
         sources=(bids_uri(scan.path, dataset_dir, scan.condition),),

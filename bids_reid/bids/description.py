@@ -1,4 +1,4 @@
-"""What makes the output folder a BIDS derivative: its description, README and .bidsignore."""
+"""The files that make the output folder a BIDS derivative: description, README, .bidsignore."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PRIVATE_UMASK = 0o077
-"""What is written about faces is readable by its owner only."""
+"""Files about faces are readable by their owner only."""
 
 
 @contextmanager

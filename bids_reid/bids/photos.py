@@ -16,7 +16,7 @@ SUFFIXES = (
     *('.bmp', '.gif'),
 )
 NOTES = ('.json', '.tsv', '.csv', '.txt', '.md', '.html', '.pdf')
-"""What may lie beside photographs; any other file that bears a label is taken for one."""
+"""Files that may lie beside photographs; any other that bears a label is taken for one."""
 _LABEL = re.compile(r'sub-([a-z0-9+]+)', re.IGNORECASE)
 """Also ``Sub-01.jpg`` and ``sub-01 (1).jpg``: taken for distractors they would hide a risk."""
 

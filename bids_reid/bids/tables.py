@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NOT_AVAILABLE = 'n/a'
 _BREAKS = re.compile(r'[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]')
-"""What ends a cell or, to some reader, a line."""
+"""Characters that end a cell or, to some reader, a line."""
 
 
 def write_table(path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> None:

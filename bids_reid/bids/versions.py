@@ -29,7 +29,7 @@ _VERSION = re.compile(r'de-?fac|re-?fac|de-?id|anon|shear|face|blur', re.IGNOREC
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """What was found of one condition.
+    """The images of one condition.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the user named: whether it can be looked at, and files below a folder, in order."""
+"""Files and folders that the user named: whether they can be read, and what lies below."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def write_phantom_dataset(
 
 
 def _done(tasks: Sequence[Callable[[], str]], n_procs: int) -> Iterator[str]:
-    """Do all tasks; what each gives, as soon as it is there."""
+    """Do all tasks; yield the line of each as soon as it is done."""
     if n_procs == 1:
         yield from (task() for task in tasks)
         return

@@ -24,7 +24,6 @@ from bids_reid.errors import CannotWriteError, ReidError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from nipype.pipeline import engine as pe
     from nipype.pipeline.plugins.base import PluginBase

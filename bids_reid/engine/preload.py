@@ -1,4 +1,4 @@
-"""What the steps of the participant level import and read once.
+"""Imports of the steps of the participant level, made once.
 
 Python's fork server imports this module; the workers, which are its copies, start with it.
 """

@@ -61,7 +61,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What stands beside the identification rates: the rows of a table each.
+    """The results beside the identification rates: the rows of a table each.
 
     The name of a field is that of its table after ``group_``.
     """

@@ -81,7 +81,7 @@ class Manifest:
     distractors: tuple[str, ...]
 
     def to_json(self) -> str:
-        """Return what a file holds of it."""
+        """Return it as the text that a file holds."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -136,7 +136,7 @@ def fit_gallery(
 
 
 def _learned(fitted: Path) -> dict[str, Arrays]:
-    """Read what `fit_gallery` wrote: decision to its parameters."""
+    """Read the file of `fit_gallery`: decision to its parameters."""
     with np.load(fitted) as content:
         arrays = dict(content)
     learned: dict[str, dict[str, NDArray[Any]]] = {

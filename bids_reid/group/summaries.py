@@ -89,7 +89,7 @@ class GallerySummary:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What was searched with which extractor."""
+        """Extractor, condition and modality."""
         return self.extractor, self.condition, self.modality
 
 

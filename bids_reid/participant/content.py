@@ -1,4 +1,4 @@
-"""What is known of scans once they are processed: plain values, for tables and pages."""
+"""Processed scans as plain values, for tables and pages."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ViewLine:
 
 @dataclass(frozen=True, slots=True)
 class TemplateLine:
-    """What an extractor made of a scan: ``n_features`` vectors of ``n_dimensions`` numbers."""
+    """The template of a scan: ``n_features`` vectors of ``n_dimensions`` numbers."""
 
     extractor: str
     n_features: int

@@ -1,4 +1,4 @@
-"""What is measured on a scan: its skin, the frame of its face, and how much of a face there is.
+"""Measures of a scan: its skin, the frame of its face, and how much of a face there is.
 
 Each function imports what it needs when it runs, since workers start often.
 """

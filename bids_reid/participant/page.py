@@ -75,7 +75,7 @@ def _surface_lines(measures: ScanMeasures) -> tuple[tuple[str, str], ...]:
 
 
 def _completed_line(measures: ScanMeasures) -> tuple[tuple[str, str], ...]:
-    """Return what of the face was completed from an average head, if anything."""
+    """Return the line about the part of the face that was completed, if any was."""
     completed = measures.face_completed
     if completed is None:
         return ()

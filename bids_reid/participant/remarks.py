@@ -1,4 +1,4 @@
-"""What the record of a scan comes to in words, for tables and pages."""
+"""The record of a scan in words, for tables and pages."""
 
 from __future__ import annotations
 

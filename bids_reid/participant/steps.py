@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def read_measures(path: Path) -> ScanMeasures:
-    """Read what `skin` or `evidence` wrote."""
+    """Read the file of measures that `skin` or `evidence` wrote."""
     return ScanMeasures.from_json(json.loads(path.read_text()))
 
 

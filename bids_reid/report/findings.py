@@ -93,12 +93,12 @@ def group_name(line: _Grouped) -> str:
 
 
 def attack_of(row: _OfAttack) -> AttackKey:
-    """Return what a row is about, of any table with the columns of a `AttackKey`."""
+    """Return the attack of a row, of any table with the columns of an `AttackKey`."""
     return AttackKey(row.condition, row.modality, row.extractor, row.decision)
 
 
 def attack_name(attack: AttackKey) -> str:
-    """Name what was searched with; the decision only where it is not the plain one."""
+    """Name the extractor of an attack, and the decision where it is not the plain one."""
     if attack.decision == 'best':
         return attack.extractor
     return f'{attack.extractor} ({attack.decision})'
@@ -136,6 +136,8 @@ def _corrected(row: IdentificationRow, strongest: StrongestRow | None) -> Identi
 
 def _interval(row: IdentificationRow, strongest: StrongestRow | None) -> str:
     """Quote the interval of a row; it is of the people assessed."""
+    if strongest is not None and not strongest.n_assessed:
+        return 'no interval, as nobody could be assessed'
     interval = f'95% interval {words.interval(row.ci_low, row.ci_high)}'
     if strongest is not None and strongest.n_assessed != row.n_probes:
         interval += f' of the {strongest.n_assessed} assessed'
@@ -145,7 +147,7 @@ def _interval(row: IdentificationRow, strongest: StrongestRow | None) -> str:
 
 
 def _notes(row: IdentificationRow) -> tuple[str, ...]:
-    """Say what must stand beside the rate."""
+    """Return the notes that must stand beside the rate."""
     notes = []
     if row.n_gallery == 1:
         notes.append(

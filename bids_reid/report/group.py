@@ -1,4 +1,4 @@
-"""The group page: what was found, for whom, how, and what to make of it."""
+"""The group page: the result, for whom, how it was measured, and how to read it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ScanGroup:
 
 @dataclass(frozen=True, slots=True)
 class PhotoCounts:
-    """What the photographs given were, and what became of them."""
+    """Numbers of photographs, by whom they show and how they were acquired."""
 
     n_mated: int
     n_photographed: int
@@ -112,7 +112,7 @@ def group_page(content: GroupResult) -> str:
 
 
 def _rates(content: GroupResult) -> dict[str, Any]:
-    """Return what the section of identification rates shows."""
+    """Return the values of the section of identification rates."""
     return {
         'rate_groups': _rate_groups(content.rows),
         'ks': sorted({row.k for row in content.rows}),
@@ -125,7 +125,7 @@ def _rates(content: GroupResult) -> dict[str, Any]:
 
 
 def _photographs(photos: Sequence[PhotoLine]) -> dict[str, Any]:
-    """Return what is said about the photographs given."""
+    """Return the values of the section of photographs."""
     return {
         'photo_counts': _photo_counts(photos),
         'excluded_photos': [photo for photo in photos if photo.status != 'ok'],
@@ -135,7 +135,7 @@ def _photographs(photos: Sequence[PhotoLine]) -> dict[str, Any]:
 
 
 def _statistics(content: GroupResult) -> dict[str, Any]:
-    """Return what stands beside the rates; details are shown of the strongest attacks only."""
+    """Return the values beside the rates; details are shown of the strongest attacks only."""
     statistics = content.statistics
     strongest = {attack_of(row) for row in statistics.strongest}
 
@@ -199,7 +199,7 @@ def _figures(
     curves: Sequence[Curve], rows: Sequence[IdentificationRow]
 ) -> list[tuple[str, Markup]]:
     """Draw one CMC for each group of scans."""
-    # A attack without searches has NaN for rates.
+    # An attack without searches has NaN for rates.
     drawn = [curve for curve in curves if curve.rates and not isnan(curve.rates[0])]
     independent = [row for row in rows if row.unit == 'participant']
     figures = []

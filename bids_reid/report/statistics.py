@@ -1,4 +1,4 @@
-"""What the group page shows beside the rates: presence, changes, linkage, growth, controls."""
+"""Parts of the group page beside the rates: presence, changes, linkage, growth, exposure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FAR = (1000, 1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of one group of scans: the attack that finds most after, and all attacks."""
+    """The change of one group of scans: the strongest attack before, and all attacks."""
 
     group: str
     strongest: ReductionRow
@@ -157,7 +157,7 @@ def changes(rows: Sequence[ReductionRow]) -> list[Change]:
 
 
 def _changed(row: ReductionRow) -> str:
-    """Name what a row is about; that the scans were raw before goes without saying."""
+    """Name the scans of a row; that they were raw before goes without saying."""
     before = '' if row.baseline == RAW else f', {row.baseline} before'
     return f'{group_name(row)}{before}'
 

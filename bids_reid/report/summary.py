@@ -1,4 +1,4 @@
-"""The result for machines: what ``group_summary.json`` holds."""
+"""The result for machines: the content of ``group_summary.json``."""
 
 from __future__ import annotations
 

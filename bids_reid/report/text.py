@@ -1,4 +1,4 @@
-"""The table of rates as plain text, for the terminal."""
+"""The result as plain text, for the terminal."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ MINUS = '\N{MINUS SIGN}'
 
 @cache
 def captions() -> Any:
-    """Return what ``data/captions.json`` says about statuses, extractors and decisions."""
+    """Return the texts of ``data/captions.json`` about statuses, extractors and decisions."""
     return json.loads((files('bids_reid') / 'data' / 'captions.json').read_text(encoding='utf-8'))
 
 

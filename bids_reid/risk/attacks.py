@@ -1,4 +1,4 @@
-"""What all attacks together say: of each participant, and of the dataset.
+"""All attacks together: how exposed each participant is, and the dataset.
 
 An attack is an extractor with a decision. An attacker may try them all, so the dataset is as
 exposed as the strongest makes it. But the strongest was picked after its result was seen: the
@@ -67,7 +67,7 @@ class StrongestRow:
 
 
 def by_group(outcomes: Outcomes) -> dict[tuple[str, str], dict[AttackKey, Sequence[Score]]]:
-    """Sort attack by condition and modality, in the order in which these first come."""
+    """Sort attacks by condition and modality, in the order in which these first come."""
     groups: dict[tuple[str, str], dict[AttackKey, Sequence[Score]]] = {}
     for attack, results in outcomes.items():
         groups.setdefault((attack.condition, attack.modality), {})[attack] = results

@@ -1,6 +1,6 @@
 """Is one attack, or one condition, really different from another? Paired on the same people.
 
-All comparisons are of the rank-1 identification of the same participants under two attack that
+All comparisons are of the rank-1 identification of the same participants under two attacks that
 differ in one thing only: condition, modality, extractor or decision.
 """
 
@@ -91,9 +91,9 @@ def comparison_rows(outcomes: Outcomes, factors: Sequence[str] = FACTORS) -> lis
     return rows
 
 
-def _pairs(attack: Sequence[AttackKey], factor: str) -> Iterator[tuple[AttackKey, AttackKey]]:
+def _pairs(attacks: Sequence[AttackKey], factor: str) -> Iterator[tuple[AttackKey, AttackKey]]:
     """Pairs that differ in the factor and in nothing else."""
-    for first, second in combinations(attack, 2):
+    for first, second in combinations(attacks, 2):
         one, other = asdict(first), asdict(second)
         if [name for name in one if one[name] != other[name]] == [factor]:
             yield first, second

@@ -1,4 +1,4 @@
-"""What is said of a scan against what is seen on it."""
+"""The claim of de-facing in a sidecar against the face on the scan."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def presence_gate(verdicts: Sequence[str | None], *, condition: str, max_risk: f
     verdicts
         The verdict on every scan of the condition, failed ones too; only ``no findings`` is safe.
     condition, max_risk
-        What is audited, and the largest share of other scans that passes.
+        What is audited, and the largest share of scans with another verdict that passes.
     """
     n = len(verdicts)
     n_exposed = sum(verdict != NO_FINDINGS for verdict in verdicts)

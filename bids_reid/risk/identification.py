@@ -422,7 +422,7 @@ def cmc(results: Sequence[Score], n_gallery: int) -> NDArray[np.float64]:
     Parameters
     ----------
     results
-        All mated searches of a attack, failures among them.
+        All mated searches of an attack, failures among them.
     n_gallery
         Number of participants with a usable template.
 

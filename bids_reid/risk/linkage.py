@@ -40,7 +40,7 @@ THIS = 'this'
 
 @dataclass(frozen=True, slots=True, order=True)
 class ScanSet:
-    """What the scans of a set have in common; ``dataset`` is ``this`` or the name of another."""
+    """The labels that the scans of a set share; ``dataset`` is ``this`` or another's name."""
 
     dataset: str
     condition: str
@@ -101,8 +101,8 @@ def plan(members: Sequence[Member], audited: str | None = None) -> list[Comparis
 
     The probe is what would be shared: a condition other than raw (or the raw one, if that is
     ``audited``), a later session, another dataset's scans; the gallery is what an attacker may
-    hold. Two sets of another dataset are not
-    this run's business. Equal labels are taken for the same person. Same input, same order.
+    hold. Two sets of another dataset are not this run's business. Equal labels are taken for the
+    same person. Same input, same order.
     """
     owners: dict[ScanSet, set[str]] = {}
     for member in members:

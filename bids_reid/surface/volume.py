@@ -154,7 +154,7 @@ def _three_digits(value: float) -> str:
 def _first_volume(
     image: nib.spatialimages.SpatialImage, notes: list[str]
 ) -> nib.spatialimages.SpatialImage:
-    """Take the first volume of a series; nothing else of it is read."""
+    """Take the first of several volumes; the others are not read."""
     counts = image.shape[3:]
     if 0 in counts:
         raise ValueError(f'it holds no volume: its shape is {image.shape}')
@@ -190,7 +190,7 @@ def _without_padding(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.
 def _opened(path: Path) -> nib.spatialimages.SpatialImage:
     """Open an image; read a compressed file to its end: only there stands the checksum.
 
-    nibabel alone skips it. One volume is unpacked once, into memory; of a series, one is enough.
+    nibabel alone skips it. One volume is unpacked once, into memory; of several, one is enough.
     """
     image = nib.load(path)
     if path.suffix == '.gz':

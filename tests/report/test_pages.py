@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bids_reid.group.result import Curve, GroupResult, PhotoLine
+from bids_reid.group.result import Curve, GroupResult, PhotoLine, Statistics
 from bids_reid.participant.content import (
     FacePicture,
     Model,
@@ -23,6 +23,7 @@ from bids_reid.records import STRANGER, AttackKey, Score
 from bids_reid.report.findings import group_findings
 from bids_reid.report.group import group_page
 from bids_reid.report.participant import participant_page
+from bids_reid.risk.attacks import strongest_attacks
 from bids_reid.risk.identification import cmc, identification_rows
 from bids_reid.views.cameras import standard_views
 
@@ -189,6 +190,20 @@ def test_an_attack_without_a_gallery_does_not_lead():
         finding.sentence
     )
     assert finding.row.n_gallery == 20
+
+
+def test_nobody_assessed_is_a_page_without_an_interval():
+    """Photographs without a face end the run after the whole search, and the gate says nothing."""
+    results = make_results(0, 2, n_no_face=2)
+    strongest = strongest_attacks({ATTACK: results}, {ATTACK: 24})
+    report = make_report(results, 24, statistics=Statistics(strongest=tuple(strongest)))
+    (finding,) = group_findings(report)
+    assert 'none of 2 participants (0%, no interval, as nobody could be assessed)' in (
+        finding.sentence
+    )
+    text = text_of(group_page(report))
+    assert finding.sentence in text
+    assert 'no interval, as nobody could be assessed; guessing 4%' in text
 
 
 def test_page_without_photographs_says_so():
