@@ -19,6 +19,7 @@ from bids_reid.bids.tables import write_table
 from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces.extractors import EXTRACTORS, bids_label
 from bids_reid.records import (
+    RAW,
     FaceBoxes,
     Keypoints,
     KeypointTemplate,
@@ -151,9 +152,14 @@ def scan_records(
             yield files, ScanRecord.from_json(content)
         except (KeyError, TypeError) as error:
             raise NoInputError(
-                f'{files.record} is damaged or of an older version: '
-                'run the participant level again, or delete it'
+                f'{files.record} is damaged or of an older version: run the participant level '
+                f'again with --modalities {files.modality}{_derivatives(files)}, or delete it'
             ) from error
+
+
+def _derivatives(files: ScanFiles) -> str:
+    """Name the option without which scans of a condition are not processed."""
+    return '' if files.condition == RAW else f' and -d {files.condition}=DIR'
 
 
 def renew_claim(scan: Scan, dataset_dir: Path, output_dir: Path) -> None:
