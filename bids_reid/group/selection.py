@@ -184,9 +184,11 @@ def announce(selection: Selection) -> None:
         )
     missing = sorted(set(choice.participants) - processed)
     if missing:
+        one = len(missing) == 1
         logger.info(
-            f'{len(missing)} participants of the dataset have no result of the participant level '
-            f'and are in no rate: sub-{", sub-".join(missing)}'
+            f'{len(missing)} {"participant" if one else "participants"} of the dataset '
+            f'{"has" if one else "have"} no result of the participant level and '
+            f'{"is" if one else "are"} in no rate: sub-{", sub-".join(missing)}'
         )
 
 

@@ -1,7 +1,7 @@
 """The material that decisions learn from, without any label of a photograph.
 
-Everything is of no order: neither that of the scans nor that of the photographs changes a bit of
-what is learned.
+The order of people and of photographs changes no bit of what is learned. That of the scans of one
+person decides only which of them are taken, where a gallery is too large for all.
 """
 
 from __future__ import annotations

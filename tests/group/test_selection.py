@@ -88,7 +88,7 @@ def test_people_who_left_the_dataset_are_not_searched(
     told = capsys.readouterr()
     text = told.out + told.err
     assert 'sub-00' in text
-    assert '1 participants of the dataset have no result' in text
+    assert '1 participant of the dataset has no result' in text
 
 
 def test_a_condition_without_results_is_named(study: Study, tmp_path: Path) -> None:
