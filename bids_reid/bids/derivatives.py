@@ -141,12 +141,13 @@ def scan_records(
     Raises
     ------
     NoInputError
-        One lacks what every record of this version has.
+        One is damaged, or lacks what every record of this version has: without it a scan would
+        be in no count.
     """
     for files in scan_files(output_dir, participants):
         content = read_json(files.record)
         # another program's sidecar may have such a name, and a job beside this one take one away
-        if 'Status' not in content:
+        if 'Status' not in content and (content or not files.record.exists()):
             continue
         try:
             yield files, ScanRecord.from_json(content)
