@@ -105,8 +105,10 @@ def _why_not_searched(name: str, n_templates: int, n_scans: int) -> str:
     availability = load_extractor(name).available()
     if availability.why_not:
         return availability.why_not
+    if not n_templates and availability.why_by_name:
+        return availability.why_by_name
     if n_scans and not n_templates:
-        return availability.why_by_name or 'the participant level ran without it'
+        return 'the participant level ran without it'
     if n_templates < n_scans:
         return f'{n_scans - n_templates} of {n_scans} scans have no template of it'
     return ''
