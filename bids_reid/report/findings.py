@@ -135,12 +135,10 @@ def _corrected(row: IdentificationRow, strongest: StrongestRow | None) -> Identi
 
 
 def _interval(row: IdentificationRow, strongest: StrongestRow | None) -> str:
-    """Quote the interval of a row; it is of the people assessed."""
+    """Quote the interval of a row."""
     if strongest is not None and not strongest.n_assessed:
         return 'no interval, as nobody could be assessed'
     interval = f'95% interval {words.interval(row.ci_low, row.ci_high)}'
-    if strongest is not None and strongest.n_assessed != row.n_probes:
-        interval += f' of the {strongest.n_assessed} assessed'
     if strongest is not None and strongest.n_attacks > 1:
         interval += f', allowing for all {strongest.n_attacks} attacks'
     return interval

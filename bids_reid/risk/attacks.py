@@ -144,8 +144,9 @@ def strongest_attacks(
     count: Wilson's with Bonferroni's quantile. How much attacks agree cannot be measured where
     next to nobody is recognised, and a bound that took it from the data could fall when one more
     is. Participants in whose photographs no face was found, and those whose scans could not be
-    processed, tell nothing about safety, so the corrected interval is of the others; people whose
-    processed scans gave no template are among these.
+    processed, tell nothing about safety: the lower end counts them as not recognised, and the
+    upper end, which a gate asks for, leaves them out. People whose processed scans gave no
+    template are in both.
 
     Parameters
     ----------
@@ -192,8 +193,10 @@ def _strongest(
     low, high = wilson(rates[best], n_people)
     corrected: tuple[float | None, float | None] = (None, None)
     if n_assessed:
-        ends = wilson(n_correct / n_assessed, n_assessed, quantile)
-        corrected = float(ends[0]), float(ends[1])
+        corrected = (
+            float(wilson(rates[best], n_people, quantile)[0]),
+            float(wilson(n_correct / n_assessed, n_assessed, quantile)[1]),
+        )
     return StrongestRow(
         **asdict(attack),
         n_attacks=len(tried),

@@ -86,8 +86,10 @@ def test_the_corrected_interval_is_of_those_assessed():
     outcomes = {attack: ranked(1, 2, 2, 2, None, None)}
     (row,) = strongest_attacks(outcomes, {attack: 4}, {('raw', 'T1w'): 1})
     assert (row.n_people, row.n_failed_acquire, row.n_assessed) == (6, 2, 3)
-    expected = wilson(1 / 3, 3, row.quantile)
+    # failures may have been safe or not: the rate lies between counting them and leaving them out
+    expected = wilson(1 / 6, 6, row.quantile)[0], wilson(1 / 3, 3, row.quantile)[1]
     assert (row.ci_low_corrected, row.ci_high_corrected) == pytest.approx(expected)
+    assert row.ci_low_corrected < row.rate < row.ci_high_corrected
     (row,) = strongest_attacks({attack: ranked(None)}, {attack: 4})
     assert (row.n_assessed, row.ci_low_corrected, row.ci_high_corrected) == (0, None, None)
 
