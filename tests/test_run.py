@@ -278,6 +278,7 @@ def test_a_second_run_does_only_what_is_missing(audit: Audit, call: Call) -> Non
     assert [path.stat().st_mtime_ns for path in templates] == before
 
 
+@pytest.mark.slow
 def test_who_has_no_result_is_named_and_in_no_rate(
     audit: Audit, call: Call, tmp_path: Path
 ) -> None:

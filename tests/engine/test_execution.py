@@ -462,6 +462,7 @@ def scheduler(
     return pretend
 
 
+@pytest.mark.slow
 def test_a_job_without_a_result_costs_its_own_node(
     crashes: Path, scheduler: Callable[[str], Path]
 ) -> None:

@@ -56,7 +56,11 @@ def in_face(points: NDArray[np.floating], scan: Scan) -> NDArray[np.bool_]:
 
 
 @pytest.mark.parametrize(
-    ('name', 'parts'), [('cut-nose', {'nose', 'mouth', 'chin'}), ('cut-lips', {'mouth', 'chin'})]
+    ('name', 'parts'),
+    [
+        ('cut-nose', {'nose', 'mouth', 'chin'}),
+        pytest.param('cut-lips', {'mouth', 'chin'}, marks=pytest.mark.slow),
+    ],
 )
 def test_what_is_missing_is_named_and_added(name: str, parts: set[str]) -> None:
     """The rest of a face that is somebody else's must be known as such."""

@@ -72,7 +72,7 @@ def test_the_surface_is_the_skin(skin: Skin, head: Any) -> None:
     ('spacing', 'rotation', 'most'),
     [
         pytest.param((1.6, 1.6, 3.6), None, 1.8, id='thick slices'),
-        pytest.param((1.6, 1.5, 1.4), TURN, MOST_MM, id='tilted'),
+        pytest.param((1.6, 1.5, 1.4), TURN, MOST_MM, id='tilted', marks=pytest.mark.slow),
     ],
 )
 def test_the_field_of_view_moves_nothing(
