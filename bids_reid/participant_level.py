@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bids_reid.participant.content import ScanLine
+    from bids_reid.participant.library import EnrolledScan
     from bids_reid.participant.selection import Selection
     from bids_reid.settings import Settings
 
@@ -89,10 +90,13 @@ def _write_pages(selection: Selection, settings: Settings) -> list[ScanLine]:
     enrolled = read_scans(settings.output_dir, {scan.participant for scan in selection.everything})
     lines = [scan.line for scan in enrolled if scan.files in chosen]
     dataset = dataset_name(settings.bids_dir)
+    scans_of: dict[str, list[EnrolledScan]] = defaultdict(list)
+    for scan in enrolled:
+        scans_of[scan.line.participant].append(scan)
     for participant in sorted({line.participant for line in lines}):
         content = participant_report(
-            settings.output_dir,
             participant,
+            scans_of[participant],
             dataset=dataset,
             command=settings.command,
             show_faces=settings.report_faces,

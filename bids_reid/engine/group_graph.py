@@ -20,7 +20,7 @@ from bids_reid.engine.group_interfaces import (
 from bids_reid.engine.participant_graph import node_name
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.galleries import galleries
-from bids_reid.group.scan_links import SURFACE, linked_scans
+from bids_reid.group.scan_links import all_ways, linked_scans
 from bids_reid.group.searching import Plan
 from bids_reid.group.summaries import Rules
 from bids_reid.match.decisions import DECISIONS
@@ -78,7 +78,7 @@ def _init_links(selection: Selection, extractors: Sequence[str]) -> list[pe.Node
             name=node_name(f'link_{way}'),
             mem_gb=1,
         )
-        for way in (*extractors, SURFACE)
+        for way in all_ways(extractors)
     ]
 
 

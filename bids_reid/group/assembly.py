@@ -10,7 +10,7 @@ from bids_reid.group.audit import audit, not_assessed
 from bids_reid.group.galleries import galleries
 from bids_reid.group.merging import merged
 from bids_reid.group.result import Curve, GroupResult, PhotoLine, Statistics
-from bids_reid.group.scan_links import SURFACE, linkage_rows, linked_scans
+from bids_reid.group.scan_links import all_ways, linkage_rows, linked_scans
 from bids_reid.participant.library import left_out, provenance_of
 from bids_reid.records import AttackKey
 from bids_reid.risk.attacks import by_group, participant_rows, strongest_attacks
@@ -75,7 +75,6 @@ def group_result(
         statistics = statistics_of(attacks, controls, photos, not_assessed(scans, photos))
     used = list(dict.fromkeys([*extractors.searching, *extractors.linking]))
     linked = linked_scans(scans, selection.others, selection.other_name)
-    ways = [*extractors.linking, SURFACE]
     return GroupResult(
         dataset=dataset,
         scans=tuple(scan.line for scan in scans),
@@ -88,7 +87,7 @@ def group_result(
         reductions=tuple(_reductions(attacks)),
         gate=_gate(selection, photos, statistics),
         statistics=statistics,
-        linkage=linkage_rows(parts.links, linked, ways, choice.audited),
+        linkage=linkage_rows(parts.links, linked, all_ways(extractors.linking), choice.audited),
         audited=choice.audited,
         not_run=left_out(
             extractors.reasons,

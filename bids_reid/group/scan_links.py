@@ -81,6 +81,11 @@ def _linked(scan: EnrolledScan, dataset: str) -> LinkedScan:
     return LinkedScan(GalleryScan.of(scan), scan_set, frame)
 
 
+def all_ways(extractors: Sequence[str]) -> tuple[str, ...]:
+    """Return the ways of linking scans: extractors whose features are vectors, and the skin."""
+    return (*extractors, SURFACE)
+
+
 def planned(scans: Sequence[LinkedScan], audited: str | None) -> list[Comparison]:
     """Return the comparisons of sets that share participants, in the order of the table."""
     return linkage.plan([Member(scan.scan_set, scan.participant) for scan in scans], audited)

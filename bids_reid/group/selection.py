@@ -152,18 +152,16 @@ def choose_extractors(settings: Settings, scans: Sequence[EnrolledScan]) -> Extr
         None can.
     """
     searchable, reasons = searchable_extractors(scans)
-    searching = settings.extractors
-    if settings.photos is None:
-        searching = ()
+    photographs = settings.photos is not None
+    searching = (settings.extractors or searchable) if photographs else ()
     if not settings.extractors:
-        if settings.photos is not None:
-            searching = searchable
+        if photographs:
             logger.info(f'extractors: {", ".join(searching) or "none"}')
         say_not_run(reasons)
-        if settings.photos is not None and not searching:
-            raise NoInputError(
-                f'no extractor can search {settings.output_dir}: run the participant level again'
-            )
+    if photographs and not searching:
+        raise NoInputError(
+            f'no extractor can search {settings.output_dir}: run the participant level again'
+        )
     linking = tuple(name for name in searchable if load_extractor(name).kind == 'vector')
     return Extractors(searching, linking, reasons)
 

@@ -109,14 +109,18 @@ class VectorProbes:
     def __len__(self) -> int:
         return len(self.features)
 
-    def against(self, renders: NDArray[np.float32], /) -> _VectorComparison:
-        """Compare with the renders (n, d) of a scan."""
+    def check(self, renders: NDArray[np.float32]) -> None:
+        """Raise ValueError unless renders (n, d) can be compared with the probes."""
         check_renders(renders)
         if len(self) and renders.shape[1] != self.features.shape[1]:
             raise ValueError(
                 f'a template has features of length {renders.shape[1]}, '
                 f'the probes of length {self.features.shape[1]}'
             )
+
+    def against(self, renders: NDArray[np.float32], /) -> _VectorComparison:
+        """Compare with the renders (n, d) of a scan."""
+        self.check(renders)
         return _VectorComparison(self, renders)
 
     def photograph(self, number: int, /) -> NDArray[np.float32]:

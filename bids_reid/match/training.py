@@ -62,7 +62,8 @@ def gallery_means(
         features = training.gallery[scan]
         if not len(features):
             continue
-        exact = prepared(probes.against(features).renders, probes.similarity)
+        probes.check(features)
+        exact = prepared(features, probes.similarity)
         means.append(exact.mean(axis=0))
         if scan in scattered:
             deviations.append((training.people[scan], exact - means[-1]))

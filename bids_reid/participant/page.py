@@ -13,14 +13,13 @@ from bids_reid.participant.content import (
     TemplateLine,
     ViewLine,
 )
-from bids_reid.participant.library import EnrolledScan, provenance_of, read_scans
+from bids_reid.participant.library import EnrolledScan, provenance_of
 from bids_reid.participant.remarks import completed_parts
 from bids_reid.records import View
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from bids_reid.records import ScanMeasures
 
@@ -30,10 +29,14 @@ SHOWN_VIEWS = (0, 4, 8, 40, 36, 44, 72, 76, 80)
 
 
 def participant_report(
-    output_dir: Path, participant: str, *, dataset: str, command: str, show_faces: bool
+    participant: str,
+    scans: Sequence[EnrolledScan],
+    *,
+    dataset: str,
+    command: str,
+    show_faces: bool,
 ) -> ParticipantReport:
-    """Read the content of a participant's page from the files of the participant level."""
-    scans = read_scans(output_dir, [participant])
+    """Put the content of a participant's page together, from all scans of the participant."""
     extractors = sorted({name for scan in scans for name in scan.record.extractors})
     return ParticipantReport(
         dataset=dataset,

@@ -67,14 +67,15 @@ def group_findings(result: GroupResult) -> list[Finding]:
         n_tried = sum(counted(galleries)) or len(tried)
         strongest = corrected.get(group)
         row = _corrected(row, strongest)
+        interval = _interval(row, strongest)
         findings.append(
             Finding(
                 group,
                 row,
-                _sentence(row, strongest, n_tried),
+                _sentence(row, interval, n_tried),
                 _notes(row),
                 attack_name(row.attack),
-                interval=_interval(row, strongest),
+                interval=interval,
                 n_tried=n_tried,
             )
         )
@@ -109,7 +110,7 @@ def distinct(values: Iterable[T]) -> list[T]:
     return list(dict.fromkeys(values))
 
 
-def _sentence(row: IdentificationRow, strongest: StrongestRow | None, n_tried: int) -> str:
+def _sentence(row: IdentificationRow, interval: str, n_tried: int) -> str:
     scan = row.modality if row.condition == RAW else f'{row.condition} {row.modality}'
     if not row.n_probes:
         return f'Nobody with a {scan} scan was photographed, so recognition was not measured.'
@@ -120,7 +121,7 @@ def _sentence(row: IdentificationRow, strongest: StrongestRow | None, n_tried: i
     return (
         f'With {attack_name(row.attack)}{strength}, {row.n_correct or "none"} of '
         f'{words.count(row.n_probes, "participant")} ({words.percent(row.rate)}, '
-        f'{_interval(row, strongest)}) {verb} recognised at first '
+        f'{interval}) {verb} recognised at first '
         f'rank from their {scan} scan, each searched among '
         f'{words.count(row.n_gallery, "participant")}; '
         f'guessing would give {words.percent(row.chance)}.'
