@@ -50,6 +50,45 @@ class Scan:
         return self.participant, self.session or '', *self.original
 
 
+ImageKind = Literal[
+    'head volume', 'other volume', 'surface', 'photograph', 'document', 'archive', 'unreadable'
+]
+"""``document``: a page or drawing with pictures in it; ``archive``: a file that holds files."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Image:
+    """A file of a folder that can show a head, as a walk through the folder finds it.
+
+    Attributes
+    ----------
+    path : str
+        Below the folder, with ``/``. A DICOM series has that of its first file, a pair of header
+        and data (Analyze, NIfTI, NRRD, AFNI) that of the header.
+    format : str
+        Of `bids_reid.bids.formats.FORMATS`, by content.
+    bytes : int or None
+        Size, of all its files together; ``None`` if it is not known.
+    sha256 : str or None
+        Of its content; of several files that of the lines ``<sha256>  <name>``, sorted by name.
+        ``None`` if the content is not here, unless a key of git-annex or Git LFS holds it.
+    annex_key : str or None
+        Key of git-annex, if its content is kept by that.
+    members : tuple of str
+        Paths of all its files if it has several.
+    absent : str or None
+        Why its content cannot be read; ``None`` if it can.
+    """
+
+    path: str
+    format: str
+    bytes: int | None
+    sha256: str | None
+    annex_key: str | None = None
+    members: tuple[str, ...] = ()
+    absent: str | None = None
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Photo:
     """One photograph; ``name`` is for tables.
@@ -451,12 +490,16 @@ class Origin:
         Its hash; ``None`` if its content was not there.
     software_versions : mapping
         Name of a package to its version.
+    before : str or None
+        The condition that this one was made from, as the command line of the participant level
+        had it; ``None`` for originals.
     """
 
     condition: str
     sources: tuple[str, ...]
     source_sha256: str | None
     software_versions: Mapping[str, str] = field(hash=False)
+    before: str | None = None
 
     @property
     def source(self) -> str:
@@ -466,6 +509,72 @@ class Origin:
     def to_json(self) -> dict[str, Any]:
         """Return the entries that the files of a scan share."""
         return to_object(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFaces:
+    """Answers of face detectors about a picture, or all pictures of a document.
+
+    Attributes
+    ----------
+    n_pictures : int
+        Pictures looked at.
+    n_with_face : int
+        Those in which a detector found a face.
+    n_unreadable : int
+        Those that could not be read.
+    """
+
+    n_pictures: int
+    n_with_face: int
+    n_unreadable: int = 0
+
+
+ImageStatus = Literal['ok', 'no_face', 'failed', 'not_needed']
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """The record of an image that got a look, and no templates: it belongs to bytes, not a name.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the image, as in `Image`.
+    status : str
+        ``no_face`` if nothing found a face, ``failed`` if it could not be looked at,
+        ``not_needed`` if its content shows that it cannot hold a face.
+    reason : str or None
+        Why it failed, or is not needed.
+    measures : ScanMeasures or None
+        Of a volume or surface.
+    faces : PictureFaces or None
+        Of a photograph or document.
+    """
+
+    sha256: str
+    format: str
+    kind: ImageKind
+    status: ImageStatus
+    reason: str | None
+    software_versions: Mapping[str, str] = field(hash=False)
+    measures: ScanMeasures | None = None
+    faces: PictureFaces | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that a file holds."""
+        return to_object(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> ImageRecord:
+        """Read the object that `to_json` made.
+
+        Raises
+        ------
+        KeyError, TypeError
+            Something is missing, or is of another type.
+        """
+        return from_object(cls, content)
 
 
 ScanStatus = Literal['ok', 'no_face', 'failed']
@@ -491,6 +600,9 @@ class ScanRecord:
         What made the renders.
     extractors : tuple of str
         Of which there are templates.
+    left_out : str or None
+        Why the scan is in no result though its files are kept, such as a filter that leaves it
+        out; ``None`` if it counts.
     """
 
     status: ScanStatus
@@ -501,6 +613,7 @@ class ScanRecord:
     measures: ScanMeasures | None = None
     renderer: str | None = None
     extractors: tuple[str, ...] = ()
+    left_out: str | None = None
 
     @property
     def failed(self) -> bool:
@@ -529,6 +642,7 @@ class ScanRecord:
             'Description': FAILED_SCAN if failed else SKIN_SURFACE,
             'Status': self.status,
             'Reason': self.reason,
+            'LeftOut': self.left_out,
             'ViewsWithFace': self.n_views_with_face,
             **({} if self.measures is None else self.measures.to_json()),
             **({} if failed else {'Renderer': self.renderer}),
@@ -563,6 +677,7 @@ class ScanRecord:
         return cls(
             status=status,
             reason=content['Reason'],
+            left_out=content['LeftOut'],
             deidentification=from_object(Claim, content['Deidentification']),
             origin=origin,
             **processed,

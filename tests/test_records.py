@@ -11,7 +11,7 @@ import pytest
 from bids_reid.records import CompletedPart, FaceBoxes, ScanMeasures, ScanRecord
 from tests.support.scan_records import WHOLE_FACE, boxes, scan_record
 
-SHARED = ['Description', 'Status', 'Reason', 'ViewsWithFace']
+SHARED = ['Description', 'Status', 'Reason', 'LeftOut', 'ViewsWithFace']
 MEASURES = {
     'VoxelSize': '',
     'Notes': '',
@@ -29,7 +29,7 @@ MEASURES = {
     'FaceEvidence': 'NCameras Hog HogCameras Cnn LandmarksOffMm LandmarksApartMm',
 }
 """Keys of the record, and of the objects within."""
-ORIGIN = ['Condition', 'Sources', 'SourceSHA256', 'SoftwareVersions']
+ORIGIN = ['Condition', 'Sources', 'SourceSHA256', 'SoftwareVersions', 'Before']
 
 
 def test_the_keys_of_a_record_stay() -> None:
