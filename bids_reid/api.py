@@ -3,7 +3,7 @@
 >>> from bids_reid import api
 >>> api.run('ds', 'out', photos='photos')  # doctest: +SKIP
 <Exit.OK: 0>
->>> api.load('out').tables['group_scans']  # doctest: +SKIP
+>>> api.load('out').tables['group_images']  # doctest: +SKIP
 >>> api.assess('sub-01_T1w.nii.gz').verdict  # doctest: +SKIP
 'review'
 
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
     PathLike = str | os.PathLike[str]
 
-_PATHS = ('work_dir', 'models_dir', 'photos', 'against', 'filter_file', 'plugin_file')
+_PATHS = (
+    *('work_dir', 'models_dir', 'photos', 'against', 'filter_file', 'plugin_file'),
+    *('release', 'reviewed'),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Output:
     Attributes
     ----------
     scans
-        Each scan with its line in ``group_scans.tsv``, its files and its record.
+        Each scan with its line in ``group_images.tsv``, its files and its record.
     tables
         Name of a table, such as ``group_identification``, to its rows; ``n/a`` is missing.
     summary
@@ -149,7 +152,7 @@ def assess(image: PathLike) -> Presence:
 
     Returns
     -------
-    The verdict and its reasons, as in ``group_scans.tsv``.
+    The verdict and its reasons, as in ``group_images.tsv``.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bids_reid.group.audit import audit, not_assessed
 from bids_reid.group.galleries import galleries
 from bids_reid.group.merging import merged
-from bids_reid.group.result import Curve, GroupResult, PhotoLine, Statistics
+from bids_reid.group.result import Curve, GroupResult, ImageLine, PhotoLine, Statistics
 from bids_reid.group.scan_links import all_ways, linkage_rows, linked_scans
 from bids_reid.participant.library import left_out, provenance_of
 from bids_reid.records import AttackKey
@@ -53,7 +53,13 @@ class Parts:
 
 
 def group_result(
-    selection: Selection, extractors: Extractors, parts: Parts, *, dataset: str, command: str
+    selection: Selection,
+    extractors: Extractors,
+    parts: Parts,
+    *,
+    images: tuple[ImageLine, ...],
+    dataset: str,
+    command: str,
 ) -> GroupResult:
     """Put the parts together, and draw the conclusions that need all of them.
 
@@ -78,6 +84,9 @@ def group_result(
     return GroupResult(
         dataset=dataset,
         scans=tuple(scan.line for scan in scans),
+        images=images,
+        uncounted=selection.survey.uncounted,
+        release=selection.survey.folder.name,
         provenance=provenance_of(scans, used, command),
         photos=photos,
         unprocessed=tuple(sorted(set(choice.participants) - processed)),
@@ -85,7 +94,7 @@ def group_result(
         searches=tuple((key, attack.by_photo) for key, attack in attacks.items()),
         curves=tuple(Curve(key, attack.curve) for key, attack in attacks.items()),
         reductions=tuple(_reductions(attacks)),
-        gate=_gate(selection, photos, statistics),
+        gate=_gate(selection, images, photos, statistics),
         statistics=statistics,
         linkage=linkage_rows(parts.links, linked, all_ways(extractors.linking), choice.audited),
         audited=choice.audited,
@@ -98,20 +107,18 @@ def group_result(
 
 
 def _gate(
-    selection: Selection, photos: Sequence[PhotoLine] | None, statistics: Statistics
-) -> Gate | None:
-    """Judge the audited condition; ``None`` without a limit."""
-    choice = selection.choice
-    if choice.max_risk is None:
-        return None
+    selection: Selection,
+    images: Sequence[ImageLine],
+    photos: Sequence[PhotoLine] | None,
+    statistics: Statistics,
+) -> Gate:
     return audit(
-        choice.audited,
-        choice.max_risk,
-        selection.scans,
-        photos,
-        statistics.strongest,
-        statistics.controls,
-        choice.without_result,
+        selection.choice,
+        selection.survey,
+        images,
+        photographs=photos is not None,
+        strongest=statistics.strongest,
+        controls=statistics.controls,
     )
 
 
