@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-_LABEL = re.compile(r'(?:^|[/_])(sub|ses)-([A-Za-z0-9]+)(?=[/_.]|$)')
+_LABEL = re.compile(r'(?:^|[/_.])(sub|ses)-([A-Za-z0-9]+)(?=[/_.]|$)')
 _SUFFIX = re.compile(r'(?:^|_)(?P<suffix>[A-Za-z0-9]+)\.')
 
 
