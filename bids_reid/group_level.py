@@ -11,6 +11,8 @@ from bids_reid.engine.image_run import look_at_images
 from bids_reid.errors import Exit
 from bids_reid.group.account import image_lines, nobodys_images
 from bids_reid.group.assembly import group_result
+from bids_reid.group.refaced import refaced_lines
+from bids_reid.group.reviews import reviewed
 from bids_reid.group.selection import announce, choose_extractors, select
 from bids_reid.messages import logger
 from bids_reid.report.tables import IDENTIFICATION, write_tables
@@ -19,7 +21,7 @@ from bids_reid.report.text import result_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bids_reid.group.result import GroupResult
+    from bids_reid.group.result import GroupResult, ImageLine
     from bids_reid.group.selection import Selection
     from bids_reid.participant.library import EnrolledScan
     from bids_reid.settings import Settings
@@ -39,14 +41,13 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
         logger.info('rates of an earlier run are taken away: without --photos there are none')
     extractors = choose_extractors(settings, selection.scans)
     _look_at_the_rest(selection, settings)
+    images = _judged_images(selection, settings)
     parts = search(settings, selection, extractors)
     result = group_result(
         selection,
         extractors,
         parts,
-        images=image_lines(
-            selection.survey, selection.counted, settings.output_dir, settings.bids_dir
-        ),
+        images=images,
         dataset=dataset_name(settings.bids_dir),
         command=settings.command,
     )
@@ -58,6 +59,15 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
         return Exit.RISK
     failed = any(scan.status == 'failed' for scan in result.scans)
     return Exit.SOME_FAILED if failed else Exit.OK
+
+
+def _judged_images(selection: Selection, settings: Settings) -> tuple[ImageLine, ...]:
+    """Give every image its verdict: the program's, or that of a person who looked at it."""
+    counted, choice = selection.counted, selection.choice
+    lines = image_lines(selection.survey, counted, settings.output_dir, settings.bids_dir)
+    by_risk = selection.photos is not None and choice.max_risk is not None
+    judged = refaced_lines(lines, counted, choice.refaced, judged_by_risk=by_risk)
+    return tuple(reviewed(judged, selection.reviews))
 
 
 def _look_at_the_rest(selection: Selection, settings: Settings) -> None:

@@ -15,6 +15,7 @@ from bids_reid.participant.library import left_out, provenance_of
 from bids_reid.records import AttackKey
 from bids_reid.risk.attacks import by_group, participant_rows, strongest_attacks
 from bids_reid.risk.comparisons import comparison_rows
+from bids_reid.risk.refacing import linkage_reasons
 from bids_reid.risk.strength import counted
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from bids_reid.group.selection import Extractors, Selection
     from bids_reid.group.summaries import AttackSummary, GallerySummary, PhotographControl
     from bids_reid.records import Photo
-    from bids_reid.risk.gate import Gate
+    from bids_reid.risk.gate import Gate, Reason
     from bids_reid.risk.linkage import Comparison, LinkageRow
     from bids_reid.risk.pairing import ReductionRow
 
@@ -81,6 +82,7 @@ def group_result(
         statistics = statistics_of(attacks, controls, photos, not_assessed(scans, photos))
     used = list(dict.fromkeys([*extractors.searching, *extractors.linking]))
     linked = linked_scans(scans, selection.others, selection.other_name)
+    linkage = linkage_rows(parts.links, linked, all_ways(extractors.linking), choice.audited)
     return GroupResult(
         dataset=dataset,
         scans=tuple(scan.line for scan in scans),
@@ -94,9 +96,9 @@ def group_result(
         searches=tuple((key, attack.by_photo) for key, attack in attacks.items()),
         curves=tuple(Curve(key, attack.curve) for key, attack in attacks.items()),
         reductions=tuple(_reductions(attacks)),
-        gate=_gate(selection, images, photos, statistics),
+        gate=_gate(selection, images, photos, statistics, linkage),
         statistics=statistics,
-        linkage=linkage_rows(parts.links, linked, all_ways(extractors.linking), choice.audited),
+        linkage=linkage,
         audited=choice.audited,
         not_run=left_out(
             extractors.reasons,
@@ -111,14 +113,20 @@ def _gate(
     images: Sequence[ImageLine],
     photos: Sequence[PhotoLine] | None,
     statistics: Statistics,
+    linkage: Sequence[LinkageRow],
 ) -> Gate:
+    choice = selection.choice
+    linked: list[Reason] = []
+    if choice.audited in choice.refaced:
+        linked = linkage_reasons(linkage, condition=choice.audited)
     return audit(
-        selection.choice,
+        choice,
         selection.survey,
         images,
         photographs=photos is not None,
         strongest=statistics.strongest,
         controls=statistics.controls,
+        besides=linked,
     )
 
 

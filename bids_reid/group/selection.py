@@ -12,6 +12,7 @@ from bids_reid.bids.photos import find_photos
 from bids_reid.errors import NoInputError, NothingSelectedError, UsageError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.account import survey, tell_uncounted
+from bids_reid.group.reviews import read_reviews
 from bids_reid.messages import logger, say_not_run
 from bids_reid.participant.library import read_scans, searchable_extractors, select_scans
 from bids_reid.records import RAW, STRANGER, Photo
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from bids_reid.group.account import Survey
+    from bids_reid.group.reviews import Review
     from bids_reid.participant.content import ScanLine
     from bids_reid.participant.library import EnrolledScan
     from bids_reid.settings import Settings
@@ -56,6 +58,7 @@ class Selection:
     ``scans`` are those chosen whose results count, ``survey`` says what the release holds and
     ``counted`` are the scans of everybody whose results count: the account knows no filter.
     ``photos`` is ``None`` if there are none; those of distractors are as `STRANGER` says.
+    ``reviews`` are of images that a person has looked at.
     ``others`` are the scans of an earlier output that this run's are linked with, and
     ``other_name`` is the name of its folder.
     """
@@ -64,6 +67,7 @@ class Selection:
     scans: tuple[EnrolledScan, ...]
     survey: Survey
     counted: tuple[EnrolledScan, ...] = ()
+    reviews: Mapping[str, Review] = field(default_factory=dict)
     photos: tuple[Photo, ...] | None = None
     others: tuple[EnrolledScan, ...] = ()
     other_name: str = ''
@@ -104,6 +108,7 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
         tuple(scans),
         found,
         counted=tuple(counted),
+        reviews=read_reviews(settings.reviewed),
         photos=photos,
         others=tuple(others),
         other_name=name,
