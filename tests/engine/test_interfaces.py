@@ -146,6 +146,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         renderer='llvmpipe',
         faces=str(there / 'd'),
         templates=[str(there / 'e'), str(there / 'f')],
+        came_from='raw',
     )
     assert node.run().outputs.out_file == str(there / 'e')
     assert call.given == (scan, Path('/bids'), Path('/out'))
@@ -157,6 +158,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         'faces_file': there / 'd',
         'templates': [there / 'e', there / 'f'],
         'keep_renders': False,
+        'came_from': 'raw',
     }
 
 
