@@ -71,7 +71,7 @@ def step(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, answer: object
 
 
 ENCODED = {'plan': PLAN, 'encoded': ['a', 'b'], 'extractor': 'orb'}
-RULES = Rules(5, {'sex': {'01': 'F'}}, 'defaced')
+RULES = Rules(5, {'sex': {'01': 'F'}}, {'defaced': 'raw'})
 STEPS: dict[type, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     ExtractSkin: ('skin', {'in_file': 'a'}, ('surface', 'measures')),
     RenderViews: ('renders', {'surface': 'a', 'measures': 'b'}, ('renders',)),
