@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.derivatives import renew_claim, save_failure
+from bids_reid.bids.derivatives import renew_record, save_failure
 from bids_reid.bids.description import prepare_output
 from bids_reid.bids.inputs import dataset_name, dataset_participants
 from bids_reid.bids.layout import ScanFiles
@@ -19,7 +19,7 @@ from bids_reid.faces.extractors import available_extractors
 from bids_reid.messages import logger, say_not_run
 from bids_reid.participant.library import read_scans
 from bids_reid.participant.page import participant_report
-from bids_reid.participant.selection import remove_stale, select, unfinished
+from bids_reid.participant.selection import came_from, remove_stale, select, unfinished
 from bids_reid.participant.unseen import unseen_images
 from bids_reid.records import RAW
 from bids_reid.report.participant import write_participant_page
@@ -71,9 +71,11 @@ def _bring_up_to_date(selection: Selection, settings: Settings) -> None:
     prepare_output(settings.output_dir, settings.bids_dir, settings.derivatives)
     remove_stale(selection, settings)
     for scan, reason in selection.refused:
-        save_failure(scan, settings.datasets[scan.condition], settings.output_dir, reason)
+        folder, before = settings.datasets[scan.condition], came_from(scan, settings)
+        save_failure(scan, folder, settings.output_dir, reason, before)
     for scan in selection.scans:
-        renew_claim(scan, settings.datasets[scan.condition], settings.output_dir)
+        folder, before = settings.datasets[scan.condition], came_from(scan, settings)
+        renew_record(scan, folder, settings.output_dir, before)
 
 
 def _look_at_the_rest(

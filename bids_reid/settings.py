@@ -13,8 +13,6 @@ from bids_reid.records import RAW
 Level = Literal['participant', 'group']
 LEVELS: tuple[Level, ...] = ('participant', 'group')
 Keep = Literal['templates', 'renders']
-DEFAULT_MODALITIES = ('T1w', 'FLAIR')
-"""Modalities that the participant level processes; the group level searches all there are."""
 _CONDITION = re.compile('[A-Za-z0-9]+')
 
 

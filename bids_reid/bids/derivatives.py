@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -32,13 +33,15 @@ from bids_reid.records import (
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
 FOUND = 'found'
 """Array of a template: whether a detector found the face in the view."""
+LEFT_OUT_BY_FILTER = 'left out by --bids-filter-file'
+"""Why the record of a scan is kept and does not count."""
 PACKAGES = ('vtk', 'pyvista', 'nibabel', 'numpy', 'scipy', 'nipype')
 """Packages that results depend on beside this one."""
 
@@ -55,6 +58,7 @@ def save_scan(
     renderer: str,
     templates: Sequence[tuple[dict[str, Any], Template | KeypointTemplate]],
     renders: NDArray[np.uint8] | None,
+    came_from: str | None = None,
 ) -> Path:
     """Write all files of a scan, its record last; return the record's path.
 
@@ -74,6 +78,8 @@ def save_scan(
         One per extractor; the provenance names it as ``Extractor``.
     renders : (81, h, w) uint8, optional
         Pictures to keep.
+    came_from : str, optional
+        The condition that the scan's was made from.
     """
     files, n_faces = ScanFiles.of(scan, output_dir), sum(faces.found)
     extractors = {provenance['Extractor'] for provenance, _ in templates}
@@ -81,7 +87,7 @@ def save_scan(
         status='ok' if n_faces else 'no_face',
         reason=reason,
         deidentification=read_claim(scan.path, dataset_dir),
-        origin=_origin(scan, dataset_dir),
+        origin=_origin(scan, dataset_dir, came_from),
         n_views_with_face=n_faces,
         measures=measures,
         renderer=renderer,
@@ -113,11 +119,13 @@ def _is_alike(before: ScanRecord, now: ScanRecord) -> bool:
     )
 
 
-def save_failure(scan: Scan, dataset_dir: Path, output_dir: Path, reason: str) -> None:
+def save_failure(
+    scan: Scan, dataset_dir: Path, output_dir: Path, reason: str, came_from: str | None = None
+) -> None:
     """Write the record of a scan that could not be processed, and take away older results."""
     files = ScanFiles.of(scan, output_dir)
     remove_results(files)
-    claim, origin = read_claim(scan.path, dataset_dir), _origin(scan, dataset_dir)
+    claim, origin = read_claim(scan.path, dataset_dir), _origin(scan, dataset_dir, came_from)
     record = ScanRecord(status='failed', reason=reason, deidentification=claim, origin=origin)
     write_json(files.record, record.to_json())
 
@@ -163,12 +171,84 @@ def _derivatives(files: ScanFiles) -> str:
     return '' if files.condition == RAW else f' and -d {files.condition}=DIR'
 
 
-def renew_claim(scan: Scan, dataset_dir: Path, output_dir: Path) -> None:
-    """Renew the claim in a record: a sidecar may change while its image does not."""
+def renew_record(
+    scan: Scan, dataset_dir: Path, output_dir: Path, came_from: str | None = None
+) -> None:
+    """Renew in the record of a scan that is chosen what may change while its image does not.
+
+    That is the claim in its sidecars, its name and folder, the condition that it came of, and
+    whether an earlier run left it out. Sidecars of templates say the same of their source.
+    """
     files = ScanFiles.of(scan, output_dir)
-    record, claim = read_record(files), read_claim(scan.path, dataset_dir)
-    if record is not None and record.deidentification != claim:
-        write_json(files.record, replace(record, deidentification=claim).to_json())
+    record = read_record(files)
+    if record is None:
+        return
+    origin = replace(record.origin, before=came_from)
+    sources = _sources(scan, dataset_dir)
+    if sources != origin.sources and _is_of(record, scan):
+        origin = replace(origin, sources=sources)
+    claim = read_claim(scan.path, dataset_dir)
+    _renew(files, record, replace(record, deidentification=claim, origin=origin, left_out=None))
+
+
+def leave_out(files: ScanFiles, record: ScanRecord, reason: str) -> None:
+    """Say in a record that it does not count, and why; its files stay."""
+    _renew(files, record, replace(record, left_out=reason))
+
+
+def _renew(files: ScanFiles, record: ScanRecord, now: ScanRecord) -> None:
+    """Write a record again if it says anything else now."""
+    if now == record:
+        return
+    if now.origin != record.origin:
+        for name in record.extractors:
+            sidecar = files.template(bids_label(name)).with_suffix('.json')
+            content = read_json(sidecar)
+            if content:
+                write_json(sidecar, content | now.origin.to_json())
+    write_json(files.record, now.to_json())
+
+
+def record_state(
+    files: ScanFiles,
+    record: ScanRecord,
+    dataset_dir: Path | None,
+    sha256_of: Callable[[Path], str | None],
+) -> str | None:
+    """Say why a record does not count; ``None`` if it does.
+
+    Parameters
+    ----------
+    files : ScanFiles
+        Of the scan.
+    record : ScanRecord
+        What the participant level wrote.
+    dataset_dir : Path or None
+        Where the scans of its condition are; ``None`` if nobody says.
+    sha256_of : callable
+        Returns the hash of an image, from the key of git-annex if that holds it; ``None`` if
+        neither content nor such a key is here.
+    """
+    condition, source = files.condition, record.origin.source
+    if dataset_dir is None:
+        return f'the folder of {condition} is not known: name it with -d {condition}='
+    if not dataset_dir.is_dir():
+        return f'the folder of {condition} is not there: {dataset_dir}'
+    if not os.path.lexists(dataset_dir / source):
+        return f'{source} is no longer there: it was renamed or withdrawn'
+    return record.left_out or _other_content(record, sha256_of(dataset_dir / source))
+
+
+def _other_content(record: ScanRecord, sha256: str | None) -> str | None:
+    """Say what is wrong with the content of a record's source, ``sha256``; ``None`` if nothing."""
+    if sha256 is None:
+        return f'the content of {record.origin.source} is not here: get it first'
+    if sha256 != record.origin.source_sha256:
+        return (
+            f'{record.origin.source} has other content than was measured: '
+            'run the participant level again'
+        )
+    return None
 
 
 def is_up_to_date(
@@ -319,16 +399,21 @@ def read_template(
         ) from error
 
 
-def _origin(scan: Scan, dataset_dir: Path) -> Origin:
+def _sources(scan: Scan, dataset_dir: Path) -> tuple[str, ...]:
+    return (bids_uri(scan.path, dataset_dir, scan.condition),)
+
+
+def _origin(scan: Scan, dataset_dir: Path, came_from: str | None) -> Origin:
     """Tell the source of the files of a scan, and the software that made them."""
     return Origin(
         condition=scan.condition,
-        sources=(bids_uri(scan.path, dataset_dir, scan.condition),),
+        sources=_sources(scan, dataset_dir),
         source_sha256=_source_sha256(scan.path),
         software_versions={
             'bids_reid': __version__,
             **{package: version(package) for package in PACKAGES},
         },
+        before=came_from,
     )
 
 

@@ -70,6 +70,34 @@ def prepare_output(
     write_text(output_dir / '.bidsignore', '\n'.join(BIDSIGNORE) + '\n')
 
 
+def condition_folders(
+    output_dir: Path, bids_dir: Path, derivatives: Iterable[tuple[str, Path]] = ()
+) -> dict[str, Path]:
+    """Say where the scans of each condition are: as given now, else as an earlier run had it.
+
+    Parameters
+    ----------
+    output_dir : Path
+        Its dataset_description.json has links to the datasets of earlier runs.
+    bids_dir : Path
+        Raw BIDS dataset.
+    derivatives : iterable of (str, Path)
+        Names of conditions and where they are, from the command line.
+
+    Returns
+    -------
+    dict
+        By condition; the folders need not be there.
+    """
+    links = read_json(output_dir / 'dataset_description.json').get('DatasetLinks')
+    known = links.items() if isinstance(links, dict) else ()
+    start = output_dir.resolve()
+    folders = {
+        name: Path(os.path.normpath(start / link)) for name, link in known if isinstance(link, str)
+    }
+    return {**folders, **dict(derivatives), RAW: bids_dir}
+
+
 def _relative(folder: Path, start: Path) -> str:
     """Where a folder is from here: where people keep their data is nobody else's business."""
     return Path(os.path.relpath(folder.resolve(), start.resolve())).as_posix()

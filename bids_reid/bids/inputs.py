@@ -12,6 +12,15 @@ from bids import BIDSLayout, BIDSLayoutIndexer
 from bids.layout import Query
 
 from bids_reid.bids.files import read_json
+from bids_reid.bids.head_images import (
+    HEAD_DATATYPES,
+    HEAD_SUFFIXES,
+    head_images,
+    is_wanted,
+    left_out_images,
+    no_magnitude,
+    scan_of,
+)
 from bids_reid.bids.walk import check_there
 from bids_reid.errors import (
     CannotWriteError,
@@ -23,15 +32,8 @@ from bids_reid.errors import (
 from bids_reid.records import Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-HEAD_DATATYPES = ('anat', 'pet', 'ct')
-"""Folders that may hold a picture of the whole head."""
-_HEAD_IMAGE = re.compile(
-    r'(?P<folder>sub-[^/]+)/(?:(?P<session>ses-[^/]+)/)?(?:' + '|'.join(HEAD_DATATYPES) + ')/'
-    r'(?P<name>(?P=folder)(?(session)_(?P=session))(?:_[^/]+)?)_(?P<suffix>[A-Za-z0-9]+)\.nii(?:\.gz)?'
-)
-"""Where BIDS puts a head image: no backup folder, no ``._`` file of macOS."""
 STAMP = 'bids_reid_state.txt'
 """Beside a kept index: the state of the folders that it was made from."""
 UNFINISHED = 'unfinished'
@@ -71,11 +73,9 @@ def dataset_participants(bids_dir: Path) -> frozenset[str]:
     return frozenset(folder.name[4:] for folder in bids_dir.glob('sub-*') if folder.is_dir())
 
 
-def has_image(bids_dir: Path, participant: str, modalities: Collection[str]) -> bool:
-    """Whether a participant has a head image with one of the suffixes, by its name."""
-    paths = (bids_dir / f'sub-{participant}').rglob('*.nii*')
-    names = (_HEAD_IMAGE.fullmatch(path.relative_to(bids_dir).as_posix()) for path in paths)
-    return any(name is not None and name['suffix'] in modalities for name in names)
+def has_image(bids_dir: Path, participant: str, modalities: Collection[str] = ()) -> bool:
+    """Whether a participant has a scan, of one of the suffixes if some are named, by its name."""
+    return bool(head_images(bids_dir, modalities, [participant]))
 
 
 def participant_variables(
@@ -128,7 +128,7 @@ def find_scans(
     *,
     participants: Sequence[str] = (),
     sessions: Sequence[str] = (),
-    modalities: Sequence[str] = ('T1w', 'FLAIR'),
+    modalities: Sequence[str] = (),
     filter_file: Path | None = None,
     database_dir: Path | None = None,
     note: Callable[[str], None] | None = None,
@@ -142,9 +142,10 @@ def find_scans(
     participants, sessions : sequence of str
         Labels without prefix; empty for all.
     modalities : sequence of str
-        BIDS suffixes.
+        BIDS suffixes; without any, all there are but those of masks and maps of labels.
     filter_file : Path, optional
         JSON object: suffix (in any case) to pybids entity filters; ``null`` asks for absence.
+        Only one that names ``part`` gets images that are no magnitudes.
     database_dir : Path, optional
         Where pybids keeps its index. One made here is made again when folders have changed.
     note : callable, optional
@@ -167,32 +168,72 @@ def find_scans(
     note = note or (lambda _: None)
     chosen = participants or sorted(known)
     layout = _layout(bids_dir, chosen, database_dir, note)
-    misnamed = set(_outside_folders(bids_dir, chosen, sessions, modalities))
+    misnamed = set(_outside_folders(bids_dir, chosen, sessions, modalities or HEAD_SUFFIXES))
+    people: dict[str, Any] = {'session': list(sessions)} if sessions else {}
+    if participants:
+        people['subject'] = list(participants)
     # a scan that is there as .nii and .nii.gz counts once
     scans: dict[tuple[str, str], Scan] = {}
-    for modality in modalities:
-        wanted: dict[str, Any] = {'suffix': modality, 'extension': ['.nii', '.nii.gz']}
-        if sessions:
-            wanted['session'] = list(sessions)
-        if participants:
-            wanted['subject'] = list(participants)
-        wanted |= filters.get(modality.lower(), {})
-        for path in _query(layout, wanted, filter_file):
-            scan = _scan(path, bids_dir)
-            if scan is not None:
-                scans[scan.original] = scan
-            elif not path.name.startswith('.'):
-                misnamed.add(path)
+    for path, asked_by_part in _images(layout, people, modalities, filters, filter_file):
+        scan = scan_of(path, bids_dir)
+        if scan is None:
+            misnamed |= set() if path.name.startswith('.') else {path}
+        elif asked_by_part or not no_magnitude(scan.source_name):
+            scans[scan.original] = scan
+    if not modalities:
+        _tell_left_out(bids_dir, chosen, note)
     if misnamed:
         images = 'image is' if len(misnamed) == 1 else 'images are'
         note(
             f'{len(misnamed)} {images} not named as BIDS asks and left out, first: {min(misnamed)}'
         )
     if not scans:
-        raise NothingSelectedError(
-            f'no {" or ".join(modalities)} scan in {bids_dir} passes the filters'
-        )
+        what = ' or '.join(modalities) or ', '.join(HEAD_DATATYPES)
+        raise NothingSelectedError(f'no {what} scan in {bids_dir} passes the filters')
     return tuple(sorted(scans.values(), key=lambda scan: scan.place))
+
+
+def _images(
+    layout: BIDSLayout,
+    people: Mapping[str, Any],
+    modalities: Sequence[str],
+    filters: Mapping[str, dict[str, Any]],
+    filter_file: Path | None,
+) -> Iterator[tuple[Path, bool]]:
+    """Yield the images that pass the filters, and whether these ask for an entity ``part``.
+
+    Suffixes without a filter are asked for together, as each query takes time.
+    """
+    query = {'extension': ['.nii', '.nii.gz'], **people}
+    free = [suffix for suffix in modalities if suffix.lower() not in filters]
+    filtered = {suffix for suffix in modalities if suffix.lower() in filters}
+    if free or not modalities:
+        for path in _query(layout, query | ({'suffix': free} if free else {}), filter_file):
+            suffix = path.name.partition('.')[0].rpartition('_')[2]
+            if suffix.lower() in filters:
+                filtered.add(suffix)
+            # the index of another program holds other images, too
+            elif is_wanted(suffix, modalities) and _is_of_head(path, layout):
+                yield path, False
+    for suffix in sorted(filtered):
+        wanted: dict[str, Any] = {'suffix': suffix, **filters[suffix.lower()]}
+        for path in _query(layout, query | wanted, filter_file):
+            yield path, 'part' in wanted
+
+
+def _is_of_head(path: Path, layout: BIDSLayout) -> bool:
+    folders = path.relative_to(layout.root).parts[:-1]
+    return any(datatype in folders for datatype in HEAD_DATATYPES)
+
+
+def _tell_left_out(
+    bids_dir: Path, participants: Collection[str], note: Callable[[str], None]
+) -> None:
+    images = left_out_images(bids_dir, participants)
+    if images:
+        noun = 'image is' if len(images) == 1 else 'images are'
+        path, reason = images[0]
+        note(f'{len(images)} {noun} left out, first: {path}: {reason}')
 
 
 def _query(layout: BIDSLayout, wanted: dict[str, Any], filter_file: Path | None) -> list[Path]:
@@ -204,26 +245,14 @@ def _query(layout: BIDSLayout, wanted: dict[str, Any], filter_file: Path | None)
         raise UsageError(f'{filter_file}: {error}') from error
 
 
-def _scan(path: Path, bids_dir: Path) -> Scan | None:
-    """Scan of an image; ``None`` if it is not where BIDS puts one."""
-    match = _HEAD_IMAGE.fullmatch(path.relative_to(bids_dir).as_posix())
-    if match is None:
-        return None
-    session = match['session']
-    return Scan(
-        participant=match['folder'].removeprefix('sub-'),
-        session=None if session is None else session.removeprefix('ses-'),
-        modality=match['suffix'],
-        source_name=match['name'],
-        path=path,
-    )
-
-
 def _outside_folders(
-    bids_dir: Path, participants: Iterable[str], sessions: Sequence[str], modalities: Sequence[str]
+    bids_dir: Path,
+    participants: Iterable[str],
+    sessions: Sequence[str],
+    modalities: Collection[str],
 ) -> Iterator[Path]:
     """Head images beside the folders of datatypes, where nothing is indexed."""
-    name = re.compile(rf'(?!\.)(.*_)?({"|".join(map(re.escape, modalities))})\.nii(\.gz)?')
+    name = re.compile(rf'(?!\.)(.*_)?({"|".join(map(re.escape, sorted(modalities)))})\.nii(\.gz)?')
     for label in participants:
         folder = bids_dir / f'sub-{label}'
         within = [folder / f'ses-{session}' for session in sessions] or folder.glob('ses-*')

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.head_images import HEAD_SUFFIXES, no_magnitude
 from bids_reid.bids.walk import files_below
 from bids_reid.records import Scan
 
@@ -22,6 +23,8 @@ BESIDE = ('derivatives', 'sourcedata', 'code', 'work', 'logs')
 """Folders of a dataset that hold other things than its own images."""
 _IGNORED = ('desc', 'space', 'res', 'den', 'label')
 """Entities that tell versions of one scan apart, not scans."""
+_LOST = frozenset({'ses', 'run'})
+"""Entities that a flat folder may have lost; any other is of another image."""
 _NO_HEAD = re.compile(r'.*(mask|seg|warp|xfm).*|face|brain|qc', re.IGNORECASE)
 """Masks of defacers, and AFNI's ``.face``: what it put in, without the head."""
 _VERSION = re.compile(r'de-?fac|re-?fac|de-?id|anon|shear|face|blur', re.IGNORECASE)
@@ -39,11 +42,14 @@ class Versions:
         Scans of which several images could be the version, with the reason.
     taken
         Images of the raw dataset that are versions, so that they are not raw.
+    missing
+        Originals of which no image is a version, not even an unclear one.
     """
 
     scans: tuple[Scan, ...]
     refused: tuple[tuple[Scan, str], ...] = ()
     taken: frozenset[Path] = frozenset()
+    missing: tuple[Scan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ def find_versions(
     *,
     participants: Collection[str],
     dataset: Collection[str],
-    modalities: Sequence[str],
+    modalities: Collection[str] = (),
     note: Callable[[str], None],
 ) -> Versions:
     """Find the images of a condition and the original of each.
@@ -82,8 +88,8 @@ def find_versions(
     An image is found by the words of its name between ``_`` and ``.``: one is a modality, those
     of the form ``key-value`` are entities (``sub`` and ``ses`` may come from the folders
     instead), the others, as in ``_T1w_defaced``, ``_T1w.reface`` or ``_T1w_desc-nondeid``, say
-    which version it is. Its original has the same entities, but for those of a version; ``rec``
-    counts for one if no original has it.
+    which version it is. Its original has the same modality and the same entities, but for those
+    of a version; ``rec`` counts for one if no original has it.
 
     Parameters
     ----------
@@ -97,19 +103,24 @@ def find_versions(
         Whose versions are wanted, labels without prefix.
     dataset : collection of str
         All participants of the dataset; images of others are told and left out.
-    modalities : sequence of str
-        BIDS suffixes.
+    modalities : collection of str
+        BIDS suffixes; without any, those of `version_suffixes`.
     note : callable
         Called with each line that the user should read: what has no original or no version,
         and what was left out.
     """
     raw = {scan.path.resolve() for scan in originals}
+    suffixes = modalities or version_suffixes(originals)
+    any_part = any(no_magnitude(scan.source_name) for scan in originals)
     images: list[_Image] = []
     nameless: list[Path] = []
     strangers: list[Path] = []
     for path in _images(folder):
-        image = _parse(path, folder, modalities)
+        image = _parse(path, folder, suffixes)
         if image is None or (path.resolve() in raw and not _is_version(image, name)):
+            continue
+        # as of raw scans, whoever has not asked for them does not want them
+        if not any_part and no_magnitude(path.name.partition('.')[0]):
             continue
         if 'sub' not in image.entities:
             nameless.append(path)
@@ -124,10 +135,45 @@ def find_versions(
     versions = _sorted_out(name, images, kept, note)
     paired = {scan.original for scan in versions.scans}
     paired |= {scan.original for scan, _ in versions.refused}
-    missing = [scan for scan in kept if scan.original not in paired]
+    missing = tuple(scan for scan in kept if scan.original not in paired)
     if missing:
         note(f'{name}: {len(missing)} of {len(kept)} scans have no such version')
-    return replace(versions, taken=taken)
+    return replace(versions, taken=taken, missing=missing)
+
+
+def version_suffixes(originals: Iterable[Scan]) -> frozenset[str]:
+    """Suffixes by which an image is taken for a version: BIDS's own, and those of the originals.
+
+    Any other word of a name may say anything.
+    """
+    return HEAD_SUFFIXES | {scan.modality for scan in originals}
+
+
+def missing_versions(condition: str, folder: Path, originals: Sequence[Scan]) -> list[Scan]:
+    """Return the originals without a version in a folder, by names, in order.
+
+    An image that could be a version of several originals is a version of none.
+
+    Parameters
+    ----------
+    condition : str
+        Name of the condition.
+    folder : Path
+        Where its images are, as for `find_versions`; it may be the raw dataset.
+    originals : sequence of Scan
+        Raw scans, as `bids_reid.bids.head_images.head_images` finds them. Those that are versions
+        themselves are no originals.
+    """
+    people = {scan.participant for scan in originals}
+    found = find_versions(
+        condition, folder, originals, participants=people, dataset=people, note=lambda _: None
+    )
+    clear = {scan.original for scan in found.scans}
+    return [
+        scan
+        for scan in originals
+        if scan.original not in clear and scan.path.resolve() not in found.taken
+    ]
 
 
 def _images(folder: Path) -> Iterator[Path]:
@@ -136,7 +182,7 @@ def _images(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _parse(path: Path, folder: Path, modalities: Sequence[str]) -> _Image | None:
+def _parse(path: Path, folder: Path, modalities: Collection[str]) -> _Image | None:
     """Take a name apart; ``None`` if it is no image of a head of these modalities."""
     base = path.name.removesuffix('.gz').removesuffix('.nii')
     entities: dict[str, str] = {}
@@ -223,9 +269,12 @@ def _fitting(image: _Image, originals: Sequence[Scan]) -> list[Scan]:
         same = [scan for scan, entities in have if entities == wanted]
         if same:
             return same
-    # a flat folder may have lost the session or the run
     for wanted in (identity, without):
-        more = [scan for scan, entities in have if wanted.items() <= entities.items()]
+        more = [
+            scan
+            for scan, entities in have
+            if wanted.items() <= entities.items() and entities.keys() - wanted.keys() <= _LOST
+        ]
         if more:
             return more
     return []

@@ -20,6 +20,7 @@ from bids_reid.engine.group_interfaces import (
 from bids_reid.engine.participant_graph import node_name
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.galleries import galleries
+from bids_reid.group.order import order_of
 from bids_reid.group.scan_links import all_ways, linked_scans
 from bids_reid.group.searching import Plan
 from bids_reid.group.summaries import Rules
@@ -47,7 +48,8 @@ def init_group_wf(
     if selection.photos is None:
         return workflow
     choice, plan = selection.choice, Plan(selection.photos)
-    rules = Rules(choice.seed, choice.variables, choice.audited)
+    order = order_of(selection.scans, choice.conditions, choice.audited)
+    rules = Rules(choice.seed, choice.variables, order)
     by_modality = sorted(galleries(selection.scans), key=attrgetter('modality'))
     summaries, controls = [], []
     for extractor in extractors.searching:

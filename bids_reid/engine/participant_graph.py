@@ -41,11 +41,13 @@ def init_participant_wf(
     extractors: Sequence[str],
     keep_renders: bool,
     complete_face: bool = False,
+    came_from: Mapping[Scan, str | None] | None = None,
     name: str = 'participant_wf',
 ) -> pe.Workflow:
     """Wire one branch per scan; branches know nothing of each other.
 
-    ``datasets`` is where the scans of each condition are.
+    ``datasets`` is where the scans of each condition are, ``came_from`` the condition that the
+    scan's was made from.
     """
     workflow = pe.Workflow(name=name)
     workflow.add_nodes(
@@ -57,6 +59,7 @@ def init_participant_wf(
                 extractors=extractors,
                 keep_renders=keep_renders,
                 complete_face=complete_face,
+                came_from=(came_from or {}).get(scan),
             )
             for scan in scans
         ]
@@ -72,6 +75,7 @@ def init_scan_wf(
     extractors: Sequence[str],
     keep_renders: bool,
     complete_face: bool = False,
+    came_from: str | None = None,
 ) -> pe.Workflow:
     """Scan to skin, renders, faces, templates, files."""
     workflow = pe.Workflow(name=scan_node_name(scan))
@@ -87,6 +91,7 @@ def init_scan_wf(
             dataset_dir=str(dataset_dir),
             output_dir=str(output_dir),
             keep_renders=keep_renders,
+            came_from=came_from,
         ),
         name='save',
         mem_gb=0.4,

@@ -140,6 +140,9 @@ class _SaveScanInput(BaseInterfaceInputSpec):
     faces = File(exists=True, mandatory=True)
     templates = InputMultiPath(File(exists=True), mandatory=True)
     keep_renders = traits.Bool(False, usedefault=True)
+    came_from = traits.Either(
+        None, traits.Str, usedefault=True, desc='condition that the one of the scan was made from'
+    )
 
 
 class _SaveScanOutput(TraitedSpec):
@@ -167,6 +170,7 @@ class SaveScan(SimpleInterface):
             faces_file=Path(given.faces),
             templates=[Path(name) for name in given.templates],
             keep_renders=given.keep_renders,
+            came_from=given.came_from,
         )
         self._results['out_file'] = str(written)
         return runtime

@@ -11,7 +11,7 @@ from bids_reid.engine.execution import forget, run_for_user
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
 from bids_reid.engine.plugins import KILLED, KILLED_JOB
 from bids_reid.messages import logger
-from bids_reid.participant.selection import unfinished
+from bids_reid.participant.selection import came_from, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,8 @@ def process_scans(scans: Sequence[Scan], settings: Settings) -> int:
             n_kept += 1
         else:
             logger.info(f'FAILED {scan.path.name}: {reason}')
-            save_failure(scan, settings.datasets[scan.condition], settings.output_dir, reason)
+            folder, before = settings.datasets[scan.condition], came_from(scan, settings)
+            save_failure(scan, folder, settings.output_dir, reason, before)
     return n_kept
 
 
@@ -59,6 +60,7 @@ def run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
     workflow = init_participant_wf(
         scans=scans,
         datasets=settings.datasets,
+        came_from={scan: came_from(scan, settings) for scan in scans},
         output_dir=settings.output_dir,
         extractors=settings.extractors,
         keep_renders=settings.keep_renders,

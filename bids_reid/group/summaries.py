@@ -10,6 +10,7 @@ import numpy as np
 
 from bids_reid.group.encoding import read_encoded
 from bids_reid.group.merging import write_result
+from bids_reid.group.order import came_first
 from bids_reid.group.searching import merge_shards
 from bids_reid.match.decisions import DECISIONS
 from bids_reid.match.probes import photograph_scores
@@ -110,13 +111,12 @@ class Rules:
     """How summaries are made.
 
     ``seed`` is that of all random draws; ``variables`` are columns of participants.tsv to break
-    rates down by (name to participant to value); ``audited`` is the condition that would be
-    shared.
+    rates down by (name to participant to value); ``order`` is that of `order_of`.
     """
 
     seed: int
     variables: Mapping[str, Mapping[str, str]]
-    audited: str
+    order: Mapping[str, str]
 
 
 def summarise(
@@ -174,11 +174,10 @@ def _side_by_side(
     summaries = {
         attack: summary_of(searches, attack, rules) for attack, (_, searches) in searched.items()
     }
-    for row in reductions(searched, rules.audited):
-        attack = AttackKey(row.condition, row.modality, row.extractor, row.decision)
-        if rules.audited == RAW:
-            # told beside the scans that these came of
-            attack = replace(attack, condition=row.baseline)
+    for row in reductions(searched, rules.order):
+        # told beside the scans that are not raw
+        other = row.baseline if row.condition == RAW else row.condition
+        attack = AttackKey(other, row.modality, row.extractor, row.decision)
         summaries[attack] = replace(summaries[attack], reductions=(row,))
     return summaries
 
@@ -207,18 +206,18 @@ def summary_of(searches: Searches, attack: AttackKey, rules: Rules) -> AttackSum
 
 
 def reductions(
-    searched: Mapping[AttackKey, tuple[ScanGallery, Searches]], audited: str
+    searched: Mapping[AttackKey, tuple[ScanGallery, Searches]], order: Mapping[str, str]
 ) -> Iterator[ReductionRow]:
     """Compare each condition with the raw scans of which it has a version, and with only these.
 
-    Where the raw scans themselves are ``audited``, they came of the others: a dataset whose scans
-    are de-faced, with the originals beside it.
+    By the ``order`` the raw scans may have come of the others: in a dataset whose scans are
+    de-faced, with the originals beside it.
     """
     for other in searched:
         raw = replace(other, condition=RAW)
         if other.condition == RAW or raw not in searched:
             continue
-        first, last = (other, raw) if audited == RAW else (raw, other)
+        first, last = (raw, other) if came_first(RAW, other.condition, order) else (other, raw)
         sides = searched[first], searched[last]
         keys = [{scan.key for scan in gallery.scans} for gallery, _ in sides]
         shared = keys[0] & keys[1]

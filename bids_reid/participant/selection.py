@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.derivatives import is_up_to_date, read_record, remove_results
+from bids_reid.bids.derivatives import (
+    LEFT_OUT_BY_FILTER,
+    is_up_to_date,
+    leave_out,
+    read_record,
+    remove_results,
+)
+from bids_reid.bids.head_images import head_images, no_magnitude
 from bids_reid.bids.inputs import dataset_participants, find_scans
 from bids_reid.bids.layout import ScanFiles, scan_files
-from bids_reid.bids.versions import find_versions
+from bids_reid.bids.versions import find_versions, version_suffixes
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.messages import logger
-from bids_reid.settings import DEFAULT_MODALITIES
+from bids_reid.records import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
 
-    from bids_reid.records import Scan
+    from bids_reid.records import Scan, ScanRecord
     from bids_reid.settings import Settings
 
 
@@ -32,11 +41,14 @@ class Selection:
         Those that are not clear.
     versions_among_raw : tuple of Scan
         Images of the raw dataset that are not raw, but versions.
+    without_filters : tuple of Scan
+        All scans of the participants, clear or not, whatever sessions and filters choose.
     """
 
     scans: tuple[Scan, ...]
     refused: tuple[tuple[Scan, str], ...] = ()
     versions_among_raw: tuple[Scan, ...] = ()
+    without_filters: tuple[Scan, ...] = ()
 
     @property
     def everything(self) -> tuple[Scan, ...]:
@@ -52,52 +64,65 @@ def select(settings: Settings) -> Selection:
     NothingSelectedError
         There are none.
     """
-    modalities = settings.modalities or DEFAULT_MODALITIES
     raw: Sequence[Scan] = find_scans(
         settings.bids_dir,
         participants=settings.participants,
         sessions=settings.sessions,
-        modalities=modalities,
+        modalities=settings.modalities,
         filter_file=settings.filter_file,
         database_dir=settings.database_dir,
         note=logger.info,
     )
-    if not settings.derivatives:
-        return Selection(tuple(raw))
-    originals = raw
-    if settings.sessions or settings.filter_file:
-        # what the filters leave out is an original all the same
-        originals = find_scans(
-            settings.bids_dir,
-            participants=settings.participants,
-            modalities=modalities,
-            database_dir=settings.database_dir,
-        )
+    # what the filters leave out is an original all the same
+    by_name = head_images(settings.bids_dir, settings.modalities, settings.participants)
+    originals = tuple({scan.original: scan for scan in (*by_name, *raw)}.values())
     dataset = dataset_participants(settings.bids_dir)
-    unwanted = {scan.original for scan in set(originals) - set(raw)}
-    versions: list[Scan] = []
-    refused: list[tuple[Scan, str]] = []
-    not_raw: list[Scan] = []
-    for name, folder in settings.derivatives:
-        of_condition = find_versions(
+    found = {
+        name: find_versions(
             name,
             folder,
             originals,
             participants=settings.participants or dataset,
             dataset=dataset,
-            modalities=modalities,
+            modalities=settings.modalities,
             note=logger.info,
         )
-        taken = of_condition.taken
-        not_raw += [scan for scan in raw if scan.path.resolve() in taken]
-        raw = [scan for scan in raw if scan.path.resolve() not in taken]
-        versions += [scan for scan in of_condition.scans if _wanted(scan, unwanted, settings)]
-        refused += [
-            (scan, reason)
-            for scan, reason in of_condition.refused
-            if _wanted(scan, unwanted, settings)
-        ]
-    return Selection((*raw, *versions), tuple(refused), tuple(not_raw))
+        for name, folder in settings.derivatives
+    }
+    taken = {path for some in found.values() for path in some.taken}
+    not_raw = {scan for scan in originals if taken and scan.path.resolve() in taken}
+    unwanted: set[tuple[str, str]] = set()
+    if settings.filter_file is not None:
+        unwanted = {scan.original for scan in originals} - {scan.original for scan in raw}
+    versions = [scan for some in found.values() for scan in some.scans]
+    refused = [pair for some in found.values() for pair in some.refused]
+    unfiltered = [scan for scan in originals if scan not in not_raw]
+    unfiltered += versions + [scan for scan, _ in refused]
+    return Selection(
+        (
+            *(scan for scan in raw if scan not in not_raw),
+            *(scan for scan in versions if _wanted(scan, unwanted, settings)),
+        ),
+        tuple((scan, why) for scan, why in refused if _wanted(scan, unwanted, settings)),
+        tuple(sorted(not_raw)),
+        tuple(unfiltered),
+    )
+
+
+def came_from(scan: Scan, settings: Settings) -> str | None:
+    """Say which condition that of a scan was made from, as the options have it.
+
+    Versions were made from the raw scans, unless it is these that would be shared: then they came
+    of the first of the others, as of originals beside a dataset that is de-faced. Without other
+    conditions the options say nothing, and what an earlier run knew holds.
+    """
+    names = [name for name, _ in settings.derivatives]
+    if not names:
+        record = read_record(ScanFiles.of(scan, settings.output_dir))
+        return None if record is None else record.origin.before
+    if settings.audited == RAW:
+        return names[0] if scan.condition == RAW else None
+    return None if scan.condition == RAW else RAW
 
 
 def _wanted(scan: Scan, unwanted: Collection[tuple[str, str]], settings: Settings) -> bool:
@@ -123,37 +148,83 @@ def unfinished(scans: Sequence[Scan], settings: Settings) -> list[Scan]:
 
 
 def remove_stale(selection: Selection, settings: Settings) -> None:
-    """Remove what earlier runs left of scans that are none any more.
+    """Remove or mark what earlier runs left of scans that this run does not stand for.
 
-    An image may have been processed as raw before it was said to be a version, and a failure
-    stays on record when its image is gone or is no longer ambiguous. Only what this run would
-    have chosen is removed: other participants, sessions and conditions are not its business.
+    An image may have been processed as raw before it was said to be a version; it may be gone,
+    or be no version any more; a failure stays on record when its image is no longer ambiguous:
+    such results are removed, with a line. Those of scans that a filter file leaves out are kept,
+    and are marked so that they do not count. Other participants, sessions and conditions are not
+    this run's business, and what other modalities there are only as far as they are gone.
     """
-    chosen = {ScanFiles.of(scan, settings.output_dir) for scan in selection.everything}
-    stale = {ScanFiles.of(scan, settings.output_dir) for scan in selection.versions_among_raw}
-    # a filter file may leave out what is a scan all the same
-    if settings.filter_file is None:
-        people = settings.participants or sorted(dataset_participants(settings.bids_dir))
-        stale |= {
-            files
-            for files in scan_files(settings.output_dir, people)
-            if _in_choice(files, settings) and _has_failed(files)
-        }
-    for files in sorted(stale - chosen, key=lambda files: files.record):
-        if files.record.exists():
-            logger.info(f'removed, as it is no scan any more: {files.record.name}')
+    known = _Known.of(selection, settings)
+    touched: set[str] = set()
+    for files, record in _former(selection, settings):
+        reason = _why_stale(files, record, known, settings)
+        if reason is not None:
+            logger.info(f'removed, as {reason}: {files.record.name}')
             remove_results(files)
+            touched.add(files.entities['sub'])
+        elif settings.filter_file is not None and files in known.unfiltered:
+            leave_out(files, record, LEFT_OUT_BY_FILTER)
+    for label in touched:
+        # a page may show faces
+        if not scan_files(settings.output_dir, [label]):
+            (settings.output_dir / f'sub-{label}.html').unlink(missing_ok=True)
 
 
-def _has_failed(files: ScanFiles) -> bool:
-    record = read_record(files)
-    return record is not None and record.failed
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Files of the scans that there are, and of images that are versions of others.
+
+    Of ``suffixes`` all versions were found.
+    """
+
+    unfiltered: frozenset[ScanFiles]
+    versions_among_raw: frozenset[ScanFiles]
+    suffixes: frozenset[str]
+
+    @classmethod
+    def of(cls, selection: Selection, settings: Settings) -> _Known:
+        unfiltered, not_raw = (
+            frozenset(ScanFiles.of(scan, settings.output_dir) for scan in scans)
+            for scans in (selection.without_filters, selection.versions_among_raw)
+        )
+        suffixes = settings.modalities or version_suffixes(selection.without_filters)
+        return cls(unfiltered, not_raw, frozenset(suffixes))
 
 
-def _in_choice(files: ScanFiles, settings: Settings) -> bool:
-    """Whether the options choose the scan that files are of."""
-    return (
-        files.condition in settings.datasets
-        and files.modality in (settings.modalities or DEFAULT_MODALITIES)
-        and (not settings.sessions or files.entities.get('ses') in settings.sessions)
-    )
+def _former(selection: Selection, settings: Settings) -> Iterator[tuple[ScanFiles, ScanRecord]]:
+    """Yield the records that this run has to judge: of scans that it does not choose."""
+    chosen = {ScanFiles.of(scan, settings.output_dir) for scan in selection.everything}
+    people = settings.participants or sorted(dataset_participants(settings.bids_dir))
+    for files in scan_files(settings.output_dir, people):
+        in_sessions = not settings.sessions or files.entities.get('ses') in settings.sessions
+        if files not in chosen and in_sessions and files.condition in settings.datasets:
+            record = read_record(files)
+            if record is not None:
+                yield files, record
+
+
+def _why_stale(
+    files: ScanFiles, record: ScanRecord, known: _Known, settings: Settings
+) -> str | None:
+    """Say why a scan that is not chosen is none any more; ``None`` if it is one all the same."""
+    folder = settings.datasets[files.condition]
+    if not os.path.lexists(folder / record.origin.source):
+        # datalad leaves the empty folder of a dataset that is not installed
+        places = (folder, folder / f'sub-{files.entities["sub"]}')
+        return None if any(map(_is_empty, places)) else f'its image is gone from {folder}'
+    if files in known.versions_among_raw:
+        return 'it is a version of another scan'
+    if (
+        files.condition == RAW
+        or files in known.unfiltered
+        or files.modality not in known.suffixes
+        or no_magnitude(files.stem)
+    ):
+        return None
+    return 'its image is no such version of that scan any more'
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and next(folder.iterdir(), None) is None

@@ -134,6 +134,7 @@ def save(
     faces_file: Path,
     templates: list[Path],
     keep_renders: bool,
+    came_from: str | None = None,
 ) -> Path:
     """Put the results of one scan in their places; the record goes last."""
     from bids_reid.bids.derivatives import save_scan
@@ -151,6 +152,7 @@ def save(
         renderer=renderer,
         templates=[_read_features(template) for template in templates],
         renders=np.load(renders_file, mmap_mode='r') if keep_renders else None,
+        came_from=came_from,
     )
 
 

@@ -14,7 +14,7 @@ from bids_reid.bids import derivatives
 from bids_reid.bids.derivatives import (
     is_up_to_date,
     read_template,
-    renew_claim,
+    renew_record,
     save_failure,
 )
 from bids_reid.bids.files import file_sha256, read_json
@@ -372,7 +372,7 @@ def test_a_claim_is_read_again_without_any_work(bench: Bench) -> None:
     sidecar = bench.scan.path.with_suffix('.json')
     sidecar.write_text('{"DeidentificationMethod": ["pydeface"]}')
     assert bench.done()
-    renew_claim(bench.scan, bench.raw, bench.out)
+    renew_record(bench.scan, bench.raw, bench.out)
     record = read_json(bench.files.record)
     assert record['Deidentification'] == {'Claimed': True, 'Methods': ['pydeface']}
     assert record['Status'] == 'ok'

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bids_reid.bids.head_images import head_images, left_out_images
 from bids_reid.bids.inputs import check_dataset, dataset_participants, find_scans, has_image
 from bids_reid.errors import (
     CannotWriteError,
@@ -67,20 +68,23 @@ def test_every_head_image_is_found_once_and_in_order(full: Path) -> None:
     scans = find_scans(full)
     assert names(scans) == [
         'sub-1_ses-a_FLAIR',
+        'sub-1_ses-a_T2w',
         'sub-1_ses-a_acq-high_T1w',
         'sub-1_ses-b_run-1_T1w',
         'sub-1_ses-b_run-2_T1w',
         'sub-10_T1w',
         'sub-2_T1w',
+        'sub-2_T1wx',
+        'sub-2_trc-fdg_pet',
     ]
-    assert scans[2] == Scan(
+    assert scans[3] == Scan(
         participant='1',
         session='b',
         modality='T1w',
         source_name='sub-1_ses-b_run-1',
         path=full / 'sub-1/ses-b/anat/sub-1_ses-b_run-1_T1w.nii',
     )
-    assert scans[4].session is None
+    assert scans[5].session is None
     assert dataset_participants(full) == {'1', '2', '10'}
     assert find_scans(full) == scans
 
@@ -91,7 +95,8 @@ def test_only_the_chosen_are_read(full: Path) -> None:
         'sub-1_ses-b_run-1_T1w',
         'sub-1_ses-b_run-2_T1w',
     ]
-    assert names(find_scans(full, participants=['2', '10'])) == ['sub-10_T1w', 'sub-2_T1w']
+    some = find_scans(full, participants=['2', '10'], modalities=['T1w', 'FLAIR'])
+    assert names(some) == ['sub-10_T1w', 'sub-2_T1w']
     assert names(find_scans(full, modalities=['T2w', 'pet'])) == [
         'sub-1_ses-a_T2w',
         'sub-2_trc-fdg_pet',
@@ -162,7 +167,7 @@ def test_files_are_listed_by_the_name_the_user_gave(full: Path, tmp_path: Path) 
     dots = full / 'sub-1' / '..'
     assert all(scan.path.is_relative_to(link) for scan in find_scans(link))
     assert all(scan.path.is_relative_to(dots) for scan in find_scans(dots))
-    assert len(find_scans(dots)) == 6
+    assert len(find_scans(dots)) == 9
 
 
 @pytest.mark.parametrize(
@@ -182,8 +187,76 @@ def test_filters_select(
     """Otherwise scans that the user left out are processed; null asks for absence."""
     file = tmp_path / 'filter.json'
     file.write_text(json.dumps(filters))
-    scans = find_scans(full, participants=['1'], filter_file=file)
+    modalities = ['T1w', 'FLAIR']
+    scans = find_scans(full, participants=['1'], modalities=modalities, filter_file=file)
     assert names(scans) == [f'sub-{name}' for name in expected]
+
+
+ANATOMY = """
+    acq-a_T1w T2w FLAIR PDw UNIT1 inv-1_part-mag_MP2RAGE inv-2_MP2RAGE T2starw echo-2_MEGRE angio
+    inplaneT2 T1map odd
+"""
+NO_SCANS = (
+    'inv-2_part-phase_MP2RAGE',
+    'mask',
+    'part-imag_T2starw',
+    'part-real_T2starw',
+    'space-orig_dseg',
+    'task-x_defacemask',
+)
+
+
+@pytest.fixture
+def anatomy(root: Path) -> Path:
+    """One participant with whatever a scanner can make of a head."""
+    put(
+        root,
+        *(f'sub-1/anat/sub-1_{name}.nii.gz' for name in (*ANATOMY.split(), *NO_SCANS)),
+        'sub-1/ct/sub-1_ct.nii.gz',
+        'sub-1/func/sub-1_task-x_bold.nii.gz',
+        'sub-1/dwi/sub-1_dwi.nii.gz',
+        'sub-2/anat/sub-2_part-phase_T1w.nii.gz',
+    )
+    return root
+
+
+def test_every_kind_of_head_image_is_taken_unless_some_are_named(anatomy: Path) -> None:
+    """A dataset whose T1w are de-faced and whose T2w are not must not look safe."""
+    told: list[str] = []
+    scans = find_scans(anatomy, note=told.append)
+    assert {name.removeprefix('sub-1_') for name in names(scans)} == {*ANATOMY.split(), 'ct'}
+    assert list(scans) == head_images(anatomy)
+    assert told == [
+        f'7 images are left out, first: {anatomy}/sub-1/anat/sub-1_inv-2_part-phase_MP2RAGE.nii.gz'
+        ': no magnitude image by its name, part-phase'
+    ]
+    some = find_scans(anatomy, modalities=['MP2RAGE', 'mask'])
+    assert names(some) == ['sub-1_mask', 'sub-1_inv-1_part-mag_MP2RAGE', 'sub-1_inv-2_MP2RAGE']
+    assert {*some} == {*head_images(anatomy, ['MP2RAGE', 'mask'])}
+    assert head_images(anatomy, participants=['2']) == []
+
+
+def test_what_is_left_out_is_listed_with_the_reason(anatomy: Path) -> None:
+    """Each image of the release gets a row; without a reason it looks forgotten."""
+    left = left_out_images(anatomy)
+    assert [path.name for path, _ in left] == [
+        *(f'sub-1_{name}.nii.gz' for name in NO_SCANS),
+        'sub-2_part-phase_T1w.nii.gz',
+    ]
+    reasons = {path.name: reason for path, reason in left}
+    assert reasons['sub-1_part-real_T2starw.nii.gz'].endswith('part-real')
+    assert 'map of labels' in reasons['sub-1_space-orig_dseg.nii.gz']
+    assert left_out_images(anatomy, ['2']) == left[-1:]
+
+
+def test_phase_images_are_there_for_whoever_asks(anatomy: Path, tmp_path: Path) -> None:
+    """A filter that names ``part`` is no oversight."""
+    file = tmp_path / 'filter.json'
+    file.write_text('{"MP2RAGE": {"part": "phase"}, "t2starw": {"part": null}}')
+    scans = names(find_scans(anatomy, filter_file=file))
+    assert [name for name in scans if 'MP2RAGE' in name] == ['sub-1_inv-2_part-phase_MP2RAGE']
+    assert [name for name in scans if 'T2starw' in name] == ['sub-1_T2starw']
+    assert 'sub-1_acq-a_T1w' in scans
 
 
 @pytest.mark.parametrize(
@@ -208,7 +281,7 @@ def test_a_damaged_filter_file_is_named(full: Path, tmp_path: Path, content: str
 def test_a_kept_index_serves_every_later_choice(full: Path, tmp_path: Path) -> None:
     """An index made for one participant must not hide the others in the next run."""
     index = tmp_path / 'index'
-    first = find_scans(full, participants=['2'], database_dir=index)
+    first = find_scans(full, participants=['2'], modalities=['T1w'], database_dir=index)
     assert names(first) == ['sub-2_T1w']
     files = {path: path.stat().st_mtime_ns for path in index.iterdir()}
     assert files
@@ -242,7 +315,7 @@ def test_an_index_of_another_program_is_used_but_not_changed(full: Path, tmp_pat
     before = (index / 'layout_index.sqlite').read_bytes()
     put(full, 'sub-3/anat/sub-3_T1w.nii.gz')
     told: list[str] = []
-    assert len(find_scans(full, database_dir=index, note=told.append)) == 6
+    assert len(find_scans(full, database_dir=index, note=told.append)) == 9
     assert 'index of another program' in told[0]
     assert (index / 'layout_index.sqlite').read_bytes() == before
 
@@ -298,3 +371,8 @@ def test_whose_head_was_scanned_is_known_without_an_index(tmp_path: Path) -> Non
     assert has_image(tmp_path, '01', {'T1w'})
     assert not has_image(tmp_path, '01', {'FLAIR'})
     assert not any(has_image(tmp_path, label, {'T1w', 'bold'}) for label in ('02', '03'))
+    # any kind
+    (anat / 'sub-01_ses-a_T1w.nii.gz').rename(anat / 'sub-01_ses-a_angio.nii.gz')
+    assert has_image(tmp_path, '01')
+    (anat / 'sub-01_ses-a_angio.nii.gz').rename(anat / 'sub-01_ses-a_dseg.nii.gz')
+    assert not has_image(tmp_path, '01')

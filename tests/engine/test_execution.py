@@ -372,7 +372,7 @@ def test_crash_files_name_nobody(crashes: Path, by: str) -> None:
     # a folder where a picture is read ends with an error that has the path in it
     broken.path.mkdir()
     plan = Plan((broken,))
-    rules = Rules(0, {'diagnosis': {'01': 'rare disease'}, 'sex': {'01': 'F', '02': ''}}, 'raw')
+    rules = Rules(0, {'diagnosis': {'01': 'rare disease'}, 'sex': {'01': 'F', '02': ''}}, {})
     nodes = {
         'encode': PhotoNode(photos=[broken], files=[str(broken.path)]),
         'search': PhotoNode(plan=plan),
@@ -398,7 +398,7 @@ def test_crash_files_name_nobody(crashes: Path, by: str) -> None:
 
 def test_messages_about_scans_keep_their_words(crashes: Path) -> None:
     """A value of participants.tsv is a secret where it is known, and a path is what helps."""
-    rules = Rules(0, {'age': {'01': '01'}, 'group': {'01': 'sub'}}, 'raw')
+    rules = Rules(0, {'age': {'01': '01'}, 'group': {'01': 'sub'}}, {})
     workflow = pe.Workflow(name='group_wf')
     folder = crashes.parent / 'marks'
     summary = pe.Node(PhotoNode(plan=Plan(()), rules=rules), name='summarise')

@@ -15,6 +15,7 @@ from bids_reid.engine.participant_graph import init_participant_wf, scan_node_na
 from bids_reid.group import galleries
 from bids_reid.group.selection import Choice, Extractors, Selection
 from bids_reid.group.summaries import Rules
+from bids_reid.participant.library import EnrolledScan
 from bids_reid.records import Photo, Scan
 from tests.support.scan_records import enrolled
 
@@ -141,6 +142,11 @@ def test_names_of_branches_are_different_and_allowed(tmp_path: Path) -> None:
     assert all(name.isidentifier() for name in names)
 
 
+def came_of(scan: EnrolledScan, condition: str, before: str) -> EnrolledScan:
+    origin = replace(scan.record.origin, condition=condition, before=before)
+    return replace(scan, record=replace(scan.record, origin=origin))
+
+
 @pytest.fixture
 def selection(tmp_path: Path) -> Selection:
     """Three photographs; three raw T1w scans, one of FLAIR, and one that was de-faced."""
@@ -151,13 +157,14 @@ def selection(tmp_path: Path) -> Selection:
         Choice(
             dataset=('01', '02', '03'),
             participants=('01', '03'),
+            conditions=('raw', 'defaced'),
             audited='defaced',
             variables={'sex': {'01': 'F'}},
             seed=5,
         ),
         (
             *(enrolled(who, modality=kind, folder=tmp_path) for who, kind in scans),
-            enrolled('01', condition='defaced', folder=tmp_path),
+            came_of(enrolled('01', condition='defaced', folder=tmp_path), 'defaced', 'raw'),
         ),
         tuple(photos),
         others=(enrolled('01', folder=tmp_path / 'earlier'),),
@@ -248,7 +255,7 @@ def test_each_node_has_its_own_part(
             # conditions can be compared only where one node has them all
             assert [gallery.condition for gallery in inputs.galleries] == conditions
             assert {gallery.modality for gallery in inputs.galleries} == {modality}
-            assert inputs.rules == Rules(5, {'sex': {'01': 'F'}}, 'defaced')
+            assert inputs.rules == Rules(5, {'sex': {'01': 'F'}}, {'defaced': 'raw'})
             assert inputs.extractor == extractor
         control = group_wf.get_node(f'control_{node}').inputs
         assert (control.extractor, control.seed) == (extractor, 5)

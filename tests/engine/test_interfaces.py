@@ -71,7 +71,7 @@ def step(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, answer: object
 
 
 ENCODED = {'plan': PLAN, 'encoded': ['a', 'b'], 'extractor': 'orb'}
-RULES = Rules(5, {'sex': {'01': 'F'}}, 'defaced')
+RULES = Rules(5, {'sex': {'01': 'F'}}, {'defaced': 'raw'})
 STEPS: dict[type, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     ExtractSkin: ('skin', {'in_file': 'a'}, ('surface', 'measures')),
     RenderViews: ('renders', {'surface': 'a', 'measures': 'b'}, ('renders',)),
@@ -146,6 +146,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         renderer='llvmpipe',
         faces=str(there / 'd'),
         templates=[str(there / 'e'), str(there / 'f')],
+        came_from='raw',
     )
     assert node.run().outputs.out_file == str(there / 'e')
     assert call.given == (scan, Path('/bids'), Path('/out'))
@@ -157,6 +158,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         'faces_file': there / 'd',
         'templates': [there / 'e', there / 'f'],
         'keep_renders': False,
+        'came_from': 'raw',
     }
 
 

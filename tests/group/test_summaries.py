@@ -28,7 +28,7 @@ def searched(defaced: Study, tmp_path: Path) -> dict[tuple[str, str], Files]:
 
 
 def summary_of_both(
-    study: Study, searched: dict[tuple[str, str], Files], audited: str, target: Path
+    study: Study, searched: dict[tuple[str, str], Files], target: Path, **order: str
 ) -> dict[str, GallerySummary]:
     summarise(
         [study.gallery(*group) for group in searched],
@@ -37,7 +37,7 @@ def summary_of_both(
         'pixels',
         # in another order than the galleries
         [file for group in (RAW, DEFACED) for file in searched[group].shards],
-        Rules(0, {}, audited),
+        Rules(0, {}, order),
         target,
     )
     return {one.condition: one for one in read_result(target)}
@@ -47,7 +47,7 @@ def test_conditions_are_compared_on_the_same_people(
     defaced: Study, searched: dict[tuple[str, str], Files], tmp_path: Path
 ) -> None:
     """Otherwise de-facing looks good, or bad, only because fewer people were de-faced."""
-    both = summary_of_both(defaced, searched, 'defaced', tmp_path / 'x')
+    both = summary_of_both(defaced, searched, tmp_path / 'x', defaced='raw')
     assert list(both) == ['defaced', 'raw']
     for one in both.values():
         decisions = [attack.attack.decision for attack in one.attacks]
@@ -64,7 +64,7 @@ def test_conditions_are_compared_on_the_same_people(
     assert (row.n_after, row.still_identified) == (0, ())
     assert row.n_before > 1
     # a dataset that is de-faced itself, the originals beside it
-    both = summary_of_both(defaced, searched, 'raw', tmp_path / 'x')
+    both = summary_of_both(defaced, searched, tmp_path / 'x', raw='defaced')
     assert all(not attack.reductions for attack in both['raw'].attacks)
     (turned,) = both['defaced'].attacks[3].reductions
     assert (turned.baseline, turned.condition) == ('defaced', 'raw')
@@ -89,7 +89,7 @@ def test_scores_of_one_decision_are_in_memory_at_a_time(
     monkeypatch.setattr(
         summaries, 'summary_of', lambda *given: noted.append('counted') or count(*given)
     )
-    summary_of_both(defaced, searched, 'defaced', tmp_path / 'x')
+    summary_of_both(defaced, searched, tmp_path / 'x', defaced='raw')
     assert noted == [
         step
         for decision in ('best', 'pooled', 'svm', 'adapted')
@@ -104,7 +104,7 @@ def test_scores_that_are_missing_stop_the_summary(
     for without in (RAW, DEFACED):
         some = {**searched, without: replace(searched[without], shards=[])}
         with pytest.raises(MergeError, match='no result for scan'):
-            summary_of_both(defaced, some, 'defaced', tmp_path / 'x')
+            summary_of_both(defaced, some, tmp_path / 'x')
     assert not (tmp_path / 'x').exists()
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from bids_reid import participant_level as level
-from bids_reid.bids.derivatives import read_record, read_template
+from bids_reid.bids.derivatives import LEFT_OUT_BY_FILTER, read_record, read_template
 from bids_reid.bids.files import write_json
 from bids_reid.bids.layout import ScanFiles, scan_files
 from bids_reid.engine import participant_run
@@ -18,7 +19,7 @@ from bids_reid.engine.plugins import KILLED
 from bids_reid.errors import Exit, RenderingError
 from bids_reid.participant.selection import remove_stale, select
 from bids_reid.participant_level import participant_level
-from bids_reid.records import Scan, Template
+from bids_reid.records import Origin, Scan, Template
 from bids_reid.settings import Settings
 from tests.support.scan_records import save_results, scan_record
 
@@ -42,37 +43,173 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
-def left(settings: Settings, stem: str, condition: str = 'raw', status: str = 'failed') -> str:
+def left(
+    settings: Settings,
+    stem: str,
+    condition: str = 'raw',
+    status: str = 'failed',
+    source: str | None = None,
+) -> str:
     """Leave a record as an earlier run would have; return its file's name."""
-    files = ScanFiles(settings.output_dir / stem[:6] / 'anat', stem, 'T1w', condition)
-    write_json(files.record, scan_record(status=status, condition=condition).to_json())
+    stem, _, modality = stem.partition('/')
+    modality = modality or 'T1w'
+    files = ScanFiles(settings.output_dir / stem[:6] / 'anat', stem, modality, condition)
+    source = source or f'{stem[:6]}/anat/{stem}_{modality}.nii'
+    origin = Origin(condition, (f'bids:{condition}:{source}',), None, {'bids_reid': '0'})
+    record = scan_record(status=status, condition=condition, origin=origin)
+    write_json(files.record, record.to_json())
     return files.record.name
+
+
+def reasons(settings: Settings) -> dict[str, str | None]:
+    """Why each record that is there does not count."""
+    found = {each.record.name: read_record(each) for each in scan_files(settings.output_dir)}
+    return {name: record.left_out for name, record in found.items() if record is not None}
 
 
 def test_results_of_what_is_no_scan_any_more_are_removed(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Else a de-faced scan counts as raw, and an ambiguity that was mended as a failure."""
+    defaced = 'sub-01/anat/sub-01_rec-defaced_T1w.nii'
     stale = {
         left(settings, 'sub-01_rec-defaced', status='ok'),
-        left(settings, 'sub-01_run-2', 'defaced'),
+        # renamed, or withdrawn
+        left(settings, 'sub-01_run-4', status='ok'),
+        left(settings, 'sub-01_run-4/FLAIR', 'defaced', status='ok'),
+        # the ambiguity was mended; this image is another scan's version now
+        left(settings, 'sub-01_run-2', 'defaced', source=defaced),
+        left(settings, 'sub-01_run-3', 'defaced', status='ok', source=defaced),
     }
     kept = {
         left(settings, 'sub-01'),
-        left(settings, 'sub-01', 'defaced'),
-        # another run's business: a condition, a participant, and no failure
+        left(settings, 'sub-01', 'defaced', source=defaced),
+        # another run's business: a condition, a participant
         left(settings, 'sub-01_run-3', 'refaced'),
         left(settings, 'sub-02_run-2', 'defaced'),
-        left(settings, 'sub-01_run-4', status='ok'),
+        left(settings, 'sub-03', status='ok'),
     }
     selection = select(settings)
     taken = [scan.source_name for scan in selection.versions_among_raw]
     assert taken == ['sub-01_rec-defaced']
     capsys.readouterr()
     remove_stale(selection, settings)
-    assert {files.record.name for files in scan_files(settings.output_dir)} == kept
+    assert reasons(settings) == dict.fromkeys(kept)
     messages = capsys.readouterr().out.splitlines()
     assert {line.rpartition(' ')[2] for line in messages} == stale
+    gone = (
+        f'removed, as its image is gone from {settings.bids_dir}: sub-01_run-4_desc-skin_T1w.json'
+    )
+    assert gone in messages
+
+
+def add(folder: Path, *names: str, content: bytes = b'12345678') -> None:
+    for name in names:
+        path = folder / name[:6] / 'anat' / f'{name}.nii'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def test_another_folder_of_versions_ends_what_the_first_one_gave(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """De-faced again without one participant, the old result of that one made the run pass."""
+    first, second = (settings.bids_dir.parent / name for name in ('first', 'second'))
+    add(first, 'sub-01_T1w', 'sub-02_T1w')
+    add(second, 'sub-01_T1w')
+    for folder in (first, second):
+        left(settings, 'sub-01', 'defaced')
+        left(settings, 'sub-02', 'defaced', status='ok')
+        (settings.output_dir / 'sub-02.html').write_text('a page with faces')
+        again = replace(settings, participants=(), derivatives=(('defaced', folder),))
+        remove_stale(select(again), again)
+        stays = folder is first
+        assert ('sub-02_desc-defacedskin_T1w.json' in reasons(settings)) == stays
+        assert (settings.output_dir / 'sub-02.html').exists() == stays
+    # a dataset that is not installed is an empty folder
+    left(settings, 'sub-02', 'defaced', status='ok')
+    (second / 'sub-02').mkdir()
+    remove_stale(select(again), again)
+    assert 'sub-02_desc-defacedskin_T1w.json' in reasons(settings)
+    # nor is a link without content gone
+    (second / 'sub-02' / 'anat').mkdir()
+    (second / 'sub-02' / 'anat' / 'sub-02_T1w.nii').symlink_to('/nowhere/content')
+    remove_stale(select(again), again)
+    assert 'sub-02_desc-defacedskin_T1w.json' in reasons(settings)
+
+
+def test_tasks_judge_their_own_participant_and_session_only(settings: Settings) -> None:
+    """Otherwise parallel tasks take away what the others just wrote."""
+    bids = settings.bids_dir
+    for name in ('sub-02_ses-a_T1w', 'sub-02_ses-b_T1w'):
+        path = bids / 'sub-02' / name[7:12] / 'anat' / f'{name}.nii'
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b'12345678')
+    for session in 'ab':
+        folder = settings.output_dir / 'sub-02' / f'ses-{session}' / 'anat'
+        for run in '12':
+            record = scan_record(status='ok')
+            name = f'sub-02_ses-{session}_run-{run}'
+            write_json(ScanFiles(folder, name, 'T1w').record, record.to_json())
+    left(settings, 'sub-01_run-9', status='ok')
+    task = replace(settings, participants=('02',), sessions=('a',), derivatives=())
+    remove_stale(select(task), task)
+    assert sorted(name.partition('_desc')[0] for name in reasons(settings)) == [
+        'sub-01_run-9',
+        'sub-02_ses-b_run-1',
+        'sub-02_ses-b_run-2',
+    ]
+
+
+def test_what_a_filter_leaves_out_is_marked_until_it_is_chosen_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Scans that are filtered out stayed in all tables of the group without a word."""
+    add(settings.bids_dir, 'sub-01_run-2_T1w', 'sub-01_T2w', 'sub-02_T2w')
+    for stem in ('sub-01', 'sub-01_run-2', 'sub-01/T2w', 'sub-02/T2w'):
+        left(settings, stem, status='ok')
+    left(settings, 'sub-01', 'defaced', source='sub-01/anat/sub-01_rec-defaced_T1w.nii')
+    file = tmp_path / 'filter.json'
+    file.write_text('{"T1w": {"run": 2}, "T2w": {"acquisition": "x"}}')
+
+    def marked(**changes: Any) -> set[str]:
+        now = replace(settings, extractors=('orb',), **changes)
+        level._bring_up_to_date(select(now), now)
+        return {name for name, why in reasons(settings).items() if why == LEFT_OUT_BY_FILTER}
+
+    first, version = 'sub-01_desc-skin_T1w.json', 'sub-01_desc-defacedskin_T1w.json'
+    # what part of the work is done now marks nothing
+    assert marked(modalities=('T1w',)) == set()
+    assert marked(modalities=('T1w',), filter_file=file) == {first, version}
+    t2w = 'sub-01_desc-skin_T2w.json'
+    assert marked(filter_file=file) == {first, version, t2w}
+    assert marked(modalities=('T2w',)) == {first, version}
+    # of other conditions this says nothing
+    assert marked(derivatives=()) == {version}
+    assert marked() == set()
+    assert all(why is None for why in reasons(settings).values())
+
+
+def test_the_order_of_conditions_is_in_the_records(settings: Settings) -> None:
+    """A group level that is called without -d would tell before and after backwards."""
+    left(settings, 'sub-01', status='ok')
+    left(settings, 'sub-01', 'defaced', status='ok')
+
+    def orders(*names: str, **changes: Any) -> dict[str, str | None]:
+        folders = tuple((name, settings.bids_dir) for name in names)
+        now = replace(settings, derivatives=folders, **changes)
+        level._bring_up_to_date(select(now), now)
+        files = scan_files(settings.output_dir, ['01'])
+        found = {each.condition: read_record(each) for each in files}
+        return {name: record.origin.before for name, record in found.items() if record}
+
+    assert orders('defaced') == {'raw': None, 'defaced': 'raw'}
+    # the raw dataset is what is shared: its originals are the other ones
+    assert orders('defaced', audit='raw') == {'raw': 'defaced', 'defaced': None}
+    assert orders('defaced', 'other', audit='raw')['raw'] == 'defaced'
+    # a run that does not say leaves what is known
+    assert orders()['raw'] == 'defaced'
+    assert orders('defaced') == {'raw': None, 'defaced': 'raw'}
 
 
 def finished(settings: Settings, label: str) -> Scan:
