@@ -143,12 +143,13 @@ def load(output_dir: PathLike) -> Output:
 
 
 def assess(image: PathLike) -> Presence:
-    """Judge whether a face is left on a head image; nothing is written.
+    """Judge whether a face is left on an image; nothing is written.
 
     Parameters
     ----------
     image
-        NIfTI file of a head; of several volumes the first.
+        Volume, surface, photograph or document, or a folder with a DICOM series; of several
+        volumes the first.
 
     Returns
     -------
@@ -161,17 +162,22 @@ def assess(image: PathLike) -> Presence:
     RenderingError
         This machine cannot render.
     """
-    from bids_reid.participant.measures import measured_skin, skin_evidence
-    from bids_reid.records import FaceEvidence
-    from bids_reid.risk.presence import assess as judge
-    from bids_reid.surface.volume import load_volume
+    from bids_reid.errors import ScanError
+    from bids_reid.participant.looks import look
+    from bids_reid.records import Image
+    from bids_reid.risk.presence import assess_image
     from bids_reid.views.selftest import check_rendering, use_offscreen_window
 
     use_offscreen_window()
     check_rendering()
-    skin, frame, measures = measured_skin(load_volume(_absolute(image)))
-    evidence = FaceEvidence() if measures.skull_stripped else skin_evidence(skin, frame)
-    return judge(replace(measures, face_evidence=evidence))
+    path = _absolute(image)
+    files = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else ()
+    members = tuple(f'{path.name}/{one.name}' for one in files)
+    first = members[0] if members else path.name
+    record = look(path.parent, Image(first, '', None, None, members=members))
+    if record.status == 'failed':
+        raise ScanError(record.reason)
+    return assess_image(record, path.name.partition('.')[0].rpartition('_')[2])
 
 
 def _absolute(path: PathLike) -> Path:
