@@ -126,15 +126,18 @@ def build_parser() -> Parser:
     )
     parser.add_argument('--json', action='store_true', help='print one JSON object, nothing else')
     parser.add_argument(
-        '--full', action='store_true', help='read all files, whatever is known of them'
-    )
-    parser.add_argument(
         '--cache',
         type=absolute,
         metavar='FILE',
         help='hashes of files that did not change since (default: OUT/.cache/files.tsv)',
     )
-    parser.add_argument('--no-cache', action='store_true', help='neither read nor write it')
+    parser.add_argument(
+        '--full',
+        '--no-cache',
+        dest='full',
+        action='store_true',
+        help='read all files, whatever is known of them, and keep nothing',
+    )
     parser.add_argument(
         '-n',
         '--nprocs',
