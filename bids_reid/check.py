@@ -175,7 +175,8 @@ def check(options: argparse.Namespace) -> Exit:
     inside = _inside(out, release)
     images = [image for image in _walk(options) if not _is_chosen(inside, _paths(image)[0])]
     found = find_problems(audit, images, chosen, missing=not options.allow_missing)
-    problems = sorted((*(_own_output(path) for path in inside if chosen(path)), *found))
+    uploaded = any(_is_chosen(only, path) or _is_above(path, only) for path in inside)
+    problems = sorted((*(map(_own_output, inside) if uploaded else ()), *found))
     n_images = sum(any(map(chosen, _paths(image))) for image in images)
     if options.json:
         _print_json(audit, problems, n_images)
@@ -234,6 +235,10 @@ def _is_chosen(only: Sequence[str] | None, path: str) -> bool:
     return only is None or any(
         not one or path == one or path.startswith(f'{one}/') for one in only
     )
+
+
+def _is_above(path: str, only: Sequence[str] | None) -> bool:
+    return any(_is_chosen((path,), one) for one in only or ())
 
 
 def _paths(image: Image) -> tuple[str, ...]:

@@ -241,7 +241,12 @@ def test_the_output_inside_the_release_is_found(
         'folder',
         '1 problem (2 images looked at): do not upload',
     ]
-    assert main([str(inside), str(release), '--only', 'sub-01', '-n', '1']) == Exit.OK
+    for path, expected in (
+        ('sub-01', Exit.OK),
+        ('derivatives', PROBLEM),
+        ('derivatives/bids_reid/sub-01', PROBLEM),
+    ):
+        assert main([str(inside), str(release), '-n', '1', '--only', path]) == expected, path
     assert main([str(release), str(release)]) == Exit.NO_INPUT
     write_audit(release, release)
     assert main([str(release), str(release)]) == Exit.USAGE

@@ -90,11 +90,16 @@ def repository(place: Place, recipe: Recipe) -> Place:
         'git commit -q --allow-empty -m start; '
         f'git add -A; git commit -qm audited; git remote add origin {place.folder}/remote.git'
     )
+    install_hook(place, recipe)
+    return place
+
+
+def install_hook(place: Place, recipe: Recipe) -> None:
+    """Put the hook of the README where git looks for it."""
     hook = place.release / '.git' / 'hooks' / 'pre-push'
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(place.adapted(recipe('check pre-push')) + '\n')
     hook.chmod(0o755)
-    return place
 
 
 def pushed(place: Place) -> str:
@@ -279,6 +284,28 @@ def test_datalad_publishes_what_was_audited(datalad: Place, recipe: Recipe) -> N
     assert 'sub-03_T1w.nii.gz: new: not audited' in done.stdout + done.stderr
     datalad.must('datalad -f disabled update', clone)
     assert datalad.must('git rev-parse origin/HEAD', clone) == head
+
+
+@pytest.mark.slow
+def test_the_hook_stops_the_history_of_datalad(datalad: Place, recipe: Recipe) -> None:
+    """Its branch git-annex has no images, and older commits hold links to content not sent."""
+    before = (datalad.release / SECOND).read_bytes()
+    datalad.must(f'datalad -f disabled unlock {SECOND}')
+    write_volume(datalad.release / SECOND, 55)
+    datalad.must('datalad -f disabled save -m other')
+    datalad.must(f'datalad -f disabled unlock {SECOND}')
+    (datalad.release / SECOND).write_bytes(before)
+    datalad.must('datalad -f disabled save -m restored')
+    install_hook(datalad, recipe)
+    datalad.must('datalad -f disabled push --to origin')
+    head = datalad.must('git rev-parse HEAD')
+    assert head in datalad.must('git ls-remote origin')
+    write_volume(datalad.release / 'sub-03_T1w.nii.gz', 8)
+    datalad.must('datalad -f disabled save -m bad')
+    done = datalad.sh('datalad push --to origin')
+    assert done.returncode != 0
+    assert 'sub-03_T1w.nii.gz: new: not audited' in done.stderr
+    assert datalad.must('git rev-parse HEAD') not in datalad.must('git ls-remote origin')
 
 
 @pytest.mark.slow
