@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bids_reid import __version__
 from bids_reid.bids.files import read_json
+from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.manifest import SCHEMA_VERSION, manifest_sha256
 from bids_reid.bids.release import walk_release
 from bids_reid.bids.tables import NOT_AVAILABLE, read_table, written
@@ -172,11 +173,8 @@ def check(options: argparse.Namespace) -> Exit:
     if only is not None:
         _check_known(only, release, audit)
     chosen = partial(_is_chosen, only)
-    inside = _inside(out, release)
-    images = [image for image in _walk(options) if not _is_chosen(inside, _paths(image)[0])]
-    found = find_problems(audit, images, chosen, missing=not options.allow_missing)
-    uploaded = any(_is_chosen(only, path) or _is_above(path, only) for path in inside)
-    problems = sorted((*(map(_own_output, inside) if uploaded else ()), *found))
+    images = _walk(options)
+    problems = sorted(find_problems(audit, images, chosen, missing=not options.allow_missing))
     n_images = sum(any(map(chosen, _paths(image))) for image in images)
     if options.json:
         _print_json(audit, problems, n_images)
@@ -185,19 +183,13 @@ def check(options: argparse.Namespace) -> Exit:
     return Exit.RISK if problems else Exit.OK
 
 
-def _walk(options: argparse.Namespace) -> Iterator[Image]:
-    """Walk through the folder; what an earlier walk hashed is not read again."""
-    return walk_release(options.release, own=[options.output_dir], n_procs=options.n_procs)
-
-
-def _inside(out: Path, release: Path) -> tuple[str, ...]:
-    """Where the output lies in the release, if it does."""
-    real, top = out.resolve(), release.resolve()
-    return (written(real.relative_to(top).as_posix()),) if real.is_relative_to(top) else ()
-
-
-def _own_output(path: str) -> Problem:
-    return Problem(path, OWN_OUTPUT, 'what bids-reid wrote about faces: move it out of the folder')
+def _walk(options: argparse.Namespace) -> list[Image]:
+    """Walk through the folder; what an earlier walk hashed is not read again, and is kept."""
+    out: Path = options.output_dir
+    cache = HashCache(None if options.full else options.cache or out / '.cache' / 'files.tsv')
+    images = list(walk_release(options.release, cache=cache, own=[out], n_procs=options.n_procs))
+    cache.save()
+    return images
 
 
 def _below(release: Path, paths: Sequence[str]) -> tuple[str, ...]:
@@ -232,13 +224,12 @@ def _check_known(only: Iterable[str], release: Path, audit: Audit) -> None:
 
 
 def _is_chosen(only: Sequence[str] | None, path: str) -> bool:
-    return only is None or any(
-        not one or path == one or path.startswith(f'{one}/') for one in only
-    )
+    """Whether a path, or something below it, is to be uploaded."""
+    return only is None or any(_is_below(path, one) or _is_below(one, path) for one in only)
 
 
-def _is_above(path: str, only: Sequence[str] | None) -> bool:
-    return any(_is_chosen((path,), one) for one in only or ())
+def _is_below(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(f'{folder}/')
 
 
 def _paths(image: Image) -> tuple[str, ...]:
@@ -357,7 +348,8 @@ class Rows:
         """Find what is wrong with one image of the folder."""
         path, *others = _paths(image)
         if image.format == OWN_OUTPUT:
-            yield _own_output(path)
+            detail = 'what bids-reid wrote about faces: move it out of the folder'
+            yield Problem(path, OWN_OUTPUT, detail)
             return
         rows = [row for one in (path, *others) for row in self._by_path.get(one, ())]
         same = [row for row in rows if row.holds(image)]
