@@ -91,6 +91,11 @@ def found_below(folder: Path, own: Collection[Path] = ()) -> Iterator[Found]:
             waiting += sorted(folders, key=lambda one: one.path, reverse=True)
 
 
+def found_file(path: Path) -> Found:
+    """Find out about one file that is looked for, without opening it."""
+    return _file('', path.name, str(path))
+
+
 def _files(
     place: _Folder,
     entries: list[os.DirEntry[str]],

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from bids_reid.bids.derivatives import record_state
 from bids_reid.bids.description import condition_folders
 from bids_reid.bids.entities import entities_of
+from bids_reid.bids.formats import OWN_OUTPUT
 from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.image_records import read_image_record
-from bids_reid.bids.inputs import head_images, left_out_images
+from bids_reid.bids.head_images import head_images, left_out_images
 from bids_reid.bids.layout import cache_file
-from bids_reid.bids.release import OWN_OUTPUT, walk_release
+from bids_reid.bids.release import content_sha256, walk_release
 from bids_reid.bids.versions import missing_versions
 from bids_reid.group.result import ImageLine, Uncounted
 from bids_reid.messages import logger
@@ -36,7 +38,7 @@ HOLDS_RESULTS = (
     'results of bids_reid, which hold skin surfaces and features of faces: '
     'move them out of the release'
 )
-HEAD_VOLUME = 'head volume'
+HEAD_VOLUME: Literal['head volume'] = 'head volume'
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +90,12 @@ def survey(
     cache = HashCache(cache_file(settings.output_dir))
     own = (settings.output_dir, settings.work)
     images = tuple(walk_release(folder, cache=cache, own=own, n_procs=settings.n_procs))
+    sha256_of = partial(content_sha256, cache=cache)
     counted: list[EnrolledScan] = []
     uncounted: list[Uncounted] = []
     for scan in enrolled:
         place = folders.get(scan.line.condition)
-        reason = record_state(scan.files, scan.record, place, cache.sha256)
+        reason = record_state(scan.files, scan.record, place, sha256_of)
         if reason is None:
             counted.append(scan)
         else:
@@ -240,12 +243,17 @@ def _line_of_content(
         return replace(empty, verdict='review', reason=HOLDS_RESULTS)
     scan = by_content.get(image.sha256)
     if scan is not None:
-        names = {'path': image.path, 'modality': entities.suffix or scan.line.modality}
-        names |= {'participant': entities.participant, 'session': entities.session}
         same = f'the same bytes as {scan.line.condition} {scan.line.source}'
         reason = '; '.join(filter(None, [scan.line.reason, same]))
         found = _line_of_scan(scan, image)
-        return replace(found, **names, condition=survey.condition, reason=reason)  # type: ignore[arg-type]
+        return replace(
+            found,
+            participant=entities.participant,
+            session=entities.session,
+            modality=entities.suffix or scan.line.modality,
+            condition=survey.condition,
+            reason=reason,
+        )
     record = None if image.sha256 is None else read_image_record(output_dir, image.sha256)
     if record is None:
         return empty

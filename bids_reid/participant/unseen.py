@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.entities import entities_of
+from bids_reid.bids.formats import OWN_OUTPUT
 from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.image_records import has_current_look
 from bids_reid.bids.layout import cache_file
-from bids_reid.bids.release import OWN_OUTPUT, walk_release
+from bids_reid.bids.release import walk_release
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -64,7 +65,7 @@ def _images(
         return not chosen or label in chosen or label is None
 
     for folder in dict.fromkeys(settings.releases):
-        walk = walk_release(folder, cache=cache, own=own, only=wanted, n_procs=settings.n_procs)
+        walk = walk_release(folder, cache=cache, own=own, wanted=wanted, n_procs=settings.n_procs)
         for image in walk:
             label = entities_of(image.path).participant
             if image.absent is not None or image.format == OWN_OUTPUT:

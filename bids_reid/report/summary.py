@@ -26,7 +26,7 @@ def group_summary(content: GroupResult) -> dict[str, Any]:
     """Return the page's findings and the numbers behind them as plain JSON values."""
     findings = group_findings(content)
     statuses = Counter(scan.status for scan in content.scans)
-    verdicts = Counter((scan.condition, scan.verdict) for scan in content.scans)
+    verdicts = Counter[tuple[str, str]]((scan.condition, scan.verdict) for scan in content.scans)
     return {
         'schema_version': SCHEMA_VERSION,
         'generated_by': {'name': 'bids_reid', 'version': content.provenance.version},
@@ -73,7 +73,7 @@ def _outcome(gate: Gate | None, release: str) -> dict[str, Any]:
 def _images(images: Sequence[ImageLine]) -> dict[str, Any]:
     """Count the images of the release, and hash the list of their bytes."""
     released = [line for line in images if line.in_release]
-    verdicts = Counter(line.verdict for line in released)
+    verdicts = Counter[str](line.verdict for line in released)
     kinds = Counter(line.kind for line in released)
     return {
         'images': {
