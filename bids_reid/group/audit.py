@@ -65,8 +65,8 @@ def audit(
         judged,
         condition=choice.audited,
         max_findings=choice.max_findings or 0.0,
+        max_risk=choice.max_risk,
         risk=risk,
-        risk_asked=choice.max_risk is not None,
         gaps=gaps,
     )
 

@@ -130,6 +130,8 @@ class Gate:
         nor ``no findings``.
     max_findings
         The largest share of images with findings that is put up with, of those assessed.
+    max_risk
+        The limit of the risk; ``None`` if none was given.
     """
 
     outcome: Outcome
@@ -140,6 +142,7 @@ class Gate:
     n_not_assessed: int
     n_not_looked_at: int
     max_findings: float
+    max_risk: float | None
     risk: RiskResult | None
     sentence: str
 
@@ -154,8 +157,8 @@ def gate(
     *,
     condition: str,
     max_findings: float = 0.0,
+    max_risk: float | None = None,
     risk: RiskResult | None = None,
-    risk_asked: bool = False,
     gaps: Sequence[Reason] = (),
 ) -> Gate:
     """Judge a condition by its images, by who is recognised, and by what is missing.
@@ -167,10 +170,10 @@ def gate(
     max_findings
         Share of the images with a verdict, 0 to 1, up to which findings on images are put up
         with. Images without a verdict are never put up with.
+    max_risk
+        The limit that ``risk`` was held against: with one, the risk has to be measured.
     risk
         From `risk_result`, if there were photographs.
-    risk_asked
-        Whether the user gave a limit for it.
     gaps
         What else is missing (versions, results, controls that failed), and what else was found.
     """
@@ -181,7 +184,7 @@ def gate(
         *([] if excused else _by_reason(found, n_judged, condition)),
         *_by_reason(not_assessed, len(images), condition),
         *_by_reason(not_looked_at, len(images), condition),
-        *_of_risk(risk, asked=risk_asked),
+        *_of_risk(risk, asked=max_risk is not None),
         *gaps,
     ]
     if not images:
@@ -203,6 +206,7 @@ def gate(
         n_not_assessed=len(not_assessed),
         n_not_looked_at=len(not_looked_at),
         max_findings=max_findings,
+        max_risk=max_risk,
         risk=risk,
         sentence=_headline(reasons, len(images), condition, risk, put_up_with),
     )

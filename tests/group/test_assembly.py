@@ -35,7 +35,9 @@ def selection_of(study: Study, photos: tuple[Photo, ...] | None, **choice: objec
     folder = study.out.parent / ('bids' if of.audited == RAW else of.audited)
     folders = {RAW: study.out.parent / 'bids', of.audited: folder}
     missing = () if of.audited == RAW else ('sub-11_ses-a_T1w.nii',)
-    return Selection(of, scans, Survey(folder, of.audited, (), folders, missing=missing), photos=photos)
+    return Selection(
+        of, scans, Survey(folder, of.audited, (), folders, missing=missing), photos=photos
+    )
 
 
 def parts_of(

@@ -153,7 +153,9 @@ def make_study(folder: Path) -> Study:
     for modality, session in (('T1w', 'a'), ('T1w', 'b'), ('FLAIR', 'a')):
         for number, label in enumerate(PEOPLE[: 12 if session == 'a' else 5]):
             name = f'sub-{label}_ses-{session}'
-            scan = Scan(label, session, modality, name, image_file(folder / 'bids', name, modality))
+            scan = Scan(
+                label, session, modality, name, image_file(folder / 'bids', name, modality)
+            )
             if label == FAILED:
                 save(out, scan)
                 continue
