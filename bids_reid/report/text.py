@@ -39,12 +39,12 @@ def outcome_lines(result: GroupResult) -> list[str]:
     if gate is None:
         return []
     images = words.count(gate.n_images, 'image')
-    lines = [f'{gate.outcome.upper()}: {result.release} ({images}, {gate.condition})']
+    lines = [f'{gate.outcome.upper()}: {result.release}, {images}']
+    if gate.passed:
+        lines.append(f'  {gate.sentence}')
     for reason in gate.reasons:
         mark = 'found' if reason.outcome == 'do not share' else 'not known'
         lines.append(f'  {mark}: {reason.sentence}')
-    if gate.risk is not None and gate.risk.sentence not in lines[-1]:
-        lines.append(f'  {gate.risk.sentence}')
     return lines
 
 

@@ -16,6 +16,7 @@ from bids_reid.records import AttackKey, Score
 from bids_reid.risk.attacks import strongest_attacks
 from bids_reid.risk.controls import ControlRow
 from bids_reid.risk.gate import Gate, Reason
+from tests.support.images import image_line
 from tests.support.scan_records import enrolled
 
 N = 400
@@ -26,27 +27,6 @@ CONTROL = ControlRow(
     reason=None,
 )
 SEEN = replace(CONTROL, condition=None, modality=None, decision=None, control='positive')
-
-
-def image(label: str, modality: str = 'T1w', **changes: object) -> ImageLine:
-    """Return the line of a de-faced scan in the release, that nothing was found on."""
-    line = ImageLine(
-        path=f'sub-{label}_{modality}.nii.gz',
-        in_release=True,
-        bytes=9,
-        sha256='a' * 64,
-        annex_key=None,
-        format='nifti',
-        kind='head volume',
-        participant=label,
-        session=None,
-        modality=modality,
-        condition='defaced',
-        status='no_face',
-        verdict='no findings',
-        n_views_with_face=0,
-    )
-    return replace(line, **changes)  # type: ignore[arg-type]
 
 
 def photographs(people: list[str]) -> list[PhotoLine]:
@@ -68,7 +48,7 @@ def judged(
     return audit(
         choice,
         Survey(Path('defaced'), 'defaced', (), {}, missing=missing),
-        [*map(image, PEOPLE), *others],
+        [*map(image_line, PEOPLE), *others],
         photographs=photos,
         strongest=strongest if photos else (),
         **options,  # type: ignore[arg-type]
@@ -80,12 +60,12 @@ def judged(
 def test_one_image_is_enough(photos: bool, verdict: str) -> None:
     """One whole face among hundreds of scans is somebody's face, whatever the rate is."""
     assert judged(photos=photos).outcome == 'nothing found'
-    gate = judged(image('x', verdict=verdict, reason='why'), photos=photos)
+    gate = judged(image_line('x', verdict=verdict, reason='why'), photos=photos)
     assert gate.outcome == ('do not share' if verdict == 'review' else 'look first')
     assert 'sub-x_T1w.nii.gz' in gate.reasons[0].sentence
     assert 'why' in gate.reasons[0].sentence
     # of scans that stay at home nothing is asked
-    elsewhere = image('x', verdict=verdict, in_release=False, condition='raw')
+    elsewhere = image_line('x', verdict=verdict, in_release=False, condition='raw')
     assert judged(elsewhere, photos=photos).outcome == 'nothing found'
 
 
@@ -101,11 +81,11 @@ def test_a_scan_without_a_version_is_told(photos: bool) -> None:
 
 def test_a_modality_in_which_nobody_was_photographed_never_passes() -> None:
     """Its risk is not known, however low that of the other modality is."""
-    gate = judged(image('200', 'FLAIR'))
+    gate = judged(image_line('200', 'FLAIR'))
     assert gate.outcome == 'look first'
     assert 'Nobody with a defaced FLAIR scan could be searched for' in gate.sentence
     # an image that is no scan was not to be searched
-    mask = image('200', 'mask', n_views_with_face=None, status='not_needed')
+    mask = image_line('200', 'mask', n_views_with_face=None, status='not_needed')
     assert judged(mask).outcome == 'nothing found'
     # without a photograph of anybody at all
     gate = judged(photographed=[])

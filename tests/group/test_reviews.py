@@ -7,21 +7,12 @@ from pathlib import Path
 import pytest
 
 from bids_reid.errors import UsageError
-from bids_reid.group.result import ImageLine
 from bids_reid.group.reviews import Review, read_reviews, reviewed
+from tests.support.images import image_line
 
-PDF = ImageLine(
+PDF = image_line(
     path='protocol.pdf',
-    in_release=True,
-    bytes=9,
-    sha256='a' * 64,
-    annex_key=None,
-    format='document',
     kind='document',
-    participant=None,
-    session=None,
-    modality=None,
-    condition='raw',
     status='failed',
     verdict='not looked at',
     reason='2 pictures cannot be taken out',

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bids_reid.group.result import Curve, GroupResult, PhotoLine, Statistics
+from bids_reid.group.result import Curve, GroupResult, PhotoLine, Statistics, Uncounted
 from bids_reid.participant.content import (
     FacePicture,
     Model,
@@ -24,8 +24,10 @@ from bids_reid.report.findings import group_findings
 from bids_reid.report.group import group_page
 from bids_reid.report.participant import participant_page
 from bids_reid.risk.attacks import strongest_attacks
+from bids_reid.risk.gate import gate
 from bids_reid.risk.identification import cmc, identification_rows
 from bids_reid.views.cameras import standard_views
+from tests.support.images import image_line
 
 NASTY = '<script>alert("x")</script>&$a_b$'
 ATTACK = AttackKey('raw', 'T1w', 'face_recognition', 'best')
@@ -42,6 +44,17 @@ SCANS = (
     replace(
         ScanLine('02', '1', 'T1w', 'raw', 'sub-02_T1w.nii.gz', 'failed'),
         verdict='could not assess',
+        reason='brain only',
+    ),
+)
+IMAGES = (
+    image_line('01', condition='raw', path=SOURCE, verdict='review', face_present='yes'),
+    image_line(
+        '02',
+        condition='raw',
+        verdict='could not assess',
+        face_present=None,
+        status='failed',
         reason='brain only',
     ),
 )
@@ -96,6 +109,7 @@ def make_report(results, n_gallery, attack=ATTACK, **changes):
     values = {
         'dataset': 'demo',
         'scans': SCANS,
+        'images': IMAGES,
         'provenance': PROVENANCE,
         'photos': (PhotoLine('sub-01_photo.jpg', '01', True, 'ok'),),
         'rows': tuple(rows),
@@ -208,11 +222,11 @@ def test_nobody_assessed_is_a_page_without_an_interval():
 
 def test_page_without_photographs_says_so():
     """Otherwise a run without photographs looks like one that found no risk."""
-    report = GroupResult('demo', SCANS, PROVENANCE)
+    report = GroupResult('demo', SCANS, PROVENANCE, IMAGES)
     page = text_of(group_page(report))
     assert 'so recognition by photograph was not measured.' in page
-    assert 'Of the scans as given, 1 shows a face or a part of one and 0 show none' in page
-    assert '1 cannot be assessed (2 scans in all)' in page
+    assert 'Of 2 images in the release, 1 shows a face or a part of one and 0 show none' in page
+    assert '1 cannot be assessed, and 0 were not looked at.' in page
     assert '1 of 2 scans gave a template' in page
     nobody = replace(report, photos=(PhotoLine('a.jpg', STRANGER, False, 'ok'),))
     assert 'No photograph shows a participant' in text_of(group_page(nobody))
@@ -227,6 +241,10 @@ def test_every_word_of_the_user_is_escaped():
         AttackKey(NASTY, NASTY, NASTY, NASTY),
         dataset=NASTY,
         scans=(ScanLine(NASTY, NASTY, NASTY, NASTY, NASTY, 'failed', NASTY, None, NASTY),),
+        images=(image_line(NASTY, NASTY, condition=NASTY, verdict='review', reason=NASTY),),
+        uncounted=(Uncounted(NASTY, NASTY, NASTY),),
+        release=NASTY,
+        gate=gate([image_line(NASTY, verdict='review', reason=NASTY)], condition=NASTY),
         photos=(
             PhotoLine(NASTY, STRANGER, False, 'unreadable', NASTY),
             PhotoLine(NASTY, '01', True, 'no_face', NASTY),
@@ -280,8 +298,8 @@ def test_same_input_makes_the_same_page():
 
 def test_many_excluded_scans_start_closed():
     """Otherwise hundreds of failed scans bury the methods and limits."""
-    many = tuple(replace(SCANS[1], participant=f'{i}') for i in range(300))
-    page = group_page(make_report(make_results(2, 4), 4, scans=many))
+    many = tuple(replace(IMAGES[1], path=f'{i}.nii') for i in range(300))
+    page = group_page(make_report(make_results(2, 4), 4, images=many))
     assert re.search(
         r'<details>\s*<summary>Scans to look at, and scans without a template '
         r'or without a whole face \(300\)',
@@ -325,7 +343,7 @@ def test_photographs_of_the_unprocessed_are_no_distractors():
     assert 'Distractors 0 0 0 0' in page
     assert 'Participants with photographs but no processed scan (2)' in page
     assert 'sub-04 h.jpg sub-05 f.jpg, g.jpg' in page
-    nobody = replace(GroupResult('demo', SCANS, PROVENANCE), photos=photos[1:])
+    nobody = replace(GroupResult('demo', SCANS, PROVENANCE, IMAGES), photos=photos[1:])
     page = text_of(group_page(nobody))
     assert 'No photograph shows a participant with a processed scan' in page
     assert 'Check the labels' not in page

@@ -25,11 +25,19 @@ from bids_reid.report.statistics import (
 from bids_reid.report.summary import group_summary
 from bids_reid.risk.comparisons import comparison_rows
 from bids_reid.risk.controls import positive_control
-from bids_reid.risk.gate import risk_gate
+from bids_reid.risk.gate import gate, risk_result
 from bids_reid.risk.identification import Searches
 from bids_reid.risk.linkage import Comparison, ScanSet, link
 from bids_reid.risk.pairing import reduction_row
-from tests.report.test_pages import PROVENANCE, Outline, make_report, make_results, text_of
+from tests.report.test_pages import (
+    IMAGES,
+    PROVENANCE,
+    Outline,
+    make_report,
+    make_results,
+    text_of,
+)
+from tests.support.images import image_line
 
 N_PEOPLE = 24
 ATTACKS = (('face_recognition', 'best', 2.0), ('face_recognition', 'adapted', 3.0))
@@ -78,8 +86,13 @@ def full_report():
         reductions=(reduction_row(searched[raw], searched[defaced], defaced, baseline='raw'),),
         linkage=(make_link(),),
         audited='defaced',
-        gate=risk_gate(
-            statistics.strongest, condition='defaced', modalities=['T1w'], max_risk=0.05
+        gate=gate(
+            [image_line()],
+            condition='defaced',
+            max_risk=0.05,
+            risk=risk_result(
+                statistics.strongest, condition='defaced', modalities=['T1w'], max_risk=0.05
+            ),
         ),
     )
 
@@ -123,7 +136,7 @@ def test_page_tells_what_a_release_needs(full_report):
     assert page == group_page(full_report), 'growth is drawn alike each time'
     Outline(page)
     text = text_of(page)
-    assert text.index('Not within the limit') < text.index('recognised at first rank')
+    assert text.index('Do not share') < text.index('recognised at first rank')
     assert 'from their defaced T1w scan' in text.split('Before and after')[1]
     assert '8 of 8 participants (100%' in text
     assert 'linked from their refaced T1w ses-1 scan to their raw T1w ses-1 scan' in text
@@ -145,8 +158,10 @@ def test_page_tells_what_a_release_needs(full_report):
 def test_page_table_and_gate_say_the_same_interval(full_report):
     """Otherwise a steward reads two upper ends of one risk, and quotes the smaller one."""
     row = next(row for row in full_report.statistics.strongest if row.condition == 'defaced')
-    assert full_report.gate.ci_high == row.ci_high_corrected
-    assert f'at most {row.ci_high_corrected:.1%} with 95% confidence' in full_report.gate.sentence
+    gate = full_report.gate
+    assert gate.risk.ci_high == row.ci_high_corrected
+    low, high = (f'{end:.1%}' for end in (row.ci_low_corrected, row.ci_high_corrected))
+    assert f'{low} to {high} with 95% confidence, allowing for all' in gate.sentence
     low, high = (words.percent(end) for end in (row.ci_low_corrected, row.ci_high_corrected))
     interval = f'95% interval {low.removesuffix("%")}{words.EN_DASH}{high}, allowing for all 2'
     assert interval in group_findings(full_report)[0].sentence
@@ -181,42 +196,48 @@ def test_an_extractor_that_sees_nothing_is_named(full_report):
 
 def test_page_without_photographs_leads_with_faces_and_links(full_report):
     """Otherwise most labs, which have no photographs, find nothing on the page."""
-    report = GroupResult('demo', full_report.scans, PROVENANCE, linkage=full_report.linkage)
+    report = GroupResult(
+        'demo', full_report.scans, PROVENANCE, IMAGES, linkage=full_report.linkage
+    )
     page = group_page(report)
     Outline(page)
     lead = page.split('class="lead">')[1].split('</p>')[0]
-    assert lead.startswith('Of the scans as given, 1 shows a face or a part of one')
+    assert lead.startswith('Of 2 images in the release, 1 shows a face or a part of one')
     assert 'Without any photograph, 8 of 8 participants' in text_of(page)
 
 
 def test_machines_read_the_same(full_report):
     """Otherwise a pipeline acts on other numbers than people do."""
     summary = group_summary(full_report)
-    assert summary['Gate']['passed'] is False
-    assert summary['Controls'] == {
+    assert summary['outcome'] == full_report.gate.outcome == 'do not share'
+    assert summary['limits'] == {'max_findings': 0.0, 'max_risk': 0.05}
+    assert summary['reasons'][0]['sentence'] in text_of(group_page(full_report))
+    assert summary['images']['n'] == 2
+    assert summary['controls'] == {
         'ok': 5,
         'not_ok': 0,
         'blind_extractors': [],
         'not_done': 0,
     }
-    assert summary['Linkage'][0]['n_correct'] == 8
-    assert set(summary['Verdicts']['raw']) == set(VERDICTS)
-    assert summary['StrongestAttack']['condition'] == 'defaced'
-    assert {row['decision'] for row in summary['Strongest']} <= {'best', 'adapted'}
+    assert summary['linkage'][0]['n_correct'] == 8
+    assert set(summary['verdicts']['raw']) == set(VERDICTS)
+    assert summary['strongest_attack']['condition'] == 'defaced'
+    assert {row['decision'] for row in summary['strongest']} <= {'best', 'adapted'}
 
 
-def test_brain_that_was_cut_is_no_face(full_report):
+def test_brain_that_was_cut_is_no_face():
     """Otherwise de-faced scans without any face are called faces."""
-    scan = full_report.scans[0]
-    scans = [
-        replace(scan, face_present='no', verdict='review', brain_loss='yes'),
-        replace(scan, face_present='no', verdict='no findings', brain_loss='no'),
-        replace(scan, face_present='unsure', verdict='review', brain_loss='yes'),
-        replace(scan, face_present='no', verdict='could not assess', brain_loss=None),
+    images = [
+        image_line(verdict='review', brain_loss='yes'),
+        image_line(brain_loss='no'),
+        image_line(face_present='unsure', verdict='review', brain_loss='yes'),
+        image_line(verdict='could not assess', brain_loss=None),
+        image_line(verdict='not looked at', face_present=None),
+        image_line(verdict='review', face_present='yes', in_release=False),
     ]
-    assert presence_sentence(scans, 'raw') == (
-        'Of the scans as given, 1 shows a face or a part of one and 2 show none; '
-        '1 cannot be assessed (4 scans in all). Brain seems to be cut on 2 scans.'
+    assert presence_sentence(images) == (
+        'Of 5 images in the release, 1 shows a face or a part of one and 2 show none; '
+        '1 cannot be assessed, and 1 was not looked at. Brain seems to be cut on 2 images.'
     )
 
 
@@ -232,12 +253,12 @@ def test_completed_faces_are_counted_beside_the_rates(full_report):
 
     plain, mixed = report(None, None), report('yes', 'no', None)
     assert '--complete-face' not in text_of(group_page(plain))
-    assert group_summary(plain)['FaceCompleted'] == {'yes': 0, 'no': 0, 'not_asked': 2}
+    assert group_summary(plain)['face_completed'] == {'yes': 0, 'no': 0, 'not_asked': 2}
     page = text_of(group_page(mixed))
     assert 'In 1 of 3 scans searched, a part of the face' in page
     assert '1 was processed without that option' in page
     assert page.index('In 1 of 3 scans') < page.index('Share of searches')
-    assert group_summary(mixed)['FaceCompleted'] == {'yes': 1, 'no': 1, 'not_asked': 1}
+    assert group_summary(mixed)['face_completed'] == {'yes': 1, 'no': 1, 'not_asked': 1}
     assert 'without that option' not in text_of(group_page(report('yes', 'no')))
 
 

@@ -28,6 +28,8 @@ from bids_reid.records import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bids_reid.risk.presence import Verdict
+
     from bids_reid.records import KeypointTemplate, Template
 
 FRAME = PlacedFrame((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), 1.0, 'face')
@@ -117,7 +119,7 @@ def enrolled(
 ) -> EnrolledScan:
     """Return what the group level knows of a scan."""
     scan = Scan(participant, None, modality, f'sub-{participant}', folder, condition)
-    verdict = 'no findings' if status == 'ok' else 'could not assess'
+    verdict: Verdict = 'no findings' if status == 'ok' else 'could not assess'
     line = ScanLine(participant, None, modality, condition, 'x', status, verdict=verdict)
     record = scan_record(*extractors, status=status)
     return EnrolledScan(line, ScanFiles.of(scan, folder), record)
