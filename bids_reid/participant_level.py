@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.derivatives import renew_record, save_failure
 from bids_reid.bids.description import prepare_output
-from bids_reid.bids.inputs import dataset_name, dataset_participants
+from bids_reid.bids.inputs import dataset_name
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.engine.execution import read_plugin
 from bids_reid.engine.image_run import look_at_images
@@ -26,7 +26,7 @@ from bids_reid.report.participant import write_participant_page
 from bids_reid.views.selftest import check_rendering
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from bids_reid.participant.content import ScanLine
@@ -46,11 +46,10 @@ def participant_level(settings: Settings) -> Exit:
     to_do = unfinished(selection.scans, settings)
     people = {scan.participant for scan in selection.scans}
     logger.info(f'{len(selection.scans)} scans of {len(people)} participants, {len(to_do)} to do')
-    dataset = dataset_participants(settings.bids_dir)
     if settings.dry_run:
         for scan in to_do:
             logger.info(f'  {scan.path}')
-        for folder, image in unseen_images(settings, selection.scans, dataset):
+        for folder, image in unseen_images(settings, selection.scans):
             logger.info(f'  a look: {folder / image.path}')
         return Exit.OK
     _bring_up_to_date(selection, settings)
@@ -59,7 +58,7 @@ def participant_level(settings: Settings) -> Exit:
         _check_rendering(settings.plugin_file)
         n_kept = process_scans(to_do, settings)
     if not settings.reports_only:
-        _look_at_the_rest(selection, settings, dataset)
+        _look_at_the_rest(selection, settings)
     lines = _write_pages(selection, settings)
     _announce(lines, n_kept)
     failed = any(line.status == 'failed' for line in lines)
@@ -80,7 +79,7 @@ def _bring_up_to_date(selection: Selection, settings: Settings) -> None:
 
 def _look_at_the_rest(selection: Selection, settings: Settings, dataset: Collection[str]) -> None:
     """Look at what else the release holds: other images, surfaces, photographs."""
-    unseen = unseen_images(settings, selection.everything, dataset)
+    unseen = unseen_images(settings, selection.everything)
     if unseen:
         images = 'image gets' if len(unseen) == 1 else 'images get'
         logger.info(f'{len(unseen)} more {images} a look')

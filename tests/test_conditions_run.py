@@ -65,7 +65,7 @@ def test_before_and_after(call: Call, tmp_path: Path) -> None:
     assert (folder / 'sub-01_desc-skin_T1w.surf.gii').exists()
     with np.load(folder / 'sub-01_desc-defacedorb_T1w.npz') as template:
         assert len(template['found']) == len(template['view']) == 81
-    scans = read_table(out / 'group_scans.tsv')
+    scans = read_table(out / 'group_images.tsv')
     claims = {(row['participant_id'], row['condition']): row['deidentification'] for row in scans}
     assert len(claims) == 5
     assert [key for key, claim in claims.items() if claim == 'claimed'] == [('sub-01', 'defaced')]

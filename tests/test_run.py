@@ -92,7 +92,7 @@ def audit(dataset: Path, call: Call, tmp_path_factory: pytest.TempPathFactory) -
 
 def test_one_bad_scan_does_not_stop_the_others(audit: Audit) -> None:
     """Without this a single damaged file costs a night on the cluster."""
-    rows = {row['participant_id']: row for row in read_table(audit.out / 'group_scans.tsv')}
+    rows = {row['participant_id']: row for row in read_table(audit.out / 'group_images.tsv')}
     assert audit.exit_code == 1, audit.stderr
     assert [rows[f'sub-0{n}']['status'] for n in (1, 2, 3)] == ['ok'] * 3
     assert rows[f'sub-{CORRUPT}']['status'] == 'failed'
@@ -102,7 +102,7 @@ def test_one_bad_scan_does_not_stop_the_others(audit: Audit) -> None:
 
 def test_a_skull_stripped_scan_is_a_row_with_a_reason(audit: Audit) -> None:
     """Detectors see faces in the folds of a brain: a template from them would be nonsense."""
-    rows = {row['participant_id']: row for row in read_table(audit.out / 'group_scans.tsv')}
+    rows = {row['participant_id']: row for row in read_table(audit.out / 'group_images.tsv')}
     assert rows[f'sub-{BRAIN}']['status'] == 'no_face'
     assert rows[f'sub-{BRAIN}']['n_views_with_face'] == '0'
     assert 'skull-stripped' in rows[f'sub-{BRAIN}']['reason']
@@ -146,7 +146,7 @@ def test_an_unreadable_photograph_is_listed(audit: Audit) -> None:
 
 
 TABLES = (
-    *('group_identification', 'group_ranks', 'group_scans', 'group_linkage'),
+    *('group_identification', 'group_ranks', 'group_images', 'group_linkage'),
     *('group_strongest', 'group_participants', 'group_comparisons', 'group_controls'),
     *('group_growth', 'group_verification', 'group_det', 'group_openset', 'group_breakdown'),
 )
@@ -297,7 +297,7 @@ def test_who_has_no_result_is_named_and_in_no_rate(
     # who has left the dataset is no longer searched for, and shows nobody any more
     assert 'no longer in the dataset: sub-01' in done.stdout
     assert summary['Photographs']['Distractors'] == 2
-    people = {row['participant_id'] for row in read_table(out / 'group_scans.tsv')}
+    people = {row['participant_id'] for row in read_table(out / 'group_images.tsv')}
     assert people == {'sub-02', f'sub-{CORRUPT}', f'sub-{BRAIN}'}
 
 
@@ -309,7 +309,7 @@ def test_group_without_photographs_reports_the_scans_that_are_asked_for(
     shutil.copytree(audit.out, out)
     done = call('bids-reid', audit.bids, out, 'group', '--participant-label', '01', CORRUPT)
     assert done.returncode == 1, 'a failed scan is still a failed scan'
-    people = [row['participant_id'] for row in read_table(out / 'group_scans.tsv')]
+    people = [row['participant_id'] for row in read_table(out / 'group_images.tsv')]
     assert people == ['sub-01', f'sub-{CORRUPT}']
     assert not (out / 'group_identification.tsv').exists()
     assert json.loads((out / 'group_summary.json').read_text())['StrongestAttack'] is None

@@ -55,7 +55,7 @@ def test_real_heads_give_faces_and_what_has_none_does_not(call: Call, tmp_path: 
     (bids / 'dataset_description.json').write_text(json.dumps(description))
     options = ('--extractors', 'orb', '--nprocs', 2)
     done = call('bids-reid', bids, out, 'participant', 'group', *options)
-    rows = {row['participant_id']: row for row in read_table(out / 'group_scans.tsv')}
+    rows = {row['participant_id']: row for row in read_table(out / 'group_images.tsv')}
     assert done.returncode == 0, 'no scan failed: a scan without a face is a result'
     assert int(rows['sub-lip']['n_views_with_face']) >= 63
     # half a face without a mouth: the detector knows it from the front only

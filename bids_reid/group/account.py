@@ -12,8 +12,8 @@ from bids_reid.bids.description import condition_folders
 from bids_reid.bids.entities import entities_of
 from bids_reid.bids.formats import OWN_OUTPUT
 from bids_reid.bids.hash_cache import HashCache
-from bids_reid.bids.image_records import read_image_record
 from bids_reid.bids.head_images import head_images, left_out_images
+from bids_reid.bids.image_records import read_image_record
 from bids_reid.bids.layout import cache_file
 from bids_reid.bids.release import content_sha256, walk_release
 from bids_reid.bids.versions import missing_versions
@@ -24,7 +24,6 @@ from bids_reid.risk.presence import assess_image
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
     from pathlib import Path
 
     from bids_reid.participant.library import EnrolledScan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bids_reid.records import RAW
 from bids_reid.risk.controls import sort_controls
 from bids_reid.risk.gate import Gate, Reason, gate, risk_result
 

@@ -1,4 +1,4 @@
-"""Images that a person has looked at: the program cannot open every file, and takes care too often.
+"""Images that a person has looked at, as the program cannot open every file.
 
 A review belongs to bytes, as a verdict does, and bears the name of whoever made it.
 """

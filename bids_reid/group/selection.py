@@ -65,12 +65,12 @@ class Selection:
 
     choice: Choice
     scans: tuple[EnrolledScan, ...]
-    survey: Survey
-    counted: tuple[EnrolledScan, ...] = ()
-    reviews: Mapping[str, Review] = field(default_factory=dict)
     photos: tuple[Photo, ...] | None = None
     others: tuple[EnrolledScan, ...] = ()
     other_name: str = ''
+    survey: Survey = field(kw_only=True)
+    counted: tuple[EnrolledScan, ...] = ()
+    reviews: Mapping[str, Review] = field(default_factory=dict)
 
 
 def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection:
@@ -106,7 +106,7 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
     return Selection(
         choice,
         tuple(scans),
-        found,
+        survey=found,
         counted=tuple(counted),
         reviews=read_reviews(settings.reviewed),
         photos=photos,

@@ -37,7 +37,8 @@ class ScanLine:
     """One scan that was processed.
 
     ``status`` is ok, no_face or failed. ``face_present`` (yes, no or unsure), ``face_score``,
-    ``verdict``, ``parts_left``, ``brain_loss`` and ``reason`` are those of `bids_reid.risk.presence.Presence`.
+    ``verdict``, ``parts_left``, ``brain_loss`` and ``reason`` are those of
+    `bids_reid.risk.presence.Presence`.
     ``deidentification`` is claimed if the scan's sidecar says that its face was removed or
     replaced, otherwise none. ``face_completed`` is yes if a part of the face comes from an average
     head, no if nothing had to be completed, and ``None`` if cut faces were to be left cut.

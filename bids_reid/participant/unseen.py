@@ -12,35 +12,31 @@ from bids_reid.bids.layout import cache_file
 from bids_reid.bids.release import walk_release
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from bids_reid.records import Image, Scan
     from bids_reid.settings import Settings
 
 
-def unseen_images(
-    settings: Settings, scans: Sequence[Scan], dataset: Collection[str]
-) -> list[tuple[Path, Image]]:
+def unseen_images(settings: Settings, scans: Sequence[Scan]) -> list[tuple[Path, Image]]:
     """Find the images that nobody has looked at, in every folder that may be the release.
 
     Parameters
     ----------
     scans : sequence of Scan
         Those that the participant level processes: they get more than a look.
-    dataset : collection of str
-        Labels of all participants. If some are chosen, only their images are looked at here; the
-        group level looks at those of nobody.
 
     Returns
     -------
-    Folder and image, each content once.
+    Folder and image, each content once. If participants are chosen, only theirs: the group level
+    looks at those of nobody.
     """
     processed = {scan.path.resolve() for scan in scans}
     cache = HashCache(cache_file(settings.output_dir))
     known: set[str | None] = set()
     unseen = []
-    for folder, image in _images(settings, dataset, cache):
+    for folder, image in _images(settings, cache):
         if (folder / image.path).resolve() in processed:
             known.add(image.sha256)
         else:
@@ -53,9 +49,7 @@ def unseen_images(
     return list(once.values())
 
 
-def _images(
-    settings: Settings, dataset: Collection[str], cache: HashCache
-) -> Iterator[tuple[Path, Image]]:
+def _images(settings: Settings, cache: HashCache) -> Iterator[tuple[Path, Image]]:
     """Yield the images of the participants chosen whose content can be read."""
     own = (settings.output_dir, settings.work)
     chosen = frozenset(settings.participants)

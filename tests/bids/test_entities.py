@@ -23,7 +23,7 @@ from bids_reid.bids.entities import entities_of
     ],
 )
 def test_the_path_tells(path: str, expected: tuple[str | None, ...]) -> None:
-    """A task for one participant looks at this one's images; those of nobody are looked at last."""
+    """A task for one participant looks at this one's images, and the last at those of nobody."""
     entities = entities_of(path)
     assert (
         entities.participant,

@@ -80,7 +80,7 @@ def test_only_the_owner_reads_what_is_written(tmp_path: Path) -> None:
     source.chmod(0o644)
     prepare_output(out, tmp_path)
     copy_file(source, out / 'sub-01' / 'ses-1' / 'anat' / 'skin.surf.gii')
-    write_table(out / 'group_scans.tsv', 'group_scans', [])
+    write_table(out / 'group_images.tsv', 'group_images', [])
     written = list(out.rglob('*'))
     assert len(written) >= 8
     for path in [out, *written]:

@@ -18,33 +18,34 @@ def row(**values: object) -> dict[str, object]:
 
 
 ROW_COLUMNS = (
-    'participant_id', 'session_id', 'modality', 'condition', 'source', 'status',
-    'face_present', 'face_score', 'deidentification', 'n_views_with_face', 'verdict', 'brain_loss',
-    'face_completed', 'reason',
+    'path', 'in_release', 'bytes', 'sha256', 'annex_key', 'format', 'kind', 'participant_id',
+    'session_id', 'modality', 'condition', 'status', 'verdict', 'face_present', 'face_score',
+    'parts_left', 'brain_loss', 'n_views_with_face', 'deidentification', 'face_completed',
+    'reviewed_by', 'reason',
 )  # fmt: skip
 
 
 def test_missing_values_are_told_as_bids_tells_them(tmp_path: Path) -> None:
     """Otherwise R and pandas read 'None' and 'nan' as text, and an empty cell is not BIDS."""
-    table = tmp_path / 'group_scans.tsv'
+    table = tmp_path / 'group_images.tsv'
     rows = [
         row(),
-        row(n_views_with_face=float('nan'), reason='', source=0.1 + 0.2, session_id=0),
+        row(n_views_with_face=float('nan'), reason='', path=0.1 + 0.2, session_id=0),
     ]
-    write_table(table, 'group_scans', rows)
+    write_table(table, 'group_images', rows)
     first, second = read_table(table)
     assert set(first.values()) == {'n/a'}
     assert second['n_views_with_face'] == second['reason'] == 'n/a'
-    assert second['source'] == '0.3'
+    assert second['path'] == '0.3'
     assert second['session_id'] == '0'
 
 
 @pytest.mark.parametrize('bad', '\t\n\r\v\f\x1c\x85\u2028')
 def test_no_text_breaks_a_table(tmp_path: Path, bad: str) -> None:
     """File names and error messages hold anything; one must not make the table unreadable."""
-    table = tmp_path / 'group_scans.tsv'
-    rows = [row(reason=f'one{bad}two'), row(reason='é "quoted" 日本', source='last')]
-    write_table(table, 'group_scans', rows)
+    table = tmp_path / 'group_images.tsv'
+    rows = [row(reason=f'one{bad}two'), row(reason='é "quoted" 日本', path='last')]
+    write_table(table, 'group_images', rows)
     assert [cells['reason'] for cells in read_table(table)] == ['one two', 'é "quoted" 日本']
     lines = table.read_text(encoding='utf-8').splitlines()
     assert {line.count('\t') for line in lines} == {len(ROW_COLUMNS) - 1}
@@ -56,11 +57,11 @@ def test_no_text_breaks_a_table(tmp_path: Path, bad: str) -> None:
 def test_a_name_that_is_not_utf8_is_written(tmp_path: Path) -> None:
     """One file name from an old disk must not stop the group level."""
     name = os.fsdecode(b'fa\xe7ade.jpg')
-    write_table(tmp_path / 't.tsv', 'group_scans', [row(source=name)])
-    assert read_table(tmp_path / 't.tsv')[0]['source'] == 'fa\\udce7ade.jpg'
+    write_table(tmp_path / 't.tsv', 'group_images', [row(path=name)])
+    assert read_table(tmp_path / 't.tsv')[0]['path'] == 'fa\\udce7ade.jpg'
 
 
-@pytest.mark.parametrize('kind', ['views', 'group_scans', 'group_identification', 'group_ranks'])
+@pytest.mark.parametrize('kind', ['views', 'group_images', 'group_identification', 'group_ranks'])
 def test_every_column_is_described_beside_its_table(tmp_path: Path, kind: str) -> None:
     """Otherwise nobody knows what a column means, and the validator complains."""
     table = tmp_path / f'{kind}.tsv'
@@ -73,12 +74,12 @@ def test_every_column_is_described_beside_its_table(tmp_path: Path, kind: str) -
         of_searches = ('participant_id', 'photo', 'status', 'rank', 'score', 'best_nonmated_score')
         attack = [field.name for field in fields(AttackKey)]
         assert list(dictionary) == [*attack, *of_searches]
-    elif kind == 'group_scans':
+    elif kind == 'group_images':
         assert list(dictionary) == list(ROW_COLUMNS)
 
 
 def test_a_row_without_a_column_is_refused(tmp_path: Path) -> None:
     """Otherwise cells move to another column."""
     with pytest.raises(KeyError):
-        write_table(tmp_path / 'x.tsv', 'group_scans', [{'participant_id': 'sub-01'}])
+        write_table(tmp_path / 'x.tsv', 'group_images', [{'participant_id': 'sub-01'}])
     assert list(tmp_path.iterdir()) == []

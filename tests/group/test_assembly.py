@@ -29,15 +29,14 @@ VECTORS = Extractors(('pixels',), ('pixels',), {})
 
 
 def selection_of(study: Study, photos: tuple[Photo, ...] | None, **choice: object) -> Selection:
-    """Choose all scans; those without a version are told, the other images of a release are not."""
+    """Choose all scans; one has no version, and the release holds no other image."""
     scans = tuple(read_scans(study.out))
     of = Choice(PEOPLE, PEOPLE, **choice)  # type: ignore[arg-type]
     folder = study.out.parent / ('bids' if of.audited == RAW else of.audited)
     folders = {RAW: study.out.parent / 'bids', of.audited: folder}
     missing = () if of.audited == RAW else ('sub-11_ses-a_T1w.nii',)
-    return Selection(
-        of, scans, Survey(folder, of.audited, (), folders, missing=missing), photos=photos
-    )
+    survey = Survey(folder, of.audited, (), folders, missing=missing)
+    return Selection(of, scans, photos, survey=survey)
 
 
 def parts_of(
@@ -73,7 +72,7 @@ def result_of(
 def table_files(result: GroupResult, folder: Path) -> dict[str, bytes]:
     folder.mkdir()
     write_tables(folder, result)
-    return {path.name: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 @dataclass(frozen=True)
@@ -198,12 +197,14 @@ def test_the_audited_condition_is_judged(defaced: Study, tmp_path: Path) -> None
     result = result_of(selection, parts, VECTORS)
     gate = result.gate
     assert gate is not None
-    assert (gate.condition, gate.kind, gate.n, gate.modality) == ('defaced', 'risk', 5, 'T1w')
-    # within the limit, but most scans have no such version
-    assert gate.ci_high is not None
-    assert gate.ci_high < 0.6
-    assert not gate.passed
-    assert 'raw scans have no defaced version' in gate.sentence
+    assert gate.risk is not None
+    assert (gate.condition, gate.risk.n, gate.risk.modality) == ('defaced', 5, 'T1w')
+    # within the limit, but a scan has no such version, and the release is empty
+    assert gate.outcome == 'look first'
+    sentences = ' '.join(reason.sentence for reason in gate.reasons)
+    assert '1 raw scan has no defaced version' in sentences
+    assert 'There is no defaced image' in sentences
+    assert gate.risk.within
     assert [row.condition for row in result.reductions] == ['defaced'] * 4
     # whole galleries of either condition are no fair comparison of the two
     factors = {row.factor for row in result.statistics.comparisons}
@@ -215,6 +216,7 @@ def test_the_audited_condition_is_judged(defaced: Study, tmp_path: Path) -> None
     result = result_of(selection, replace(parts, summaries=(), controls=()), nobody)
     assert (result.photos, result.rows, result.reductions) == (None, (), ())
     assert result.gate is not None
-    assert (result.gate.kind, result.gate.n, result.gate.passed) == ('presence', 5, False)
+    assert result.gate.risk is None
+    assert 'The risk was not measured' in ' '.join(r.sentence for r in result.gate.reasons)
     write_tables(tmp_path, result)
-    assert {path.stem for path in tmp_path.glob('*.tsv')} == {'group_scans', 'group_linkage'}
+    assert {path.stem for path in tmp_path.glob('*.tsv')} == {'group_images', 'group_linkage'}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from bids_reid.group.searching import Plan
 from bids_reid.group.selection import Selection, announce, choose_extractors, select
 from bids_reid.records import STRANGER
 from bids_reid.settings import Settings
-from tests.support.study import PEOPLE, Study
+from tests.support.study import PEOPLE, Study, image_file
 
 
 @pytest.fixture
@@ -24,10 +25,10 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
-def selected(study: Study, tmp_path: Path, **options: object) -> Selection:
+def selected(study: Study, **options: object) -> Selection:
     return select(
         Settings(
-            bids_dir=tmp_path / 'bids',
+            bids_dir=study.out.parent / 'bids',
             output_dir=study.out,
             levels=('group',),
             **options,  # type: ignore[arg-type]
@@ -39,7 +40,7 @@ def test_a_distractor_loses_name_and_label_at_once(
     study: Study, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Otherwise a stranger's name goes wherever photographs are named: files, logs, pages."""
-    selection = selected(study, tmp_path, photos=photos)
+    selection = selected(study, photos=photos)
     assert selection.photos is not None
     assert {(photo.name, photo.participant) for photo in selection.photos} == {
         ('sub-01_a.png', '01'),
@@ -63,27 +64,26 @@ def test_a_distractor_loses_name_and_label_at_once(
 
 def test_who_is_left_out_is_no_distractor(study: Study, photos: Path, tmp_path: Path) -> None:
     """Somebody of the dataset who is not chosen would be searched for among the others."""
-    selection = selected(study, tmp_path, photos=photos, participants=('01',))
+    selection = selected(study, photos=photos, participants=('01',))
     assert selection.photos is not None
     assert [photo.participant for photo in selection.photos if photo.participant] == ['01']
     assert len(selection.photos) == 3
     assert {scan.line.participant for scan in selection.scans} == {'01'}
     with pytest.raises(NothingSelectedError, match='has no sub-99'):
-        selected(study, tmp_path, participants=('99',))
+        selected(study, participants=('99',))
 
 
 def test_people_who_left_the_dataset_are_not_searched(
-    study: Study, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    own_study: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever withdrew must be in no table, and a new person without a result is told."""
-    for label in (*PEOPLE[1:], '99'):
-        anat = tmp_path / 'bids' / f'sub-{label}' / 'anat'
-        anat.mkdir(parents=True)
-        (anat / f'sub-{label}_T1w.nii.gz').touch()
-    selection = selected(study, tmp_path, max_risk=0.05)
+    bids = own_study.out.parent / 'bids'
+    shutil.rmtree(bids / 'sub-00')
+    image_file(bids, 'sub-99_ses-a', 'T1w')
+    selection = selected(own_study)
     assert selection.photos is None
     assert {scan.line.participant for scan in selection.scans} == set(PEOPLE[1:])
-    assert selection.choice.without_result == ('99',)
+    assert {one.source.split('/')[0] for one in selection.survey.uncounted} == {'sub-00'}
     announce(selection)
     told = capsys.readouterr()
     text = told.out + told.err
@@ -91,20 +91,34 @@ def test_people_who_left_the_dataset_are_not_searched(
     assert '1 participant of the dataset has no result' in text
 
 
+def test_a_result_of_other_bytes_counts_nowhere(
+    own_study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A scan that was exchanged after the participant level shows what nobody has looked at."""
+    image = image_file(own_study.out.parent / 'bids', 'sub-04_ses-a', 'T1w')
+    image.write_text('whatever it shows now')
+    selection = selected(own_study)
+    kept = {(scan.files.stem, scan.line.modality) for scan in selection.scans}
+    assert ('sub-04_ses-a', 'T1w') not in kept
+    assert ('sub-04_ses-a', 'FLAIR') in kept
+    assert 'has other content than was measured' in capsys.readouterr().out
+
+
 def test_a_condition_without_results_is_named(study: Study, tmp_path: Path) -> None:
     """An audit of scans that are not there would be one of something else."""
     with pytest.raises(NothingSelectedError, match='-d defaced=DIR'):
-        selected(study, tmp_path, derivatives=(('defaced', tmp_path),))
+        selected(study, derivatives=(('defaced', tmp_path),))
     with pytest.raises(NothingSelectedError, match='no results of refaced'):
-        selected(study, tmp_path, audit='refaced')
+        selected(study, audit='refaced')
 
 
-def test_extractors_with_a_template_of_every_scan_are_used(
-    own_study: Study, photos: Path, tmp_path: Path
-) -> None:
+def test_extractors_with_a_template_of_every_scan_are_used(own_study: Study, photos: Path) -> None:
     """Those of vectors link scans, too; one that lacks a scan is left out, with the reason."""
     settings = Settings(
-        bids_dir=tmp_path, output_dir=own_study.out, levels=('group',), photos=photos
+        bids_dir=own_study.out.parent / 'bids',
+        output_dir=own_study.out,
+        levels=('group',),
+        photos=photos,
     )
     selection = select(settings)
     chosen = choose_extractors(settings, selection.scans)

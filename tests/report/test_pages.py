@@ -301,8 +301,8 @@ def test_many_excluded_scans_start_closed():
     many = tuple(replace(IMAGES[1], path=f'{i}.nii') for i in range(300))
     page = group_page(make_report(make_results(2, 4), 4, images=many))
     assert re.search(
-        r'<details>\s*<summary>Scans to look at, and scans without a template '
-        r'or without a whole face \(300\)',
+        r'<details>\s*<summary>Images with a finding or a remark, or that nobody '
+        r'could look at \(300\)',
         page,
     )
     assert 'details open' in group_page(make_report(make_results(2, 4), 4))
@@ -375,7 +375,7 @@ def test_participants_without_results_are_told_at_once(photos, measured):
 def test_participants_bear_their_bids_name():
     """Otherwise 01 in one table and sub-01 in another look like two people."""
     page = text_of(group_page(make_report(make_results(1, 2), 2)))
-    assert 'sub-02 1 T1w · raw' in page
+    assert 'sub-02/anat/sub-02_T1w.nii.gz' in page
     assert 'sub-02 02' not in page
 
 

@@ -25,7 +25,7 @@ from bids_reid.report.statistics import (
 from bids_reid.report.summary import group_summary
 from bids_reid.risk.comparisons import comparison_rows
 from bids_reid.risk.controls import positive_control
-from bids_reid.risk.gate import gate, risk_result
+from bids_reid.risk.gate import gate, percent, risk_result
 from bids_reid.risk.identification import Searches
 from bids_reid.risk.linkage import Comparison, ScanSet, link
 from bids_reid.risk.pairing import reduction_row
@@ -158,10 +158,10 @@ def test_page_tells_what_a_release_needs(full_report):
 def test_page_table_and_gate_say_the_same_interval(full_report):
     """Otherwise a steward reads two upper ends of one risk, and quotes the smaller one."""
     row = next(row for row in full_report.statistics.strongest if row.condition == 'defaced')
-    gate = full_report.gate
-    assert gate.risk.ci_high == row.ci_high_corrected
-    low, high = (f'{end:.1%}' for end in (row.ci_low_corrected, row.ci_high_corrected))
-    assert f'{low} to {high} with 95% confidence, allowing for all' in gate.sentence
+    judged = full_report.gate
+    assert judged.risk.ci_high == row.ci_high_corrected
+    low, high = map(percent, (row.ci_low_corrected, row.ci_high_corrected))
+    assert f'{low} to {high} with 95% confidence, allowing for all' in judged.sentence
     low, high = (words.percent(end) for end in (row.ci_low_corrected, row.ci_high_corrected))
     interval = f'95% interval {low.removesuffix("%")}{words.EN_DASH}{high}, allowing for all 2'
     assert interval in group_findings(full_report)[0].sentence

@@ -28,9 +28,8 @@ from bids_reid.records import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bids_reid.risk.presence import Verdict
-
     from bids_reid.records import KeypointTemplate, Template
+    from bids_reid.risk.presence import Verdict
 
 FRAME = PlacedFrame((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), 1.0, 'face')
 WHOLE_FACE = ScanMeasures(
