@@ -67,7 +67,7 @@ def chance_of_pass(n_people: int, n_gallery: int, n_attacks: int, max_risk: floa
         A number is below what can be.
     """
     if n_people < 0 or n_gallery < 1:
-        raise ValueError(f'not numbers of people: {n_people} among {n_gallery}')
+        raise ValueError(f'not a number of people: {n_people} among {n_gallery}')
     if not n_people:
         attack_quantile(n_attacks)
         return 0.0

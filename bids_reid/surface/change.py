@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from bids_reid.surface.frame import FaceFrame
 
     Points = NDArray[np.float32]
-    Mask = NDArray[np.bool_]
 
 SAME_MM = 0.5
 """Skin this near to where it was is unchanged.
@@ -43,9 +42,8 @@ VAULT_Z = 40.0
 """The vault begins so far above the eyes, mm of the average head: well above the brow."""
 NEAR_MM = 12.0
 """Skin belongs to the part of the average's face that is nearest, within this distance."""
-CHEEKS = (62.0, -62.0, -8.0)
-"""Cheeks: half their width, and from where to where below the eyes, mm of the average head."""
-CHEEKS_Y = -25.0
+CHEEKS_LOW, CHEEKS_HIGH = (-62.0, -25.0, -62.0), (62.0, np.inf, -8.0)
+"""Corners of the box that holds the cheeks, mm of the average head."""
 PARTS_ASKED = ('eyes', 'nose', 'mouth', 'cheeks')
 MAX_POINTS = 3000
 MIN_POINTS, MIN_PART_POINTS = 150, 30
@@ -99,13 +97,19 @@ def face_change(
     Parameters
     ----------
     before, after : (n, 3), (m, 3) float32
-        Skin of the original and of the version, scanner RAS millimetres.
+        Skin of the original and of the version, scanner RAS millimetres; all of it finite.
     frame, after_frame : FaceFrame
         Of both. The second is needed only where the version lies in another space.
+
+    Returns
+    -------
+    FaceChange
+        Without numbers where one of the two has too little skin. Where there are several ways to
+        put one head onto the other, the one that leaves the face most alike.
     """
     there = to_average(before, frame)
     asked = _asked(there)
-    if asked is None:
+    if asked is None or len(after) < MIN_POINTS:
         return FaceChange(None, None, None, None, None, 0.0, 0, aligned=False)
     skin = _Skin(after)
     head = before[_thinned(np.flatnonzero(above_neck(there)))]
@@ -179,20 +183,17 @@ def _asked(there: Points) -> _Asked | None:
 def _parts(there: Points) -> NDArray[np.intp]:
     """Index into `PARTS_ASKED` of points in the average head's coordinates, -1 for all others."""
     average = average_head()
+    cheeks = (average.face > CHEEKS_LOW).all(axis=1) & (average.face < CHEEKS_HIGH).all(axis=1)
+    cheeks &= average.face_part == PARTS.index('other')
+    # a row more for what is near to nothing
+    own = np.full(len(average.face) + 1, -1, np.intp)
+    own[:-1][cheeks] = PARTS_ASKED.index('cheeks')
+    for number, name in enumerate(PARTS_ASKED[:3]):
+        own[:-1][average.face_part == PARTS.index(name)] = number
     part = np.full(len(there), -1, np.intp)
     front = np.flatnonzero(there[:, 1] > average.face[:, 1].min())
-    gap, nearest = cKDTree(average.face).query(there[front], distance_upper_bound=NEAR_MM)
-    found = np.isfinite(gap)
-    name = average.face_part[nearest[found]]
-    place = average.face[nearest[found]]
-    width, low, high = CHEEKS
-    cheek = (name == PARTS.index('other')) & (np.abs(place[:, 0]) < width)
-    cheek &= (place[:, 1] > CHEEKS_Y) & (place[:, 2] > low) & (place[:, 2] < high)
-    chosen = np.full(len(name), -1, np.intp)
-    for number, part_name in enumerate(PARTS_ASKED[:3]):
-        chosen[name == PARTS.index(part_name)] = number
-    chosen[cheek] = 3
-    part[front[found]] = chosen
+    _, nearest = cKDTree(average.face).query(there[front], distance_upper_bound=NEAR_MM)
+    part[front] = own[nearest]
     return part
 
 
