@@ -111,6 +111,9 @@ def people_needed(
     if not MIN_POWER <= power < 1:
         raise ValueError(f'not a chance from {MIN_POWER} to below 1: {power}')
     z = attack_quantile(n_attacks)
+    # the upper end of an interval is above 0 with any number of people
+    if not max_risk > 0:
+        return None
     allowed = 0
     while _poisson(allowed) ** n_attacks < power:
         allowed += 1

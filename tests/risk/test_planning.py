@@ -16,7 +16,7 @@ from bids_reid.risk.planning import (
 
 @pytest.mark.parametrize(
     ('limit', 'n_attacks', 'n_gallery'),
-    [(0.05, 4, None), (0.05, 1, 500), (0.1, 10, 60), (0.3, 2, None), (0.6, 12, 30), (0.9, 3, None)],
+    [(0.05, 4, None), (0.05, 1, 500), (0.1, 10, 60), (0.3, 2, None), (0.6, 12, 30)],
 )
 def test_the_number_is_the_smallest_from_which_on_the_chance_stays(
     limit: float, n_attacks: int, n_gallery: int | None
@@ -39,7 +39,8 @@ def test_the_least_number_that_passes_at_all_is_far_too_small() -> None:
     assert most_recognised(119, 4, 0.05) == 0
     assert chance_of_pass(119, 119, 4, 0.05) == pytest.approx(0.018, abs=5e-4)
     # four attacks that always agree are one
-    assert (1 - 1 / 119) ** 119 == pytest.approx(0.366, abs=5e-4)
+    nobody = (1 - 1 / 119) ** 119
+    assert nobody == pytest.approx(0.366, abs=5e-4)
     assert people_needed(0.05, 4, power=0.8) == 223
     assert people_needed(0.05, 4, power=0.95) == 254
 
