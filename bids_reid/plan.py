@@ -19,7 +19,6 @@ nobody away passes with --max-risk? Even blind guesses recognise about one perso
 EPILOG = """\
 exit codes: 0 done; 64 wrong usage
 """
-POWERS = (0.8, 0.95)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -129,7 +128,7 @@ def planned(
     n_people
         Photographed people whose chance of a pass is asked for.
     """
-    from bids_reid.risk.planning import chance_of_pass, people_needed
+    from bids_reid.risk.planning import POWERS, chance_of_pass, people_needed
 
     attacks = default_attacks() if n_attacks is None else n_attacks
     numbers: dict[str, Any] = {'max_risk': max_risk, 'n_attacks': attacks, 'n_gallery': n_gallery}

@@ -67,7 +67,7 @@ def chance_of_pass(n_people: int, n_gallery: int, n_attacks: int, max_risk: floa
         A number is below what can be.
     """
     if n_people < 0 or n_gallery < 1:
-        raise ValueError(f'not numbers of people: {n_people} among {n_gallery}')
+        raise ValueError(f'not a number of people: {n_people} among {n_gallery}')
     if not n_people:
         attack_quantile(n_attacks)
         return 0.0
@@ -111,6 +111,9 @@ def people_needed(
     if not MIN_POWER <= power < 1:
         raise ValueError(f'not a chance from {MIN_POWER} to below 1: {power}')
     z = attack_quantile(n_attacks)
+    # the upper end of an interval is above 0 with any number of people
+    if not max_risk > 0:
+        return None
     allowed = 0
     while _poisson(allowed) ** n_attacks < power:
         allowed += 1
