@@ -163,6 +163,11 @@ def missing_versions(condition: str, folder: Path, originals: Sequence[Scan]) ->
     originals : sequence of Scan
         Raw scans, as `bids_reid.bids.head_images.head_images` finds them. Those that are versions
         themselves are no originals.
+
+    Raises
+    ------
+    NoInputError
+        The folder cannot be listed.
     """
     people = {scan.participant for scan in originals}
     found = find_versions(
