@@ -215,7 +215,8 @@ def test_versions_among_raw_scans_need_none_of_their_own(bench: Bench) -> None:
     names = ('sub-01_T1w', 'sub-01_rec-defaced_T1w')
     for name in names:
         create(bench.raw / 'sub-01' / 'anat' / f'{name}.nii.gz')
-    assert len(scans := head_images(bench.raw)) == 2
+    scans = head_images(bench.raw)
+    assert len(scans) == 2
     assert missing_versions('defaced', bench.raw, scans) == []
     bench.other.mkdir()
     assert len(missing_versions('refaced', bench.other, scans)) == 2
