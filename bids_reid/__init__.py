@@ -1,8 +1,8 @@
-"""bids_reid: how many participants could be recognised from their head scans."""
+"""bids_reid: is a face left in a dataset, and how many participants could be recognised."""
 
 import os
 
-__version__ = '0.1.0.dev5'
+__version__ = '0.1.0.dev6'
 
 NO_CALLS_HOME = {'NIPYPE_NO_ET': '1', 'NO_ET': '1', 'ORT_DISABLE_TELEMETRY': '1'}
 """Nipype asks a server for its newest version, ONNX Runtime (from 1.29) reports what it is used

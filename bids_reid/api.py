@@ -3,7 +3,7 @@
 >>> from bids_reid import api
 >>> api.run('ds', 'out', photos='photos')  # doctest: +SKIP
 <Exit.OK: 0>
->>> api.load('out').tables['group_scans']  # doctest: +SKIP
+>>> api.load('out').tables['group_images']  # doctest: +SKIP
 >>> api.assess('sub-01_T1w.nii.gz').verdict  # doctest: +SKIP
 'review'
 
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
     PathLike = str | os.PathLike[str]
 
-_PATHS = ('work_dir', 'models_dir', 'photos', 'against', 'filter_file', 'plugin_file')
+_PATHS = (
+    *('work_dir', 'models_dir', 'photos', 'against', 'filter_file', 'plugin_file'),
+    *('release', 'reviewed'),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Output:
     Attributes
     ----------
     scans
-        Each scan with its line in ``group_scans.tsv``, its files and its record.
+        Each scan with its line in ``group_images.tsv``, its files and its record.
     tables
         Name of a table, such as ``group_identification``, to its rows; ``n/a`` is missing.
     summary
@@ -140,16 +143,17 @@ def load(output_dir: PathLike) -> Output:
 
 
 def assess(image: PathLike) -> Presence:
-    """Judge whether a face is left on a head image; nothing is written.
+    """Judge whether a face is left on an image; nothing is written.
 
     Parameters
     ----------
     image
-        NIfTI file of a head; of several volumes the first.
+        Volume, surface, photograph or document, or a folder with a DICOM series; of several
+        volumes the first.
 
     Returns
     -------
-    The verdict and its reasons, as in ``group_scans.tsv``.
+    The verdict and its reasons, as in ``group_images.tsv``.
 
     Raises
     ------
@@ -158,17 +162,22 @@ def assess(image: PathLike) -> Presence:
     RenderingError
         This machine cannot render.
     """
-    from bids_reid.participant.measures import measured_skin, skin_evidence
-    from bids_reid.records import FaceEvidence
-    from bids_reid.risk.presence import assess as judge
-    from bids_reid.surface.volume import load_volume
+    from bids_reid.errors import ScanError
+    from bids_reid.participant.looks import look
+    from bids_reid.records import Image
+    from bids_reid.risk.presence import assess_image
     from bids_reid.views.selftest import check_rendering, use_offscreen_window
 
     use_offscreen_window()
     check_rendering()
-    skin, frame, measures = measured_skin(load_volume(_absolute(image)))
-    evidence = FaceEvidence() if measures.skull_stripped else skin_evidence(skin, frame)
-    return judge(replace(measures, face_evidence=evidence))
+    path = _absolute(image)
+    files = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else ()
+    members = tuple(f'{path.name}/{one.name}' for one in files)
+    first = members[0] if members else path.name
+    record = look(path.parent, Image(first, '', None, None, members=members))
+    if record.status == 'failed':
+        raise ScanError(record.reason)
+    return assess_image(record, path.name.partition('.')[0].rpartition('_')[2])
 
 
 def _absolute(path: PathLike) -> Path:

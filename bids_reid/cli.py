@@ -28,8 +28,8 @@ them; the group level searches them with photographs of the participants. Nothin
 machine, and no photograph without a participant label is ever given a name.
 """
 EPILOG = """\
-exit codes: 0 done; 1 some scans failed; 3 done, but not within --max-risk; 16 not BIDS;
-17 unknown level; 18 the filters select nothing; 64 wrong usage; 66 no such input;
+exit codes: 0 done; 1 some scans failed; 3 done, but --max-findings, --max-risk or --release was
+given, and the outcome is not "nothing found"; 16 not BIDS; 17 unknown level; 18 the filters select nothing; 64 wrong usage; 66 no such input;
 73 cannot write the output
 """
 
@@ -148,6 +148,7 @@ def settings_from(options: argparse.Namespace, *, command: str) -> Settings:
         'modalities': tuple(dict.fromkeys(options.modalities)),
         'extractors': tuple(dict.fromkeys(options.extractors)),
         'derivatives': tuple(options.derivatives),
+        'refaced': tuple(dict.fromkeys(options.refaced)),
         'breakdown': None if options.breakdown is None else tuple(options.breakdown),
     }
     return Settings(**values, command=command)
@@ -211,7 +212,8 @@ def _add_selection(parser: Parser) -> None:
         nargs='+',
         default=(),
         metavar='SUFFIX',
-        help='BIDS suffixes of head images (default: T1w FLAIR; at group level all there are)',
+        help='BIDS suffixes of the scans that get templates and are searched (default: every '
+        'anatomical suffix there is); all other images of the release get a look, too',
     )
     group.add_argument(
         '--bids-filter-file',
@@ -251,18 +253,48 @@ def _add_analysis(parser: Parser) -> None:
         'named as BIDS or the tool has it; only read (group level: which of those there are)',
     )
     group.add_argument(
-        '--max-risk',
-        type=fraction,
-        metavar='FRACTION',
-        help='group level: end with 3 unless the rank-1 rate of the strongest attack is below '
-        'this with 95%% confidence, allowing for all attacks tried; without photographs, unless '
-        'at most this share of the scans has findings or could not be assessed',
-    )
-    group.add_argument(
         '--audit',
         metavar='NAME',
-        help='group level: which condition is to be shared: page, sentences and --max-risk are '
-        'about it (default: the last of -d, else raw)',
+        help='the condition that is to be shared: the release is its folder (default: the last '
+        'of -d, else raw, which is bids_dir)',
+    )
+    group.add_argument(
+        '--release',
+        type=absolute,
+        metavar='DIR',
+        help='the folder that is to be shared, all of it, if it is another one; every image in it '
+        'gets a look; group level: end with 3 unless nothing is found',
+    )
+    group.add_argument(
+        '--max-findings',
+        type=fraction,
+        metavar='SHARE',
+        help='group level: end with 3 unless at most this share of the images of the release has '
+        'findings, and all the others were looked at; as 0.01 or 1%% (default: 0, and the exit '
+        'code does not tell)',
+    )
+    group.add_argument(
+        '--max-risk',
+        type=fraction,
+        metavar='SHARE',
+        help='group level, with photographs: end with 3 unless the rank-1 rate of the strongest '
+        'attack is at most this with 95%% confidence, allowing for all attacks tried; as 0.05 or '
+        '5%% (bids-reid-plan says how many participants that takes)',
+    )
+    group.add_argument(
+        '--refaced',
+        nargs='+',
+        default=(),
+        metavar='NAME',
+        help='group level: conditions whose faces were replaced: a face on their scans is no '
+        "finding unless it is its original's, or people are linked by it",
+    )
+    group.add_argument(
+        '--reviewed',
+        type=absolute,
+        metavar='TSV',
+        help='group level: images that a person has looked at, with the columns sha256, by and '
+        'note: their verdict becomes no findings, and bears the name',
     )
     group.add_argument(
         '--against',
@@ -407,8 +439,8 @@ def named_folder(text: str) -> tuple[str, Path]:
 
 
 def fraction(text: str) -> float:
-    """Parse a number from 0 to 1."""
-    value = float(text)
+    """Parse a number from 0 to 1, or a percentage."""
+    value = float(text.removesuffix('%')) / 100 if text.endswith('%') else float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f'{text} is not from 0 to 1')
     return value

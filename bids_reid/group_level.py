@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 from bids_reid.bids.description import prepare_output
 from bids_reid.bids.inputs import dataset_name
 from bids_reid.engine.group_run import search
+from bids_reid.engine.image_run import look_at_images
 from bids_reid.errors import Exit
+from bids_reid.group.account import image_lines, nobodys_images
 from bids_reid.group.assembly import group_result
+from bids_reid.group.refaced import refaced_lines
+from bids_reid.group.reviews import reviewed
 from bids_reid.group.selection import announce, choose_extractors, select
 from bids_reid.messages import logger
 from bids_reid.report.tables import IDENTIFICATION, write_tables
@@ -17,7 +21,8 @@ from bids_reid.report.text import result_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bids_reid.group.result import GroupResult
+    from bids_reid.group.result import GroupResult, ImageLine
+    from bids_reid.group.selection import Selection
     from bids_reid.participant.library import EnrolledScan
     from bids_reid.settings import Settings
 
@@ -35,11 +40,14 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
     if selection.photos is None and (settings.output_dir / f'{IDENTIFICATION}.tsv').exists():
         logger.info('rates of an earlier run are taken away: without --photos there are none')
     extractors = choose_extractors(settings, selection.scans)
+    _look_at_the_rest(selection, settings)
+    images = _judged_images(selection, settings)
     parts = search(settings, selection, extractors)
     result = group_result(
         selection,
         extractors,
         parts,
+        images=images,
         dataset=dataset_name(settings.bids_dir),
         command=settings.command,
     )
@@ -47,10 +55,28 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
     for line in result_lines(result):
         logger.info(line)
     logger.info(f'report: {page}')
-    if result.gate is not None and not result.gate.passed:
+    if settings.gated and result.gate is not None and not result.gate.passed:
         return Exit.RISK
     failed = any(scan.status == 'failed' for scan in result.scans)
     return Exit.SOME_FAILED if failed else Exit.OK
+
+
+def _judged_images(selection: Selection, settings: Settings) -> tuple[ImageLine, ...]:
+    """Give every image its verdict: the program's, or that of a person who looked at it."""
+    counted, choice = selection.counted, selection.choice
+    lines = image_lines(selection.survey, counted, settings.output_dir, settings.bids_dir)
+    by_risk = selection.photos is not None and choice.max_risk is not None
+    judged = refaced_lines(lines, counted, choice.refaced, judged_by_risk=by_risk)
+    return tuple(reviewed(judged, selection.reviews))
+
+
+def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
+    """Look at the images of the release that belong to no participant."""
+    dataset = selection.choice.dataset
+    rest = nobodys_images(selection.survey, selection.counted, dataset, settings.output_dir)
+    if rest:
+        logger.info(f'{len(rest)} images of the release belong to no participant: looking at them')
+        look_at_images(rest, settings)
 
 
 def _write(result: GroupResult, settings: Settings) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.derivatives import renew_record, save_failure
 from bids_reid.bids.description import prepare_output
-from bids_reid.bids.inputs import dataset_name
+from bids_reid.bids.inputs import dataset_name, dataset_participants
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.engine.execution import read_plugin
+from bids_reid.engine.image_run import look_at_images
 from bids_reid.engine.participant_run import process_scans
 from bids_reid.engine.plugins import runs_here
 from bids_reid.errors import Exit
@@ -19,12 +20,13 @@ from bids_reid.messages import logger, say_not_run
 from bids_reid.participant.library import read_scans
 from bids_reid.participant.page import participant_report
 from bids_reid.participant.selection import came_from, remove_stale, select, unfinished
+from bids_reid.participant.unseen import unseen_images
 from bids_reid.records import RAW
 from bids_reid.report.participant import write_participant_page
 from bids_reid.views.selftest import check_rendering
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from bids_reid.participant.content import ScanLine
@@ -44,15 +46,20 @@ def participant_level(settings: Settings) -> Exit:
     to_do = unfinished(selection.scans, settings)
     people = {scan.participant for scan in selection.scans}
     logger.info(f'{len(selection.scans)} scans of {len(people)} participants, {len(to_do)} to do')
+    dataset = dataset_participants(settings.bids_dir)
     if settings.dry_run:
         for scan in to_do:
             logger.info(f'  {scan.path}')
+        for folder, image in unseen_images(settings, selection.scans, dataset):
+            logger.info(f'  a look: {folder / image.path}')
         return Exit.OK
     _bring_up_to_date(selection, settings)
     n_kept = 0
     if to_do and not settings.reports_only:
         _check_rendering(settings.plugin_file)
         n_kept = process_scans(to_do, settings)
+    if not settings.reports_only:
+        _look_at_the_rest(selection, settings, dataset)
     lines = _write_pages(selection, settings)
     _announce(lines, n_kept)
     failed = any(line.status == 'failed' for line in lines)
@@ -69,6 +76,15 @@ def _bring_up_to_date(selection: Selection, settings: Settings) -> None:
     for scan in selection.scans:
         folder, before = settings.datasets[scan.condition], came_from(scan, settings)
         renew_record(scan, folder, settings.output_dir, before)
+
+
+def _look_at_the_rest(selection: Selection, settings: Settings, dataset: Collection[str]) -> None:
+    """Look at what else the release holds: other images, surfaces, photographs."""
+    unseen = unseen_images(settings, selection.everything, dataset)
+    if unseen:
+        images = 'image gets' if len(unseen) == 1 else 'images get'
+        logger.info(f'{len(unseen)} more {images} a look')
+        look_at_images(unseen, settings)
 
 
 def _check_rendering(plugin_file: Path | None) -> None:

@@ -85,11 +85,13 @@ def _check_files(settings: Settings) -> None:
         settings.plugin_file,
         settings.models_dir,
         settings.against,
+        settings.reviewed,
     ):
         if path is not None:
             check_there(path)
-    # the group level reads results only
-    for name, folder in settings.derivatives if 'participant' in settings.levels else ():
+    if settings.release is not None:
+        check_there(settings.release, folder=True)
+    for name, folder in settings.derivatives:
         try:
             check_there(folder, folder=True)
         except NoInputError as error:
@@ -113,10 +115,11 @@ def _check_options(settings: Settings) -> None:
         read_plugin(settings.plugin_file)
     if 'participant' not in settings.levels and settings.filter_file is not None:
         raise UsageError('--bids-filter-file chooses scans at the participant level')
-    if 'group' not in settings.levels and settings.max_risk is not None:
-        raise UsageError('--max-risk is judged at the group level')
-    if 'group' not in settings.levels and settings.audit is not None:
-        raise UsageError('--audit says what the page of the group level is about')
+    if 'group' not in settings.levels:
+        if settings.max_risk is not None or settings.max_findings is not None:
+            raise UsageError('--max-risk and --max-findings are judged at the group level')
+        if settings.refaced:
+            raise UsageError('--refaced says how the group level judges')
     if 'group' in settings.levels and settings.reports_only:
         raise UsageError(
             '--reports-only writes the pages of participants; group always writes its own page'

@@ -41,7 +41,11 @@ class Settings:
     photos: Path | None = None
     derivatives: tuple[tuple[str, Path], ...] = ()
     max_risk: float | None = None
+    max_findings: float | None = None
     audit: str | None = None
+    release: Path | None = None
+    refaced: tuple[str, ...] = ()
+    reviewed: Path | None = None
     against: Path | None = None
     breakdown: tuple[str, ...] | None = None
     seed: int = 0
@@ -64,8 +68,9 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.levels or not set(self.levels) <= set(LEVELS):
             raise UsageError(f'levels are participant, group or both, not {self.levels}')
-        if self.max_risk is not None and not 0 <= self.max_risk <= 1:
-            raise UsageError(f'the largest risk is a number from 0 to 1, not {self.max_risk}')
+        for name, share in (('risk', self.max_risk), ('share of findings', self.max_findings)):
+            if share is not None and not 0 <= share <= 1:
+                raise UsageError(f'the largest {name} is a number from 0 to 1, not {share}')
         for name, _ in self.derivatives:
             if name.lower() == RAW or not _CONDITION.fullmatch(name):
                 raise UsageError(f'{name!r} cannot name a condition: letters and digits, not raw')
@@ -77,8 +82,22 @@ class Settings:
 
     @property
     def audited(self) -> str:
-        """The condition that page and --max-risk are about: the last one given is to be shared."""
+        """The condition that is to be shared: by default the last one given."""
         return self.audit or (self.derivatives[-1][0] if self.derivatives else RAW)
+
+    @property
+    def releases(self) -> tuple[Path, ...]:
+        """Folders that may be the release, as far as the command line says which."""
+        if self.release is not None:
+            return (self.release,)
+        if self.audit in self.datasets:
+            return (self.datasets[self.audit],)
+        return tuple(folder for _, folder in self.derivatives) or (self.bids_dir,)
+
+    @property
+    def gated(self) -> bool:
+        """Whether the exit code has to say if the release passes."""
+        return not (self.max_findings is None and self.max_risk is None and self.release is None)
 
     @property
     def keep_renders(self) -> bool:

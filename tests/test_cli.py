@@ -424,7 +424,9 @@ def test_all_programs_are_installed() -> None:
     """Otherwise the commands of the README do not exist."""
     project = tomllib.loads((Path(__file__).parents[1] / 'pyproject.toml').read_text())
     named = project['project']['scripts']
-    assert set(named) == {'bids-reid', 'bids-reid-demo', 'bids-reid-models'}
+    assert set(named) == {
+        *('bids-reid', 'bids-reid-check', 'bids-reid-demo', 'bids-reid-models'),
+    }
     installed = {entry.name: entry for entry in entry_points(group='console_scripts')}
     for name, target in named.items():
         assert installed[name].value == target

@@ -78,6 +78,11 @@ class ScanFiles:
         return self._named(label, '.npz')
 
 
+def cache_file(output_dir: Path) -> Path:
+    """Where hashes of files are kept, so that a second run need not read all files again."""
+    return output_dir / '.cache' / 'files.tsv'
+
+
 def bids_uri(path: Path, dataset_dir: Path, dataset: str = RAW) -> str:
     """BIDS URI of a file; ``dataset`` is what DatasetLinks calls the dataset: its condition."""
     return f'bids:{dataset}:{path.relative_to(dataset_dir).as_posix()}'

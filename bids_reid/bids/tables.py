@@ -60,6 +60,11 @@ def remove_table(path: Path) -> None:
     path.with_suffix('.json').unlink(missing_ok=True)
 
 
+def written(value: object) -> str:
+    """Return what a reader of the table gets of a value: names of files need not be UTF-8."""
+    return _cell(value).encode('utf-8', 'backslashreplace').decode('utf-8')
+
+
 def _cell(value: object) -> str:
     if isinstance(value, Real) and not isinstance(value, Integral):
         return NOT_AVAILABLE if math.isnan(value) else f'{float(value):.6g}'

@@ -97,7 +97,8 @@ def face_evidence(
 
 
 @cache
-def _network() -> dlib.cnn_face_detection_model_v1:
+def network() -> dlib.cnn_face_detection_model_v1:
+    """Return dlib's convolutional network (max-margin object detection), read once per process."""
     return dlib.cnn_face_detection_model_v1(str(models_folder() / 'mmod_human_face_detector.dat'))
 
 
@@ -115,7 +116,7 @@ def _hog(image: NDArray[np.uint8]) -> _Detection | None:
 def _cnn(image: NDArray[np.uint8]) -> _Detection | None:
     """Ask dlib's convolutional network (max-margin object detection)."""
     small = cv2.resize(image, (CNN_PIXELS, CNN_PIXELS), interpolation=cv2.INTER_AREA)
-    faces = _network()(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), 0)
+    faces = network()(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), 0)
     if not faces:
         return None
     best = max(faces, key=lambda face: face.confidence)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from bids_reid.group.audit import audit, not_assessed
 from bids_reid.group.galleries import galleries
 from bids_reid.group.merging import merged
-from bids_reid.group.result import Curve, GroupResult, PhotoLine, Statistics
+from bids_reid.group.result import Curve, GroupResult, ImageLine, PhotoLine, Statistics
 from bids_reid.group.scan_links import all_ways, linkage_rows, linked_scans
 from bids_reid.participant.library import left_out, provenance_of
 from bids_reid.records import AttackKey
 from bids_reid.risk.attacks import by_group, participant_rows, strongest_attacks
 from bids_reid.risk.comparisons import comparison_rows
+from bids_reid.risk.refacing import linkage_reasons
 from bids_reid.risk.strength import counted
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from bids_reid.group.selection import Extractors, Selection
     from bids_reid.group.summaries import AttackSummary, GallerySummary, PhotographControl
     from bids_reid.records import Photo
-    from bids_reid.risk.gate import Gate
+    from bids_reid.risk.gate import Gate, Reason
     from bids_reid.risk.linkage import Comparison, LinkageRow
     from bids_reid.risk.pairing import ReductionRow
 
@@ -53,7 +54,13 @@ class Parts:
 
 
 def group_result(
-    selection: Selection, extractors: Extractors, parts: Parts, *, dataset: str, command: str
+    selection: Selection,
+    extractors: Extractors,
+    parts: Parts,
+    *,
+    images: tuple[ImageLine, ...],
+    dataset: str,
+    command: str,
 ) -> GroupResult:
     """Put the parts together, and draw the conclusions that need all of them.
 
@@ -75,9 +82,13 @@ def group_result(
         statistics = statistics_of(attacks, controls, photos, not_assessed(scans, photos))
     used = list(dict.fromkeys([*extractors.searching, *extractors.linking]))
     linked = linked_scans(scans, selection.others, selection.other_name)
+    linkage = linkage_rows(parts.links, linked, all_ways(extractors.linking), choice.audited)
     return GroupResult(
         dataset=dataset,
         scans=tuple(scan.line for scan in scans),
+        images=images,
+        uncounted=selection.survey.uncounted,
+        release=selection.survey.folder.name,
         provenance=provenance_of(scans, used, command),
         photos=photos,
         unprocessed=tuple(sorted(set(choice.participants) - processed)),
@@ -85,9 +96,9 @@ def group_result(
         searches=tuple((key, attack.by_photo) for key, attack in attacks.items()),
         curves=tuple(Curve(key, attack.curve) for key, attack in attacks.items()),
         reductions=tuple(_reductions(attacks)),
-        gate=_gate(selection, photos, statistics),
+        gate=_gate(selection, images, photos, statistics, linkage),
         statistics=statistics,
-        linkage=linkage_rows(parts.links, linked, all_ways(extractors.linking), choice.audited),
+        linkage=linkage,
         audited=choice.audited,
         not_run=left_out(
             extractors.reasons,
@@ -98,20 +109,24 @@ def group_result(
 
 
 def _gate(
-    selection: Selection, photos: Sequence[PhotoLine] | None, statistics: Statistics
-) -> Gate | None:
-    """Judge the audited condition; ``None`` without a limit."""
+    selection: Selection,
+    images: Sequence[ImageLine],
+    photos: Sequence[PhotoLine] | None,
+    statistics: Statistics,
+    linkage: Sequence[LinkageRow],
+) -> Gate:
     choice = selection.choice
-    if choice.max_risk is None:
-        return None
+    linked: list[Reason] = []
+    if choice.audited in choice.refaced:
+        linked = linkage_reasons(linkage, condition=choice.audited)
     return audit(
-        choice.audited,
-        choice.max_risk,
-        selection.scans,
-        photos,
-        statistics.strongest,
-        statistics.controls,
-        choice.without_result,
+        choice,
+        selection.survey,
+        images,
+        photographs=photos is not None,
+        strongest=statistics.strongest,
+        controls=statistics.controls,
+        besides=linked,
     )
 
 

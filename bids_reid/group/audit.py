@@ -1,4 +1,4 @@
-"""The gate: whether the audited condition is within the limit, and nothing was left out."""
+"""The audit of the release: what was found in it, and the gaps in what was looked at."""
 
 from __future__ import annotations
 
@@ -6,44 +6,83 @@ from typing import TYPE_CHECKING
 
 from bids_reid.records import RAW
 from bids_reid.risk.controls import sort_controls
-from bids_reid.risk.gate import Gate, doubted, presence_gate, risk_gate
+from bids_reid.risk.gate import Gate, Reason, gate, risk_result
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from bids_reid.group.result import PhotoLine
+    from bids_reid.group.account import Survey
+    from bids_reid.group.result import ImageLine, PhotoLine
+    from bids_reid.group.selection import Choice
     from bids_reid.participant.library import EnrolledScan
     from bids_reid.risk.attacks import StrongestRow
     from bids_reid.risk.controls import ControlRow
 
 
 def audit(
-    condition: str,
-    max_risk: float,
-    scans: Sequence[EnrolledScan],
-    photos: Sequence[PhotoLine] | None,
-    strongest: Iterable[StrongestRow] = (),
-    controls: Iterable[ControlRow] = (),
-    without_result: Collection[str] = (),
+    choice: Choice,
+    survey: Survey,
+    images: Sequence[ImageLine],
+    *,
+    photographs: bool,
+    strongest: Sequence[StrongestRow] = (),
+    controls: Sequence[ControlRow] = (),
+    besides: Sequence[Reason] = (),
 ) -> Gate:
-    """Judge whether a condition is within the limit, from photographs if there are any.
+    """Judge the release: by each of its images, by recognition if there are photographs.
 
-    There is no pass where a part of the dataset was not looked at (``without_result``:
-    participants who have scans and no result of them), or where the controls say that the rates
-    are none.
+    Parameters
+    ----------
+    images : sequence of ImageLine
+        Those that are not in the release are not judged.
+    photographs : bool
+        Whether recognition was measured.
+    strongest, controls : sequence
+        Of all conditions.
+    besides : sequence of Reason
+        Findings and gaps of other kinds, such as linkage of re-faced scans.
     """
-    audited = [scan.line for scan in scans if scan.line.condition == condition]
-    doubts = list(_not_looked_at(scans, condition, without_result))
-    if photos is None:
-        verdicts = [line.verdict for line in audited]
-        return doubted(presence_gate(verdicts, condition=condition, max_risk=max_risk), doubts)
-    modalities = {line.modality for line in audited}
-    gate = risk_gate(strongest, condition=condition, modalities=modalities, max_risk=max_risk)
-    # a positive control is of photographs alone, and has no condition
-    concerned = [row for row in controls if row.condition in (condition, None)]
-    if sort_controls(concerned).failed:
-        doubts.append('controls failed, so the rates cannot be trusted (group_controls.tsv)')
-    return doubted(gate, doubts)
+    judged = [line for line in images if line.in_release]
+    gaps = [*besides, *_missing(choice, survey)]
+    risk = None
+    if photographs:
+        condition = choice.audited
+        modalities = {
+            line.modality for line in judged if line.condition == condition and _scan(line)
+        }
+        risk = risk_result(
+            strongest,
+            condition=condition,
+            modalities=sorted(filter(None, modalities)),
+            max_risk=choice.max_risk,
+        )
+        # a positive control is of photographs alone, and has no condition
+        concerned = [row for row in controls if row.condition in (condition, None)]
+        if sort_controls(concerned).failed:
+            doubt = 'Controls failed, so the rates cannot be trusted (group_controls.tsv).'
+            gaps.append(Reason('look first', doubt))
+    return gate(
+        judged,
+        condition=choice.audited,
+        max_findings=choice.max_findings or 0.0,
+        max_risk=choice.max_risk,
+        risk=risk,
+        gaps=gaps,
+    )
+
+
+def _scan(line: ImageLine) -> bool:
+    """Whether an image was searched, or had to be."""
+    return line.n_views_with_face is not None or line.status == 'failed'
+
+
+def _missing(choice: Choice, survey: Survey) -> Iterator[Reason]:
+    """Say which scans have no version in the release."""
+    n_missing = len(survey.missing)
+    if n_missing:
+        have = 'scan has' if n_missing == 1 else 'scans have'
+        sentence = f'{n_missing:,} raw {have} no {choice.audited} version.'
+        yield Reason('look first', sentence, survey.missing)
 
 
 def not_assessed(
@@ -63,27 +102,3 @@ def not_assessed(
         group: len((people & photographed) - processed.get(group, set()))
         for group, people in present.items()
     }
-
-
-def _not_looked_at(
-    scans: Sequence[EnrolledScan], condition: str, without_result: Collection[str]
-) -> Iterator[str]:
-    """Say which parts of the dataset were not looked at in a condition."""
-    n_people = len(without_result)
-    if n_people:
-        noun = 'participant has' if n_people == 1 else 'participants have'
-        yield f'{n_people:,} {noun} scans and no result'
-    versions, originals = (
-        {
-            (scan.files.folder, scan.files.stem, scan.files.modality)
-            for scan in scans
-            if scan.line.condition == name
-        }
-        for name in (condition, RAW)
-    )
-    n_missing, n_raw = len(originals - versions), len(originals)
-    if condition != RAW and n_missing:
-        yield (
-            f'{n_missing} of {n_raw:,} raw scan{"" if n_raw == 1 else "s"} '
-            f'{"has" if n_missing == 1 else "have"} no {condition} version'
-        )

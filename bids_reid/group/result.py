@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bids_reid.participant.content import Provenance, ScanLine
-from bids_reid.records import RAW, AttackKey, Score
+from bids_reid.records import RAW, AttackKey, ImageKind, Score
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.breakdown import BreakdownRow
 from bids_reid.risk.comparisons import ComparisonRow
@@ -17,7 +17,50 @@ from bids_reid.risk.identification import IdentificationRow
 from bids_reid.risk.linkage import LinkageRow
 from bids_reid.risk.openset import OpenSetRow
 from bids_reid.risk.pairing import ReductionRow
+from bids_reid.risk.presence import Verdict
 from bids_reid.risk.verification import DetRow, VerificationRow
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """A result that counts for nothing, and why: its scan as the tables name it."""
+
+    condition: str
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLine:
+    """One image of the release, or one scan of a condition: the columns of ``group_images.tsv``.
+
+    ``path`` is below the release, of a scan that is not in it below its condition's dataset.
+    ``status`` is that of the scan's or image's record, or ``not_looked_at``; the answers are those
+    of `bids_reid.risk.presence.Presence`; ``None`` is n/a.
+    """
+
+    path: str
+    in_release: bool
+    bytes: int | None
+    sha256: str | None
+    annex_key: str | None
+    format: str
+    kind: ImageKind
+    participant: str | None
+    session: str | None
+    modality: str | None
+    condition: str
+    status: str
+    verdict: Verdict
+    face_present: str | None = None
+    face_score: float | None = None
+    parts_left: str | None = None
+    brain_loss: str | None = None
+    n_views_with_face: int | None = None
+    deidentification: str | None = None
+    face_completed: str | None = None
+    reviewed_by: str | None = None
+    reason: str = ''
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +129,13 @@ class GroupResult:
     dataset
         Name of the dataset.
     scans
-        Every scan that was looked at, failed ones too.
+        Every scan that was processed and counts, failed ones too.
+    images
+        Every image of the release, and every scan of the conditions besides.
+    uncounted
+        Results that count for nothing, and why.
+    release
+        Name of the folder that is to be shared.
     provenance
         How the result came about.
     photos
@@ -102,7 +151,7 @@ class GroupResult:
     searches
         How each search with a photograph ended, per attack: rows of ``group_ranks.tsv``.
     gate
-        Whether the risk is within the limit that was given; ``None`` without a limit.
+        Whether the release may be shared.
     not_run
         Each extractor that was not used, and why.
     statistics
@@ -116,6 +165,9 @@ class GroupResult:
     dataset: str
     scans: tuple[ScanLine, ...]
     provenance: Provenance
+    images: tuple[ImageLine, ...] = ()
+    uncounted: tuple[Uncounted, ...] = ()
+    release: str = ''
     photos: tuple[PhotoLine, ...] | None = None
     rows: tuple[IdentificationRow, ...] = ()
     curves: tuple[Curve, ...] = ()

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.inputs import dataset_participants, has_image, participant_variables
+from bids_reid.bids.inputs import dataset_participants, participant_variables
 from bids_reid.bids.photos import find_photos
 from bids_reid.errors import NoInputError, NothingSelectedError, UsageError
 from bids_reid.faces.extractors import load_extractor
+from bids_reid.group.account import survey, tell_uncounted
+from bids_reid.group.reviews import read_reviews
 from bids_reid.messages import logger, say_not_run
 from bids_reid.participant.library import read_scans, searchable_extractors, select_scans
 from bids_reid.records import RAW, STRANGER, Photo
@@ -18,6 +20,8 @@ from bids_reid.records import RAW, STRANGER, Photo
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from bids_reid.group.account import Survey
+    from bids_reid.group.reviews import Review
     from bids_reid.participant.content import ScanLine
     from bids_reid.participant.library import EnrolledScan
     from bids_reid.settings import Settings
@@ -28,10 +32,10 @@ class Choice:
     """Whose scans are searched: labels without prefix; no session or modality means all of them.
 
     ``dataset`` holds all participants of the dataset: a photograph of anybody else is a
-    distractor, and only that. ``audited`` is the condition that has to be within ``max_risk``.
-    ``variables`` are the columns of participants.tsv to break rates down by (name to participant
-    to value), ``seed`` that of all random draws. ``without_result`` are participants chosen who
-    have a head image and no result; they are looked for if there is a ``max_risk``.
+    distractor, and only that. ``audited`` is the condition that is to be shared, ``refaced`` those
+    whose faces were replaced. ``max_risk`` and ``max_findings`` are the limits, ``None`` if they
+    were not given. ``variables`` are the columns of participants.tsv to break rates down by (name
+    to participant to value), ``seed`` that of all random draws.
     """
 
     dataset: tuple[str, ...]
@@ -40,23 +44,30 @@ class Choice:
     modalities: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
     audited: str = RAW
+    refaced: tuple[str, ...] = ()
     max_risk: float | None = None
+    max_findings: float | None = None
     variables: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     seed: int = 0
-    without_result: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The material of the group level.
 
+    ``scans`` are those chosen whose results count, ``survey`` says what the release holds and
+    ``counted`` are the scans of everybody whose results count: the account knows no filter.
     ``photos`` is ``None`` if there are none; those of distractors are as `STRANGER` says.
+    ``reviews`` are of images that a person has looked at.
     ``others`` are the scans of an earlier output that this run's are linked with, and
     ``other_name`` is the name of its folder.
     """
 
     choice: Choice
     scans: tuple[EnrolledScan, ...]
+    survey: Survey
+    counted: tuple[EnrolledScan, ...] = ()
+    reviews: Mapping[str, Review] = field(default_factory=dict)
     photos: tuple[Photo, ...] | None = None
     others: tuple[EnrolledScan, ...] = ()
     other_name: str = ''
@@ -73,10 +84,12 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
         Nobody is chosen, or a condition asked for has no result.
     """
     enrolled = read_scans(settings.output_dir)
+    found, counted = survey(settings, enrolled)
+    tell_uncounted(found.uncounted)
     choice = _choice(settings, [scan.line for scan in enrolled])
     scans = select_scans(
         settings.output_dir,
-        enrolled,
+        counted,
         choice.participants,
         choice.sessions,
         choice.modalities,
@@ -90,7 +103,16 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
         kept = (photo for photo in given if photo.participant not in left_out)
         photos = tuple(_nameless(kept, frozenset(choice.dataset)))
     name = '' if settings.against is None else settings.against.resolve().name
-    return Selection(choice, tuple(scans), photos, tuple(others), name)
+    return Selection(
+        choice,
+        tuple(scans),
+        found,
+        counted=tuple(counted),
+        reviews=read_reviews(settings.reviewed),
+        photos=photos,
+        others=tuple(others),
+        other_name=name,
+    )
 
 
 def _nameless(photos: Iterable[Photo], dataset: Collection[str]) -> Iterator[Photo]:
@@ -199,8 +221,7 @@ def _check_conditions(choice: Choice, scans: Sequence[EnrolledScan], settings: S
         There are none of one: an audit without it would be one of something else.
     """
     present = {scan.line.condition for scan in scans}
-    named = choice.max_risk is not None or settings.audit is not None
-    audited = [choice.audited] if named else []
+    audited = [choice.audited] if settings.audit is not None else []
     for name in (*choice.conditions[1:], *audited):
         if name not in present:
             raise NothingSelectedError(
@@ -230,23 +251,16 @@ def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:
             f'(their results in {settings.output_dir} should be deleted)'
         )
     participants = settings.participants or tuple(sorted(dataset))
-    without_result: Iterable[str] = ()
-    if settings.max_risk is not None:
-        # only the gate asks, and their folders have to be walked
-        modalities = settings.modalities or {line.modality for line in lines}
-        missing = (label for label in participants if label not in processed)
-        without_result = (
-            label for label in missing if has_image(settings.bids_dir, label, modalities)
-        )
     return Choice(
         dataset=tuple(sorted(dataset)),
         participants=participants,
-        without_result=tuple(without_result),
         sessions=settings.sessions,
         modalities=settings.modalities,
         conditions=tuple(settings.datasets) if settings.derivatives else (),
         audited=settings.audited,
+        refaced=settings.refaced,
         max_risk=settings.max_risk,
+        max_findings=settings.max_findings,
         variables=participant_variables(settings.bids_dir, settings.breakdown),
         seed=settings.seed,
     )

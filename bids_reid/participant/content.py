@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bids_reid.records import View
+from bids_reid.risk.presence import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,10 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class ScanLine:
-    """One scan: the columns of ``group_scans.tsv``.
+    """One scan that was processed.
 
     ``status`` is ok, no_face or failed. ``face_present`` (yes, no or unsure), ``face_score``,
-    ``verdict``, ``brain_loss`` and ``reason`` are those of `bids_reid.risk.presence.Presence`.
+    ``verdict``, ``parts_left``, ``brain_loss`` and ``reason`` are those of `bids_reid.risk.presence.Presence`.
     ``deidentification`` is claimed if the scan's sidecar says that its face was removed or
     replaced, otherwise none. ``face_completed`` is yes if a part of the face comes from an average
     head, no if nothing had to be completed, and ``None`` if cut faces were to be left cut.
@@ -51,11 +52,12 @@ class ScanLine:
     face_present: str | None = None
     face_score: float | None = None
     n_views_with_face: int | None = None
-    verdict: str | None = None
+    verdict: Verdict = 'could not assess'
     brain_loss: str | None = None
     reason: str = ''
     deidentification: str = 'none'
     face_completed: str | None = None
+    parts_left: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

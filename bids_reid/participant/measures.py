@@ -5,11 +5,13 @@ Each function imports what it needs when it runs, since workers start often.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bids_reid.records import (
+    BrainCut,
     CompletedPart,
     FaceEvidence,
     FaceFit,
@@ -21,9 +23,12 @@ from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
     from bids_reid.surface.complete import Completion
-    from bids_reid.surface.frame import FaceFrame, FoundFrame
+    from bids_reid.surface.frame import FaceFrame, FieldOfView, FoundFrame
     from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Volume
+
+BEYOND_MM = 500.0
+"""So far around a surface that no field of view cuts, everything counts as in view."""
 
 
 def measured_skin(
@@ -43,10 +48,12 @@ def measured_skin(
     placed = find_frame(scanned.points, FieldOfView(volume.affine, volume.data.shape))
     completed = complete_face(field, scanned.points, placed) if complete else None
     shown = completed[0].cut() if completed else scanned
+    view = FieldOfView(volume.affine, volume.data.shape)
     measures = _measures(
-        volume,
         scanned,
         placed,
+        view,
+        volume=volume,
         n_points=len(shown.points),
         complete=complete,
         completion=completed[1] if completed else None,
@@ -54,29 +61,56 @@ def measured_skin(
     return shown, placed.frame, measures
 
 
+def measured_shape(
+    skin: Skin, *, notes: tuple[str, ...] = (), voxel_size: tuple[float, ...] = ()
+) -> ScanMeasures:
+    """Measure a surface that is whole: no field of view cuts it, and no brain lies below.
+
+    Detectors and landmarks are asked, unless it is taken for a brain.
+    """
+    from bids_reid.surface.frame import FieldOfView, find_frame
+
+    low, high = skin.points.min(axis=0) - BEYOND_MM, skin.points.max(axis=0) + BEYOND_MM
+    affine = np.eye(4)
+    affine[:3, 3] = low
+    view = FieldOfView(affine, tuple(int(side) for side in np.ceil(high - low)))
+    placed = find_frame(skin.points, view)
+    measures = _measures(
+        skin, placed, view, volume=None, n_points=len(skin.points), complete=False, completion=None
+    )
+    measures = replace(measures, notes=notes, voxel_size=voxel_size)
+    return with_evidence(measures, skin, placed.frame)
+
+
+def with_evidence(measures: ScanMeasures, skin: Skin, frame: FaceFrame) -> ScanMeasures:
+    """Add what detectors and landmarks say; nothing is asked about a brain."""
+    evidence = FaceEvidence() if measures.skull_stripped else skin_evidence(skin, frame)
+    return replace(measures, face_evidence=evidence)
+
+
 def _measures(
-    volume: Volume,
     skin: Skin,
     placed: FoundFrame,
+    view: FieldOfView,
     *,
+    volume: Volume | None,
     n_points: int,
     complete: bool,
     completion: Completion | None,
 ) -> ScanMeasures:
     """Measure the skin that was scanned; ``n_points`` has the surface that is written."""
     from bids_reid.surface.brain import brain_cut
-    from bids_reid.surface.frame import FieldOfView
     from bids_reid.surface.relief import face_relief
     from bids_reid.surface.vault import is_brain
 
-    view, face = FieldOfView(volume.affine, volume.data.shape), placed.face
+    face = placed.face
     roughness = _vault_roughness(skin)
     # skin that follows a face on a rough vault is a face, also where it does so not quite
     brain = roughness is not None and is_brain(roughness) and face.departs
     asked = completion is not None and not brain
     return ScanMeasures(
-        voxel_size=tuple(volume.voxel_size),
-        notes=tuple(volume.notes),
+        voxel_size=() if volume is None else tuple(volume.voxel_size),
+        notes=() if volume is None else tuple(volume.notes),
         points=n_points,
         volume_litres=skin.volume_litres,
         vault_roughness=roughness,
@@ -91,7 +125,9 @@ def _measures(
         face_frame=_placed_frame(placed),
         face=FaceFit(face.covered, face.behind_mm, face.head_loss),
         face_relief=face_relief(skin.points, skin.triangles, placed.frame, view),
-        brain_cut=brain_cut(volume, skin, placed.frame, view),
+        brain_cut=(
+            BrainCut(0.0, 0.0) if volume is None else brain_cut(volume, skin, placed.frame, view)
+        ),
         complete_face=complete,
         face_completed=None if completion is None else CompletedPart(*completion),
         face_evidence=skin_evidence(skin, placed.frame) if asked else None,

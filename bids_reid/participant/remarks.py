@@ -68,6 +68,7 @@ def scan_line(files: ScanFiles, record: ScanRecord) -> ScanLine:
         n_views_with_face=record.n_views_with_face,
         verdict=presence.verdict,
         brain_loss=presence.brain_loss,
+        parts_left=presence.parts_left,
         reason='; '.join(filter(None, reasons)),
         deidentification='claimed' if claimed else 'none',
         face_completed=_face_completed(record.measures),

@@ -12,9 +12,9 @@ from typing import Any
 from markupsafe import Markup
 
 from bids_reid.bids.files import write_text
-from bids_reid.group.result import Curve, GroupResult, PhotoLine
-from bids_reid.participant.content import ScanLine
-from bids_reid.records import RAW, STRANGER, AttackKey
+from bids_reid.group.account import HEAD_VOLUME
+from bids_reid.group.result import Curve, GroupResult, ImageLine, PhotoLine
+from bids_reid.records import STRANGER, AttackKey
 from bids_reid.report.figures import attack_styles, cmc_figure, det_figure
 from bids_reid.report.findings import (
     attack_name,
@@ -56,14 +56,14 @@ class AttackLine:
 
 
 @dataclass(frozen=True, slots=True)
-class ScanGroup:
-    """How the scans of one condition and modality fared."""
+class ImageGroup:
+    """How the images of one kind, condition and modality fared."""
 
     group: str
+    in_release: bool
     n_participants: int
-    n_scans: int
-    statuses: Counter[str]
-    verdicts: Counter[str | None]
+    n_images: int
+    verdicts: Counter[str]
     n_brain_loss: int
 
 
@@ -96,15 +96,15 @@ def group_page(content: GroupResult) -> str:
         'group.html.j2',
         report=content,
         findings=group_findings(content),
-        presence=presence_sentence(content.scans, content.audited),
+        presence=presence_sentence(content.images),
         completed=completed_sentence(content.scans),
         links=linked,
         linkage_sentence=linkage_sentence(linked, content.audited),
         changes=changes(content.reductions),
         n_changes=len(content.reductions),
-        scan_groups=_scan_groups(content.scans),
+        image_groups=_image_groups(content.images),
         n_templates=sum(scan.status == 'ok' for scan in content.scans),
-        remarkable_scans=[scan for scan in content.scans if _remarkable(scan)],
+        remarkable_images=[line for line in content.images if _remarkable(line)],
         **_rates(content),
         **_photographs(content.photos or ()),
         **_statistics(content),
@@ -167,10 +167,11 @@ def _det(rows: Sequence[DetRow]) -> Markup | None:
     return Markup(det_figure('strongest attacks', curves)) if curves else None  # noqa: S704
 
 
-def _remarkable(scan: ScanLine) -> bool:
-    """Whether a scan is something else than a whole head with a face as given."""
-    whole = scan.status == 'ok' and scan.face_present == 'yes' and scan.brain_loss != 'yes'
-    return bool(scan.reason) and not (whole and scan.condition == RAW)
+def _remarkable(line: ImageLine) -> bool:
+    """Whether an image needs a look: in the release all with a finding, else those that failed."""
+    if line.in_release:
+        return line.verdict != 'no findings' or bool(line.reason and line.kind != HEAD_VOLUME)
+    return line.verdict in ('could not assess', 'not looked at')
 
 
 def _rate_groups(
@@ -216,21 +217,29 @@ def _figures(
     return figures
 
 
-def _scan_groups(scans: Sequence[ScanLine]) -> list[ScanGroup]:
+def _image_groups(images: Sequence[ImageLine]) -> list[ImageGroup]:
     groups = []
-    for group in distinct(group_name(scan) for scan in scans):
-        members = [scan for scan in scans if group_name(scan) == group]
+    for name, in_release in distinct((_image_group(line), line.in_release) for line in images):
+        members = [
+            line for line in images if (_image_group(line), line.in_release) == (name, in_release)
+        ]
         groups.append(
-            ScanGroup(
-                group,
-                n_participants=len({scan.participant for scan in members}),
-                n_scans=len(members),
-                statuses=Counter(scan.status for scan in members),
-                verdicts=Counter(scan.verdict for scan in members),
-                n_brain_loss=sum(scan.brain_loss == 'yes' for scan in members),
+            ImageGroup(
+                name,
+                in_release,
+                n_participants=len({line.participant for line in members} - {None}),
+                n_images=len(members),
+                verdicts=Counter(line.verdict for line in members),
+                n_brain_loss=sum(line.brain_loss == 'yes' for line in members),
             )
         )
-    return groups
+    return sorted(groups, key=lambda one: (not one.in_release, one.group))
+
+
+def _image_group(line: ImageLine) -> str:
+    """Name the images that a line of the table counts together."""
+    name = line.modality if line.kind == HEAD_VOLUME and line.modality else line.kind
+    return f'{name} · {line.condition}'
 
 
 def _photo_counts(photos: Sequence[PhotoLine]) -> PhotoCounts:

@@ -9,7 +9,7 @@ from typing import get_args
 
 from markupsafe import Markup
 
-from bids_reid.group.result import GroupResult
+from bids_reid.group.result import GroupResult, ImageLine
 from bids_reid.participant.content import ScanLine
 from bids_reid.records import RAW
 from bids_reid.report import words
@@ -65,23 +65,24 @@ class Exposed:
     rows: tuple[ParticipantRow | None, ...]
 
 
-def presence_sentence(scans: Sequence[ScanLine], condition: str) -> str | None:
-    """Say how many scans of a condition show a face; ``None`` without scans.
+def presence_sentence(images: Sequence[ImageLine]) -> str | None:
+    """Say how many images of the release show a face; ``None`` without images.
 
     Brain that was cut is a finding too, but no face, so it is named apart.
     """
-    concerned = [scan for scan in scans if scan.condition == condition]
+    concerned = [line for line in images if line.in_release]
     if not concerned:
         return None
-    counts = Counter(_shows(scan) for scan in concerned)
-    n_cut = sum(scan.brain_loss == 'yes' for scan in concerned)
-    brain = f' Brain seems to be cut on {words.count(n_cut, "scan")}.' if n_cut else ''
-    of = 'the scans as given' if condition == RAW else f'the {condition} scans'
+    counts = Counter(_shows(line) for line in concerned)
+    n_cut = sum(line.brain_loss == 'yes' for line in concerned)
+    brain = f' Brain seems to be cut on {words.count(n_cut, "image")}.' if n_cut else ''
+    unseen = words.count(counts['unseen'], 'was', 'were')
     return (
-        f'Of {of}, {words.count(counts["face"], "shows", "show")} a face or a part of one '
+        f'Of {words.count(len(concerned), "image")} in the release, '
+        f'{words.count(counts["face"], "shows", "show")} a face or a part of one '
         f'and {words.count(counts["none"], "shows", "show")} none; '
-        f'{words.count(counts["unknown"], "cannot", "cannot")} be assessed '
-        f'({words.count(len(concerned), "scan")} in all).{brain}'
+        f'{words.count(counts["unknown"], "cannot", "cannot")} be assessed, and '
+        f'{unseen} not looked at.{brain}'
     )
 
 
@@ -101,7 +102,7 @@ def completed_sentence(scans: Sequence[ScanLine]) -> str | None:
     sentence = (
         f'In {counts["yes"]:,} of {words.count(n_scans, "scan")} searched, a part of the face '
         'that the field of view cuts was completed from an average head (--complete-face); '
-        'group_scans.tsv says in which.'
+        'group_images.tsv says in which.'
     )
     if counts['not_asked']:
         sentence += (
@@ -111,10 +112,12 @@ def completed_sentence(scans: Sequence[ScanLine]) -> str | None:
     return sentence
 
 
-def _shows(scan: ScanLine) -> str:
-    if scan.verdict == 'could not assess' or scan.face_present is None:
+def _shows(line: ImageLine) -> str:
+    if line.verdict == 'not looked at':
+        return 'unseen'
+    if line.verdict == 'could not assess':
         return 'unknown'
-    return 'none' if scan.face_present == 'no' else 'face'
+    return 'face' if line.face_present in ('yes', 'unsure') else 'none'
 
 
 def linkage_sentence(links: Sequence[Link], audited: str) -> str | None:

@@ -1,60 +1,106 @@
-"""The result for machines: the content of ``group_summary.json``."""
+"""The result for machines: the content of ``group_summary.json``.
+
+Its schema is ``data/group_summary.schema.json``. Whoever changes a key raises `SCHEMA_VERSION`.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from bids_reid.bids.manifest import SCHEMA_VERSION, manifest_sha256
 from bids_reid.report.findings import distinct, group_findings
 from bids_reid.report.statistics import VERDICTS, completed_counts
 from bids_reid.risk.controls import sort_controls
 
 if TYPE_CHECKING:
-    from bids_reid.group.result import GroupResult, PhotoLine
+    from collections.abc import Sequence
+
+    from bids_reid.group.result import GroupResult, ImageLine, PhotoLine
+    from bids_reid.risk.controls import Controls
+    from bids_reid.risk.gate import Gate
 
 
 def group_summary(content: GroupResult) -> dict[str, Any]:
     """Return the page's findings and the numbers behind them as plain JSON values."""
     findings = group_findings(content)
-    controls = sort_controls(content.statistics.controls)
-    statuses = [scan.status for scan in content.scans]
-    faces = [scan.face_present for scan in content.scans]
-    verdicts = [(scan.condition, scan.verdict) for scan in content.scans]
+    statuses = Counter(scan.status for scan in content.scans)
+    verdicts = Counter[tuple[str, str]]((scan.condition, scan.verdict) for scan in content.scans)
     return {
-        'GeneratedBy': {'Name': 'bids_reid', 'Version': content.provenance.version},
-        'Dataset': content.dataset,
-        'Participants': len({scan.participant for scan in content.scans}),
-        'ParticipantsWithoutResult': [f'sub-{label}' for label in content.unprocessed],
-        'Scans': {status: statuses.count(status) for status in ('ok', 'no_face', 'failed')},
-        'FacePresent': {answer: faces.count(answer) for answer in ('yes', 'no', 'unsure')},
-        'FaceCompleted': completed_counts(content.scans),
-        'Verdicts': {
-            condition: {name: verdicts.count((condition, name)) for name in VERDICTS}
+        'schema_version': SCHEMA_VERSION,
+        'generated_by': {'name': 'bids_reid', 'version': content.provenance.version},
+        'dataset': content.dataset,
+        **_outcome(content.gate, content.release),
+        **_images(content.images),
+        'not_counted': [asdict(one) for one in content.uncounted],
+        'participants': len({scan.participant for scan in content.scans}),
+        'participants_without_result': [f'sub-{label}' for label in content.unprocessed],
+        'scans': {status: statuses[status] for status in ('ok', 'no_face', 'failed')},
+        'face_completed': completed_counts(content.scans),
+        'verdicts': {
+            condition: {name: verdicts[condition, name] for name in VERDICTS}
             for condition in distinct(scan.condition for scan in content.scans)
         },
-        'Photographs': None if content.photos is None else _photographs(content.photos),
-        'Findings': [finding.sentence for finding in findings],
-        'StrongestAttack': asdict(findings[0].row) if findings else None,
-        'Strongest': [asdict(row) for row in content.statistics.strongest],
-        'Controls': {
-            'ok': len(controls.ok),
-            'not_ok': len(controls.failed),
-            'blind_extractors': [row.extractor for row in controls.blind],
-            'not_done': len(controls.not_done),
+        'photographs': None if content.photos is None else _photographs(content.photos),
+        'findings': [finding.sentence for finding in findings],
+        'strongest_attack': asdict(findings[0].row) if findings else None,
+        'strongest': [asdict(row) for row in content.statistics.strongest],
+        'controls': _controls(sort_controls(content.statistics.controls)),
+        'linkage': [asdict(row) for row in content.linkage],
+        'extractors_not_run': dict(content.not_run),
+        'reductions': [asdict(row) for row in content.reductions],
+        'identification': [asdict(row) for row in content.rows],
+    }
+
+
+def _outcome(gate: Gate | None, release: str) -> dict[str, Any]:
+    """Return the outcome of the gate, its reasons and limits."""
+    return {
+        'release': release,
+        'condition': None if gate is None else gate.condition,
+        'outcome': None if gate is None else gate.outcome,
+        'outcome_sentence': None if gate is None else gate.sentence,
+        'reasons': [] if gate is None else [asdict(reason) for reason in gate.reasons],
+        'limits': {
+            'max_findings': None if gate is None else gate.max_findings,
+            'max_risk': None if gate is None else gate.max_risk,
         },
-        'Linkage': [asdict(row) for row in content.linkage],
-        'ExtractorsNotRun': dict(content.not_run),
-        'Gate': None if content.gate is None else asdict(content.gate),
-        'Reductions': [asdict(row) for row in content.reductions],
-        'Identification': [asdict(row) for row in content.rows],
+        'risk': None if gate is None or gate.risk is None else asdict(gate.risk),
+    }
+
+
+def _images(images: Sequence[ImageLine]) -> dict[str, Any]:
+    """Count the images of the release, and hash the list of their bytes."""
+    released = [line for line in images if line.in_release]
+    verdicts = Counter[str](line.verdict for line in released)
+    kinds = Counter(line.kind for line in released)
+    return {
+        'images': {
+            'n': len(released),
+            'verdicts': {name: verdicts[name] for name in VERDICTS},
+            'kinds': dict(sorted(kinds.items())),
+        },
+        'manifest_sha256': manifest_sha256(
+            (line.path, line.sha256, line.annex_key) for line in released
+        ),
+    }
+
+
+def _controls(controls: Controls) -> dict[str, Any]:
+    return {
+        'ok': len(controls.ok),
+        'not_ok': len(controls.failed),
+        'blind_extractors': [row.extractor for row in controls.blind],
+        'not_done': len(controls.not_done),
     }
 
 
 def _photographs(photos: tuple[PhotoLine, ...]) -> dict[str, int]:
     return {
-        'Mated': sum(photo.mated for photo in photos),
-        'NotProcessed': sum(photo.unprocessed for photo in photos),
-        'Distractors': sum(not photo.labelled for photo in photos),
-        'NoFace': sum(photo.status == 'no_face' for photo in photos),
-        'Unreadable': sum(photo.status == 'unreadable' for photo in photos),
+        'mated': sum(photo.mated for photo in photos),
+        'not_processed': sum(photo.unprocessed for photo in photos),
+        'distractors': sum(not photo.labelled for photo in photos),
+        'no_face': sum(photo.status == 'no_face' for photo in photos),
+        'unreadable': sum(photo.status == 'unreadable' for photo in photos),
     }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.files import write_json
 from bids_reid.bids.tables import remove_table, write_table
+from bids_reid.bids.verdicts import write_verdicts
 from bids_reid.group.result import Statistics
 from bids_reid.report.summary import group_summary
 
@@ -14,15 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from bids_reid.group.result import GroupResult
-    from bids_reid.participant.content import ScanLine
+    from bids_reid.group.result import GroupResult, ImageLine
     from bids_reid.risk.linkage import LinkageRow
     from bids_reid.risk.pairing import ReductionRow
 
 IDENTIFICATION = 'group_identification'
 STATISTICS = tuple(f'group_{entry.name}' for entry in fields(Statistics))
 ALL = (
-    'group_scans',
+    'group_images',
     'group_linkage',
     IDENTIFICATION,
     'group_ranks',
@@ -41,12 +41,14 @@ def write_tables(output_dir: Path, result: GroupResult) -> None:
         else:
             remove_table(path)
     write_json(output_dir / 'group_summary.json', group_summary(result))
+    rows = (image_row(line) for line in result.images)
+    write_verdicts(output_dir, rows)
 
 
 def _tables(result: GroupResult) -> dict[str, Iterable[Mapping[str, object]]]:
     """Return the rows of each table that the result has; without photographs there are few."""
     tables: dict[str, Iterable[Mapping[str, object]]] = {
-        'group_scans': map(_scan_row, result.scans),
+        'group_images': map(image_row, result.images),
         'group_linkage': map(_linkage_row, result.linkage),
     }
     if result.reductions:
@@ -64,10 +66,12 @@ def _tables(result: GroupResult) -> dict[str, Iterable[Mapping[str, object]]]:
     return tables
 
 
-def _scan_row(line: ScanLine) -> dict[str, object]:
+def image_row(line: ImageLine) -> dict[str, object]:
+    """Return the columns of an image."""
     return {
         **asdict(line),
-        'participant_id': f'sub-{line.participant}',
+        'in_release': 'yes' if line.in_release else 'no',
+        'participant_id': f'sub-{line.participant}' if line.participant else None,
         'session_id': _session(line.session),
         'reason': line.reason or None,
     }

@@ -30,8 +30,21 @@ def result_lines(result: GroupResult) -> list[str]:
     if result.rows:
         lines.append(rate_table(result.rows))
     lines += change_lines(result.reductions)
-    if result.gate is not None:
-        lines.append(result.gate.sentence)
+    return [*lines, *outcome_lines(result)]
+
+
+def outcome_lines(result: GroupResult) -> list[str]:
+    """Say whether the release may be shared, and each reason why not."""
+    gate = result.gate
+    if gate is None:
+        return []
+    images = words.count(gate.n_images, 'image')
+    lines = [f'{gate.outcome.upper()}: {result.release} ({images}, {gate.condition})']
+    for reason in gate.reasons:
+        mark = 'found' if reason.outcome == 'do not share' else 'not known'
+        lines.append(f'  {mark}: {reason.sentence}')
+    if gate.risk is not None and gate.risk.sentence not in lines[-1]:
+        lines.append(f'  {gate.risk.sentence}')
     return lines
 
 

@@ -1,226 +1,480 @@
-"""Pass or not: a measured risk against the limit that the steward gave.
+"""The gate: may a condition be shared? Three outcomes, and the reasons for them.
 
-A pass has to be earned: too few people, photographs without a face, scans that could not be
-assessed, people without a result and controls that failed never make one.
+- ``do not share``: there is a finding, on an image or because people are recognised.
+- ``look first``: there is none, but something was not looked at, or could not be told.
+- ``nothing found``: every image was looked at, and neither.
+
+Nothing found has to be earned: a clean list of findings never outweighs a gap. Findings and gaps
+are always told together, since who mends the one should know of the other.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from bids_reid.risk.attacks import StrongestRow
-from bids_reid.risk.intervals import normal_quantile
+from bids_reid.risk.intervals import wilson
+from bids_reid.risk.planning import chance_of_pass, people_needed
 from bids_reid.risk.strength import MIN_GALLERY
 
-NO_FINDINGS = 'no findings'
-"""The only verdict on a scan that counts as safe."""
+Outcome = Literal['do not share', 'look first', 'nothing found']
+FINDING: Literal['do not share'] = 'do not share'
+GAP: Literal['look first'] = 'look first'
+CLEAN: Literal['nothing found'] = 'nothing found'
+OUTCOMES: tuple[Outcome, ...] = (CLEAN, GAP, FINDING)
+"""The best first."""
+
+NO_FINDINGS, REVIEW, NOT_ASSESSED = 'no findings', 'review', 'could not assess'
+"""Verdicts on images. Any other, or none, says that nobody looked at the image."""
+NAMED = 3
+"""So many paths, and reasons, are named in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a condition should not be shared, or not yet.
+
+    ``paths`` are those of all images concerned; ``sentence`` names a few of them.
+    """
+
+    outcome: Literal['do not share', 'look first']
+    sentence: str
+    paths: tuple[str, ...] = ()
+
+
+class Judged(Protocol):
+    """An image of the condition, and the verdict on it."""
+
+    @property
+    def path(self) -> str:
+        """Below the folder that is to be shared."""
+        ...
+
+    @property
+    def verdict(self) -> str | None:
+        """``None`` if nobody looked at it."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Of the verdict."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RiskResult:
+    """How many people are recognised with photographs, and whether that is within the limit.
+
+    Attributes
+    ----------
+    condition, modality, extractor, decision
+        The strongest attack on the group of scans that decides.
+    max_risk
+        The limit, 0 to 1; without one recognition must not be shown to be above chance.
+    n
+        People assessed: photographed, with a face on a photograph and a scan that was processed.
+    n_exposed, rate, ci_low, ci_high
+        Of these, recognised at first rank. The interval allows for all attacks tried.
+    chance
+        Rate of guessing.
+    within
+        Whether the upper end is within the limit; ``None`` if nobody could be searched for, or
+        there is no limit.
+    n_needed_80, n_needed_95
+        People with whom scans that give nobody away pass with these chances, or better; ``None``
+        if no number is enough, or there is no limit.
+    chance_of_pass
+        The least chance that this run had, were its scans anonymous; ``None`` without a limit.
+    outcome
+        What follows for the gate.
+    sentence
+        All this for people.
+    others
+        The other modalities, the worst first: what is found or missing there is told as well.
+    """
+
+    condition: str
+    modality: str | None
+    extractor: str | None
+    decision: str | None
+    max_risk: float | None
+    n: int
+    n_exposed: int
+    rate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    chance: float | None
+    within: bool | None
+    n_needed_80: int | None
+    n_needed_95: int | None
+    chance_of_pass: float | None
+    outcome: Outcome
+    sentence: str
+    others: tuple[RiskResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Whether the risk of a condition is within the limit, and the numbers behind it.
+    """The outcome for a condition, and why.
 
     Attributes
     ----------
-    passed
-        Whether it is; never without enough people to tell.
-    kind
-        ``risk``: from photographs. ``presence``: from the shapes of the scans alone.
-    condition
-        What was audited.
+    reasons
+        All findings, then all gaps.
+    n_images
+        Images of the condition, whatever became of them.
+    n_findings, n_not_assessed, n_not_looked_at
+        Of these, with the verdict ``review``, with ``could not assess``, and with neither of them
+        nor ``no findings``.
+    max_findings
+        The largest share of images with findings that is put up with, of those assessed.
     max_risk
-        The limit, 0 to 1.
-    n
-        Participants searched for with a face (risk), or scans (presence).
-    n_exposed
-        Of these, recognised at first rank by the strongest attack, or not without findings.
-    rate, ci_high
-        Their proportion; upper end of its 95% interval, which allows for all attacks tried
-        (``None`` for presence, where every scan is counted).
-    n_needed
-        Participants needed for a pass if none is recognised, where n is too small for one.
-    modality, extractor, decision
-        The strongest attack, on the group of scans that decides.
-    sentence
-        All this for people.
+        The limit of the risk; ``None`` if none was given.
     """
 
-    passed: bool
-    kind: Literal['risk', 'presence']
+    outcome: Outcome
+    reasons: tuple[Reason, ...]
     condition: str
-    max_risk: float
-    n: int
-    n_exposed: int
-    rate: float | None
-    ci_high: float | None
-    n_needed: int | None
-    modality: str | None
-    extractor: str | None
-    decision: str | None
+    n_images: int
+    n_findings: int
+    n_not_assessed: int
+    n_not_looked_at: int
+    max_findings: float
+    max_risk: float | None
+    risk: RiskResult | None
     sentence: str
 
-
-def people_needed(max_risk: float, quantile: float | None = None) -> int | None:
-    """Return the smallest n for which 0 of n has an upper bound of at most ``max_risk``.
-
-    The bound is Wilson's, z^2 / (n + z^2), z = ``quantile`` (1.96 by default); ``None`` if no
-    number is enough.
-    """
-    if max_risk <= 0:
-        return None
-    z = normal_quantile() if quantile is None else quantile
-    return max(1, math.ceil(z**2 * (1 - max_risk) / max_risk - 1e-9))
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found, and nothing left out."""
+        return self.outcome == CLEAN
 
 
-def risk_gate(
-    rows: Iterable[StrongestRow], *, condition: str, modalities: Iterable[str], max_risk: float
+def gate(
+    images: Sequence[Judged],
+    *,
+    condition: str,
+    max_findings: float = 0.0,
+    max_risk: float | None = None,
+    risk: RiskResult | None = None,
+    gaps: Sequence[Reason] = (),
 ) -> Gate:
-    """Judge a condition by the strongest attack on each of its groups of scans.
+    """Judge a condition by its images, by who is recognised, and by what is missing.
 
-    The worst group decides: an attacker takes the modality that gives most away.
+    Parameters
+    ----------
+    images
+        All of the condition, those that nobody could look at too.
+    max_findings
+        Share of the images with a verdict, 0 to 1, up to which findings on images are put up
+        with. Images without a verdict are never put up with.
+    max_risk
+        The limit that ``risk`` was held against: with one, the risk has to be measured.
+    risk
+        From `risk_result`, if there were photographs.
+    gaps
+        What else is missing (versions, results, controls that failed), and what else was found.
+    """
+    found, not_assessed, not_looked_at = _sorted(images)
+    n_judged = len(images) - len(not_assessed) - len(not_looked_at)
+    excused = not found or len(found) / n_judged <= max_findings
+    reasons = [
+        *([] if excused else _by_reason(found, n_judged, condition)),
+        *_by_reason(not_assessed, len(images), condition),
+        *_by_reason(not_looked_at, len(images), condition),
+        *_of_risk(risk, asked=max_risk is not None),
+        *gaps,
+    ]
+    if not images:
+        reasons.append(Reason(GAP, f'There is no {condition} image.'))
+    # the sort is stable
+    reasons.sort(key=lambda reason: reason.outcome != FINDING)
+    put_up_with = ''
+    if found and excused:
+        put_up_with = (
+            f'Findings on {_of_all(len(found), n_judged, condition)} '
+            f'({percent(len(found) / n_judged)}) are within the limit of {percent(max_findings)}.'
+        )
+    return Gate(
+        outcome=reasons[0].outcome if reasons else CLEAN,
+        reasons=tuple(reasons),
+        condition=condition,
+        n_images=len(images),
+        n_findings=len(found),
+        n_not_assessed=len(not_assessed),
+        n_not_looked_at=len(not_looked_at),
+        max_findings=max_findings,
+        max_risk=max_risk,
+        risk=risk,
+        sentence=_headline(reasons, len(images), condition, risk, put_up_with),
+    )
+
+
+def risk_result(
+    rows: Iterable[StrongestRow],
+    *,
+    condition: str,
+    modalities: Iterable[str],
+    max_risk: float | None,
+) -> RiskResult | None:
+    """Judge a condition by the strongest attack on each of its modalities.
+
+    The worst decides: an attacker takes the modality that gives most away.
 
     Parameters
     ----------
     rows
         Of all conditions; their corrected interval is compared with the limit.
-    condition, modalities, max_risk
-        What is audited, and the limit. A modality in which nobody was photographed is never
-        within it.
+    modalities
+        Of the condition. One in which nobody was photographed is not known to be safe.
+    max_risk
+        The limit, 0 to 1; ``None``: recognition must not be shown to be above chance.
+
+    Returns
+    -------
+    ``None`` if there is neither a scan nor a result.
     """
     attacked = {row.modality: row for row in rows if row.condition == condition}
-    gates = [
-        _judged(attacked[modality], max_risk)
+    results = [
+        _of_row(attacked[modality], max_risk)
         if modality in attacked
-        else _nobody(condition, modality, max_risk)
+        else _not_known(condition, modality, max_risk)
         for modality in sorted(set(modalities) | set(attacked))
     ]
-    if not gates:
-        return _nobody(condition, None, max_risk)
-    return max(gates, key=lambda gate: gate.ci_high or 1)
+    results.sort(key=_badness, reverse=True)
+    return replace(results[0], others=tuple(results[1:])) if results else None
 
 
-def _judged(row: StrongestRow, max_risk: float) -> Gate:
-    n, high = row.n_assessed, row.ci_high_corrected
-    needed = people_needed(max_risk, row.quantile)
+def _badness(result: RiskResult) -> tuple[int, float, float]:
+    high = 1.0 if result.ci_high is None else result.ci_high
+    return OUTCOMES.index(result.outcome), high, result.ci_low or 0.0
+
+
+def _of_row(row: StrongestRow, max_risk: float | None) -> RiskResult:
     n_searched = row.n_people - row.n_failed_acquire - row.n_failed_enrol
-    if high is None or not n_searched or row.n_gallery < MIN_GALLERY:
-        return _nobody(row.condition, row.modality, max_risk, row)
-    too_few = needed is None or n < needed
-    result = _result(row, high)
-    if too_few:
-        enough = f'at least {needed}' if needed else 'no number of'
-        sentence = (
-            f'Not passed: {result}. With {n} participants nothing can show a risk of at most '
-            f'{max_risk:.1%}; {enough} would be {"needed" if needed else "enough"}.'
-        )
-    elif high > max_risk:
-        sentence = f'Not passed: {result}, which is above the limit of {max_risk:.1%}.'
-    else:
-        sentence = f'Passed: {result}, which is within the limit of {max_risk:.1%}.'
-    return Gate(
-        passed=not too_few and high <= max_risk,
-        kind='risk',
+    low, high = row.ci_low_corrected, row.ci_high_corrected
+    if low is None or high is None or n_searched < 1 or row.n_gallery < MIN_GALLERY:
+        return _not_known(row.condition, row.modality, max_risk, row)
+    result = RiskResult(
         condition=row.condition,
-        max_risk=max_risk,
-        n=n,
-        n_exposed=row.n_correct,
-        rate=row.n_correct / n,
-        ci_high=high,
-        n_needed=needed if too_few else None,
         modality=row.modality,
         extractor=row.extractor,
         decision=row.decision,
-        sentence=sentence,
+        max_risk=max_risk,
+        n=row.n_assessed,
+        n_exposed=row.n_correct,
+        rate=row.n_correct / row.n_assessed,
+        ci_low=low,
+        ci_high=high,
+        chance=1 / row.n_gallery,
+        within=None if max_risk is None else high <= max_risk,
+        n_needed_80=None,
+        n_needed_95=None,
+        chance_of_pass=None,
+        outcome=CLEAN,
+        sentence=_recognised(row, low, high),
+    )
+    if max_risk is None:
+        return _against_chance(result, row)
+    return _against_limit(_planned(result, row, max_risk), max_risk)
+
+
+def _planned(result: RiskResult, row: StrongestRow, max_risk: float) -> RiskResult:
+    """Say how many people would be needed, and what chance this run had."""
+    n, g, k = row.n_assessed, row.n_gallery, row.n_attacks
+    return replace(
+        result,
+        n_needed_80=people_needed(max_risk, k, power=0.8, n_gallery=g),
+        n_needed_95=people_needed(max_risk, k, power=0.95, n_gallery=g),
+        chance_of_pass=chance_of_pass(n, g, k, max_risk),
     )
 
 
-def _result(row: StrongestRow, high: float) -> str:
-    """Say how many were recognised by which attack."""
+def _against_limit(result: RiskResult, max_risk: float) -> RiskResult:
+    limit = f'the limit of {percent(max_risk)}'
+    if result.within:
+        return replace(result, sentence=f'{result.sentence}: within {limit}.')
+    enough = result.n_needed_80 is not None and result.n >= result.n_needed_80
+    if enough or (result.ci_low or 0.0) > max_risk:
+        return replace(result, outcome=FINDING, sentence=f'{result.sentence}: not within {limit}.')
+    return replace(
+        result,
+        outcome=GAP,
+        sentence=f'{result.sentence}: {_too_few(result, limit)}',
+    )
+
+
+def _too_few(result: RiskResult, limit: str) -> str:
+    if result.n_needed_80 is None:
+        return f'no number of people can show a risk within {limit}.'
+    chance = result.chance_of_pass or 0.0
+    passed = (
+        f'have passed with a chance of {percent(chance)} or more' if chance else 'not have passed'
+    )
+    return (
+        f'{counted(result.n, "person is", "people are")} too few to tell whether that is within '
+        f'{limit}. Scans that give nobody away would {passed}; with {result.n_needed_80:,} people '
+        f'their chance is 80% or more, with {result.n_needed_95:,} people 95% or more.'
+    )
+
+
+def _against_chance(result: RiskResult, row: StrongestRow) -> RiskResult:
+    """Without a limit: people must not be found more often than by guessing."""
+    chance = 1 / row.n_gallery
+    guessing = f'guessing would recognise {percent(chance)}'
+    if (result.ci_low or 0.0) > chance:
+        return replace(result, outcome=FINDING, sentence=f'{result.sentence}; {guessing}.')
+    if not float(wilson(1.0, row.n_people, row.quantile)[0]) > chance:
+        return replace(
+            result,
+            outcome=GAP,
+            sentence=f'{result.sentence}; {guessing}, and with so few people the two could not '
+            'be told apart.',
+        )
+    return replace(
+        result,
+        sentence=f'{result.sentence}; {guessing}, and the two cannot be told apart.',
+    )
+
+
+def _recognised(row: StrongestRow, low: float, high: float) -> str:
+    """Say how many were recognised by which attack; without an end."""
     attack = f'{row.extractor} ({row.decision})'
     several = row.n_attacks > 1
     who = f'{attack}, the strongest of {row.n_attacks} attacks,' if several else attack
     not_processed = row.n_people - row.n_failed_acquire - row.n_assessed
     n_not_enrolled = max(row.n_failed_enrol - not_processed, 0)
-    without = f' ({n_not_enrolled} of whom could not be enrolled)' if n_not_enrolled else ''
+    without = f' ({n_not_enrolled:,} of whom could not be enrolled)' if n_not_enrolled else ''
     return (
-        f'{who} recognised {row.n_correct} of {row.n_assessed} participants{without} from '
-        f'{row.condition} {row.modality} scans, at most {high:.1%} with 95% confidence'
-        f'{", allowing for all attacks" if several else ""}'
+        f'From {row.condition} {row.modality} scans {who} recognised {row.n_correct:,} of '
+        f'{counted(row.n_assessed, "participant")}{without}, {percent(low)} to {percent(high)} '
+        f'with 95% confidence{", allowing for all attacks" if several else ""}'
     )
 
 
-def _nobody(
-    condition: str, modality: str | None, max_risk: float, row: StrongestRow | None = None
-) -> Gate:
-    scan = f'{condition} {modality} scan' if modality else f'{condition} scan'
-    return Gate(
-        passed=False,
-        kind='risk',
+def _not_known(
+    condition: str, modality: str, max_risk: float | None, row: StrongestRow | None = None
+) -> RiskResult:
+    return RiskResult(
         condition=condition,
+        modality=modality,
+        extractor=row.extractor if row else None,
+        decision=row.decision if row else None,
         max_risk=max_risk,
         n=0,
         n_exposed=0,
         rate=None,
+        ci_low=None,
         ci_high=None,
-        n_needed=people_needed(max_risk, row.quantile if row else None),
-        modality=modality,
-        extractor=row.extractor if row else None,
-        decision=row.decision if row else None,
+        chance=None,
+        within=None,
+        n_needed_80=None,
+        n_needed_95=None,
+        chance_of_pass=None,
+        outcome=GAP,
         sentence=(
-            f'Not passed: nobody with a {scan} could be searched for among others with a '
-            'photograph, so the risk is not known.'
+            f'Nobody with a {condition} {modality} scan could be searched for among others with '
+            'a photograph, so the risk is not known.'
         ),
     )
 
 
-def presence_gate(verdicts: Sequence[str | None], *, condition: str, max_risk: float) -> Gate:
-    """Judge a condition by what is left of faces on its scans, without photographs.
+def _sorted(
+    images: Sequence[Judged],
+) -> tuple[list[Judged], list[Judged], list[Judged]]:
+    """Images with findings, those that could not be assessed, and those nobody looked at."""
+    found = [image for image in images if image.verdict == REVIEW]
+    not_assessed = [image for image in images if image.verdict == NOT_ASSESSED]
+    known = (NO_FINDINGS, REVIEW, NOT_ASSESSED)
+    return found, not_assessed, [image for image in images if image.verdict not in known]
 
-    Parameters
-    ----------
-    verdicts
-        The verdict on every scan of the condition, failed ones too; only ``no findings`` is safe.
-    condition, max_risk
-        What is audited, and the largest share of scans with another verdict that passes.
-    """
-    n = len(verdicts)
-    n_exposed = sum(verdict != NO_FINDINGS for verdict in verdicts)
-    passed = n > 0 and n_exposed / n <= max_risk
-    if not n:
-        sentence = f'Not passed: there is no {condition} scan.'
+
+def _by_reason(images: Sequence[Judged], n_all: int, condition: str) -> list[Reason]:
+    """One reason for all images of one verdict that have the same reason, most images first."""
+    groups: dict[str, list[str]] = {}
+    for image in images:
+        groups.setdefault(image.reason, []).append(image.path)
+    return [
+        _about(images[0].verdict, text, sorted(paths), n_all, condition)
+        for text, paths in sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+    ]
+
+
+def _about(
+    verdict: str | None, text: str, paths: Sequence[str], n_all: int, condition: str
+) -> Reason:
+    n = len(paths)
+    outcome = FINDING if verdict == REVIEW else GAP
+    if verdict == REVIEW:
+        said = 'has a finding' if n == 1 else 'have findings'
+    elif verdict == NOT_ASSESSED:
+        said = 'could not be assessed'
     else:
-        sentence = (
-            f'{"Passed" if passed else "Not passed"}: {n_exposed} of {n} {condition} scans '
-            f'({n_exposed / n:.1%}) have findings (a face, a part of one, or cut brain) or could '
-            f'not be assessed, which is {"within" if passed else "above"} the limit of '
-            f'{max_risk:.1%}; no photographs were searched with.'
+        said = 'was not looked at' if n == 1 else 'were not looked at'
+    why = f': {text}' if text else ''
+    sentence = f'{_of_all(n, n_all, condition)} {said}{why} ({named(paths)}).'
+    return Reason(outcome, sentence, tuple(paths))
+
+
+def _of_risk(risk: RiskResult | None, *, asked: bool) -> list[Reason]:
+    """What is found or missing in any modality."""
+    if risk is None:
+        text = 'The risk was not measured: that takes photographs of participants.'
+        return [Reason(GAP, text)] if asked else []
+    return [
+        Reason(result.outcome, result.sentence)
+        for result in (risk, *risk.others)
+        if result.outcome != CLEAN
+    ]
+
+
+def _headline(
+    reasons: Sequence[Reason],
+    n_images: int,
+    condition: str,
+    risk: RiskResult | None,
+    put_up_with: str,
+) -> str:
+    """Say the outcome, the first reasons, and how many there are beside."""
+    more = [put_up_with] if put_up_with else []
+    if not reasons:
+        looked = (
+            f'the only {condition} image was looked at.'
+            if n_images == 1
+            else f'all {n_images:,} {condition} images were looked at.'
         )
-    return Gate(
-        passed=passed,
-        kind='presence',
-        condition=condition,
-        max_risk=max_risk,
-        n=n,
-        n_exposed=n_exposed,
-        rate=n_exposed / n if n else None,
-        ci_high=None,
-        n_needed=None,
-        modality=None,
-        extractor=None,
-        decision=None,
-        sentence=sentence,
-    )
+        more += [one.sentence for one in (risk, *risk.others)] if risk else []
+        return ' '.join([f'Nothing found: {looked}', *more])
+    label = 'Do not share' if reasons[0].outcome == FINDING else 'Look first'
+    told = [reason.sentence for reason in reasons[:NAMED]]
+    n_left = len(reasons) - len(told)
+    if n_left:
+        more.append(f'And {counted(n_left, "more reason")}.')
+    return ' '.join([f'{label}: {told[0]}', *told[1:], *more])
 
 
-def doubted(gate: Gate, doubts: Sequence[str]) -> Gate:
-    """Take a pass back for reasons that its numbers do not hold, and say them."""
-    if not doubts:
-        return gate
-    result = gate.sentence.removeprefix('Passed: ').removeprefix('Not passed: ')
-    link = 'But' if gate.passed else 'Besides,'
-    return replace(
-        gate, passed=False, sentence=f'Not passed: {result} {link} {", and ".join(doubts)}.'
-    )
+def _of_all(n: int, n_all: int, condition: str) -> str:
+    return f'{n:,} of {counted(n_all, f"{condition} image")}'
+
+
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Write a number with its noun: ``1 image``, ``1,200 images``."""
+    return f'{number:,} {noun if number == 1 else plural or noun + "s"}'
+
+
+def named(paths: Sequence[str]) -> str:
+    """Name a few of the paths: ``a, b, c and 4 more``."""
+    told = ', '.join(paths[:NAMED])
+    n_left = len(paths) - NAMED
+    return f'{told} and {n_left:,} more' if n_left > 0 else told
+
+
+def percent(fraction: float) -> str:
+    """Write a fraction as a percentage, never rounding to 0% or 100% what is neither."""
+    if 0 < fraction < 0.0005:
+        return '<0.1%'
+    if 0.9995 <= fraction < 1:
+        return '>99.9%'
+    return f'{fraction:.1%}'.replace('.0%', '%')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -30,6 +30,8 @@ AIR_HU = -1000.0
 HU_SPREAD = 100.0
 HU_SHARE = 0.05
 """A volume with so many voxels about as dark as air in Hounsfield units is a CT."""
+MIN_SLICES = 8
+"""Fewer slices are pictures, no volume."""
 LONGEST_FIELD_MM = 3000.0
 """No scanner sees further: whoever says so counts in other units."""
 UNITS = {1: ('metres', 1e3), 3: ('micrometres', 1e-3)}
@@ -74,6 +76,27 @@ class Volume:
         return np.asarray(voxel_sizes(self.affine))
 
 
+class Stored(NamedTuple):
+    """The first volume that a file holds, as it holds it.
+
+    Attributes
+    ----------
+    name : str
+        Of the file, for messages.
+    data : (i, j, k) float32
+        Finite intensities; axes run towards the right, front and top.
+    affine : (4, 4) float64
+        Voxel indices to RAS millimetres.
+    notes : tuple of str
+        What was done to the file's content.
+    """
+
+    name: str
+    data: NDArray[np.float32]
+    affine: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+
 def load_volume(path: Path) -> Volume:
     """Read a NIfTI file as a `Volume`.
 
@@ -82,11 +105,25 @@ def load_volume(path: Path) -> Volume:
     ScanError
         The file cannot be read, is not a head-sized volume, or holds one value only.
     """
-    notes: list[str] = []
     if path.is_symlink() and not path.exists():
         raise ScanError(f'{path.name} is a link to content that is not here: get it first')
     try:
-        image = _opened(path)
+        image = open_image(path)
+    except _CANNOT_READ as error:
+        raise ScanError(f'cannot read {path.name}: {error}'.splitlines()[0]) from error
+    return prepared(stored(image, path.name))
+
+
+def stored(image: nib.spatialimages.SpatialImage, name: str) -> Stored:
+    """Read the first volume of an image that nibabel opened, whatever its format.
+
+    Raises
+    ------
+    ScanError
+        Its numbers cannot be read.
+    """
+    notes: list[str] = []
+    try:
         if not _is_oriented(image):
             notes.append('no orientation in the header: it was found by the shape of the head')
         # before its axes are turned: that reads all there is
@@ -98,23 +135,40 @@ def load_volume(path: Path) -> Volume:
         with np.errstate(over='ignore', invalid='ignore'):
             data = np.asarray(values, dtype=np.float32)
     except _CANNOT_READ as error:
-        raise ScanError(f'cannot read {path.name}: {error}'.splitlines()[0]) from error
-    if data.ndim != 3 or min(data.shape) < 8:
-        raise ScanError(f'{path.name} is not a volume: its shape is {data.shape}')
+        raise ScanError(f'cannot read {name}: {error}'.splitlines()[0]) from error
     data = _finite(data, notes)
+    return Stored(name, data, _in_millimetres(image, notes), tuple(notes))
+
+
+def prepared(volume: Stored) -> Volume:
+    """Make a head volume of what a file holds.
+
+    Raises
+    ------
+    ScanError
+        It is not a head-sized volume, or holds one value only.
+    """
+    name, data, affine, _ = volume
+    if data.ndim != 3 or min(data.shape) < MIN_SLICES:
+        raise ScanError(f'{name} is not a volume: its shape is {data.shape}')
+    notes = list(volume.notes)
     data = _without_padding(data, notes)
     if data.min() == data.max():
-        raise ScanError(f'{path.name} is empty: every voxel is {data.flat[0]:g}')
-    affine = _in_millimetres(image, notes)
+        raise ScanError(f'{name} is empty: every voxel is {data.flat[0]:g}')
     x, y, z = (float(size) for size in voxel_sizes(affine))
     if not (np.isfinite([x, y, z]).all() and min(x, y, z) > 0):
-        raise ScanError(f'{path.name} has no usable affine')
-    if not _holds_a_head(affine, data.shape):
-        sides = ' x '.join(map(_three_digits, np.multiply((x, y, z), data.shape)))
+        raise ScanError(f'{name} has no usable affine')
+    if not holds_a_head(affine, data.shape):
         raise ScanError(
-            f'{path.name} cannot show a head: by its header the field of view is {sides} mm'
+            f'{name} cannot show a head: by its header the field of view is '
+            f'{sides(affine, data.shape)} mm'
         )
     return Volume(*_coarsen(data, affine), (x, y, z), tuple(notes))
+
+
+def sides(affine: NDArray[np.float64], shape: tuple[int, ...]) -> str:
+    """Sides of a field of view, in words."""
+    return ' x '.join(map(_three_digits, voxel_sizes(affine) * shape))
 
 
 def _is_oriented(image: nib.spatialimages.SpatialImage) -> bool:
@@ -134,14 +188,14 @@ def _in_millimetres(
         return affine
     name, times = UNITS[code]
     converted = np.diag([times, times, times, 1.0]) @ affine
-    if _holds_a_head(affine, image.shape) and not _holds_a_head(converted, image.shape):
+    if holds_a_head(affine, image.shape) and not holds_a_head(converted, image.shape):
         notes.append(f'the header says {name}, which no head fits: taken for millimetres')
         return affine
     notes.append(f'{name} in the header converted to millimetres')
     return converted
 
 
-def _holds_a_head(affine: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
+def holds_a_head(affine: NDArray[np.float64], shape: tuple[int, ...]) -> bool:
     """Whether a head can be in the field of view of ``shape`` voxels."""
     sides = voxel_sizes(affine) * shape
     return bool(np.prod(sides) * 1e-6 >= MIN_HEAD_LITRES and sides.max() <= LONGEST_FIELD_MM)
@@ -187,7 +241,7 @@ def _without_padding(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.
     return np.maximum(data, np.float32(AIR_HU))
 
 
-def _opened(path: Path) -> nib.spatialimages.SpatialImage:
+def open_image(path: Path) -> nib.spatialimages.SpatialImage:
     """Open an image; read a compressed file to its end: only there stands the checksum.
 
     nibabel alone skips it. One volume is unpacked once, into memory; of several, one is enough.

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bids_reid.records import Scan, Template
-from tests.support.study import PEOPLE, D, Study, make_study, save, use_toys
+from tests.support.study import PEOPLE, D, Study, image_file, make_study, save, use_toys
 
 
 @pytest.fixture(scope='module')
@@ -25,7 +25,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
 @pytest.fixture
 def own_study(study: Study, tmp_path: Path) -> Study:
     """A copy of the scans, for a test that changes them."""
-    shutil.copytree(study.out, tmp_path / 'copy' / 'out')
+    shutil.copytree(study.out.parent, tmp_path / 'copy')
     return replace(study, out=tmp_path / 'copy' / 'out')
 
 
@@ -35,6 +35,6 @@ def defaced(own_study: Study) -> Study:
     blank = Template(np.full((1, D), 0.5, np.float32), np.zeros(1, np.int32))
     for label in PEOPLE[:5]:
         name = f'sub-{label}_ses-a'
-        path = own_study.out.parent / 'bids' / f'{name}_T1w.nii'
+        path = image_file(own_study.out.parent / 'defaced', name, 'T1w')
         save(own_study.out, Scan(label, 'a', 'T1w', name, path, 'defaced'), blank)
     return own_study

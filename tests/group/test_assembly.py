@@ -13,12 +13,13 @@ from bids_reid.engine import group_graph
 from bids_reid.engine.execution import configure, crash_folder
 from bids_reid.engine.group_run import search
 from bids_reid.group import galleries
+from bids_reid.group.account import Survey, image_lines
 from bids_reid.group.assembly import Parts, group_result
 from bids_reid.group.merging import MergeError
 from bids_reid.group.result import GroupResult
 from bids_reid.group.selection import Choice, Extractors, Selection
 from bids_reid.participant.library import read_scans
-from bids_reid.records import STRANGER, Photo
+from bids_reid.records import RAW, STRANGER, Photo
 from bids_reid.report.tables import ALL, write_tables
 from bids_reid.settings import Settings
 from tests.support.study import PEOPLE, Study
@@ -28,8 +29,15 @@ VECTORS = Extractors(('pixels',), ('pixels',), {})
 
 
 def selection_of(study: Study, photos: tuple[Photo, ...] | None, **choice: object) -> Selection:
+    """Choose all scans; those without a version are told, the other images of a release are not."""
     scans = tuple(read_scans(study.out))
-    return Selection(Choice(PEOPLE, PEOPLE, **choice), scans, photos)  # type: ignore[arg-type]
+    of = Choice(PEOPLE, PEOPLE, **choice)  # type: ignore[arg-type]
+    folder = study.out.parent / ('bids' if of.audited == RAW else of.audited)
+    folders = {RAW: study.out.parent / 'bids', of.audited: folder}
+    missing = () if of.audited == RAW else ('sub-11_ses-a_T1w.nii',)
+    return Selection(
+        of, scans, Survey(folder, of.audited, (), folders, missing=missing), photos=photos
+    )
 
 
 def parts_of(
@@ -56,13 +64,16 @@ def parts_of(
 def result_of(
     selection: Selection, parts: Parts, extractors: Extractors = EXTRACTORS
 ) -> GroupResult:
-    return group_result(selection, extractors, parts, dataset='made up', command='bids-reid')
+    images = image_lines(selection.survey, selection.scans, Path(), selection.survey.folders[RAW])
+    return group_result(
+        *(selection, extractors, parts), images=images, dataset='made up', command='bids-reid'
+    )
 
 
 def table_files(result: GroupResult, folder: Path) -> dict[str, bytes]:
     folder.mkdir()
     write_tables(folder, result)
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
 @dataclass(frozen=True)

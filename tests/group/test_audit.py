@@ -1,22 +1,24 @@
-"""The gate on a run: a pass that should be none lets faces out."""
+"""The audit of a release: a pass that should be none lets faces out."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from bids_reid.group.account import Survey
 from bids_reid.group.audit import audit, not_assessed
-from bids_reid.group.result import PhotoLine
-from bids_reid.participant.library import EnrolledScan
+from bids_reid.group.result import ImageLine, PhotoLine
+from bids_reid.group.selection import Choice
 from bids_reid.records import AttackKey, Score
 from bids_reid.risk.attacks import strongest_attacks
 from bids_reid.risk.controls import ControlRow
-from bids_reid.risk.gate import Gate
+from bids_reid.risk.gate import Gate, Reason
 from tests.support.scan_records import enrolled
 
-N = 100
+N = 400
 PEOPLE = [f'{number:03}' for number in range(N)]
 CONTROL = ControlRow(
     *('defaced', 'T1w', 'orb', 'best', 'negative', N, N, N, 0.01, 0.0, 0.02, 0.01, 9, 0),
@@ -26,75 +28,88 @@ CONTROL = ControlRow(
 SEEN = replace(CONTROL, condition=None, modality=None, decision=None, control='positive')
 
 
+def image(label: str, modality: str = 'T1w', **changes: object) -> ImageLine:
+    """Return the line of a de-faced scan in the release, that nothing was found on."""
+    line = ImageLine(
+        path=f'sub-{label}_{modality}.nii.gz',
+        in_release=True,
+        bytes=9,
+        sha256='a' * 64,
+        annex_key=None,
+        format='nifti',
+        kind='head volume',
+        participant=label,
+        session=None,
+        modality=modality,
+        condition='defaced',
+        status='no_face',
+        verdict='no findings',
+        n_views_with_face=0,
+    )
+    return replace(line, **changes)  # type: ignore[arg-type]
+
+
 def photographs(people: list[str]) -> list[PhotoLine]:
     return [PhotoLine(f'{label}.jpg', label, True, 'ok') for label in people]
 
 
 def judged(
-    n_versions: int = N,
-    *,
+    *others: ImageLine,
     photos: bool = True,
-    others: list[EnrolledScan] | None = None,
-    photographed: list[str] | None = None,
+    photographed: list[str] = PEOPLE,
+    missing: tuple[str, ...] = (),
     **options: object,
 ) -> Gate:
-    """Nobody of 100 is recognised from their de-faced T1w scans, which show no face either."""
-    scans = [enrolled(label) for label in PEOPLE]
-    scans += [enrolled(label, condition='defaced') for label in PEOPLE[:n_versions]]
-    scans += others or []
-    people = PEOPLE if photographed is None else photographed
-    lines = photographs(people)
-    searched = [label for label in PEOPLE[:n_versions] if label in people]
+    """Nobody of 400 is recognised from their de-faced T1w scans, which show no face either."""
     attack = AttackKey('defaced', 'T1w', 'orb', 'best')
-    strongest = strongest_attacks(
-        {attack: [Score(label, '', 'ok', rank=9) for label in searched]},
-        {attack: n_versions},
-        not_assessed(scans, lines),
+    scores = [Score(label, '', 'ok', rank=9) for label in photographed]
+    strongest = strongest_attacks({attack: scores}, {attack: N})
+    choice = Choice((), (), audited='defaced', max_risk=0.05 if photos else None)
+    return audit(
+        choice,
+        Survey(Path('defaced'), 'defaced', (), {}, missing=missing),
+        [*map(image, PEOPLE), *others],
+        photographs=photos,
+        strongest=strongest if photos else (),
+        **options,  # type: ignore[arg-type]
     )
-    given = lines if photos else None
-    return audit('defaced', 0.05, scans, given, strongest, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize('photos', [True, False])
-def test_what_was_not_looked_at_is_no_pass(photos: bool) -> None:
+@pytest.mark.parametrize('verdict', ['could not assess', 'not looked at', 'review'])
+def test_one_image_is_enough(photos: bool, verdict: str) -> None:
+    """One whole face among hundreds of scans is somebody's face, whatever the rate is."""
+    assert judged(photos=photos).outcome == 'nothing found'
+    gate = judged(image('x', verdict=verdict, reason='why'), photos=photos)
+    assert gate.outcome == ('do not share' if verdict == 'review' else 'look first')
+    assert 'sub-x_T1w.nii.gz' in gate.reasons[0].sentence
+    assert 'why' in gate.reasons[0].sentence
+    # of scans that stay at home nothing is asked
+    elsewhere = image('x', verdict=verdict, in_release=False, condition='raw')
+    assert judged(elsewhere, photos=photos).outcome == 'nothing found'
+
+
+@pytest.mark.parametrize('photos', [True, False])
+def test_a_scan_without_a_version_is_told(photos: bool) -> None:
     """The scans that a tool failed to de-face are those that show a face."""
-    assert judged(photos=photos).passed
-    gate = judged(90, photos=photos)
-    assert not gate.passed
-    assert gate.sentence.endswith(' But 10 of 100 raw scans have no defaced version.')
-    gate = judged(photos=photos, without_result=['x'])
-    assert not gate.passed
-    assert gate.sentence.endswith(' But 1 participant has scans and no result.')
-
-
-@pytest.mark.parametrize('photos', [True, False])
-def test_versions_are_counted_per_modality(photos: bool) -> None:
-    """A FLAIR scan that was not de-faced shows the face that the T1w scan beside it hides."""
-    gate = judged(photos=photos, others=[enrolled('007', modality='FLAIR')])
-    assert not gate.passed
-    assert gate.sentence.endswith(' But 1 of 101 raw scans has no defaced version.')
-    # the same person's version in the other modality makes up for nothing
-    both = [
-        enrolled(label, condition=name, modality='FLAIR')
-        for label in PEOPLE
-        for name in ('raw', 'defaced')
-    ]
-    gate = judged(90, photos=photos, others=both)
-    assert not gate.passed
-    assert ' 10 of 200 raw scans have no defaced version.' in gate.sentence
+    gate = judged(photos=photos, missing=('sub-007_FLAIR.nii.gz',))
+    assert gate.outcome == 'look first'
+    (reason,) = gate.reasons
+    assert reason.sentence == '1 raw scan has no defaced version.'
+    assert reason.paths == ('sub-007_FLAIR.nii.gz',)
 
 
 def test_a_modality_in_which_nobody_was_photographed_never_passes() -> None:
     """Its risk is not known, however low that of the other modality is."""
-    others = [enrolled('200', condition=name, modality='FLAIR') for name in ('raw', 'defaced')]
-    assert judged().passed
-    gate = judged(others=others)
-    assert not gate.passed
-    assert gate.modality == 'FLAIR'
-    assert 'nobody with a defaced FLAIR scan could be searched for' in gate.sentence
+    gate = judged(image('200', 'FLAIR'))
+    assert gate.outcome == 'look first'
+    assert 'Nobody with a defaced FLAIR scan could be searched for' in gate.sentence
+    # an image that is no scan was not to be searched
+    mask = image('200', 'mask', n_views_with_face=None, status='not_needed')
+    assert judged(mask).outcome == 'nothing found'
     # without a photograph of anybody at all
     gate = judged(photographed=[])
-    assert not gate.passed
+    assert gate.outcome == 'look first'
     assert 'so the risk is not known' in gate.sentence
 
 
@@ -115,11 +130,17 @@ def test_rates_that_the_controls_refute_are_no_pass() -> None:
     """Photographs that show nobody find nobody: 0% would be told as safety."""
     unseen = replace(SEEN, verdict='not_ok')
     assert judged(controls=[CONTROL, SEEN]).passed
-    assert not judged(controls=[CONTROL, unseen]).passed
+    assert judged(controls=[CONTROL, unseen]).outcome == 'look first'
     gate = judged(controls=[replace(CONTROL, verdict='not_ok'), SEEN])
-    assert not gate.passed
-    assert 'controls failed' in gate.sentence
+    assert gate.outcome == 'look first'
+    assert 'Controls failed' in gate.sentence
     # one extractor is blind to these photographs, another is not
     assert judged(controls=[CONTROL, unseen, replace(SEEN, extractor='sift')]).passed
     # the raw scans are not what is judged
     assert judged(controls=[replace(CONTROL, verdict='not_ok', condition='raw'), SEEN]).passed
+
+
+def test_findings_of_other_kinds_count() -> None:
+    """People who are linked by a replaced face are in no verdict on one image."""
+    gate = judged(besides=[Reason('do not share', '3 people are linked.')])
+    assert gate.outcome == 'do not share'

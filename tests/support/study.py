@@ -19,7 +19,7 @@ from bids_reid.group.encoding import encode_photographs, read_encoded
 from bids_reid.group.galleries import ScanGallery, galleries
 from bids_reid.group.searching import Plan, fit_gallery, merge_shards, search_shard
 from bids_reid.participant.library import read_scans
-from bids_reid.records import STRANGER, Keypoints, KeypointTemplate, Photo, Scan, Template
+from bids_reid.records import RAW, STRANGER, Keypoints, KeypointTemplate, Photo, Scan, Template
 from tests.support.scan_records import boxes, save_results
 
 if TYPE_CHECKING:
@@ -123,12 +123,21 @@ class Study:
 
 def save(out: Path, scan: Scan, *templates: Template | KeypointTemplate) -> None:
     """Save a scan with a template of each extractor; without any as one that failed."""
-    dataset = out.parent / 'bids'
+    dataset = out.parent / ('bids' if scan.condition == RAW else scan.condition)
     if not templates:
         save_failure(scan, dataset, out, 'broken')
         return
     of = {('points' if isinstance(one, KeypointTemplate) else 'pixels'): one for one in templates}
     save_results(scan, dataset, out, of, faces=boxes(*range(len(templates[0].views))))
+
+
+def image_file(dataset: Path, name: str, modality: str) -> Path:
+    """Write a file in place of a scan, where BIDS has it: results belong to bytes."""
+    participant, session = name.split('_')
+    path = dataset / participant / session / 'anat' / f'{name}_{modality}.nii'
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'{dataset.name} {name} {modality}')
+    return path
 
 
 def make_study(folder: Path) -> Study:
@@ -144,8 +153,9 @@ def make_study(folder: Path) -> Study:
     for modality, session in (('T1w', 'a'), ('T1w', 'b'), ('FLAIR', 'a')):
         for number, label in enumerate(PEOPLE[: 12 if session == 'a' else 5]):
             name = f'sub-{label}_ses-{session}'
-            path = folder / 'bids' / f'{name}_{modality}.nii'
-            scan = Scan(label, session, modality, name, path)
+            scan = Scan(
+                label, session, modality, name, image_file(folder / 'bids', name, modality)
+            )
             if label == FAILED:
                 save(out, scan)
                 continue

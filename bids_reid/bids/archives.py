@@ -1,0 +1,156 @@
+"""Archives: what is in them, told from the first bytes of each member."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from bids_reid.bids.formats import EMPTY, OTHER, TEXT, Content, image_format, sniff_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_HEAD = 1 << 16
+_BROKEN = (
+    *(OSError, ValueError, EOFError, RuntimeError, NotImplementedError, KeyError),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
+)
+"""Errors of members that are encrypted, damaged or packed in a way that is not known."""
+_ARCHIVE = Content('archive')
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveContent:
+    """The members of an archive by type.
+
+    Attributes
+    ----------
+    counts : mapping
+        Type (a format, or the last part of the name of what is no image) to number of files.
+    n_images : int
+        Members that can show a head.
+    problem : str or None
+        Why it cannot be listed, or not to its end.
+    """
+
+    counts: Mapping[str, int]
+    n_images: int = 0
+    problem: str | None = None
+
+    def __str__(self) -> str:
+        """Return it in words: ``12 files: 10 json, 2 nifti``."""
+        total = sum(self.counts.values())
+        if not total:
+            return self.problem or 'no files'
+        ordered = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
+        kinds = ', '.join(f'{number} {kind}' for kind, number in ordered)
+        words = f'{total} file{"s" if total > 1 else ""}: {kinds}'
+        return f'{words}; {self.problem}' if self.problem else words
+
+
+def describe_archive(path: Path) -> ArchiveContent:
+    """List an archive by type; one that cannot be listed has the reason."""
+    counts: Counter[str] = Counter()
+    n_images = 0
+    try:
+        with path.open('rb') as file:
+            for name, head in _members(file):
+                kind, image = _kind(name, head)
+                counts[kind] += 1
+                n_images += image
+    except _BROKEN as error:
+        reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+        return ArchiveContent(dict(counts), n_images, f'it cannot be listed ({reason})')
+    return ArchiveContent(dict(counts), n_images)
+
+
+def _members(file: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
+    """Yield name and first bytes of each member; ``None`` for one that cannot be read."""
+    mark = file.read(4)
+    file.seek(0)
+    if mark[:2] == b'PK':
+        yield from _zip_members(file)
+    else:
+        yield from _tar_members(file)
+
+
+def _zip_members(file: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
+    with zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            try:
+                with archive.open(info) as member:
+                    yield info.filename, member.read(_HEAD)
+            except _BROKEN:
+                yield info.filename, None
+
+
+def _tar_members(file: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
+    file.seek(0)
+    with tarfile.open(fileobj=file, mode='r:*') as archive:
+        for info in archive:
+            # it keeps all it has read
+            archive.members.clear()  # type: ignore[attr-defined]
+            if info.isfile():
+                member = archive.extractfile(info)
+                yield info.name, member.read(_HEAD) if member else None
+
+
+def _kind(name: str, head: bytes | None) -> tuple[str, bool]:
+    """Type of a member, and whether it is an image."""
+    if head is None:
+        return 'unreadable', True
+    content = sniff_file(io.BytesIO(head), nested=True)
+    found = image_format(content, name)
+    if found is not None:
+        return found, True
+    suffix = Path(name).suffix.lstrip('.').lower()
+    return suffix or (content.format if content.format in (TEXT, EMPTY) else OTHER), False
+
+
+def sniff_tar(file: BinaryIO) -> Content:
+    """Tell whether a tar archive, compressed or not, has an image in it.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
+    try:
+        images = any(_kind(name, head)[1] for name, head in _tar_members(file))
+    except _BROKEN:
+        return _ARCHIVE
+    return _ARCHIVE if images else Content(OTHER)
+
+
+def sniff_zip(file: BinaryIO) -> Content:
+    """Tell whether a zip archive has an image in it; arrays of NumPy and office files are such."""
+    try:
+        file.seek(0)
+        with zipfile.ZipFile(file) as archive:
+            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+        if any(name.startswith('3D/') for name in names):
+            return Content('scene')
+        if not any(_kind(name, head)[1] for name, head in _zip_members(file)):
+            return Content(OTHER)
+    except _BROKEN:
+        return _ARCHIVE
+    if all(name.endswith('.npy') for name in names):
+        return Content('array')
+    if {'[Content_Types].xml', 'mimetype'} & set(names):
+        return Content('document')
+    return Content(OTHER) if _is_tractogram(names) else _ARCHIVE
+
+
+def _is_tractogram(names: list[str]) -> bool:
+    """Whether it is TRX: streamlines as bare numbers."""
+    starts = ('header.json', 'positions.', 'offsets.', 'dp', 'dps', 'dpv', 'dpg', 'groups')
+    return 'header.json' in names and all(name.startswith(starts) for name in names)

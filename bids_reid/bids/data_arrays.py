@@ -1,0 +1,121 @@
+"""Files of arrays: whether one of them is large enough in three axes for a head."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import warnings
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from bids_reid.bids.formats import OTHER, Content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEAST = 32
+"""Samples along each of three axes that a face needs."""
+_LARGEST_MAT = 1 << 27
+_ARRAY = Content('array')
+_NONE = Content(OTHER)
+
+
+def like_a_head(shape: tuple[int, ...]) -> bool:
+    """Whether an array has at least three axes that are long enough."""
+    return sum(axis >= LEAST for axis in shape) >= 3
+
+
+def sniff_npy(head: bytes) -> Content:
+    """Tell by the header of a .npy file."""
+    shape = npy_shape(head)
+    return _ARRAY if shape is None or like_a_head(shape) else _NONE
+
+
+def npy_shape(head: bytes) -> tuple[int, ...] | None:
+    """Read the shape from the start of a .npy file; ``None`` if it cannot be told."""
+    found = re.search(rb'\{[^}]*\}', head[:4096])
+    try:
+        header = ast.literal_eval(found[0].decode('latin-1')) if found else {}
+        shape = tuple(int(axis) for axis in header['shape'])
+        # objects are whatever was pickled
+        return None if 'O' in str(header['descr']) else shape
+    except (ValueError, SyntaxError, KeyError, TypeError):
+        return None
+
+
+def sniff_mat(file: BinaryIO) -> Content:
+    """Tell by the variables of a MATLAB 5 file, those in structures and cells, too."""
+    try:
+        from scipy.io import loadmat, whosmat
+        from scipy.io.matlab import MatReadError
+    except ImportError:
+        return _ARRAY
+    try:
+        file.seek(0)
+        variables = whosmat(file)
+        if any(like_a_head(shape) for _, shape, _ in variables):
+            return _ARRAY
+        if all(kind not in ('struct', 'cell', 'object', 'unknown') for _, _, kind in variables):
+            return _NONE
+        if file.seek(0, 2) > _LARGEST_MAT:
+            return _ARRAY
+        file.seek(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            values = loadmat(file)
+        return _ARRAY if any(_holds_a_head(value) for value in values.values()) else _NONE
+    except (
+        MatReadError,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        NotImplementedError,
+        MemoryError,
+    ):
+        return _ARRAY
+
+
+def _holds_a_head(value: Any) -> bool:
+    """Whether an array is one, or has one in a field or cell."""
+    stack = [value]
+    while stack:
+        one = stack.pop()
+        shape, kind = getattr(one, 'shape', None), getattr(one, 'dtype', None)
+        if shape is None or kind is None:
+            continue
+        if kind.hasobject:
+            # a field of a structure, or a cell
+            stack += [one[name] for name in kind.names] if kind.names else one.ravel().tolist()
+        elif like_a_head(shape):
+            return True
+    return False
+
+
+def sniff_hdf5(file: BinaryIO) -> Content:
+    """Tell MINC 2 by its group, and other HDF5 by the shapes of its data."""
+    try:
+        h5py = importlib.import_module('h5py')
+    except ImportError:
+        file.seek(0)
+        return Content('minc') if b'minc-2.0' in file.read(1 << 20) else _ARRAY
+    try:
+        with h5py.File(file, 'r') as content:
+            if 'minc-2.0' in content:
+                return Content('minc')
+            return _ARRAY if any(like_a_head(shape) for shape in _shapes(content)) else _NONE
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+        return _ARRAY
+
+
+def _shapes(content: Any) -> Iterator[tuple[int, ...]]:
+    shapes: list[tuple[int, ...]] = []
+
+    def add(_: str, item: Any) -> None:
+        if getattr(item, 'shape', None) is not None:
+            # objects and bytes may be anything, a file among them
+            opaque = item.dtype.kind == 'V' and item.dtype.names is None
+            shapes.append((LEAST,) * 3 if opaque else tuple(item.shape))
+
+    content.visititems(add)
+    yield from shapes

@@ -1,0 +1,57 @@
+"""Records of images that got a look: one file per content, whatever the images are called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from bids_reid import __version__
+from bids_reid.bids.files import read_json, write_json
+from bids_reid.records import ImageKind, ImageRecord, ImageStatus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bids_reid.records import Image
+
+FOLDER = 'images'
+
+
+def image_record_path(output_dir: Path, sha256: str) -> Path:
+    """Where the record of an image is, by the hash of its content."""
+    return output_dir / FOLDER / f'{sha256}.json'
+
+
+def save_image_record(output_dir: Path, record: ImageRecord) -> None:
+    """Write the record of an image.
+
+    Raises
+    ------
+    CannotWriteError
+        The file cannot be written.
+    """
+    write_json(image_record_path(output_dir, record.sha256), record.to_json())
+
+
+def read_image_record(output_dir: Path, sha256: str) -> ImageRecord | None:
+    """Read the record of an image; ``None`` if there is none, or it is damaged."""
+    try:
+        record = ImageRecord.from_json(read_json(image_record_path(output_dir, sha256)))
+    except (KeyError, TypeError):
+        return None
+    known = record.status in get_args(ImageStatus) and record.kind in get_args(ImageKind)
+    return record if known and record.sha256 == sha256 else None
+
+
+def has_current_look(output_dir: Path, image: Image) -> bool:
+    """Whether this version looked at what an image holds, and could.
+
+    One that could not be looked at is tried again.
+    """
+    if image.sha256 is None:
+        return False
+    record = read_image_record(output_dir, image.sha256)
+    return (
+        record is not None
+        and record.status != 'failed'
+        and record.software_versions.get('bids_reid') == __version__
+    )

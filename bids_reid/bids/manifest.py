@@ -1,0 +1,38 @@
+"""The manifest of a release: one number for what lies where, which ties tables to a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from bids_reid.bids.tables import written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SCHEMA_VERSION = 1
+"""Of ``group_summary.json`` and of the tables that belong to it."""
+UNKNOWN = '-'
+"""In place of the hash of an image of which neither content nor key is known."""
+
+
+def manifest_sha256(images: Iterable[tuple[str, str | None, str | None]]) -> str:
+    r"""Hash what lies where.
+
+    A line ``<content>  <path>\n`` for each image, sorted by path, in UTF-8; content is the
+    SHA-256, else the key of git-annex, else ``-``. Paths are taken as a table has them: whoever
+    reads the table gets the same number as whoever wrote it.
+
+    Parameters
+    ----------
+    images : iterable of (path, sha256, annex_key)
+        Of each image of the release, in any order; ``None`` is not known.
+
+    Returns
+    -------
+    str
+        SHA-256, hexadecimal.
+    """
+    lines = sorted((written(path), sha256 or key or UNKNOWN) for path, sha256, key in images)
+    text = ''.join(f'{content}  {path}\n' for path, content in lines)
+    return hashlib.sha256(text.encode()).hexdigest()

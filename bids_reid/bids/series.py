@@ -1,0 +1,183 @@
+"""The images that the files of one folder make: DICOM series, and headers with their data."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bids_reid.bids.examine import Examined
+from bids_reid.bids.files import file_sha256
+from bids_reid.bids.formats import LFS, POINTER, UNKNOWN, image_format
+from bids_reid.bids.hash_cache import Known
+from bids_reid.bids.tree import absent
+from bids_reid.records import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bids_reid.bids.hash_cache import HashCache
+
+
+def images_of(files: Sequence[Examined], cache: HashCache) -> Iterator[Image]:
+    """Yield the images among the files of one folder.
+
+    Parameters
+    ----------
+    cache : HashCache
+        Takes the hashes that are needed only now.
+    """
+    if files and files[0].found.store:
+        yield _store(files, cache)
+        return
+    by_path = {file.found.path: file for file in files}
+    groups = _with_data(by_path)
+    taken = {file.found.path for group in groups.values() for file in group}
+    series: defaultdict[str, list[Examined]] = defaultdict(list)
+    for file in files:
+        if file.found.path in groups:
+            group = [file, *groups[file.found.path]]
+            yield _image(group, cache)
+        elif file.found.path in taken:
+            continue
+        elif file.known and file.known.content.format == 'dicom' and file.known.content.details:
+            series[file.known.content.details[0]].append(file)
+        else:
+            yield from _single(file, cache)
+    for members in series.values():
+        yield _image(members, cache)
+
+
+def _single(file: Examined, cache: HashCache) -> Iterator[Image]:
+    """Yield the image that a file is, if it is one."""
+    found, known = file.found, file.known
+    if known is not None and known.content.format == POINTER:
+        key, *kept_by = known.content.details
+        store = LFS if LFS in kept_by else 'git-annex'
+        found = absent(found.folder, found.path, key, store)
+        if found.image is not None:
+            yield found.image
+    elif found.image is not None:
+        yield found.image
+    elif file.problem is not None:
+        size = found.status.st_size if found.status else None
+        yield Image(found.path, UNKNOWN, size, None, found.key, absent=file.problem)
+    elif known is not None and image_format(known.content, found.path) is not None:
+        yield _image([file], cache)
+
+
+def _with_data(by_path: dict[str, Examined]) -> dict[str, list[Examined]]:
+    """Files of data by the path of the header that names them; a header may have none."""
+    groups: dict[str, list[Examined]] = {}
+    taken: set[str] = set()
+    for path, file in by_path.items():
+        names = file.known.content.details if file.known else ()
+        if not file.known or file.known.content.format in ('dicom', POINTER) or not names:
+            continue
+        data = [one for name in names for one in _data_files(path, name, by_path)]
+        members = {one.found.path: one for one in data if one.found.path not in {path, *taken}}
+        groups[path] = list(members.values())
+        taken |= set(members)
+    return groups
+
+
+def _data_files(header: str, name: str, by_path: dict[str, Examined]) -> Iterator[Examined]:
+    """Yield the files of a header's folder that go by a name or pattern."""
+    folder, slash, base = header.rpartition('/')
+    name = name.replace('{}', re.sub(r'\.[^.]*$', '', base.removesuffix('.gz')))
+    name = name.removeprefix('./')
+    if '%' not in name:
+        wanted = f'{folder}{slash}{name}'
+        found = by_path.get(wanted) or next(
+            (file for path, file in by_path.items() if path.lower() == wanted.lower()), None
+        )
+        if found is not None:
+            yield found
+        return
+    pattern = f'{folder}{slash}{re.sub(r"%[0-9]*[du]", "*", name)}'
+    yield from (file for path, file in by_path.items() if fnmatch.fnmatchcase(path, pattern))
+
+
+def _image(files: Sequence[Examined], cache: HashCache) -> Image:
+    """Return the image of one or several files, named as the first."""
+    first = files[0]
+    content = first.known.content if first.known else None
+    format_ = (image_format(content, first.found.path) if content else None) or UNKNOWN
+    hashes = [_hash(file, cache) for file in files]
+    problems = [problem for _, _, problem in hashes if problem]
+    if len(files) == 1 and content and content.details and format_ != 'dicom':
+        problems.append('its data file is not beside it')
+    members = tuple(sorted(file.found.path for file in files)) if len(files) > 1 else ()
+    sizes = [size for _, size, _ in hashes]
+    return Image(
+        path=first.found.path,
+        format=format_,
+        bytes=None if None in sizes else sum(size for size in sizes if size is not None),
+        sha256=_of_all(
+            [(file, sha256) for file, (sha256, _, _) in zip(files, hashes, strict=True)]
+        ),
+        annex_key=first.found.key if len(files) == 1 else None,
+        members=members,
+        absent=problems[0] if problems else None,
+    )
+
+
+def _of_all(hashes: Sequence[tuple[Examined, str | None]], below: str | None = None) -> str | None:
+    """Hash of several files: that of the lines of their hashes and names; ``None`` if one lacks.
+
+    Parameters
+    ----------
+    below : str or None
+        The folder that names are relative to, if not each file's own.
+    """
+    if below is None and len(hashes) == 1:
+        return hashes[0][1]
+    lines = []
+    for file, sha256 in hashes:
+        if sha256 is None:
+            return None
+        path = file.found.path
+        name = path.rpartition('/')[2] if below is None else path.removeprefix(below)
+        lines.append((name, f'{sha256}  {name}\n'.encode('utf-8', 'surrogateescape')))
+    return hashlib.sha256(b''.join(line for _, line in sorted(lines))).hexdigest()
+
+
+def _hash(file: Examined, cache: HashCache) -> tuple[str | None, int | None, str | None]:
+    """Return hash and size of a file, and why its content is not there."""
+    found, known = file.found, file.known
+    if known is not None and known.content.format == POINTER:
+        key, *kept_by = known.content.details
+        store = LFS if LFS in kept_by else 'git-annex'
+        image = absent(found.folder, found.path, key, store).image
+        return (image.sha256, image.bytes, image.absent) if image else (None, None, 'not here')
+    if found.image is not None:
+        return found.image.sha256, found.image.bytes, found.image.absent
+    size = found.status.st_size if found.status else None
+    if known is None:
+        return None, size, file.problem or 'is not here'
+    if known.sha256 is None and found.status is not None:
+        try:
+            known = Known(known.content, file_sha256(Path(found.at)))
+        except OSError as error:
+            return None, size, f'cannot be read: {error.strerror}'
+        cache.put(found.status, known)
+    return known.sha256, size, None
+
+
+def _store(files: Sequence[Examined], cache: HashCache) -> Image:
+    """Return the image that all files of a folder are."""
+    folder = files[0].found.folder
+    hashes = [_hash(file, cache) for file in files]
+    sizes = [size for _, size, _ in hashes]
+    return Image(
+        path=folder,
+        format='array',
+        bytes=None if None in sizes else sum(size for size in sizes if size is not None),
+        sha256=_of_all(
+            [(file, sha256) for file, (sha256, _, _) in zip(files, hashes, strict=True)], folder
+        ),
+        absent='a folder of array chunks (Zarr) is not looked into',
+    )

@@ -1,0 +1,299 @@
+"""All files of a folder, whatever they are, with those that a copy of the folder would carry."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bids_reid.bids.annex import absence, key_of_link, parse_key
+from bids_reid.bids.formats import OWN_OUTPUT, UNKNOWN, format_of_absent
+from bids_reid.bids.git_history import GitHistory, NoHistoryError, unread_history
+from bids_reid.records import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_ZARR = frozenset(('.zarray', '.zgroup', 'zarr.json'))
+_STORES = ('annex/objects', 'annex/tmp', 'annex/bad', 'lfs/objects')
+"""Folders of ``.git`` with whole contents of files."""
+_Identity = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file, or an image that is told without a look into it.
+
+    Attributes
+    ----------
+    folder, path : str
+        Below the release, with ``/``; the folder ends with it, or is empty.
+    at : str
+        Where it is in the file system.
+    status : os.stat_result or None
+        Of the file; ``None`` if there is only ``image``.
+    key : str or None
+        Of git-annex.
+    store : bool
+        It is a part of the folder, which is one image as a whole.
+    """
+
+    folder: str
+    path: str
+    at: str
+    status: os.stat_result | None = None
+    key: str | None = None
+    image: Image | None = None
+    store: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    at: str
+    path: str
+    above: frozenset[_Identity] = frozenset()
+    git: bool = False
+
+
+def found_below(folder: Path, own: Collection[Path] = ()) -> Iterator[Found]:
+    """Yield everything below a folder, all of one folder before the folders in it.
+
+    Folders come by path. Links are followed, but for those that lead back.
+    """
+    ours = _identities(own) - _identities((folder.resolve(), *folder.resolve().parents))
+    waiting = [_Folder(str(folder), '')]
+    while waiting:
+        place = waiting.pop()
+        if place.git:
+            yield from _git(place)
+            continue
+        try:
+            status = os.stat(place.at)  # noqa: PTH116
+            with os.scandir(place.at) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            yield _told(place.path, place.path, f'cannot be listed: {error.strerror}')
+            continue
+        identity = status.st_dev, status.st_ino
+        if identity in ours:
+            yield Found(
+                place.path, place.path, '', image=Image(place.path, OWN_OUTPUT, None, None)
+            )
+        elif identity not in place.above:
+            folders: list[_Folder] = []
+            above = place.above | {identity}
+            if _is_store(place.path, entries):
+                yield from _store(place)
+            else:
+                yield from _files(place, entries, above, folders)
+            waiting += sorted(folders, key=lambda one: one.path, reverse=True)
+
+
+def found_file(path: Path) -> Found:
+    """Find out about one file that is looked for, without opening it."""
+    return _file('', path.name, str(path))
+
+
+def _files(
+    place: _Folder,
+    entries: list[os.DirEntry[str]],
+    above: frozenset[_Identity],
+    folders: list[_Folder],
+) -> Iterator[Found]:
+    """Yield the files of a folder; the folders in it are added to ``folders``."""
+    for entry in entries:
+        path = place.path + entry.name
+        if not _is_folder(entry):
+            yield _file(place.path, path, entry.path)
+            if entry.name == '.git' and _outer_repository(entry.path):
+                folders.append(_Folder(entry.path, f'{path}/', git=True))
+        elif entry.name == '.git' and _is_repository(Path(entry.path)):
+            folders.append(_Folder(entry.path, f'{path}/', git=True))
+        else:
+            folders.append(_Folder(entry.path, f'{path}/', above))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _file(folder: str, path: str, at: str) -> Found:
+    """Find out about a file, without opening it."""
+    try:
+        status = os.stat(at)  # noqa: PTH116
+    except OSError as error:
+        return _missing(folder, path, at, error)
+    if not stat.S_ISREG(status.st_mode):
+        return _told(folder, path, 'is no file but a pipe, socket or device: it is not opened')
+    return Found(folder, path, at, status, key=_link_key(at))
+
+
+def _link_key(at: str) -> str | None:
+    try:
+        return key_of_link(os.readlink(at))  # noqa: PTH115
+    except OSError:
+        # most files are no links
+        return None
+
+
+def _missing(folder: str, path: str, at: str, error: OSError) -> Found:
+    """Tell of a link whose content is not here, if that may be an image."""
+    key = _link_key(at)
+    if key is not None:
+        return absent(folder, path, key)
+    if not os.path.islink(at):  # noqa: PTH114
+        return _told(folder, path, f'cannot be read: {error.strerror}')
+    format_ = format_of_absent(path)
+    reason = f'is a link to nothing that can be read: {error.strerror}'
+    image = format_ and Image(path, format_, None, None, absent=reason)
+    return Found(folder, path, at, image=image or None)
+
+
+def absent(folder: str, path: str, key: str, store: str = 'git-annex') -> Found:
+    """Tell of content that is kept elsewhere, by its key; no image if neither name is of one."""
+    parsed = parse_key(key)
+    format_ = format_of_absent(path)
+    if parsed is None or (format_ == UNKNOWN and parsed.suffix):
+        format_ = format_of_absent(parsed.suffix if parsed else path)
+    if format_ is None or parsed is None:
+        return Found(folder, path, '')
+    annex_key = key if store == 'git-annex' else None
+    return Found(
+        folder,
+        path,
+        '',
+        image=Image(
+            path,
+            format_,
+            parsed.size,
+            parsed.sha256,
+            annex_key,
+            absent=absence(parsed, store),
+        ),
+    )
+
+
+def _told(folder: str, path: str, reason: str) -> Found:
+    return Found(folder, path, '', image=Image(path, UNKNOWN, None, None, absent=reason))
+
+
+def _identities(folders: Collection[Path]) -> set[_Identity]:
+    """Device and inode of those folders that are there."""
+    found = set()
+    for folder in folders:
+        try:
+            status = folder.stat()
+        except OSError:
+            continue
+        found.add((status.st_dev, status.st_ino))
+    return found
+
+
+def _is_store(path: str, entries: list[os.DirEntry[str]]) -> bool:
+    """Whether a folder is one array in many files (Zarr)."""
+    return path.lower().endswith('.zarr/') or any(entry.name in _ZARR for entry in entries)
+
+
+def _store(place: _Folder) -> Iterator[Found]:
+    for at, folders, names in os.walk(place.at):
+        folders.sort()
+        below = place.path + at[len(place.at) :].strip('/')
+        for name in sorted(names):
+            path = f'{below.rstrip("/")}/{name}' if below else name
+            found = _file(place.path, path, f'{at}/{name}')
+            yield Found(place.path, path, found.at, found.status, found.key, found.image, True)
+
+
+def _is_repository(folder: Path) -> bool:
+    return (folder / 'HEAD').is_file() and (folder / 'objects').is_dir()
+
+
+def _outer_repository(file: str) -> Path | None:
+    """Return the repository that a file ``.git`` names, unless it is a submodule's.
+
+    Those are in the ``.git`` of the dataset above, and found there.
+    """
+    try:
+        with open(file, encoding='utf-8', errors='surrogateescape') as lines:  # noqa: PTH123
+            line = lines.readline(4096).strip()
+    except OSError:
+        return None
+    folder = Path(file).parent / line.removeprefix('gitdir:').strip()
+    named = line.startswith('gitdir:') and 'modules' not in folder.parts
+    return folder if named and (folder / 'HEAD').is_file() else None
+
+
+def _git(place: _Folder) -> Iterator[Found]:
+    """Yield what the repositories in a ``.git`` have beyond the files of the work tree."""
+    git = Path(place.at)
+    if git.is_file():
+        outer = _outer_repository(place.at)
+        repositories = [(outer, git.parent, place.path)] if outer else []
+    else:
+        repositories = [(git, git.parent, place.path)]
+        repositories += [(one, one, _below(place, one)) for one in _modules(git / 'modules')]
+    for git_dir, work_tree, path in repositories:
+        yield from _stored(place, git_dir, work_tree)
+        try:
+            for image in GitHistory(git_dir, work_tree).images(path):
+                yield Found(place.path, image.path, '', image=image)
+        except (NoHistoryError, OSError) as error:
+            image = unread_history(path, str(error))
+            yield Found(place.path, path, '', image=image)
+
+
+def _below(place: _Folder, folder: Path) -> str:
+    return f'{place.path}{folder.relative_to(place.at).as_posix()}/'
+
+
+def _modules(folder: Path) -> Iterator[Path]:
+    """Yield the repositories of submodules, those in each other, too."""
+    for at, folders, _ in os.walk(folder):
+        if _is_repository(Path(at)):
+            yield Path(at)
+            # submodules of a submodule
+            folders[:] = [name for name in folders if name == 'modules']
+
+
+def _stored(place: _Folder, git_dir: Path, work_tree: Path) -> Iterator[Found]:
+    """Yield the contents in ``.git`` to which nothing in the work tree leads."""
+    if Path(place.at).is_file():
+        return
+    files = [file for store in _STORES for file in _files_below(git_dir / store)]
+    if not files:
+        return
+    linked = _linked_keys(work_tree)
+    files = [file for file in files if file.name not in linked]
+    if files:
+        try:
+            linked = GitHistory(git_dir, work_tree).keys()
+        except (NoHistoryError, OSError):
+            # what a pointer leads to is an image once more, no worse
+            linked = set()
+    for file in sorted(file for file in files if file.name not in linked):
+        path = place.path + file.relative_to(place.at).as_posix()
+        found = _file(place.path, path, str(file))
+        key = file.name if parse_key(file.name) else None
+        yield Found(place.path, path, found.at, found.status, key, found.image)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for at, _, names in os.walk(folder):
+        # maps and logs beside a key's content belong to git-annex
+        yield from (Path(at) / name for name in names if not name.endswith(('.map', '.cache')))
+
+
+def _linked_keys(work_tree: Path) -> set[str]:
+    keys = set()
+    for at, folders, names in os.walk(work_tree):
+        folders[:] = [name for name in folders if name != '.git']
+        for name in names:
+            key = _link_key(f'{at}/{name}')
+            if key is not None:
+                keys.add(key)
+    return keys

@@ -1,0 +1,56 @@
+"""A flat JSON file for each image, which scripts can join with what other programs say of it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from bids_reid.bids.entities import entities_of
+from bids_reid.bids.files import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+FOLDER = 'verdicts'
+
+
+def write_verdicts(output_dir: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """Write the row of each image to ``verdicts/<condition>/<path>.json``.
+
+    ``bids_name`` is the name up to its extension, as in the tables of MRIQC. A file whose content
+    stays is not written again; those of images that are gone are removed.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Rows of ``group_images.tsv``.
+    """
+    folder = output_dir / FOLDER
+    old = set(folder.rglob('*.json')) if folder.is_dir() else set()
+    for row in rows:
+        path = folder / str(row['condition']) / f'{str(row["path"]).rstrip("/")}.json'
+        old.discard(path)
+        content: dict[str, Any] = {'bids_name': entities_of(str(row['path'])).bids_name, **row}
+        text = json.dumps(content, indent=2, ensure_ascii=False) + '\n'
+        if not _holds(path, text):
+            write_text(path, text)
+    for path in old:
+        path.unlink(missing_ok=True)
+    _remove_empty(folder)
+
+
+def _holds(path: Path, text: str) -> bool:
+    try:
+        return path.read_text(encoding='utf-8') == text
+    except (OSError, ValueError):
+        return False
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove folders without any file."""
+    for below in sorted(folder.rglob('*'), reverse=True):
+        if below.is_dir():
+            with suppress(OSError):
+                below.rmdir()

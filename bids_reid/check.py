@@ -1,0 +1,418 @@
+"""``bids-reid-check``: whether a folder is, byte for byte, the release that passed its audit.
+
+It takes seconds and looks at no face: whoever uploads the folder calls it last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from bids_reid import __version__
+from bids_reid.bids.files import read_json
+from bids_reid.bids.hash_cache import HashCache
+from bids_reid.bids.manifest import SCHEMA_VERSION, manifest_sha256
+from bids_reid.bids.release import walk_release
+from bids_reid.bids.tables import NOT_AVAILABLE, read_table, written
+from bids_reid.bids.walk import check_there
+from bids_reid.cli import Parser, absolute, guarded, positive
+from bids_reid.errors import Exit, NoInputError, UsageError
+from bids_reid.records import Image
+
+DESCRIPTION = """\
+Is every image in RELEASE one that was audited, at this place and with these bytes, and did the
+audit end with "nothing found"? Call it right before you upload. OUT is the output folder of
+bids-reid; of it, group_images.tsv and group_summary.json are read. RELEASE is only read.
+"""
+EPILOG = """\
+exit codes: 0 every image is audited and unchanged; 3 there are problems, one line each; 64 wrong
+usage; 66 OUT or RELEASE is not there, or OUT is damaged or of another version
+"""
+TABLE = 'group_images.tsv'
+SUMMARY = 'group_summary.json'
+PASS = 'nothing found'  # noqa: S105
+OWN_OUTPUT = 'own output'
+"""Format of what this program wrote, which the walk through a release finds."""
+
+Chosen = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the audit says of an image of the release; ``None`` is not known."""
+
+    path: str
+    sha256: str | None
+    annex_key: str | None
+    verdict: str | None
+    reason: str | None
+
+    def holds(self, image: Image) -> bool:
+        """Whether an image has the content that was audited.
+
+        A key of git-annex counts where one of both has no SHA-256, such as an image whose content
+        is not here.
+        """
+        if image.sha256 is not None and self.sha256 is not None:
+            return image.sha256 == self.sha256
+        return image.annex_key is not None and image.annex_key == self.annex_key
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What the group level wrote of a release.
+
+    ``reasons`` are pairs of outcome and sentence; there is none if nothing was found.
+    """
+
+    rows: tuple[Row, ...]
+    outcome: str
+    reasons: tuple[tuple[str, str], ...]
+    manifest: str
+
+    @property
+    def acceptable(self) -> tuple[str, ...]:
+        """Verdicts of images that may be shared: some findings, if the limit allowed them."""
+        return ('no findings', 'review') if self.outcome == PASS else ('no findings',)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """A reason not to upload; ``path`` is empty if it is about the release as a whole."""
+
+    path: str
+    problem: str
+    detail: str
+
+    def __str__(self) -> str:
+        return ': '.join(filter(None, (self.path, self.problem, self.detail)))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``bids-reid-check``; return its exit code."""
+    options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
+    return guarded('bids-reid-check', partial(check, options))
+
+
+def build_parser() -> Parser:
+    """Build the parser of ``bids-reid-check``."""
+    parser = Parser(
+        prog='bids-reid-check',
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('output_dir', metavar='OUT', type=absolute, help='output of the audit')
+    parser.add_argument(
+        'release', metavar='RELEASE', type=absolute, help='folder that is to be uploaded'
+    )
+    parser.add_argument('--version', action='version', version=f'bids-reid {__version__}')
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        metavar='PATH',
+        help='files and folders below RELEASE that are to be uploaded (default: all)',
+    )
+    parser.add_argument(
+        '--allow-missing',
+        action='store_true',
+        help='images of the audit that are not in RELEASE are no problem',
+    )
+    parser.add_argument('--json', action='store_true', help='print one JSON object, nothing else')
+    parser.add_argument(
+        '--cache',
+        type=absolute,
+        metavar='FILE',
+        help='hashes of files that did not change since (default: OUT/.cache/files.tsv)',
+    )
+    parser.add_argument(
+        '--full',
+        '--no-cache',
+        dest='full',
+        action='store_true',
+        help='read all files, whatever is known of them, and keep nothing',
+    )
+    parser.add_argument(
+        '-n',
+        '--nprocs',
+        '--n-procs',
+        '--n_procs',
+        dest='n_procs',
+        type=positive(int),
+        default=os.cpu_count() or 1,
+        metavar='N',
+        help='processes at a time (default: all processors)',
+    )
+    return parser
+
+
+def check(options: argparse.Namespace) -> Exit:
+    """Compare a folder with its audit, and print the problems.
+
+    Raises
+    ------
+    NoInputError
+        The folder or the audit is not there, or cannot be used.
+    UsageError
+        The paths given are not below the folder.
+    """
+    out: Path = options.output_dir
+    release: Path = options.release
+    check_there(release, folder=True)
+    audit = read_audit(out)
+    if out.resolve() == release.resolve():
+        raise UsageError(f'{release} is the output folder: name the folder that is to be uploaded')
+    only = None if options.only is None else _below(release, options.only)
+    if only is not None:
+        _check_known(only, release, audit)
+    chosen = partial(_is_chosen, only)
+    images = _walk(options)
+    problems = sorted(find_problems(audit, images, chosen, missing=not options.allow_missing))
+    n_images = sum(any(map(chosen, _paths(image))) for image in images)
+    if options.json:
+        _print_json(audit, problems, n_images)
+    else:
+        _print_lines(problems, n_images)
+    return Exit.RISK if problems else Exit.OK
+
+
+def _walk(options: argparse.Namespace) -> list[Image]:
+    """Walk through the folder; what an earlier walk hashed is not read again, and is kept."""
+    out: Path = options.output_dir
+    cache = HashCache(None if options.full else options.cache or out / '.cache' / 'files.tsv')
+    images = list(walk_release(options.release, cache=cache, own=[out], n_procs=options.n_procs))
+    cache.save()
+    return images
+
+
+def _below(release: Path, paths: Sequence[str]) -> tuple[str, ...]:
+    """Make paths relative to the release, as the table has them; ``''`` is all of it.
+
+    Raises
+    ------
+    UsageError
+        One of them is not below it.
+    """
+    below = []
+    for path in paths:
+        relative = Path(os.path.relpath(release / path, release))
+        if not path or relative.parts[:1] == (os.pardir,):
+            raise UsageError(f'--only {path!r} is not below {release}')
+        below.append('' if relative == Path() else written(relative.as_posix()))
+    return tuple(below)
+
+
+def _check_known(only: Iterable[str], release: Path, audit: Audit) -> None:
+    """Find out whether what is to be uploaded is there, or was: a slip must not pass.
+
+    Raises
+    ------
+    NoInputError
+        Something is neither in the folder nor in the audit.
+    """
+    for path in only:
+        there = os.path.lexists(release / path)
+        if not there and not any(_is_chosen((path,), row.path) for row in audit.rows):
+            raise NoInputError(f'--only {path}: neither in {release} nor in its audit')
+
+
+def _is_chosen(only: Sequence[str] | None, path: str) -> bool:
+    """Whether a path, or something below it, is to be uploaded."""
+    return only is None or any(_is_below(path, one) or _is_below(one, path) for one in only)
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return not folder or path == folder or path.startswith(f'{folder}/')
+
+
+def _paths(image: Image) -> tuple[str, ...]:
+    """Paths of all files of an image as the table has them, its own first."""
+    return tuple(map(written, dict.fromkeys((image.path, *image.members))))
+
+
+def read_audit(out: Path) -> Audit:
+    """Read what the group level wrote.
+
+    Raises
+    ------
+    NoInputError
+        It is not there, damaged, or of another version.
+    """
+    check_there(out, folder=True)
+    summary, table = out / SUMMARY, out / TABLE
+    for path in (summary, table):
+        if not path.is_file():
+            raise NoInputError(f'{path} is not there: run the group level of bids-reid first')
+    content = read_json(summary)
+    version = content.get('schema_version')
+    if content and version != SCHEMA_VERSION:
+        raise NoInputError(
+            f'{summary} is of another version of bids-reid (schema {version}, not '
+            f'{SCHEMA_VERSION}): run the group level again with this one'
+        )
+    try:
+        reasons = tuple((one['outcome'], one['sentence']) for one in content['reasons'])
+        outcome, manifest = content['outcome'], content['manifest_sha256']
+        sentence = content['outcome_sentence']
+    except (KeyError, TypeError) as error:
+        raise NoInputError(f'{summary} is damaged: run the group level again') from error
+    if outcome == PASS:
+        reasons = ()
+    return Audit(
+        tuple(_read_rows(table)), outcome, reasons or _unexplained(outcome, sentence), manifest
+    )
+
+
+def _unexplained(outcome: str, sentence: str) -> tuple[tuple[str, str], ...]:
+    return () if outcome == PASS else ((outcome, sentence),)
+
+
+def _read_rows(table: Path) -> Iterator[Row]:
+    """Read the rows of the images in the release."""
+    try:
+        for row in read_table(table):
+            if row['in_release'] == 'yes':
+                known = (
+                    _known(row, name) for name in ('sha256', 'annex_key', 'verdict', 'reason')
+                )
+                yield Row(row['path'], *known)
+    except (KeyError, ValueError) as error:
+        raise NoInputError(f'{table} is damaged: run the group level again') from error
+
+
+def _known(row: Mapping[str, str], column: str) -> str | None:
+    return None if row[column] == NOT_AVAILABLE else row[column]
+
+
+def find_problems(
+    audit: Audit, images: Sequence[Image], chosen: Chosen, *, missing: bool = True
+) -> Iterator[Problem]:
+    """Find all reasons not to upload.
+
+    Parameters
+    ----------
+    images : sequence of Image
+        Of the folder, all of them.
+    chosen : callable
+        Whether a path is to be uploaded.
+    missing : bool
+        Whether an audited image that is not in the folder is a problem.
+    """
+    listed = manifest_sha256((row.path, row.sha256, row.annex_key) for row in audit.rows)
+    if listed != audit.manifest:
+        # what it says of an image is worth nothing
+        detail = f'{TABLE} was changed or is not of this run: run the group level again'
+        yield Problem('', 'table', detail)
+        return
+    for outcome, sentence in audit.reasons:
+        yield Problem('', outcome, sentence)
+    there = {path for image in images for path in _paths(image)}
+    rows = Rows(audit, there)
+    for image in images:
+        if any(map(chosen, _paths(image))):
+            yield from rows.problems(image)
+    if missing:
+        yield from rows.missing(chosen)
+
+
+class Rows:
+    """The rows of an audit, by path and by content.
+
+    Parameters
+    ----------
+    audit : Audit
+        The audit.
+    there : set of str
+        Paths of all files of images in the folder.
+    """
+
+    def __init__(self, audit: Audit, there: set[str]) -> None:
+        self._audit = audit
+        self._there = there
+        self._by_path: dict[str, list[Row]] = defaultdict(list)
+        self._by_content: dict[str, list[Row]] = defaultdict(list)
+        self._moved: set[str] = set()
+        for row in audit.rows:
+            self._by_path[row.path].append(row)
+            for content in filter(None, (row.sha256, row.annex_key)):
+                self._by_content[content].append(row)
+
+    def problems(self, image: Image) -> Iterator[Problem]:
+        """Find what is wrong with one image of the folder."""
+        path, *others = _paths(image)
+        if image.format == OWN_OUTPUT:
+            detail = 'what bids-reid wrote about faces: move it out of the folder'
+            yield Problem(path, OWN_OUTPUT, detail)
+            return
+        rows = [row for one in (path, *others) for row in self._by_path.get(one, ())]
+        same = [row for row in rows if row.holds(image)]
+        if not rows:
+            yield self._new(path, image)
+        elif not same:
+            yield _changed(path, image)
+        for row in same:
+            if row.verdict not in self._audit.acceptable:
+                yield Problem(path, row.verdict or 'no verdict', row.reason or '')
+
+    def _new(self, path: str, image: Image) -> Problem:
+        """Tell an image that was moved from one that nobody audited."""
+        known = [
+            row
+            for content in filter(None, (image.sha256, image.annex_key))
+            for row in self._by_content.get(content, ())
+            if row.holds(image)
+        ]
+        gone = [row.path for row in known if row.path not in self._there | self._moved]
+        if gone:
+            self._moved.add(gone[0])
+            return Problem(path, 'moved', f'from {gone[0]}')
+        copied = f'a copy of {known[0].path}, at a place ' if known else ''
+        return Problem(path, 'new', f'{copied}that was not audited' if known else 'not audited')
+
+    def missing(self, chosen: Chosen) -> Iterator[Problem]:
+        """Find the images that are no longer there, but for those that were moved."""
+        for path in self._by_path:
+            if path not in self._there | self._moved and chosen(path):
+                yield Problem(path, 'missing', 'audited, and not there')
+
+
+def _changed(path: str, image: Image) -> Problem:
+    """Say that an image is not the one audited, or that nobody can know."""
+    if image.sha256 is None:
+        why = image.absent or 'its content cannot be read'
+        return Problem(path, 'absent', f'{why}; it cannot be compared with the audit')
+    return Problem(path, 'changed', 'not the bytes that were audited')
+
+
+def _print_json(audit: Audit, problems: Sequence[Problem], n_images: int) -> None:
+    found = [asdict(one) | {'path': one.path or None} for one in problems]
+    content = {
+        'ok': not problems,
+        'outcome': audit.outcome,
+        'manifest_sha256': audit.manifest,
+        'n_images': n_images,
+        'problems': found,
+    }
+    print(json.dumps(content, indent=2))
+
+
+def _print_lines(problems: Sequence[Problem], n_images: int) -> None:
+    for problem in problems:
+        print(problem)
+    images = f'{n_images} image{"" if n_images == 1 else "s"}'
+    if problems:
+        count = f'{len(problems)} problem{"" if len(problems) == 1 else "s"}'
+        print(f'{count} ({images} looked at): do not upload')
+    else:
+        print(f'{images}, all audited, none changed')
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""Pictures inside documents: pages, drawings, notebooks, office files."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import re
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+from PIL import Image
+
+from bids_reid.errors import PhotoError
+from bids_reid.faces.pictures import MOST_PIXELS, picture_faces
+from bids_reid.records import PictureFaces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MOST_PICTURES = 300
+"""Of a document; more count as not readable."""
+LARGEST_BYTES = 500_000_000
+DEEPEST = 3
+"""Drawings in pages in pages are followed so deep."""
+_BASE64 = re.compile(rb'[A-Za-z0-9+/](?:[A-Za-z0-9+/]|\\n|\\r|\s(?=[A-Za-z0-9+/=])){400,}={0,2}')
+_SPACES = re.compile(rb'\\n|\\r|\s')
+_PICTURES = (b'\xff\xd8\xff', b'\x89PNG', b'GIF8', b'II*\x00', b'MM\x00*', b'BM')
+_OTHER_DATA = (b'\x1f\x8b', b'\x5c\x01\x00\x00', b'PK\x03\x04', b'%PDF')
+"""Compressed, a volume, an archive: they may hold an image, and are not opened."""
+_MEDIA = re.compile(r'(^|/)(media|pictures|embeddings|objectreplacements|thumbnails)/', re.I)
+_DRAWN = ('.emf', '.wmf', '.wdp', '.bin', '.ole', '.mp4', '.avi', '.mov', '.mpg', '.wmv')
+_TEXT_PICTURES = ('.xml', '.rels', '.txt', '.json', '.svg')
+_COLOURS = {1: 'L', 3: 'RGB', 4: 'CMYK'}
+
+
+class _Found(NamedTuple):
+    """A picture of a document; ``None`` for one that cannot be taken out."""
+
+    content: bytes | None
+
+
+def document_faces(path: Path, kind: str) -> PictureFaces:
+    """Ask whether there are faces in the pictures of a document.
+
+    Parameters
+    ----------
+    path : Path
+        The document.
+    kind : str
+        What it is, of `bids_reid.surface.magic.DOCUMENTS`.
+
+    Raises
+    ------
+    PhotoError
+        It cannot be read.
+    """
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise PhotoError(f'too large: {path.stat().st_size} bytes')
+        found = list(_office(path) if kind == 'office' else _inside(path.read_bytes(), kind))
+    except (OSError, BadZipFile, ValueError, MemoryError) as error:
+        raise PhotoError('cannot be read, or damaged') from error
+    n_pictures = n_with_face = 0
+    n_unreadable = max(0, len(found) - MOST_PICTURES)
+    for picture in found[:MOST_PICTURES]:
+        try:
+            if picture.content is None:
+                raise PhotoError('no reader')
+            faces = picture_faces(picture.content)
+        except PhotoError:
+            n_unreadable += 1
+            continue
+        n_pictures += 1
+        n_with_face += faces.n_with_face > 0
+        n_unreadable += faces.n_unreadable > 0
+    return PictureFaces(n_pictures, n_with_face, n_unreadable)
+
+
+def _inside(content: bytes, kind: str) -> Iterator[_Found]:
+    return _pdf(content) if kind == 'pdf' else _encoded(content, DEEPEST)
+
+
+def _encoded(content: bytes, depth: int) -> Iterator[_Found]:
+    """Pictures in base64, as pages, drawings and notebooks hold them."""
+    if content.startswith((b'\x1f\x8b',)):
+        content = zlib.decompress(content, 31)
+    for match in _BASE64.finditer(content):
+        text = _SPACES.sub(b'', match[0])
+        try:
+            data = base64.b64decode(text[: len(text) // 4 * 4])
+        except (binascii.Error, ValueError):
+            continue
+        before = content[max(0, match.start() - 60) : match.start()].lower()
+        if data.startswith(_PICTURES) or data[8:12] == b'WEBP' or data[4:8] == b'ftyp':
+            yield _Found(data)
+        elif b'<svg' in data[:2000].lower() or b'image/svg' in before:
+            if depth:
+                yield from _encoded(data, depth - 1)
+            else:
+                yield _Found(None)
+        elif data.startswith(_OTHER_DATA) or b'data:image/' in before:
+            yield _Found(None)
+
+
+def _office(path: Path) -> Iterator[_Found]:
+    """Pictures of an office document, which is an archive."""
+    with ZipFile(path) as file:
+        for member in file.infolist():
+            name = member.filename
+            if member.is_dir() or not _MEDIA.search(name) or name.endswith(_TEXT_PICTURES):
+                continue
+            readable = member.file_size <= LARGEST_BYTES and not name.lower().endswith(_DRAWN)
+            yield _Found(file.read(member) if readable else None)
+
+
+def _pdf(content: bytes) -> Iterator[_Found]:
+    """Pictures of a PDF file: its streams whose dictionary says so."""
+    if b'/Encrypt' in content:
+        yield _Found(None)
+        return
+    for match in re.finditer(rb'(?<!end)stream\r?\n', content):
+        start = content.rfind(b' obj', max(0, match.start() - 4000), match.start())
+        header = content[start if start >= 0 else match.start() - 1000 : match.start()]
+        if not re.search(rb'/Subtype\s*/Image\b', header):
+            continue
+        end = content.find(b'endstream', match.end())
+        data = content[match.end() : end if end >= 0 else len(content)]
+        yield _Found(_pdf_picture(header, data))
+
+
+def _pdf_picture(header: bytes, data: bytes) -> bytes | None:
+    """Take a picture out of its stream; ``None`` if it is packed otherwise."""
+    filters = re.findall(rb'/(\w+Decode)\b', header)
+    if filters in ([b'DCTDecode'], [b'JPXDecode']):
+        return data
+    if filters == [b'FlateDecode', b'DCTDecode']:
+        return _inflated(data)
+    if filters == [b'FlateDecode']:
+        return _bitmap(header, data)
+    return None
+
+
+def _inflated(data: bytes) -> bytes | None:
+    try:
+        return zlib.decompressobj().decompress(data, 4 * MOST_PIXELS)
+    except zlib.error:
+        return None
+
+
+def _bitmap(header: bytes, data: bytes) -> bytes | None:
+    """Make a picture of bare pixels, eight bits a colour; masks of one bit show none."""
+    sizes = [
+        re.search(rb'/%s\s+(\d+)(?!\s+\d+\s+R)' % key, header) for key in (b'Width', b'Height')
+    ]
+    if None in sizes:
+        return None
+    width, height = (int(size[1]) for size in sizes if size is not None)
+    pixels = _inflated(data) if width * height <= MOST_PIXELS else None
+    if pixels is None or not width * height:
+        return None
+    predictor = re.search(rb'/Predictor\s+(\d+)', header)
+    n_colours, rest = divmod(len(pixels), width * height)
+    if predictor is not None and int(predictor[1]) >= 10:
+        n_colours = (len(pixels) // height - 1) // width
+        lines = _unpredicted(pixels, height, width * n_colours, n_colours)
+        if lines is None:
+            return None
+        pixels, rest = lines, 0
+    if n_colours not in _COLOURS or rest > 2 * height:
+        return None
+    picture = Image.frombytes(
+        _COLOURS[n_colours], (width, height), pixels[: width * height * n_colours]
+    )
+    target = io.BytesIO()
+    picture.convert('RGB').save(target, 'PNG', compress_level=1)
+    return target.getvalue()
+
+
+def _unpredicted(pixels: bytes, height: int, length: int, step: int) -> bytes | None:
+    """Undo the filters of PNG, as far as they are those that programs use for pictures."""
+    if step <= 0 or len(pixels) < height * (length + 1):
+        return None
+    rows = np.frombuffer(pixels, np.uint8, height * (length + 1)).reshape(height, length + 1)
+    out = np.zeros((height, length), np.uint8)
+    for number, row in enumerate(rows):
+        above = out[number - 1] if number else np.zeros(length, np.uint8)
+        if row[0] == 0:
+            out[number] = row[1:]
+        elif row[0] == 1:
+            columns = row[1:].reshape(-1, step)
+            out[number] = np.cumsum(columns, axis=0, dtype=np.uint8).ravel()
+        elif row[0] == 2:
+            out[number] = row[1:] + above
+        else:
+            return None
+    return out.tobytes()

@@ -1,0 +1,174 @@
+"""Faces in pictures of any kind: photographs, figures, drawings, scanned pages.
+
+A picture may lie on its side, and hold a face of any size: both detectors of dlib are asked about
+it upright and turned, until one of them is sure.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image, ImageFile, ImageOps
+from pillow_heif import register_heif_opener
+
+from bids_reid.errors import PhotoError
+from bids_reid.faces.detect import detector
+from bids_reid.faces.evidence import network
+from bids_reid.records import PictureFaces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Grey = NDArray[np.uint8]
+
+LARGEST_PIXELS = 1600
+"""Pictures are shrunk to this; a face of a 20th of the longer side is found."""
+CNN_PIXELS = 640
+"""The same for the network, which is slow."""
+SMALLEST_PIXELS = 40
+"""A smaller picture shows no face that could be recognised."""
+ENLARGED_PIXELS = 480
+"""Smaller pictures are doubled, so that faces from 40 pixels are found."""
+SURE_HOG = 0.0
+SURE_CNN = 0.6
+MOST_PIXELS = 150_000_000
+"""A larger picture is not unpacked, unless its format can unpack less of it."""
+MOST_FRAMES = 12
+"""Of a film, or of a file of pages, so many frames are looked at, evenly."""
+TURNS = (0, 1, 3, 2)
+"""Quarters of a turn, in the order in which they are tried."""
+_NOT_A_PICTURE = (OSError, ValueError, SyntaxError, TypeError, EOFError, MemoryError)
+
+
+def picture_faces(source: Path | bytes) -> PictureFaces:
+    """Ask whether there are faces in the frames of a picture.
+
+    Raises
+    ------
+    PhotoError
+        It is no picture, damaged or too large.
+    """
+    n_frames = n_with_face = n_unreadable = 0
+    for frame in _frames(source):
+        n_frames += frame is not None
+        n_unreadable += frame is None
+        n_with_face += frame is not None and shows_face(frame)
+        if n_with_face:
+            break
+    return PictureFaces(n_frames, n_with_face, n_unreadable)
+
+
+def pixel_faces(pictures: Iterable[NDArray[np.generic]]) -> PictureFaces:
+    """Ask whether there are faces in pictures of any numbers, (h, w) or (h, w, 3)."""
+    greys = [as_grey(picture) for picture in pictures]
+    return PictureFaces(len(greys), sum(shows_face(grey) for grey in greys))
+
+
+def shows_face(picture: Grey) -> bool:
+    """Whether a detector finds a face in a grey picture (h, w), upright or turned."""
+    if min(picture.shape) < SMALLEST_PIXELS:
+        return False
+    large = _shrunk(picture, LARGEST_PIXELS)
+    small = _shrunk(picture, CNN_PIXELS)
+    if max(picture.shape) < ENLARGED_PIXELS:
+        large = cv2.resize(picture, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    if any(_hog(np.rot90(large, turn)) for turn in TURNS):
+        return True
+    return any(_cnn(np.rot90(small, turn)) for turn in TURNS)
+
+
+def as_grey(picture: NDArray[np.generic]) -> Grey:
+    """Scale the numbers of a picture (h, w) or (h, w, 3) to grey: all but the extremes show."""
+    values = np.nan_to_num(np.asarray(picture, np.float32), posinf=0, neginf=0)
+    if values.ndim == 3:
+        values = values[..., :3].mean(axis=-1)
+    low, high = np.percentile(values, [0.5, 99.5])
+    scaled = (values - low) * (255 / max(float(high - low), 1e-6))
+    return np.clip(np.round(scaled), 0, 255).astype(np.uint8)
+
+
+def _shrunk(picture: Grey, longest: int) -> Grey:
+    scale = longest / max(picture.shape)
+    if scale >= 1:
+        return picture
+    height, width = (max(1, round(side * scale)) for side in picture.shape)
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _hog(picture: Grey) -> bool:
+    return bool(detector().run(np.ascontiguousarray(picture), 0, SURE_HOG)[0])
+
+
+def _cnn(picture: Grey) -> bool:
+    faces = network()(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_GRAY2RGB), 0)
+    return any(face.confidence > SURE_CNN for face in faces)
+
+
+@contextmanager
+def _pillow() -> Iterator[None]:
+    """Let Pillow open large pictures: how much of them is unpacked is decided here."""
+    register_heif_opener()
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = None
+    # face_recognition makes Pillow fill what a cut file lacks with grey, without a word
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def _frames(source: Path | bytes) -> Iterator[Grey | None]:
+    """Frames of a picture, upright and grey; ``None`` for one that is too large or damaged.
+
+    Raises
+    ------
+    PhotoError
+        It is no picture.
+    """
+    with _pillow():
+        try:
+            opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        except _NOT_A_PICTURE as error:
+            raise PhotoError('not a picture, or damaged') from error
+        with opened as picture:
+            n_frames = int(getattr(picture, 'n_frames', 1))
+            wanted = np.unique(np.linspace(0, n_frames - 1, min(n_frames, MOST_FRAMES)).round())
+            frames = [_frame(picture, int(number)) for number in wanted]
+            if isinstance(frames[0], str) and all(isinstance(one, str) for one in frames):
+                raise PhotoError(frames[0])
+            # the small copies that a large file holds show what it shows
+            some = [one for one in frames if not isinstance(one, str)]
+            pyramid = picture.format == 'TIFF' and n_frames > 1
+            yield from some
+            if not pyramid:
+                yield from (None for one in frames if isinstance(one, str))
+
+
+def _frame(picture: Image.Image, number: int) -> Grey | str:
+    """One frame; the reason if there is none."""
+    try:
+        if number:
+            picture.seek(number)
+        # JPEG unpacks an eighth of a large picture as well
+        picture.draft('L', (LARGEST_PIXELS, LARGEST_PIXELS))
+        if picture.width * picture.height > MOST_PIXELS:
+            return f'too large: {picture.width} x {picture.height} pixels'
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode in ('I', 'F') or upright.mode.startswith('I;16'):
+            return as_grey(np.asarray(upright, dtype=np.float32))
+        if 'A' in upright.getbands() or 'transparency' in upright.info:
+            # what is behind is white, as on a page
+            upright = upright.convert('RGBA')
+            paper = Image.new('RGBA', upright.size, 'white')
+            upright = Image.alpha_composite(paper, upright)
+        return np.asarray(upright.convert('RGB').convert('L'))
+    except _NOT_A_PICTURE:
+        return 'not a picture, or damaged'

@@ -1,0 +1,320 @@
+"""The account of the release: every image in it has a line, and none counts for other bytes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from bids_reid.bids.derivatives import record_state
+from bids_reid.bids.description import condition_folders
+from bids_reid.bids.entities import entities_of
+from bids_reid.bids.formats import OWN_OUTPUT
+from bids_reid.bids.hash_cache import HashCache
+from bids_reid.bids.image_records import read_image_record
+from bids_reid.bids.head_images import head_images, left_out_images
+from bids_reid.bids.layout import cache_file
+from bids_reid.bids.release import content_sha256, walk_release
+from bids_reid.bids.versions import missing_versions
+from bids_reid.group.result import ImageLine, Uncounted
+from bids_reid.messages import logger
+from bids_reid.records import RAW, Image
+from bids_reid.risk.presence import assess_image
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from pathlib import Path
+
+    from bids_reid.participant.library import EnrolledScan
+    from bids_reid.settings import Settings
+
+RELEASE = 'release'
+"""The condition of images of a release that is no condition's folder."""
+NO_RESULT = 'it has no result of the participant level'
+NOT_SEEN = 'the participant level has not looked at it: run it again'
+HOLDS_RESULTS = (
+    'results of bids_reid, which hold skin surfaces and features of faces: '
+    'move them out of the release'
+)
+HEAD_VOLUME: Literal['head volume'] = 'head volume'
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The release and the results, as they are on the disk now.
+
+    Attributes
+    ----------
+    folder : Path
+        The release.
+    condition : str
+        The condition that it is the folder of, else `RELEASE`.
+    images : tuple of Image
+        All of it that can show a head.
+    folders : mapping
+        Where the scans of each condition are.
+    uncounted : tuple of Uncounted
+        Results whose scans are gone, have changed or are left out.
+    missing : tuple of str
+        Originals without a version in the release, by path.
+    """
+
+    folder: Path
+    condition: str
+    images: tuple[Image, ...]
+    folders: Mapping[str, Path]
+    uncounted: tuple[Uncounted, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def survey(
+    settings: Settings, enrolled: Sequence[EnrolledScan]
+) -> tuple[Survey, list[EnrolledScan]]:
+    """Walk through the release, and tell which results still stand for a scan.
+
+    Returns
+    -------
+    The survey, and the scans whose results count: the file that was measured is there and has the
+    same content.
+
+    Raises
+    ------
+    NoInputError
+        The release cannot be listed.
+    """
+    folders = condition_folders(settings.output_dir, settings.bids_dir, settings.derivatives)
+    folder = settings.release or folders.get(settings.audited, settings.bids_dir)
+    condition = _condition_of(folder, folders, settings.audited)
+    cache = HashCache(cache_file(settings.output_dir))
+    own = (settings.output_dir, settings.work)
+    images = tuple(walk_release(folder, cache=cache, own=own, n_procs=settings.n_procs))
+    sha256_of = partial(content_sha256, cache=cache)
+    counted: list[EnrolledScan] = []
+    uncounted: list[Uncounted] = []
+    for scan in enrolled:
+        place = folders.get(scan.line.condition)
+        reason = record_state(scan.files, scan.record, place, sha256_of)
+        if reason is None:
+            counted.append(scan)
+        else:
+            uncounted.append(Uncounted(scan.line.condition, scan.line.source, reason))
+    cache.save()
+    missing: tuple[str, ...] = ()
+    if condition not in (RAW, RELEASE):
+        originals = head_images(settings.bids_dir)
+        without = missing_versions(condition, folder, originals)
+        missing = tuple(_below(scan.path, settings.bids_dir) for scan in without)
+    return Survey(folder, condition, images, folders, tuple(uncounted), missing), counted
+
+
+def _condition_of(folder: Path, folders: Mapping[str, Path], audited: str) -> str:
+    """Name the condition whose folder a release is."""
+    real = folder.resolve()
+    names = [name for name, place in folders.items() if place.resolve() == real]
+    return audited if audited in names else next(iter(names), RELEASE)
+
+
+def _below(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def tell_uncounted(uncounted: Sequence[Uncounted]) -> None:
+    """Name the results that count for nothing; those of one reason share a line."""
+    by_reason: dict[str, list[Uncounted]] = defaultdict(list)
+    for one in uncounted:
+        by_reason[one.reason].append(one)
+    for reason, some in by_reason.items():
+        results = 'result is' if len(some) == 1 else 'results are'
+        first = f'{some[0].condition}: {some[0].source}'
+        logger.info(f'{len(some)} {results} not counted: {reason}; first: {first}')
+
+
+def nobodys_images(
+    survey: Survey, scans: Iterable[EnrolledScan], dataset: Collection[str], output_dir: Path
+) -> list[tuple[Path, Image]]:
+    """Return the images of the release that belong to no participant and got no look.
+
+    Each task of a cluster's array has a participant: nobody looks at the others.
+    """
+    looked_at = {scan.record.origin.source_sha256 for scan in scans}
+    return [
+        (survey.folder, image)
+        for image in survey.images
+        if image.absent is None
+        and image.format != OWN_OUTPUT
+        and entities_of(image.path).participant not in dataset
+        and image.sha256 not in looked_at
+        and read_image_record(output_dir, image.sha256 or '') is None
+    ]
+
+
+def image_lines(
+    survey: Survey, counted: Sequence[EnrolledScan], output_dir: Path, bids_dir: Path
+) -> tuple[ImageLine, ...]:
+    """Give every image of the release its line, then every scan of the conditions besides.
+
+    Parameters
+    ----------
+    counted : sequence of EnrolledScan
+        The scans whose results count, of all participants: no filter makes an account smaller.
+    """
+    by_place = {
+        (survey.folders[scan.line.condition] / scan.line.source).resolve(): scan
+        for scan in counted
+    }
+    by_content = {
+        scan.record.origin.source_sha256: scan for scan in counted if not scan.record.failed
+    }
+    by_content.pop(None, None)
+    lines, placed = [], set()
+    for image in survey.images:
+        place = (survey.folder / image.path).resolve()
+        scan = by_place.get(place)
+        if scan is None:
+            line = _line_of_content(survey, image, by_content, output_dir)
+        else:
+            placed.add(place)
+            line = _line_of_scan(scan, image)
+        lines.append(line)
+    others = [scan for place, scan in by_place.items() if place not in placed]
+    lines += sorted(_besides(survey, others, bids_dir, placed), key=_order)
+    return tuple(lines)
+
+
+def _order(line: ImageLine) -> tuple[bool, str, str]:
+    return line.condition != RAW, line.condition, line.path
+
+
+def _line_of_scan(scan: EnrolledScan, image: Image) -> ImageLine:
+    """Return the line of a scan that was processed, at its place in the release."""
+    line = scan.line
+    return ImageLine(
+        path=image.path,
+        in_release=True,
+        bytes=image.bytes,
+        sha256=image.sha256,
+        annex_key=image.annex_key,
+        format=image.format,
+        kind=HEAD_VOLUME if line.status != 'failed' else 'unreadable',
+        participant=line.participant,
+        session=line.session,
+        modality=line.modality,
+        condition=line.condition,
+        status=line.status,
+        verdict=line.verdict,
+        face_present=line.face_present,
+        face_score=line.face_score,
+        parts_left=line.parts_left,
+        brain_loss=line.brain_loss,
+        n_views_with_face=line.n_views_with_face,
+        deidentification=line.deidentification,
+        face_completed=line.face_completed,
+        reason=line.reason,
+    )
+
+
+def _line_of_content(
+    survey: Survey,
+    image: Image,
+    by_content: Mapping[str | None, EnrolledScan],
+    output_dir: Path,
+) -> ImageLine:
+    """Return the line of an image by its bytes: of a scan under another name, or of a look."""
+    entities = entities_of(image.path)
+    empty = ImageLine(
+        path=image.path,
+        in_release=True,
+        bytes=image.bytes,
+        sha256=image.sha256,
+        annex_key=image.annex_key,
+        format=image.format,
+        kind='unreadable',
+        participant=entities.participant,
+        session=entities.session,
+        modality=entities.suffix,
+        condition=survey.condition,
+        status='not_looked_at',
+        verdict='not looked at',
+        reason=image.absent or NOT_SEEN,
+    )
+    if image.format == OWN_OUTPUT:
+        return replace(empty, verdict='review', reason=HOLDS_RESULTS)
+    scan = by_content.get(image.sha256)
+    if scan is not None:
+        same = f'the same bytes as {scan.line.condition} {scan.line.source}'
+        reason = '; '.join(filter(None, [scan.line.reason, same]))
+        found = _line_of_scan(scan, image)
+        return replace(
+            found,
+            participant=entities.participant,
+            session=entities.session,
+            modality=entities.suffix or scan.line.modality,
+            condition=survey.condition,
+            reason=reason,
+        )
+    record = None if image.sha256 is None else read_image_record(output_dir, image.sha256)
+    if record is None:
+        return empty
+    seen = assess_image(record, entities.suffix)
+    return replace(
+        empty,
+        kind=record.kind,
+        status=record.status,
+        verdict=seen.verdict,
+        face_present=seen.face_present,
+        face_score=seen.face_score,
+        parts_left=seen.parts_left,
+        brain_loss=seen.brain_loss,
+        reason=seen.reason,
+    )
+
+
+def _besides(
+    survey: Survey, others: Iterable[EnrolledScan], bids_dir: Path, placed: Iterable[Path]
+) -> Iterator[ImageLine]:
+    """Yield the lines of scans that are not in the release, with or without a result."""
+    known = set(placed)
+    for scan in others:
+        path = survey.folders[scan.line.condition] / scan.line.source
+        known.add(path.resolve())
+        yield replace(_line_of_scan(scan, _at(path, scan)), in_release=False)
+    if survey.condition == RAW:
+        return
+    for original in head_images(bids_dir):
+        if original.path.resolve() not in known:
+            yield _unprocessed(original.path, bids_dir, NO_RESULT)
+    for path, reason in left_out_images(bids_dir):
+        yield _unprocessed(path, bids_dir, reason)
+
+
+def _at(path: Path, scan: EnrolledScan) -> Image:
+    """Describe the file of a scan outside of the release."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = None
+    return Image(scan.line.source, 'nifti', size, scan.record.origin.source_sha256)
+
+
+def _unprocessed(path: Path, bids_dir: Path, reason: str) -> ImageLine:
+    """Return the line of an original that has no result, and is not in the release."""
+    below = _below(path, bids_dir)
+    entities = entities_of(below)
+    return ImageLine(
+        path=below,
+        in_release=False,
+        bytes=None,
+        sha256=None,
+        annex_key=None,
+        format='nifti',
+        kind=HEAD_VOLUME,
+        participant=entities.participant,
+        session=entities.session,
+        modality=entities.suffix,
+        condition=RAW,
+        status='not_looked_at',
+        verdict='not looked at',
+        reason=reason,
+    )

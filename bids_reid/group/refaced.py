@@ -1,0 +1,87 @@
+"""Re-faced scans: a face is meant to be there, and it must not be its original's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bids_reid.bids.layout import ScanFiles
+from bids_reid.participant.measures import face_frame
+from bids_reid.records import RAW
+from bids_reid.risk.refacing import judge_refaced
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from bids_reid.group.result import ImageLine
+    from bids_reid.participant.library import EnrolledScan
+    from bids_reid.surface.change import FaceChange
+
+
+def refaced_lines(
+    lines: Sequence[ImageLine],
+    counted: Sequence[EnrolledScan],
+    refaced: Collection[str],
+    *,
+    judged_by_risk: bool,
+) -> Iterator[ImageLine]:
+    """Judge the faces on re-faced scans anew: each against its original.
+
+    Parameters
+    ----------
+    counted : sequence of EnrolledScan
+        The scans whose results count, originals among them.
+    refaced : collection of str
+        Conditions whose faces were replaced.
+    judged_by_risk : bool
+        Whether photographs and a limit of the risk tell what originals cannot.
+    """
+    by_files = {scan.files: scan for scan in counted}
+    by_source = {(scan.line.condition, scan.record.origin.source_sha256): scan for scan in counted}
+    for line in lines:
+        scan = by_source.get((line.condition, line.sha256))
+        concerned = line.condition in refaced and line.verdict == 'review'
+        # brain that was cut is a finding whosever face it is
+        if not concerned or scan is None or line.brain_loss == 'yes':
+            yield line
+            continue
+        original = _original(scan, by_files)
+        change = None if original is None else _change(original, scan)
+        verdict, reason = judge_refaced(change, original is not None)
+        if original is None and judged_by_risk:
+            verdict, reason = 'no findings', BY_RISK
+        yield replace(line, verdict=verdict, reason=reason)
+
+
+BY_RISK = 'a face is there, as it should: whether it gives anybody away, photographs tell'
+
+
+def _original(
+    scan: EnrolledScan, by_files: Mapping[ScanFiles, EnrolledScan]
+) -> EnrolledScan | None:
+    """Return the scan that a version was made from; ``None`` if it has no result that counts."""
+    condition = scan.record.origin.before or (RAW if scan.line.condition != RAW else None)
+    if condition is None:
+        return None
+    original = by_files.get(replace(scan.files, condition=condition))
+    return None if original is None or original.record.failed else original
+
+
+def _change(original: EnrolledScan, scan: EnrolledScan) -> FaceChange | None:
+    """Compare the skins of both; ``None`` if one of them is damaged."""
+    from bids_reid.surface.change import face_change
+    from bids_reid.surface.gifti import read_surface
+
+    before, after = original.record.face_frame, scan.record.face_frame
+    if before is None or after is None:
+        return None
+    try:
+        points = [read_surface(one.files.skin)[0] for one in (original, scan)]
+    # a parser of XML, of zip, of base64 and of GIFTI each has its own
+    except Exception:  # noqa: BLE001
+        return None
+    if not all(np.isfinite(some).all() for some in points):
+        return None
+    return face_change(points[0], face_frame(before), points[1], face_frame(after))

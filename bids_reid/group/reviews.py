@@ -1,0 +1,76 @@
+"""Images that a person has looked at: the program cannot open every file, and takes care too often.
+
+A review belongs to bytes, as a verdict does, and bears the name of whoever made it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from bids_reid.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from bids_reid.group.result import ImageLine
+
+COLUMNS = ('sha256', 'by', 'note')
+_SHA256 = re.compile('[0-9a-f]{64}')
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Who looked at an image, and what they say of it."""
+
+    by: str
+    note: str
+
+
+def read_reviews(path: Path | None) -> dict[str, Review]:
+    """Read the file of ``--reviewed``: a TSV with the columns ``sha256``, ``by`` and ``note``.
+
+    Returns
+    -------
+    dict
+        SHA-256 of an image to its review; nothing without a file.
+
+    Raises
+    ------
+    UsageError
+        It is no such table: a column is missing, a hash is none, or nobody signed a line.
+    """
+    if path is None:
+        return {}
+    try:
+        text = path.read_text(encoding='utf-8-sig')
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f'{path} cannot be read: {error}') from error
+    rows = csv.DictReader(text.splitlines(), delimiter='\t', quoting=csv.QUOTE_NONE)
+    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+    if missing:
+        raise UsageError(f'{path} has no column {", ".join(missing)}')
+    reviews = {}
+    for row in rows:
+        content, by, note = ((row[name] or '').strip() for name in COLUMNS)
+        if not _SHA256.fullmatch(content.lower()):
+            raise UsageError(f'{path}, line {rows.line_num}: {content!r} is no SHA-256')
+        if by in ('', 'n/a'):
+            raise UsageError(f'{path}, line {rows.line_num}: nobody signed it (column by)')
+        reviews[content.lower()] = Review(by, note)
+    return reviews
+
+
+def reviewed(lines: Iterable[ImageLine], reviews: Mapping[str, Review]) -> Iterator[ImageLine]:
+    """Let the word of a person stand above the verdict on the images that they looked at."""
+    for line in lines:
+        review = reviews.get(line.sha256 or '')
+        if review is None or line.verdict == 'no findings':
+            yield line
+            continue
+        said = f'looked at by {review.by}: {review.note or "no finding"}'
+        reason = f'{said} (before that: {line.verdict}: {line.reason})'
+        yield replace(line, verdict='no findings', reviewed_by=review.by, reason=reason)

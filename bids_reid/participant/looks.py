@@ -1,0 +1,340 @@
+"""A look at one image, whatever kind of file it is: is a face there.
+
+Scans that are searched get more (`bids_reid.participant.steps`); every other file that can show a
+head gets this, once per bytes. Content decides what it is and what needs looking at. Of several
+ways to read an image (its numbers, the shape of its labels) the one that shows most of a face
+counts.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+from bids_reid import __version__
+from bids_reid.errors import PhotoError, ScanError
+from bids_reid.records import Image, ImageRecord
+from bids_reid.surface import magic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bids_reid.records import ImageKind, ImageStatus, PictureFaces, ScanMeasures
+    from bids_reid.surface.volume import Stored, Volume
+
+PACKAGES = ('nibabel', 'numpy', 'pillow', 'pydicom', 'pyvista', 'scipy', 'vtk')
+"""Packages that a look depends on beside this one."""
+FEWEST_VOXELS = 16
+"""A head of fewer voxels along its longer sides has no face in it."""
+FACE_MM = (20.0, 55.0, 55.0)
+"""Eyes, nose and mouth do not fit into less: depth, width and height."""
+HEAD_MM = (200.0, 240.0, 230.0)
+"""Sides of a usual field of view: to the right, front and top."""
+SMOOTH_SHARE = 0.03
+"""Where neighbours never differ by more of the range there are no edges."""
+_ORDER = ('no findings', 'not looked at', 'could not assess', 'review')
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a look gave: the fields of `ImageRecord`."""
+
+    kind: ImageKind
+    status: ImageStatus
+    reason: str | None = None
+    measures: ScanMeasures | None = None
+    faces: PictureFaces | None = None
+
+
+def look(root: Path, image: Image) -> ImageRecord:
+    """Look at an image; one that cannot be read gives a record that says why.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that the image's paths start from.
+    image : Image
+        Content tells what it is; its format is only put down.
+
+    Raises
+    ------
+    RenderingError
+        This machine cannot render.
+    """
+    files = [root / name for name in image.members or (image.path,)]
+    # of a pair, the header tells what it is
+    files.sort(key=lambda file: file != root / image.path)
+    family = 'unknown'
+    try:
+        if image.absent is not None:
+            raise ScanError(image.absent)
+        family = _family(files)
+        seen = _looked(files, family)
+    except (ScanError, PhotoError) as error:
+        seen = _Seen(_kind(family), 'failed', str(error))
+    except (OSError, MemoryError) as error:
+        reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+        seen = _Seen(_kind(family), 'failed', f'cannot read {files[0].name}: {reason}')
+    return record_of(image, seen.kind, seen.status, seen.reason, seen.measures, seen.faces)
+
+
+def record_of(
+    image: Image,
+    kind: ImageKind,
+    status: ImageStatus,
+    reason: str | None,
+    measures: ScanMeasures | None = None,
+    faces: PictureFaces | None = None,
+) -> ImageRecord:
+    """Make the record of an image by this version."""
+    versions = {'bids_reid': __version__} | {name: version(name) for name in PACKAGES}
+    return ImageRecord(
+        image.sha256 or '', image.format, kind, status, reason, versions, measures, faces
+    )
+
+
+def _family(files: Sequence[Path]) -> str:
+    """What the files are; the one that is known tells for all."""
+    for file in files:
+        if file.is_symlink() and not file.exists():
+            raise ScanError(f'{file.name} is a link to content that is not here: get it first')
+    found = [magic.family(file) for file in files[:2]]
+    return next((one for one in found if one != 'unknown'), 'unknown')
+
+
+def _kind(family: str) -> ImageKind:
+    """Name the kind of what could not be looked at."""
+    if family in magic.VOLUMES or family == 'dicom':
+        return 'other volume'
+    if family in magic.MESHES:
+        return 'surface'
+    if family in magic.PICTURES:
+        return 'photograph'
+    if family in magic.DOCUMENTS:
+        return 'document'
+    return 'archive' if family == 'archive' else 'unreadable'
+
+
+def _looked(files: Sequence[Path], family: str) -> _Seen:
+    if family in magic.VOLUMES:
+        from bids_reid.surface.volume_files import read_volume
+
+        return _volume(read_volume(files))
+    if family == 'dicom':
+        return _series(files)
+    if family in magic.MESHES:
+        return _surface(files[0])
+    if family in magic.PICTURES:
+        from bids_reid.faces.pictures import picture_faces
+
+        return _pictures('photograph', picture_faces(files[0]))
+    if family in magic.DOCUMENTS:
+        from bids_reid.faces.documents import document_faces
+
+        faces = document_faces(files[0], family)
+        if not faces.n_pictures and not faces.n_unreadable:
+            return _Seen('document', 'not_needed', 'there is no picture in it')
+        return _pictures('document', faces)
+    if family == 'archive':
+        raise ScanError('an archive: images inside are not looked at')
+    raise ScanError(f'no reader for {files[0].name}: look at it yourself')
+
+
+def _pictures(kind: ImageKind, faces: PictureFaces) -> _Seen:
+    return _Seen(kind, 'ok' if faces.n_with_face else 'no_face', faces=faces)
+
+
+def _series(files: Sequence[Path]) -> _Seen:
+    """A DICOM series is a volume, or pictures."""
+    from bids_reid.faces.pictures import pixel_faces
+    from bids_reid.surface.dicom import read_series
+
+    series = read_series(files)
+    if series.volume is not None:
+        return _volume(series.volume)
+    return _pictures('photograph', pixel_faces(series.pictures))
+
+
+def _surface(file: Path) -> _Seen:
+    from bids_reid.participant.measures import measured_shape
+    from bids_reid.surface.meshes import mesh_skin, read_mesh
+
+    mesh = read_mesh(file)
+    if mesh is None:
+        return _Seen('surface', 'not_needed', 'values on a surface, and no surface')
+    skin, notes = mesh_skin(mesh)
+    return _measured('surface', measured_shape(skin, notes=notes))
+
+
+def _measured(kind: ImageKind, measures: ScanMeasures) -> _Seen:
+    from bids_reid.risk.presence import assess
+
+    seen = assess(measures).face_present
+    return _Seen(kind, 'no_face' if seen == 'no' else 'ok', measures=measures)
+
+
+def _volume(volume: Stored) -> _Seen:
+    """Look at a volume as it is said to be, and otherwise where that cannot be."""
+    from bids_reid.surface.volume import MIN_SLICES, holds_a_head, prepared
+
+    shape = tuple(sorted((*volume.data.shape, 1, 1)[:3]))
+    if volume.data.size == 0 or volume.data.min() == volume.data.max():
+        return _Seen('other volume', 'not_needed', 'empty: all its voxels are alike')
+    if shape[1] < FEWEST_VOXELS:
+        size = ' x '.join(map(str, volume.data.shape))
+        return _Seen('other volume', 'not_needed', f'{size} numbers are too few to show a face')
+    if shape[0] < MIN_SLICES:
+        return _slices(volume)
+    lengths = np.sort(voxel_sizes(volume.affine) * volume.data.shape)
+    usable = np.isfinite(volume.affine).all() and (lengths > 0).all()
+    if (
+        not usable
+        or not holds_a_head(volume.affine, volume.data.shape)
+        or (lengths < FACE_MM).any()
+    ):
+        return _stretched(volume)
+    return _worst(_readings(prepared(volume)))
+
+
+def _slices(volume: Stored) -> _Seen:
+    """Look at a few slices as pictures."""
+    from bids_reid.faces.pictures import pixel_faces
+
+    faces = pixel_faces(_flat(volume))
+    if faces.n_with_face:
+        return _Seen('other volume', 'ok', faces=faces)
+    n = faces.n_pictures
+    return _Seen(
+        'other volume',
+        'not_needed',
+        f'{n} slice{"s" if n > 1 else ""}: fewer than 8 make no head, and none shows a face',
+    )
+
+
+def _flat(volume: Stored) -> Iterator[NDArray[np.float32]]:
+    """Slices across the shortest axis, with square pixels, as they would be looked at."""
+    import cv2
+
+    data = volume.data.reshape((*volume.data.shape, 1, 1)[:3])
+    axis = int(np.argmin(data.shape))
+    sizes = np.delete(np.nan_to_num(voxel_sizes(volume.affine), nan=1.0), axis)
+    times = sizes / max(float(sizes.min()), 1e-6)
+    for one in np.moveaxis(data, axis, 0):
+        width, height = (min(round(n * by), 4096) for n, by in zip(one.shape, times, strict=True))
+        upright = np.ascontiguousarray(one.T[::-1])
+        yield np.asarray(cv2.resize(upright, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def _stretched(volume: Stored) -> _Seen:
+    """Look at what its header makes too small or too large for a face: headers may be wrong.
+
+    Only a face that is clearly there is believed.
+    """
+    from bids_reid.risk.presence import assess
+    from bids_reid.surface.volume import prepared, sides
+
+    size = f'by its header it shows {sides(volume.affine, volume.data.shape)} mm'
+    affine = np.diag([*(np.array(HEAD_MM) / volume.data.shape), 1.0])
+    with suppress(ScanError):
+        seen = _worst(_readings(prepared(volume._replace(affine=affine))))
+        if seen.measures is not None and assess(seen.measures).face_present == 'yes':
+            return replace(seen, reason=f'{size}, which cannot be right')
+    return _Seen(
+        'other volume', 'not_needed', f'{size}: no face fits, nor is one seen at another size'
+    )
+
+
+def _worst(every: Iterator[_Seen]) -> _Seen:
+    """Of several ways to read a volume that which shows most of a face; a clear face ends it."""
+    from bids_reid.risk.presence import assess_image
+
+    worst, rank = None, -1
+    for seen in every:
+        record = record_of(Image('', '', None, ''), seen.kind, seen.status, seen.reason)
+        record = replace(record, measures=seen.measures, faces=seen.faces)
+        verdict = _ORDER.index(assess_image(record, None).verdict)
+        if verdict > rank:
+            worst, rank = seen, verdict
+        if rank == len(_ORDER) - 1:
+            break
+    if worst is None:
+        raise ScanError('nothing of the size of a head stands out in it')
+    return worst
+
+
+def _readings(volume: Volume) -> Iterator[_Seen]:
+    """Look at a volume's numbers, and at the shape of what is not background."""
+    from bids_reid.surface import labels
+
+    empty = labels.background(volume.data)
+    is_map = labels.is_label_map(volume.data, empty)
+    found = False
+    if not is_map or empty != 0:
+        for reading in _by_brightness(volume):
+            found = True
+            yield reading
+    if empty is not None and (is_map or not found):
+        yield from _by_shape(labels.shape_of(volume, empty))
+    elif not found:
+        if _is_smooth(volume.data):
+            reason = 'it is smooth all over: no edge of a skin'
+            yield _Seen('other volume', 'not_needed', reason)
+        else:
+            raise ScanError('nothing of the size of a head stands out in it: look at it yourself')
+
+
+def _by_brightness(volume: Volume) -> Iterator[_Seen]:
+    """Look for a head that is brighter than the air, or darker."""
+    from bids_reid.participant.measures import measured_skin, with_evidence
+    from bids_reid.surface import labels
+
+    ways = [volume]
+    if labels.has_bright_border(volume.data):
+        ways = [labels.inverted(volume)]
+    for way in ways:
+        try:
+            skin, frame, measures = measured_skin(way)
+        except ScanError:
+            continue
+        yield _measured('head volume', with_evidence(measures, skin, frame))
+
+
+def _by_shape(mask: Volume) -> Iterator[_Seen]:
+    """Look at the shape of what is not background."""
+    from bids_reid.participant.measures import measured_shape, measured_skin, with_evidence
+    from bids_reid.surface import labels
+    from bids_reid.surface.mesh import contour, enclosed_litres
+    from bids_reid.surface.skin import Skin, extract_skin
+
+    extent = np.sort(labels.extent(mask.data, mask.spacing))
+    if (extent < FACE_MM).any():
+        size = ' x '.join(f'{side:.0f}' for side in extent)
+        reason = f'what is not background takes {size} mm: no face fits'
+        yield _Seen('other volume', 'not_needed', reason)
+        return
+    try:
+        if labels.touches_border(mask.data):
+            skin, frame, measures = measured_skin(mask)
+            yield _measured('other volume', with_evidence(measures, skin, frame))
+            return
+        skin = extract_skin(mask)
+    except ScanError:
+        mesh = contour(mask.data, mask.affine)
+        skin = Skin(mesh.points, mesh.triangles, 0.0, 0.0, enclosed_litres(mesh))
+    shape = measured_shape(skin, notes=mask.notes, voxel_size=mask.voxel_size)
+    yield _measured('other volume', shape)
+
+
+def _is_smooth(data: NDArray[np.float32]) -> bool:
+    """Whether neighbours differ by little everywhere."""
+    low, high = np.percentile(data, [0.5, 99.5])
+    steps = [float(np.percentile(np.abs(np.diff(data, axis=axis)), 99.9)) for axis in range(3)]
+    return max(steps) < SMOOTH_SHARE * float(high - low)

@@ -1,0 +1,74 @@
+"""Masks, label maps and maps of probabilities: the shape of what is not background.
+
+A mask of a whole head has a face, as has the outer border of a segmentation; what the labels are
+called says nothing of that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bids_reid.surface.volume import Volume
+
+EQUAL_SHARE = 0.6
+"""So many neighbours inside have the same number in a label map: noise makes them differ."""
+EMPTY_SHARE = 0.05
+"""A background that is one and the same number fills at least this share of a volume."""
+SAMPLE = 400_000
+"""So many pairs of neighbours tell."""
+
+
+def background(data: NDArray[np.float32]) -> float | None:
+    """The number that fills the outer faces of a volume; ``None`` if it is no single one."""
+    faces = [np.moveaxis(data, axis, 0)[[0, -1]].ravel() for axis in range(3)]
+    values, counts = np.unique(np.concatenate(faces), return_counts=True)
+    if counts.max() < 0.5 * counts.sum():
+        return None
+    value = float(values[counts.argmax()])
+    return value if np.mean(data == value) >= EMPTY_SHARE else None
+
+
+def is_label_map(data: NDArray[np.float32], empty: float | None) -> bool:
+    """Whether the numbers inside are names of regions, not measured."""
+    if empty is None:
+        return False
+    here, there = data[:-1].ravel(), data[1:].ravel()
+    inside = np.flatnonzero((here != empty) & (there != empty))
+    if not inside.size:
+        return True
+    inside = inside[:: max(1, inside.size // SAMPLE)]
+    return bool(np.mean(here[inside] == there[inside]) >= EQUAL_SHARE)
+
+
+def shape_of(volume: Volume, empty: float) -> Volume:
+    """Give what is not background the brightness 1, and all else 0."""
+    return replace(volume, data=(volume.data != np.float32(empty)).astype(np.float32))
+
+
+def inverted(volume: Volume) -> Volume:
+    """Make what is dark bright."""
+    return replace(volume, data=volume.data.max() - volume.data)
+
+
+def has_bright_border(data: NDArray[np.float32]) -> bool:
+    """Whether the outer faces of a volume are about as bright as anything in it."""
+    faces = np.concatenate([np.moveaxis(data, axis, 0)[[0, -1]].ravel() for axis in range(3)])
+    low, high = np.percentile(data, [1, 99])
+    return bool(np.median(faces) > low + 0.75 * (high - low))
+
+
+def touches_border(mask: NDArray[np.float32]) -> bool:
+    """Whether what is not 0 reaches the outer faces: something of it may be cut off there."""
+    return any(np.moveaxis(mask, axis, 0)[[0, -1]].any() for axis in range(3))
+
+
+def extent(mask: NDArray[np.float32], spacing: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sides of the box around what is not 0, mm, (3,)."""
+    filled = [np.flatnonzero(mask.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
+    return np.array([np.ptp(one) + 1 if one.size else 0 for one in filled]) * spacing

@@ -1,0 +1,152 @@
+"""Surfaces of any format: points and triangles in millimetres."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+import pyvista as pv
+
+from bids_reid.errors import ScanError
+from bids_reid.surface.magic import MESHES, family
+from bids_reid.surface.mesh import Mesh, enclosed_litres
+from bids_reid.surface.skin import Skin
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+EDGE_MM = 3.0
+"""Longer edges are halved: what is compared with a face needs points all over."""
+MOST_TRIANGLES = 2_000_000
+HEAD_MM = (90.0, 700.0)
+"""A surface whose longest side lies between these counts in millimetres."""
+UNITS = (('metres', 1e3), ('centimetres', 10.0), ('micrometres', 1e-3))
+USUAL_MM = 250.0
+"""To so much is scaled what no unit makes as large as a head."""
+_EXTENSIONS = {'stl': '.stl', 'ply': '.ply', 'obj': '.obj', 'vtk': '.vtk', 'vtp': '.vtp'}
+
+
+def read_mesh(path: Path) -> Mesh | None:
+    """Read points and triangles as the file has them; ``None`` of a file of values only.
+
+    Raises
+    ------
+    ScanError
+        It cannot be read, or has points but no triangles.
+    """
+    if path.is_symlink() and not path.exists():
+        raise ScanError(f'{path.name} is a link to content that is not here: get it first')
+    kind = family(path)
+    if kind not in MESHES:
+        raise ScanError(f'no reader for {path.name}: look at it yourself')
+    try:
+        mesh = _read(path, kind)
+    # a damaged file makes libraries raise whatever they meet first
+    except Exception as error:
+        text = f'cannot read {path.name}: {error or type(error).__name__}'
+        raise ScanError(text.splitlines()[0]) from error
+    if mesh is None:
+        return None
+    if not len(mesh.triangles):
+        raise ScanError(f'{path.name} has points but no triangles: look at it yourself')
+    if mesh.triangles.min() < 0 or mesh.triangles.max() >= len(mesh.points):
+        raise ScanError(f'cannot read {path.name}: triangles without points')
+    if not np.isfinite(mesh.points).all():
+        raise ScanError(f'cannot read {path.name}: points that are not finite')
+    return mesh
+
+
+def _read(path: Path, kind: str) -> Mesh | None:
+    if kind == 'gifti':
+        return _read_gifti(path)
+    if kind == 'freesurfer surface':
+        points, triangles = nib.freesurfer.read_geometry(path)[:2]
+        return Mesh(points.astype(np.float32), triangles.astype(np.int32))
+    with tempfile.TemporaryDirectory() as folder:
+        name = Path(folder) / f'surface{_EXTENSIONS[kind]}'
+        name.symlink_to(path.absolute())
+        found = pv.read(name)
+        surface = found if isinstance(found, pv.PolyData) else found.extract_surface()
+        surface = surface.triangulate()
+        points = np.array(surface.points, np.float32)
+        return Mesh(points, np.array(surface.regular_faces, np.int32).reshape(-1, 3))
+
+
+def _read_gifti(path: Path) -> Mesh | None:
+    """All surfaces of a GIFTI file as one."""
+    image = nib.gifti.GiftiImage.from_bytes(_unpacked(path))
+    points = image.get_arrays_from_intent('NIFTI_INTENT_POINTSET')
+    triangles = image.get_arrays_from_intent('NIFTI_INTENT_TRIANGLE')
+    if not points:
+        return None
+    starts = np.cumsum([0, *(len(array.data) for array in points)])
+    joined = [array.data + start for array, start in zip(triangles, starts, strict=False)]
+    return Mesh(
+        np.concatenate([array.data for array in points]).astype(np.float32),
+        np.concatenate([*joined, np.empty((0, 3))]).astype(np.int32),
+    )
+
+
+def _unpacked(path: Path) -> bytes:
+    import gzip
+
+    content = path.read_bytes()
+    return gzip.decompress(content) if content.startswith(b'\x1f\x8b') else content
+
+
+def mesh_skin(mesh: Mesh) -> tuple[Skin, tuple[str, ...]]:
+    """Take a mesh as a skin: in millimetres, with points all over.
+
+    Returns
+    -------
+    skin : Skin
+        Without noise or blur, which a surface does not have.
+    notes : tuple of str
+        What was done to it.
+    """
+    points, notes = _in_millimetres(mesh.points)
+    dense = _dense(Mesh(points, mesh.triangles))
+    litres = abs(enclosed_litres(dense))
+    return Skin(dense.points, dense.triangles, 0.0, 0.0, litres), notes
+
+
+def _in_millimetres(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Bring points to a size that a head has, whatever unit they count in."""
+    longest = float(np.ptp(points, axis=0).max())
+    low, high = HEAD_MM
+    if low <= longest <= high or longest <= 0:
+        return points, ()
+    for name, times in UNITS:
+        if low <= longest * times <= high:
+            return points * np.float32(times), (f'taken for {name}, by its size',)
+    note = f'its longest side is {longest:.3g}, which no head has: scaled to {USUAL_MM:g} mm'
+    return points * np.float32(USUAL_MM / longest), (note,)
+
+
+def _dense(mesh: Mesh) -> Mesh:
+    """Halve edges until most are short."""
+    while len(mesh.triangles) * 4 <= MOST_TRIANGLES:
+        corners = mesh.points[mesh.triangles]
+        edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
+        if float(np.percentile(edges, 90)) <= EDGE_MM:
+            break
+        mesh = _halved(mesh)
+    return mesh
+
+
+def _halved(mesh: Mesh) -> Mesh:
+    """Make four triangles of each, with new points in the middle of edges."""
+    a, b, c = mesh.triangles.T
+    ends = np.sort(np.concatenate([np.stack(edge, axis=1) for edge in ((a, b), (b, c), (c, a))]))
+    # two numbers in one are sorted much faster
+    keys, place = np.unique(
+        ends.astype(np.int64) @ np.array([1 << 32, 1], np.int64), return_inverse=True
+    )
+    middles = (mesh.points[keys >> 32] + mesh.points[keys & 0xFFFFFFFF]) / 2
+    ab, bc, ca = (place.reshape(3, -1) + len(mesh.points)).astype(np.int32)
+    parts = ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
+    triangles = np.concatenate([np.stack(part, axis=1) for part in parts])
+    return Mesh(np.concatenate([mesh.points, middles]).astype(np.float32), triangles)

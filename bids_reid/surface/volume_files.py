@@ -1,0 +1,148 @@
+"""Open volumes of any format as images of nibabel.
+
+nibabel goes by names and extensions; here content tells, so that a file that was renamed, or lies
+under the name of its key, is read all the same.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+
+from bids_reid.errors import ScanError
+from bids_reid.surface.magic import VOLUMES, family
+from bids_reid.surface.text_headers import read_metaimage, read_mif, read_nrrd
+from bids_reid.surface.volume import open_image, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bids_reid.surface.volume import Stored
+
+_EXTENSIONS = {
+    'nifti': '.nii',
+    'analyze': '.hdr',
+    'mgh': '.mgh',
+    'minc1': '.mnc',
+    'minc2': '.mnc',
+    'ecat': '.v',
+    'parrec': '.PAR',
+}
+"""By which nibabel knows a format."""
+_PAIRED = {'.hdr': '.img', '.PAR': '.REC'}
+_COMPRESSED = {b'\x1f\x8b': '.gz', b'BZ': '.bz2'}
+_TEXT_HEADERS = {'nrrd': read_nrrd, 'metaimage': read_metaimage, 'mif': read_mif}
+
+
+def read_volume(files: Sequence[Path]) -> Stored:
+    """Read the first volume of an image.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        All its files; the first is the header.
+
+    Raises
+    ------
+    ScanError
+        It cannot be read.
+    """
+    header = _header(files)
+    kind = family(header)
+    if kind not in VOLUMES:
+        raise ScanError(f'no reader for {header.name}: look at it yourself')
+    try:
+        if kind in _TEXT_HEADERS:
+            return stored(_TEXT_HEADERS[kind](header), header.name)
+        if kind == 'afni':
+            return stored(_plain(nib.load(_afni_header(header))), header.name)
+        with tempfile.TemporaryDirectory() as folder:
+            image = open_image(_named(kind, header, files, Path(folder)))
+            # its numbers are read while the names are there
+            return stored(image if kind == 'nifti' else _plain(image), header.name)
+    except ScanError:
+        raise
+    # a damaged file makes libraries raise whatever they meet first
+    except Exception as error:
+        text = f'cannot read {header.name}: {error or type(error).__name__}'
+        raise ScanError(text.splitlines()[0]) from error
+
+
+def _header(files: Sequence[Path]) -> Path:
+    """Tell which of several files is the header."""
+    for path in files:
+        if path.is_symlink() and not path.exists():
+            raise ScanError(f'{path.name} is a link to content that is not here: get it first')
+    known = [path for path in files if family(path) in VOLUMES]
+    return known[0] if known else files[0]
+
+
+def _afni_header(header: Path) -> Path:
+    """AFNI's header where its data lie beside it."""
+    if not any(header.with_suffix(f'.BRIK{packed}').exists() for packed in ('', '.gz', '.bz2')):
+        raise ScanError(f'{header.name}: its BRIK is not beside it')
+    return header
+
+
+def _named(kind: str, header: Path, files: Sequence[Path], folder: Path) -> Path:
+    """Give links to the files the names by which nibabel knows them."""
+    extension = _EXTENSIONS[kind]
+    if kind == 'nifti' and _is_pair(header):
+        extension = '.hdr'
+    packed = _compressed(header)
+    name = folder / f'image{extension}{packed}'
+    if kind == 'mgh' and packed == '.gz':
+        name = folder / 'image.mgz'
+    name.symlink_to(header.absolute())
+    if extension in _PAIRED:
+        data = _data_of(header, files)
+        (folder / f'image{_PAIRED[extension]}{_compressed(data)}').symlink_to(data.absolute())
+    return name
+
+
+def _is_pair(header: Path) -> bool:
+    """Whether a NIfTI header says that its data are in another file."""
+    from bids_reid.surface.magic import start_of
+
+    start = start_of(header)
+    return start[344:347] == b'ni1' or start[4:7] == b'ni2'
+
+
+def _compressed(path: Path) -> str:
+    with path.open('rb') as file:
+        return _COMPRESSED.get(file.read(2), '')
+
+
+def _data_of(header: Path, files: Sequence[Path]) -> Path:
+    """Find the data of a pair: the other file that was named, or that beside the header."""
+    others = [path for path in files if path != header]
+    if others:
+        return others[0]
+    stem = header.name.removesuffix('.gz').removesuffix('.bz2')
+    base = stem.rpartition('.')[0]
+    for ending in ('.img', '.IMG', '.img.gz', '.img.bz2', '.REC', '.rec'):
+        if (beside := header.with_name(base + ending)).exists():
+            return beside
+    raise ScanError(f'{header.name}: its data are not beside it')
+
+
+def _plain(image: nib.spatialimages.SpatialImage) -> nib.Nifti1Image:
+    """Make an image whose first volume can be cut out and turned, whatever its format."""
+    first = tuple(0 for _ in image.shape[3:])
+    data = np.asanyarray(image.dataobj[(..., *first)] if first else image.dataobj)
+    plain = nib.Nifti1Image(as_numbers(data), image.affine)
+    plain.header.set_sform(image.affine, 1)
+    return plain
+
+
+def as_numbers(data: np.ndarray) -> np.ndarray:
+    """Return numbers of a kind that NIfTI has; of colours their mean."""
+    if data.dtype.names:
+        data = np.mean([data[name] for name in data.dtype.names[:3]], axis=0)
+    if data.dtype.kind == 'c':
+        data = np.abs(data)
+    return data.astype(np.float32)
