@@ -13,6 +13,7 @@ from bids_reid.engine import group_graph as group
 from bids_reid.engine.group_graph import init_group_wf
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
 from bids_reid.group import galleries
+from bids_reid.group.account import Survey
 from bids_reid.group.selection import Choice, Extractors, Selection
 from bids_reid.group.summaries import Rules
 from bids_reid.participant.library import EnrolledScan
@@ -166,7 +167,8 @@ def selection(tmp_path: Path) -> Selection:
             *(enrolled(who, modality=kind, folder=tmp_path) for who, kind in scans),
             came_of(enrolled('01', condition='defaced', folder=tmp_path), 'defaced', 'raw'),
         ),
-        tuple(photos),
+        Survey(tmp_path, 'defaced', (), {}),
+        photos=tuple(photos),
         others=(enrolled('01', folder=tmp_path / 'earlier'),),
         other_name='earlier',
     )
