@@ -450,6 +450,14 @@ class TestRecordState:
         assert list(bench.files.folder.iterdir()) == [bench.files.record]
         assert self.state(bench) is None
 
+    def test_one_that_was_replaced_while_it_was_measured_does_not(self, bench: Bench) -> None:
+        """From reading to the record it takes hours in a large run; de-facers may run beside it."""
+        read = file_sha256(bench.scan.path)
+        bench.scan.path.write_bytes(b'else')
+        bench.save(source_sha256=read)
+        assert 'other content than was measured' in (self.state(bench) or '')
+        assert not bench.done()
+
     def test_content_that_is_not_here_counts_by_its_key(self, bench: Bench) -> None:
         bench.save()
         key = file_sha256(bench.scan.path)

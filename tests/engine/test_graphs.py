@@ -92,6 +92,7 @@ def test_each_scan_runs_from_its_file_to_its_results(
             ('face_recognition', 'template', 'templates', 'in1'),
             ('deepface_VGG_Face', 'template', 'templates', 'in2'),
             ('skin', 'surface', 'save', 'surface'),
+            ('skin', 'source_sha256', 'save', 'source_sha256'),
             ('render', 'renders', 'save', 'renders'),
             ('render', 'renderer', 'save', 'renderer'),
             ('faces', 'faces', 'save', 'faces'),
@@ -124,7 +125,7 @@ def test_a_scan_that_is_not_there_does_not_stop_the_others(
     """A link that datalad left must fail alone, when it is read."""
     scans[0].path.unlink()
     scans[0].path.symlink_to('/nowhere')
-    assert len(edges(build(scans, tmp_path))) == 34
+    assert len(edges(build(scans, tmp_path))) == 36
 
 
 def test_names_of_branches_are_different_and_allowed(tmp_path: Path) -> None:
