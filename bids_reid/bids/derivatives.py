@@ -58,6 +58,7 @@ def save_scan(
     renderer: str,
     templates: Sequence[tuple[dict[str, Any], Template | KeypointTemplate]],
     renders: NDArray[np.uint8] | None,
+    source_sha256: str | None = None,
     came_from: str | None = None,
 ) -> Path:
     """Write all files of a scan, its record last; return the record's path.
@@ -78,6 +79,8 @@ def save_scan(
         One per extractor; the provenance names it as ``Extractor``.
     renders : (81, h, w) uint8, optional
         Pictures to keep.
+    source_sha256 : str, optional
+        Hash of the scan when it was read; without it that of the file as it is now.
     came_from : str, optional
         The condition that the scan's was made from.
     """
@@ -87,7 +90,7 @@ def save_scan(
         status='ok' if n_faces else 'no_face',
         reason=reason,
         deidentification=read_claim(scan.path, dataset_dir),
-        origin=_origin(scan, dataset_dir, came_from),
+        origin=_origin(scan, dataset_dir, came_from, source_sha256),
         n_views_with_face=n_faces,
         measures=measures,
         renderer=renderer,
@@ -403,12 +406,14 @@ def _sources(scan: Scan, dataset_dir: Path) -> tuple[str, ...]:
     return (bids_uri(scan.path, dataset_dir, scan.condition),)
 
 
-def _origin(scan: Scan, dataset_dir: Path, came_from: str | None) -> Origin:
+def _origin(
+    scan: Scan, dataset_dir: Path, came_from: str | None, sha256: str | None = None
+) -> Origin:
     """Tell the source of the files of a scan, and the software that made them."""
     return Origin(
         condition=scan.condition,
         sources=_sources(scan, dataset_dir),
-        source_sha256=_source_sha256(scan.path),
+        source_sha256=sha256 or content_hash(scan.path),
         software_versions={
             'bids_reid': __version__,
             **{package: version(package) for package in PACKAGES},
@@ -417,7 +422,7 @@ def _origin(scan: Scan, dataset_dir: Path, came_from: str | None) -> Origin:
     )
 
 
-def _source_sha256(path: Path) -> str | None:
+def content_hash(path: Path) -> str | None:
     """Hash of a scan; ``None`` if it is not here or cannot be read, which its failure says."""
     try:
         return file_sha256(path) if path.is_file() else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from bids_reid.errors import CannotWriteError
 from bids_reid.records import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 BIDS_VERSION = '1.10.0'
 BIDSIGNORE = ('*.html', 'group_*', 'logs/', 'work/', '*_desc-*')
@@ -27,7 +29,8 @@ def prepare_output(
     ``derivatives`` are the names of conditions and where they are; links to others, which an
     earlier run wrote, are kept.
 
-    The same files come out whoever writes them, so that parallel runs do not disturb each other.
+    The same files come out whoever writes them, so that parallel runs do not disturb each other;
+    of those with other conditions each keeps the links of the others.
 
     Raises
     ------
@@ -41,33 +44,55 @@ def prepare_output(
         if output_dir.resolve() == folder.resolve():
             raise CannotWriteError(f'output_dir holds the scans of {name}, which are only read')
     description = output_dir / 'dataset_description.json'
-    before = read_json(description)
-    if not _is_ours(before):
+    if not _is_ours(read_json(description)):
         raise CannotWriteError(f'{output_dir} holds another dataset: give a folder of its own')
     try:
         output_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise CannotWriteError(f'cannot write {output_dir}: {error.strerror}') from error
-    raw = read_json(bids_dir / 'dataset_description.json')
-    links = {**before.get('DatasetLinks', {}), RAW: _relative(bids_dir, output_dir)}
-    links |= {name: _relative(folder, output_dir) for name, folder in derivatives}
-    links = {name: links[name] for name in sorted(links, key=lambda name: (name != RAW, name))}
-    write_json(
-        description,
-        {
-            'Name': f'bids_reid: re-identification risk of {raw.get("Name", bids_dir.name)}',
-            'BIDSVersion': BIDS_VERSION,
-            'DatasetType': 'derivative',
-            'GeneratedBy': [{'Name': 'bids_reid', 'Version': __version__}],
-            'SourceDatasets': [{'URL': where} for where in dict.fromkeys(links.values())],
-            'DatasetLinks': links,
-        },
-    )
+    with _one_at_a_time(output_dir):
+        before = read_json(description)
+        content = _description(output_dir, bids_dir, derivatives, before.get('DatasetLinks', {}))
+        if content != before:
+            write_json(description, content)
     readme = output_dir / 'README.md'
     # in a folder that was not ours it may be somebody's
     if before or not readme.exists():
         write_text(readme, packaged_text('output_README.md'))
     write_text(output_dir / '.bidsignore', '\n'.join(BIDSIGNORE) + '\n')
+
+
+def _description(
+    output_dir: Path,
+    bids_dir: Path,
+    derivatives: Iterable[tuple[str, Path]],
+    links: Mapping[str, str],
+) -> dict[str, Any]:
+    """Describe the output, with the ``links`` that there were to other conditions."""
+    raw = read_json(bids_dir / 'dataset_description.json')
+    links = {**links, RAW: _relative(bids_dir, output_dir)}
+    links |= {name: _relative(folder, output_dir) for name, folder in derivatives}
+    links = {name: links[name] for name in sorted(links, key=lambda name: (name != RAW, name))}
+    return {
+        'Name': f'bids_reid: re-identification risk of {raw.get("Name", bids_dir.name)}',
+        'BIDSVersion': BIDS_VERSION,
+        'DatasetType': 'derivative',
+        'GeneratedBy': [{'Name': 'bids_reid', 'Version': __version__}],
+        'SourceDatasets': [{'URL': where} for where in dict.fromkeys(links.values())],
+        'DatasetLinks': links,
+    }
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other run is in this block for the folder, where its file system can tell."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def condition_folders(

@@ -115,7 +115,9 @@ def find_versions(
     images: list[_Image] = []
     nameless: list[Path] = []
     strangers: list[Path] = []
-    for path in _images(folder):
+    # tasks of one participant each would list those of all others
+    others = {f'sub-{label}' for label in dataset} - {f'sub-{label}' for label in participants}
+    for path in _images(folder, others):
         image = _parse(path, folder, suffixes)
         if image is None or (path.resolve() in raw and not _is_version(image, name)):
             continue
@@ -163,6 +165,11 @@ def missing_versions(condition: str, folder: Path, originals: Sequence[Scan]) ->
     originals : sequence of Scan
         Raw scans, as `bids_reid.bids.head_images.head_images` finds them. Those that are versions
         themselves are no originals.
+
+    Raises
+    ------
+    NoInputError
+        The folder cannot be listed.
     """
     people = {scan.participant for scan in originals}
     found = find_versions(
@@ -176,8 +183,8 @@ def missing_versions(condition: str, folder: Path, originals: Sequence[Scan]) ->
     ]
 
 
-def _images(folder: Path) -> Iterator[Path]:
-    for path in files_below(folder, leave_out=BESIDE):
+def _images(folder: Path, others: Collection[str]) -> Iterator[Path]:
+    for path in files_below(folder, leave_out=(*BESIDE, *others)):
         if path.name.endswith(('.nii', '.nii.gz')):
             yield path
 

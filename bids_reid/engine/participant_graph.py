@@ -101,7 +101,7 @@ def init_scan_wf(
             (skin, render, [('surface', 'surface'), ('measures', 'measures')]),
             (skin, faces, [('surface', 'surface'), ('measures', 'measures')]),
             (render, faces, [('renders', 'renders')]),
-            (skin, save, [('surface', 'surface')]),
+            (skin, save, [('surface', 'surface'), ('source_sha256', 'source_sha256')]),
             (render, save, [('renders', 'renders'), ('renderer', 'renderer')]),
             (faces, save, [('faces', 'faces'), ('measures', 'measures')]),
             (templates, save, [('out', 'templates')]),

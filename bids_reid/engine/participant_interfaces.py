@@ -31,6 +31,7 @@ class _ExtractSkinInput(BaseInterfaceInputSpec):
 class _ExtractSkinOutput(TraitedSpec):
     surface = File(desc='skin surface, GIFTI')
     measures = File(desc='what was measured on it, JSON')
+    source_sha256 = traits.Str(desc='hash of the scan that was read')
 
 
 class ExtractSkin(SimpleInterface):
@@ -41,10 +42,11 @@ class ExtractSkin(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         surface, measures = new_file(runtime, 'skin.surf.gii'), new_file(runtime, 'skin.json')
-        steps.skin(
+        sha256 = steps.skin(
             Path(self.inputs.in_file), surface, measures, complete=self.inputs.complete_face
         )
         self._results |= {'surface': str(surface), 'measures': str(measures)}
+        self._results['source_sha256'] = sha256
         return runtime
 
 
@@ -140,6 +142,7 @@ class _SaveScanInput(BaseInterfaceInputSpec):
     faces = File(exists=True, mandatory=True)
     templates = InputMultiPath(File(exists=True), mandatory=True)
     keep_renders = traits.Bool(False, usedefault=True)
+    source_sha256 = traits.Str(mandatory=True, desc='hash of the scan that was read')
     came_from = traits.Either(
         None, traits.Str, usedefault=True, desc='condition that the one of the scan was made from'
     )
@@ -170,6 +173,7 @@ class SaveScan(SimpleInterface):
             faces_file=Path(given.faces),
             templates=[Path(name) for name in given.templates],
             keep_renders=given.keep_renders,
+            source_sha256=given.source_sha256,
             came_from=given.came_from,
         )
         self._results['out_file'] = str(written)

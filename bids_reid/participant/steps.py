@@ -34,15 +34,22 @@ def _camera(view: View) -> tuple[float, float]:
     return (view.camera_yaw, view.camera_pitch)
 
 
-def skin(scan_file: Path, surface: Path, measures: Path, *, complete: bool = False) -> None:
-    """Extract the skin of a scan and place its face frame; complete a cut face if asked to."""
+def skin(scan_file: Path, surface: Path, measures: Path, *, complete: bool = False) -> str:
+    """Extract the skin of a scan and place its face frame; complete a cut face if asked to.
+
+    Return the scan's hash, taken before it is read: hours may pass before there is a record, and
+    what was put in its place meanwhile was not measured.
+    """
+    from bids_reid.bids.derivatives import content_hash
     from bids_reid.participant.measures import measured_skin
     from bids_reid.surface.gifti import write_surface
     from bids_reid.surface.volume import load_volume
 
+    sha256 = content_hash(scan_file) or ''
     shown, _, measured = measured_skin(load_volume(scan_file), complete=complete)
     write_surface(surface, shown.points, shown.triangles)
     measures.write_text(json.dumps(measured.to_json()))
+    return sha256
 
 
 def renders(surface: Path, measures: Path, target: Path) -> str:
@@ -134,6 +141,7 @@ def save(
     faces_file: Path,
     templates: list[Path],
     keep_renders: bool,
+    source_sha256: str,
     came_from: str | None = None,
 ) -> Path:
     """Put the results of one scan in their places; the record goes last."""
@@ -152,6 +160,7 @@ def save(
         renderer=renderer,
         templates=[_read_features(template) for template in templates],
         renders=np.load(renders_file, mmap_mode='r') if keep_renders else None,
+        source_sha256=source_sha256,
         came_from=came_from,
     )
 

@@ -13,7 +13,10 @@ import pytest
 from bids_reid.bids import derivatives
 from bids_reid.bids.derivatives import (
     is_up_to_date,
+    leave_out,
+    read_record,
     read_template,
+    record_state,
     renew_record,
     save_failure,
 )
@@ -377,3 +380,108 @@ def test_a_claim_is_read_again_without_any_work(bench: Bench) -> None:
     assert record['Deidentification'] == {'Claimed': True, 'Methods': ['pydeface']}
     assert record['Status'] == 'ok'
     assert bench.done()
+
+
+def test_an_image_that_moved_keeps_its_results(bench: Bench) -> None:
+    """A .nii that was packed, or another folder of -d, must not look like a scan withdrawn."""
+    bench.save('orb')
+    moved = bench.raw / 'sub-01' / 'anat' / 'sub-01_acq-x_T1w.nii'
+    bench.scan.path.rename(moved)
+    scan = replace(bench.scan, path=moved)
+    renew_record(scan, bench.raw, bench.out, 'originals')
+    sources = ['bids:raw:sub-01/anat/sub-01_acq-x_T1w.nii']
+    for file in (bench.files.record, bench.files.template('orb').with_suffix('.json')):
+        content = read_json(file)
+        assert (content['Sources'], content['Before']) == (sources, 'originals')
+    assert read_json(bench.files.template('orb').with_suffix('.json'))['Model'] == 'm'
+    # other bytes are another image, whatever its name
+    other = moved.with_name('sub-01_acq-y_T1w.nii')
+    other.write_bytes(b'else')
+    renew_record(replace(scan, path=other), bench.raw, bench.out, 'originals')
+    assert read_json(bench.files.record)['Sources'] == sources
+
+
+def test_what_has_not_changed_is_not_written_again(bench: Bench) -> None:
+    """A second run of 10,000 scans would write as many files."""
+    bench.save()
+    before = bench.files.record.stat().st_ino
+    renew_record(bench.scan, bench.raw, bench.out)
+    assert bench.files.record.stat().st_ino == before
+    renew_record(bench.scan, bench.raw, bench.out, 'originals')
+    assert bench.files.record.stat().st_ino != before
+
+
+class TestRecordState:
+    """A result counts only for the bytes that were measured."""
+
+    def state(
+        self, bench: Bench, folder: Path | None = None, sha256: str | None = None
+    ) -> str | None:
+        """State by the hash given, or by that of the file."""
+        record = read_record(bench.files)
+        assert record is not None
+
+        def sha256_of(path: Path) -> str | None:
+            return sha256 or (file_sha256(path) if path.is_file() else None)
+
+        return record_state(bench.files, record, folder or bench.raw, sha256_of)
+
+    def test_of_its_own_image_it_counts(self, bench: Bench) -> None:
+        bench.save()
+        assert self.state(bench) is None
+        save_failure(bench.scan, bench.raw, bench.out, 'why')
+        assert self.state(bench) is None
+
+    def test_a_renamed_or_withdrawn_scan_does_not(self, bench: Bench) -> None:
+        bench.save()
+        bench.scan.path.rename(bench.scan.path.with_name('sub-01_run-2_T1w.nii'))
+        assert self.state(bench) == (
+            'sub-01/anat/sub-01_T1w.nii is no longer there: it was renamed or withdrawn'
+        )
+
+    def test_a_replaced_scan_does_not(self, bench: Bench) -> None:
+        """De-faced after it was measured, or measured de-faced and then put back."""
+        bench.save()
+        bench.scan.path.write_bytes(b'else')
+        assert 'other content than was measured' in (self.state(bench) or '')
+        assert not bench.done()
+        # the new bytes fail: nothing of the old ones is left to count for them
+        save_failure(bench.scan, bench.raw, bench.out, 'broken')
+        assert list(bench.files.folder.iterdir()) == [bench.files.record]
+        assert self.state(bench) is None
+
+    def test_one_that_was_replaced_while_it_was_measured_does_not(self, bench: Bench) -> None:
+        """From reading to the record it takes hours in a large run; de-facers may run beside it."""
+        read = file_sha256(bench.scan.path)
+        bench.scan.path.write_bytes(b'else')
+        bench.save(source_sha256=read)
+        assert 'other content than was measured' in (self.state(bench) or '')
+        assert not bench.done()
+
+    def test_content_that_is_not_here_counts_by_its_key(self, bench: Bench) -> None:
+        bench.save()
+        key = file_sha256(bench.scan.path)
+        bench.scan.path.unlink()
+        bench.scan.path.symlink_to('/nowhere')
+        assert self.state(bench, sha256=key) is None
+        assert 'other content' in (self.state(bench, sha256='f' * 64) or '')
+        assert 'content of sub-01/anat/sub-01_T1w.nii is not here' in (self.state(bench) or '')
+
+    def test_one_that_a_filter_leaves_out_does_not(self, bench: Bench) -> None:
+        bench.save()
+        record = read_record(bench.files)
+        assert record is not None
+        leave_out(bench.files, record, 'left out by --bids-filter-file')
+        assert self.state(bench) == 'left out by --bids-filter-file'
+        assert bench.done(), 'it would be made again when it is chosen again'
+        renew_record(bench.scan, bench.raw, bench.out)
+        assert self.state(bench) is None
+
+    def test_a_folder_that_nobody_names_hides_nothing(self, bench: Bench) -> None:
+        bench.save()
+        record = read_record(bench.files)
+        assert record is not None
+        files = replace(bench.files, condition='defaced')
+        why = record_state(files, record, None, file_sha256)
+        assert why == 'the folder of defaced is not known: name it with -d defaced='
+        assert 'is not there' in (self.state(bench, bench.raw / 'gone') or '')

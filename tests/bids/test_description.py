@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bids_reid.bids.description import BIDSIGNORE, prepare_output
+from bids_reid.bids.description import BIDSIGNORE, condition_folders, prepare_output
 from bids_reid.bids.files import read_json
 from bids_reid.bids.layout import ScanFiles, bids_uri
 from bids_reid.errors import CannotWriteError
@@ -108,3 +108,32 @@ def test_links_lead_to_every_condition(tmp_path: Path) -> None:
     assert description['DatasetLinks'] == {'raw': '../raw', 'defaced': '../other'}
     assert description['SourceDatasets'] == [{'URL': '../raw'}, {'URL': '../other'}]
     assert bids_uri(other / 'a.nii', other, 'defaced') == 'bids:defaced:a.nii'
+
+
+class TestConditionFolders:
+    """The group level has to find the images that a run with -d measured."""
+
+    def test_those_of_earlier_runs_are_known(self, tmp_path: Path) -> None:
+        out, raw, first, second = (tmp_path / name for name in ('deep/out', 'raw', 'one', 'two'))
+        raw.mkdir()
+        prepare_output(out, raw, [('defaced', first)])
+        prepare_output(out, raw, [('refaced', first / 'below')])
+        # not where the link is from, if the output is named by another way
+        (tmp_path / 'way').symlink_to(out)
+        for way in (out, tmp_path / 'way'):
+            assert condition_folders(way, raw) == {
+                'raw': raw,
+                'defaced': first,
+                'refaced': first / 'below',
+            }
+        # what is given now counts
+        assert condition_folders(out, tmp_path, [('defaced', second)]) == {
+            'raw': tmp_path,
+            'defaced': second,
+            'refaced': first / 'below',
+        }
+
+    @pytest.mark.parametrize('links', ['3', '{"defaced": 3}', '[]'])
+    def test_without_links_only_those_given_are(self, tmp_path: Path, links: str) -> None:
+        (tmp_path / 'dataset_description.json').write_text(f'{{"DatasetLinks": {links}}}')
+        assert condition_folders(tmp_path, tmp_path) == {'raw': tmp_path}

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid.bids.versions import Versions, find_versions
+from bids_reid.bids.head_images import head_images
+from bids_reid.bids.versions import Versions, find_versions, missing_versions
+from bids_reid.errors import NoInputError
 from bids_reid.records import Scan
 
 PLAIN = ('sub-01/anat/sub-01_T1w.nii.gz', 'sub-02/anat/sub-02_T1w.nii.gz')
@@ -22,6 +24,7 @@ class Bench:
     raw: Path
     other: Path
     said: list[str] = field(default_factory=list)
+    modalities: tuple[str, ...] = ('T1w', 'FLAIR')
 
     def find(
         self, originals: tuple[str, ...], *files: str, name: str = 'defaced', inside: bool = False
@@ -44,7 +47,7 @@ class Bench:
             scans,
             participants=people,
             dataset=people,
-            modalities=('T1w', 'FLAIR'),
+            modalities=self.modalities,
             note=self.said.append,
         )
 
@@ -143,6 +146,82 @@ def test_entities_tell_scans_apart(bench: Bench) -> None:
         'sub-01_acq-x_run-2_T1w_defaced.nii.gz': 'sub-01_acq-x_run-2_T1w',
         'sub-01_T1w_defaced.nii.gz': 'sub-01_ses-a_T1w',
     }
+
+
+IMAGES = (
+    *('T1w', 'T2w', 'FLAIR', 'acq-a_T1w', 'acq-b_T1w', 'ce-gad_T1w', 'rec-norm_T1w', 'run-2_T1w'),
+    *('dir-AP_T1w', 'part-mag_T2starw', 'echo-1_MEGRE', 'echo-2_MEGRE', 'inv-1_MP2RAGE'),
+    *('inv-2_MP2RAGE', 'inv-1_part-mag_MP2RAGE', 'UNIT1', 'odd'),
+)
+
+
+def test_versions_are_paired_by_all_entities_and_the_suffix(bench: Bench) -> None:
+    """Two images of one session taken for one: a whole face hides behind a de-faced one."""
+    bench.modalities = ()
+    originals = tuple(f'sub-01/anat/sub-01_{name}.nii.gz' for name in IMAGES)
+    files = [f'sub-01_{name}_defaced.nii.gz' for name in IMAGES]
+    found = bench.find(originals, *files)
+    assert named(found) == {f'sub-01_{name}_defaced.nii.gz': f'sub-01_{name}' for name in IMAGES}
+    assert found.missing == ()
+    assert not found.refused
+
+
+@pytest.mark.parametrize('name', IMAGES)
+def test_no_other_image_stands_in_for_a_version(bench: Bench, name: str) -> None:
+    """T2w that nobody de-faced looked as if they had been, as there was a T1w."""
+    bench.modalities = ()
+    originals = tuple(f'sub-01/anat/sub-01_{one}.nii.gz' for one in IMAGES)
+    files = [f'sub-01/sub-01_{one}_defaced.nii.gz' for one in IMAGES if one != name]
+    found = bench.find(originals, *files)
+    lost = [f'{scan.source_name}_{scan.modality}' for scan in found.missing]
+    assert lost == [f'sub-01_{name}']
+    scans = [
+        Scan('01', None, one.split('_')[-1], f'sub-01_{one}'.rpartition('_')[0], bench.raw / path)
+        for one, path in zip(IMAGES, originals, strict=True)
+    ]
+    missing = missing_versions('defaced', bench.other, scans)
+    assert [scan.path.name for scan in missing] == [f'sub-01_{name}.nii.gz']
+
+
+@pytest.mark.parametrize('lost', ['acq-a', 'ce-gad', 'echo-1', 'inv-2', 'dir-AP', 'part-mag'])
+def test_an_entity_that_is_missing_says_that_it_is_another_image(bench: Bench, lost: str) -> None:
+    """Only a session or a run may get lost on the way."""
+    found = bench.find((f'sub-01/anat/sub-01_{lost}_T1w.nii.gz',), 'sub-01_T1w_defaced.nii.gz')
+    assert named(found) == {'sub-01_T1w_defaced.nii.gz': 'sub-01_T1w'}
+    assert [scan.source_name for scan in found.missing] == [f'sub-01_{lost}']
+
+
+def test_phase_images_are_versions_only_if_the_originals_are_wanted(bench: Bench) -> None:
+    """Nobody has looked at the raw ones either, unless they were asked for."""
+    phase = 'sub-01/anat/sub-01_part-phase_T1w.nii.gz'
+    assert bench.find(PLAIN, phase).scans == ()
+    assert named(bench.find((*PLAIN, phase), phase)) == {Path(phase).name: Path(phase).name[:-7]}
+
+
+def test_an_unclear_version_is_none(bench: Bench) -> None:
+    """By its name nobody knows whose face is gone."""
+    bench.find(SESSIONS, 'sub-01_T1w_defaced.nii.gz')
+    scans = [
+        Scan('01', path[11], 'T1w', f'sub-01_ses-{path[11]}', bench.raw / path)
+        for path in SESSIONS
+    ]
+    assert missing_versions('defaced', bench.other, scans) == scans
+    create(bench.other / 'sub-01_ses-b_T1w_defaced.nii.gz')
+    assert missing_versions('defaced', bench.other, scans) == scans[:1]
+
+
+def test_versions_among_raw_scans_need_none_of_their_own(bench: Bench) -> None:
+    """A dataset in which raw and de-faced scans lie side by side is whole."""
+    names = ('sub-01_T1w', 'sub-01_rec-defaced_T1w')
+    for name in names:
+        create(bench.raw / 'sub-01' / 'anat' / f'{name}.nii.gz')
+    scans = head_images(bench.raw)
+    assert len(scans) == 2
+    assert missing_versions('defaced', bench.raw, scans) == []
+    bench.other.mkdir()
+    assert len(missing_versions('refaced', bench.other, scans)) == 2
+    with pytest.raises(NoInputError, match='cannot list'):
+        missing_versions('refaced', bench.other / 'gone', scans)
 
 
 def test_a_version_of_two_is_refused_with_a_reason(bench: Bench) -> None:

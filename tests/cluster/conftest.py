@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from bids_reid.demo.phantom_dataset import write_phantom_dataset
+from tests.test_conditions_run import cut_face
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 
 N_PEOPLE = 24
+DEFACED = ('01', '02', '03')
 NEEDS = ('sbatch', 'slurmctld', 'slurmd', 'munged')
 
 
@@ -81,21 +83,25 @@ class Local:
     """A dataset and the results of a run without a cluster."""
 
     bids: Path
+    defaced: Path
     photos: Path
     out: Path
 
 
 @pytest.fixture(scope='session')
 def local(slurm: Slurm, call: Call, tmp_path_factory: pytest.TempPathFactory) -> Local:
-    """24 people at 3.5 mm, the participant level run on this machine."""
+    """24 people at 3.5 mm, three of them de-faced, the participant level run on this machine."""
     root = tmp_path_factory.mktemp('cluster')
     bids, photos = write_phantom_dataset(
         root, people=N_PEOPLE, photos_per_person=1, distractors=1, spacing=3.5, n_procs=2, seed=4
     )
-    out = root / 'local'
-    done = call('bids-reid', bids, out, 'participant', '--nprocs', 2)
+    out, defaced = root / 'local', root / 'defaced'
+    for label in DEFACED:
+        source = bids / f'sub-{label}' / 'anat' / f'sub-{label}_T1w.nii.gz'
+        cut_face(source, defaced / f'sub-{label}' / f'sub-{label}_T1w_defaced.nii.gz')
+    done = call('bids-reid', bids, out, 'participant', '-d', f'defaced={defaced}', '--nprocs', 2)
     assert done.returncode == 0, done.stdout + done.stderr
-    return Local(bids, photos, out)
+    return Local(bids, defaced, photos, out)
 
 
 @pytest.fixture(scope='session')

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -27,17 +29,36 @@ galleries.SHARD_SCANS = 2
 
 def array_script(text: str, local: Local, out: Path, folder: Path) -> Path:
     """Put this test's folders into the README's script."""
-    for old, new in {
+    script = folder / 'array.sh'
+    replaced = {
         '/data/my_dataset_reid': out,
         '/data/my_dataset': local.bids,
+        '/data/defaced': local.defaced,
         '/scratch/$USER': folder / 'scratch',
         'bids-reid "$bids"': f'{Path(sys.executable).with_name("bids-reid")} "$bids"',
-    }.items():
+    }
+    script.write_text(with_folders(text, replaced) + '\n')
+    return script
+
+
+def with_folders(text: str, replaced: Mapping[str, object]) -> str:
+    """Replace folders of the README, each of which has to be in it."""
+    for old, new in replaced.items():
         assert old in text
         text = text.replace(old, str(new))
-    script = folder / 'array.sh'
-    script.write_text(text + '\n')
-    return script
+    return text
+
+
+def group_call(text: str, local: Local, out: Path) -> list[str]:
+    """Words of the README's call of the group level behind the program's name."""
+    replaced = {
+        '/data/my_dataset_reid': out,
+        '/data/my_dataset': local.bids,
+        '/data/defaced': local.defaced,
+    }
+    program, *words = shlex.split(with_folders(text, replaced))
+    assert program == 'bids-reid'
+    return words
 
 
 def run(slurm: Slurm, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -83,6 +104,41 @@ def test_24_tasks_at_once_write_one_folder(
     left = [path for path in (tmp_path / 'scratch').rglob('*') if path.is_file()]
     assert not left, 'intermediate files show faces'
 
+    # de-faced scans that are missing: no pass, and the same tables wherever the scans were done
+    said = []
+    # beside them, too
+    copy = shutil.copytree(local.out, local.out.with_name('copy'))
+    for folder in (out, copy):
+        done = run(slurm, *group_call(recipe('slurm group'), local, folder))
+        assert done.returncode == 3, done.stdout + done.stderr
+        said.append({path.name: path.read_bytes() for path in folder.glob('group_*.tsv')})
+    assert 'group_images.tsv' in said[0]
+    assert said[0] == said[1]
+    links = json.loads((out / 'dataset_description.json').read_text())['DatasetLinks']
+    assert links == {'raw': '../bids', 'defaced': '../defaced'}
+
+
+def test_tasks_with_other_conditions_keep_each_other_s_links(
+    slurm: Slurm, local: Local, tmp_path: Path
+) -> None:
+    """Without its link nobody knows where the images of a condition are, nor what they are."""
+    out = tmp_path / 'out'
+    script = tmp_path / 'links.sh'
+    script.write_text(
+        '#!/bin/bash\n#SBATCH --array=1-24\n#SBATCH --output=links-%a.out\n'
+        f'{sys.executable} - <<E\n'
+        'from pathlib import Path\n'
+        'from bids_reid.bids.description import prepare_output\n'
+        'n = $SLURM_ARRAY_TASK_ID\n'
+        f'more = [(f"c{{n}}", Path("{local.defaced}"))] if n % 3 else []\n'
+        f'prepare_output(Path("{out}"), Path("{local.bids}"), more)\n'
+        'E\n'
+    )
+    slurm.submit(script)
+    slurm.wait(lambda: not slurm.jobs())
+    links = json.loads((out / 'dataset_description.json').read_text())['DatasetLinks']
+    assert set(links) == {'raw', *(f'c{n}' for n in range(1, 25) if n % 3)}
+
 
 def test_a_killed_task_is_taken_up(
     slurm: Slurm,
@@ -113,7 +169,8 @@ def test_the_plugin_gives_the_same_bytes(
     plugin.write_text(PLUGIN)
     out = tmp_path / 'out'
     people = ('--participant-label', '01', '02')
-    done = run(slurm, local.bids, out, 'participant', *people, '--use-plugin', plugin)
+    of_both = ('-d', f'defaced={local.defaced}')
+    done = run(slurm, local.bids, out, 'participant', *of_both, *people, '--use-plugin', plugin)
     assert done.returncode == 0, done.stdout + done.stderr
     for label in people[1:]:
         assert contents(out / f'sub-{label}') == contents(local.out / f'sub-{label}')
@@ -144,8 +201,8 @@ def test_a_killed_job_costs_one_scan_and_is_taken_up(
     plugin = tmp_path / 'plugin.yml'
     plugin.write_text(PLUGIN)
     out = tmp_path / 'out'
-    command = (local.bids, out, 'participant', '--participant-label', '01', '02')
-    command += ('--use-plugin', plugin)
+    command = (local.bids, out, 'participant', '-d', f'defaced={local.defaced}')
+    command += ('--participant-label', '01', '02', '--use-plugin', plugin)
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name('bids-reid')), *map(str, command)],
         env=slurm.environment,

@@ -13,6 +13,7 @@ from bids_reid.engine import group_graph as group
 from bids_reid.engine.group_graph import init_group_wf
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
 from bids_reid.group import galleries
+from bids_reid.group.account import Survey
 from bids_reid.group.selection import Choice, Extractors, Selection
 from bids_reid.group.summaries import Rules
 from bids_reid.participant.library import EnrolledScan
@@ -91,6 +92,7 @@ def test_each_scan_runs_from_its_file_to_its_results(
             ('face_recognition', 'template', 'templates', 'in1'),
             ('deepface_VGG_Face', 'template', 'templates', 'in2'),
             ('skin', 'surface', 'save', 'surface'),
+            ('skin', 'source_sha256', 'save', 'source_sha256'),
             ('render', 'renders', 'save', 'renders'),
             ('render', 'renderer', 'save', 'renderer'),
             ('faces', 'faces', 'save', 'faces'),
@@ -123,7 +125,7 @@ def test_a_scan_that_is_not_there_does_not_stop_the_others(
     """A link that datalad left must fail alone, when it is read."""
     scans[0].path.unlink()
     scans[0].path.symlink_to('/nowhere')
-    assert len(edges(build(scans, tmp_path))) == 34
+    assert len(edges(build(scans, tmp_path))) == 36
 
 
 def test_names_of_branches_are_different_and_allowed(tmp_path: Path) -> None:
@@ -166,7 +168,8 @@ def selection(tmp_path: Path) -> Selection:
             *(enrolled(who, modality=kind, folder=tmp_path) for who, kind in scans),
             came_of(enrolled('01', condition='defaced', folder=tmp_path), 'defaced', 'raw'),
         ),
-        tuple(photos),
+        Survey(tmp_path, 'defaced', (), {}),
+        photos=tuple(photos),
         others=(enrolled('01', folder=tmp_path / 'earlier'),),
         other_name='earlier',
     )

@@ -146,6 +146,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         renderer='llvmpipe',
         faces=str(there / 'd'),
         templates=[str(there / 'e'), str(there / 'f')],
+        source_sha256='abc',
         came_from='raw',
     )
     assert node.run().outputs.out_file == str(there / 'e')
@@ -158,6 +159,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         'faces_file': there / 'd',
         'templates': [there / 'e', there / 'f'],
         'keep_renders': False,
+        'source_sha256': 'abc',
         'came_from': 'raw',
     }
 

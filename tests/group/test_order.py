@@ -10,6 +10,7 @@ import pytest
 
 from bids_reid.bids.derivatives import renew_record, save_failure
 from bids_reid.engine.group_graph import init_group_wf
+from bids_reid.group.account import Survey
 from bids_reid.group.merging import read_result
 from bids_reid.group.order import came_first, order_of
 from bids_reid.group.searching import Plan
@@ -117,6 +118,10 @@ def rows(
     ]
 
 
+def chosen_scans(study: Study, asked: Choice, scans: Sequence[EnrolledScan]) -> Selection:
+    return Selection(asked, tuple(scans), Survey(study.out, 'raw', (), {}), photos=study.photos)
+
+
 def choice(*names: str, audited: str) -> Choice:
     return Choice(PEOPLE, PEOPLE, conditions=names, audited=audited)
 
@@ -125,9 +130,9 @@ def test_the_group_level_needs_no_d_to_tell_before_from_after(
     chosen: Study, tmp_path: Path
 ) -> None:
     """The same direction and the same numbers, with -d and without."""
-    scans = tuple(came_of(chosen, raw=None, defaced='raw'))
+    scans = came_of(chosen, raw=None, defaced='raw')
     told = [
-        rows(chosen, Selection(asked, scans, chosen.photos), 'defaced', tmp_path / str(number))
+        rows(chosen, chosen_scans(chosen, asked, scans), 'defaced', tmp_path / str(number))
         for number, asked in enumerate(
             (choice('raw', 'defaced', audited='defaced'), choice(audited='raw'))
         )
@@ -148,7 +153,7 @@ def test_originals_beside_a_defaced_dataset(
     else:
         scans = came_of(chosen, raw=None, defaced='raw')
         asked = choice('raw', 'defaced', audited='raw')
-    selection = Selection(asked, tuple(scans), chosen.photos)
+    selection = chosen_scans(chosen, asked, scans)
     turned = rows(chosen, selection, 'defaced', tmp_path / 'x')
     assert {(row.baseline, row.condition) for row in turned} == {('defaced', 'raw')}
     assert min(row.reduction or 0 for row in turned) < 0

@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_reid.bids.files import file_sha256
 from bids_reid.faces import detect
 from bids_reid.faces.extractors import EXTRACTORS
 from bids_reid.participant import measures as participant_measures
@@ -44,7 +45,7 @@ def test_the_record_tells_how_much_of_a_face_there_is(
     data, affine = phantom(Pose((15, 0, 0)))
     scan, surface, file = (tmp_path / name for name in ('t1.nii', 'skin.surf.gii', 'measures'))
     nib.Nifti1Image(data, affine).to_filename(scan)
-    steps.skin(scan, surface, file)
+    assert steps.skin(scan, surface, file) == file_sha256(scan)
     measures = steps.read_measures(file)
     assert measures.face_frame.source == 'face'
     assert abs(np.degrees(np.arcsin(measures.face_frame.forward[2])) - 15) < 4
