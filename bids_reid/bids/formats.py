@@ -229,4 +229,10 @@ def sniff_file(file: BinaryIO, *, nested: bool = False) -> Content:
     # the recognisers know of archives, archives ask here about their members
     from bids_reid.bids.recognise import recognise
 
-    return recognise(file, nested=nested)
+    try:
+        return recognise(file, nested=nested)
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001
+        # damaged files make the readers of their formats raise anything
+        return Content(UNKNOWN)
