@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import shutil
 import socket
@@ -109,24 +110,34 @@ def test_images_come_by_path_whatever_the_folders_are_called(tmp_path: Path) -> 
     assert list(walk(tmp_path)) == sorted(set(names) - {'a', 'b/a'})
 
 
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have further processes start with the first files."""
+    monkeypatch.setattr('bids_reid.bids.examine._FEW_CHUNKS', 0)
+    monkeypatch.setattr('bids_reid.bids.examine._CHUNK_FILES', 8)
+
+
+@pytest.mark.usefixtures('small_chunks')
 def test_several_processes_find_the_same(tmp_path: Path) -> None:
     """The number of processors must not change the account."""
-    for subject in range(40):
-        for number in range(15):
+    for subject in range(10):
+        for number in range(10):
             content = SCAN + bytes([subject, number])
             put(tmp_path, f'sub-{subject:02}/anat/{number}.nii', content if number % 2 else b'x')
     alone, together = walk(tmp_path), walk(tmp_path, n_procs=2)
     assert list(alone.items()) == list(together.items())
-    assert len(alone) == 600
+    assert len(alone) == 50
 
 
+@pytest.mark.usefixtures('small_chunks')
 def test_a_walk_that_is_given_up_leaves_no_process(tmp_path: Path) -> None:
     """A caller that stops at the first finding is not kept waiting."""
-    for number in range(700):
+    for number in range(100):
         put(tmp_path, f'{number:04}.nii')
     images = walk_release(tmp_path, n_procs=2)
     assert next(iter(images)).path == '0000.nii'
     images.close()  # type: ignore[attr-defined]
+    assert not multiprocessing.active_children()
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -436,6 +447,37 @@ def test_the_committed_version_of_a_changed_file_is_found(tmp_path: Path) -> Non
 
 
 @needs_git
+def test_a_copy_has_no_other_history(tmp_path: Path) -> None:
+    """`cp -r` changes all times: files would be told twice. The index is not written."""
+    original = tmp_path / 'original'
+    put(original, 'a.nii')
+    git(original, 'init')
+    git(original, 'add', '.')
+    # no program of a stranger's settings is run
+    git(original, 'config', 'filter.x.clean', f'touch {tmp_path}/ran; cat')
+    put(original, '.git/info/attributes', b'*.nii filter=x\n')
+    copy = tmp_path / 'copy'
+    shutil.copytree(original, copy)
+    for file in copy.rglob('*'):
+        os.utime(file, (1, 1))
+    index = (copy / '.git' / 'index').read_bytes()
+    assert list(walk(copy)) == ['a.nii']
+    assert (copy / '.git' / 'index').read_bytes() == index
+    assert not (tmp_path / 'ran').exists()
+
+
+@needs_git
+def test_a_file_that_is_not_checked_out_is_in_the_history(tmp_path: Path) -> None:
+    """Git takes a file that it was told to skip for unchanged."""
+    git(tmp_path, 'init')
+    put(tmp_path, 'a.nii')
+    git(tmp_path, 'add', '.')
+    git(tmp_path, 'update-index', '--skip-worktree', 'a.nii')
+    (tmp_path / 'a.nii').unlink()
+    assert [image.sha256 for image in walk(tmp_path).values()] == [sha256(SCAN)]
+
+
+@needs_git
 def test_a_hook_of_another_repository_does_not_mislead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -468,6 +510,9 @@ def test_submodules_and_work_trees_have_a_history_too(tmp_path: Path) -> None:
     assert old.path.startswith('.git/modules/sub/')
     assert old.sha256 == sha256(OTHER_SCAN)
     assert now.path == 'sub/a.nii'
+    # the submodule alone is a release, too
+    old, now = walk(outer / 'sub').values()
+    assert (old.path[:5], old.sha256, now.path) == ('.git/', sha256(OTHER_SCAN), 'a.nii')
     tree = tmp_path / 'tree'
     git(inner, 'worktree', 'add', str(tree))
     old, now = walk(tree).values()
