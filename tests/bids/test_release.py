@@ -126,7 +126,7 @@ def test_several_processes_find_the_same(tmp_path: Path) -> None:
             put(tmp_path, f'sub-{subject:02}/anat/{number}.nii', content if number % 2 else b'x')
     alone, together = walk(tmp_path), walk(tmp_path, n_procs=2)
     assert list(alone.items()) == list(together.items())
-    assert len(alone) == 50
+    assert len(alone) == 100
 
 
 @pytest.mark.usefixtures('small_chunks')
