@@ -20,9 +20,8 @@ def sniff_fif(file: BinaryIO) -> Content:
     OSError
         The file cannot be read.
     """
-    end = file.seek(0, 2)
     position = 0
-    while 0 <= position < end:
+    while position >= 0:
         file.seek(position)
         tag = file.read(20)
         if len(tag) < 16:

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
@@ -17,6 +17,7 @@ from bids_reid.records import Image
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_FILTER_OFF = ('clean=', 'smudge=', 'process=', 'required=false')
 LEAST_BYTES = 300
 """Of an image; smaller blobs are links and pointers."""
 _IN_MEMORY = 1 << 24
@@ -52,6 +53,7 @@ class GitHistory:
         safe = ('safe.directory=*', 'core.fsmonitor=false', 'core.hooksPath=/dev/null')
         options = [word for setting in safe for word in ('-c', setting)]
         self._command = [program, *options, f'--git-dir={git_dir}']
+        self._git_dir = git_dir
         self._work_tree = work_tree
         # a hook of git, which may have started us, is told of its own repository
         kept = {name: value for name, value in os.environ.items() if not name.startswith('GIT_')}
@@ -63,6 +65,7 @@ class GitHistory:
             'GIT_TERMINAL_PROMPT': '0',
             'LC_ALL': 'C',
         }
+        self._command[1:1] = self._no_filters()
 
     def images(self, prefix: str) -> Iterator[Image]:
         """Yield the images among the blobs that are not files of the work tree as well.
@@ -108,17 +111,50 @@ class GitHistory:
 
     def _in_work_tree(self) -> set[bytes]:
         """Blobs that are the content of a file, as far as git's index tells."""
-        try:
-            changed = set(self._fields('diff-files', '-z', '--name-only'))
-        except NoHistoryError:
-            # a repository without a work tree
-            return set()
-        there = set()
-        for entry in self._fields('ls-files', '-z', '--stage'):
-            about, _, path = entry.partition(b'\t')
-            if path not in changed:
-                there.add(bytes.fromhex(about.split()[1].decode()))
-        return there
+        with self._own_index():
+            try:
+                changed = set(self._fields('diff-files', '-z', '--name-only'))
+            except NoHistoryError:
+                # a repository without a work tree
+                return set()
+            there = set()
+            for entry in self._fields('ls-files', '-z', '--stage', '-v'):
+                about, _, path = entry.partition(b'\t')
+                tag, _, name, _ = about.split()
+                # other tags are of files that are not looked at, or not checked out
+                if tag == b'H' and path not in changed:
+                    there.add(bytes.fromhex(name.decode()))
+            return there
+
+    @contextmanager
+    def _own_index(self) -> Iterator[None]:
+        """Use a copy of the index in which files that only look changed, as in a copy, are not."""
+        with tempfile.TemporaryDirectory() as folder:
+            index = self._git_dir / 'index'
+            if index.is_file():
+                self._environment['GIT_INDEX_FILE'] = shutil.copy(index, folder)
+                # a status other than 0 says that files did change
+                with suppress(NoHistoryError):
+                    list(self._lines('update-index', '-q', '--refresh'))
+            try:
+                yield
+            finally:
+                self._environment.pop('GIT_INDEX_FILE', None)
+
+    def _no_filters(self) -> list[str]:
+        """Options that keep git from running the filters of the repository's settings."""
+        names: set[str] = set()
+        with suppress(NoHistoryError):
+            found = self._lines('config', '--name-only', '--get-regexp', r'^filter\.')
+            names = {name.rpartition('.')[0] for name in found}
+        settings = [f'{name}.{end}' for name in sorted(names) for end in _FILTER_OFF]
+        return [word for setting in settings for word in ('-c', setting)]
+
+    def _lines(self, *arguments: str) -> Iterator[str]:
+        """Yield the lines that git wrote."""
+        with self._started(*arguments) as output:
+            for line in output:
+                yield os.fsdecode(line.rstrip(b'\n'))
 
     def _blobs(self) -> Iterator[tuple[bytes, int]]:
         """Yield the names of all blobs and their sizes in bytes."""

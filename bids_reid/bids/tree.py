@@ -53,6 +53,7 @@ class Found:
 class _Folder:
     at: str
     path: str
+    root: Path
     above: frozenset[_Identity] = frozenset()
     git: bool = False
 
@@ -63,7 +64,7 @@ def found_below(folder: Path, own: Collection[Path] = ()) -> Iterator[Found]:
     Folders come by path. Links are followed, but for those that lead back.
     """
     ours = _identities(own) - _identities((folder.resolve(), *folder.resolve().parents))
-    waiting = [_Folder(str(folder), '')]
+    waiting = [_Folder(str(folder), '', folder.resolve())]
     while waiting:
         place = waiting.pop()
         if place.git:
@@ -107,12 +108,12 @@ def _files(
         path = place.path + entry.name
         if not _is_folder(entry):
             yield _file(place.path, path, entry.path)
-            if entry.name == '.git' and _outer_repository(entry.path):
-                folders.append(_Folder(entry.path, f'{path}/', git=True))
+            if entry.name == '.git' and _outer_repository(entry.path, place.root):
+                folders.append(_Folder(entry.path, f'{path}/', place.root, git=True))
         elif entry.name == '.git' and _is_repository(Path(entry.path)):
-            folders.append(_Folder(entry.path, f'{path}/', git=True))
+            folders.append(_Folder(entry.path, f'{path}/', place.root, git=True))
         else:
-            folders.append(_Folder(entry.path, f'{path}/', above))
+            folders.append(_Folder(entry.path, f'{path}/', place.root, above))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -213,26 +214,28 @@ def _is_repository(folder: Path) -> bool:
     return (folder / 'HEAD').is_file() and (folder / 'objects').is_dir()
 
 
-def _outer_repository(file: str) -> Path | None:
-    """Return the repository that a file ``.git`` names, unless it is a submodule's.
+def _outer_repository(file: str, root: Path) -> Path | None:
+    """Return the repository that a file ``.git`` names, unless it lies in the release itself.
 
-    Those are in the ``.git`` of the dataset above, and found there.
+    There it is a submodule's, and found in the ``.git`` of the dataset above.
     """
     try:
         with open(file, encoding='utf-8', errors='surrogateescape') as lines:  # noqa: PTH123
             line = lines.readline(4096).strip()
     except OSError:
         return None
-    folder = Path(file).parent / line.removeprefix('gitdir:').strip()
-    named = line.startswith('gitdir:') and 'modules' not in folder.parts
-    return folder if named and (folder / 'HEAD').is_file() else None
+    if not line.startswith('gitdir:'):
+        return None
+    folder = (Path(file).parent / line.removeprefix('gitdir:').strip()).resolve()
+    outer = (folder / 'HEAD').is_file() and not folder.is_relative_to(root)
+    return folder if outer else None
 
 
 def _git(place: _Folder) -> Iterator[Found]:
     """Yield what the repositories in a ``.git`` have beyond the files of the work tree."""
     git = Path(place.at)
     if git.is_file():
-        outer = _outer_repository(place.at)
+        outer = _outer_repository(place.at, place.root)
         repositories = [(outer, git.parent, place.path)] if outer else []
     else:
         repositories = [(git, git.parent, place.path)]
