@@ -231,15 +231,17 @@ def test_the_output_inside_the_release_is_found(
 ) -> None:
     """It holds skin surfaces and features of every face."""
     inside = release / 'derivatives' / 'bids_reid'
-    write_audit(inside, release)
+    inside.parent.mkdir()
+    write_audit(tmp_path / 'out', release)
+    (tmp_path / 'out').rename(inside)
     write_surface(inside)
     code = main([str(inside), str(release), '-n', '1'])
     lines = capsys.readouterr().out.splitlines()
     assert code == PROBLEM
     assert lines == [
-        'derivatives/bids_reid: own output: what bids-reid wrote about faces: move it out of the '
+        'derivatives/bids_reid/: own output: what bids-reid wrote about faces: move it out of the '
         'folder',
-        '1 problem (2 images looked at): do not upload',
+        '1 problem (3 images looked at): do not upload',
     ]
     for path, expected in (
         ('sub-01', Exit.OK),
@@ -360,6 +362,7 @@ MD5_KEY = 'MD5E-s704--d41d8cd98f00b204e9800998ecf8427e.nii.gz'
 def annexed(path: Path, key: str, *, content: bytes | None = None) -> None:
     """Make of a file what git-annex makes of it."""
     top = next(folder for folder in path.parents if folder.name == 'release')
+    subprocess.run(['git', 'init', '-q', str(top)], check=True)
     store = top / '.git/annex/objects/aa/bb' / key / key
     path.unlink()
     if content is not None:
@@ -400,6 +403,49 @@ def test_content_of_git_annex_that_is_here_is_read(
     change((release / FIRST).resolve())
     code, lines = check()
     assert (code, lines[0].split(': ')[:2]) == (PROBLEM, [FIRST, 'changed'])
+
+
+def git(folder: Path, *arguments: str) -> None:
+    """Call git as nobody in particular."""
+    who = ('-c', 'user.name=a', '-c', 'user.email=a@example.org', '-c', 'commit.gpgsign=false')
+    subprocess.run(['git', *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_the_history_of_git_is_a_part_of_the_folder(
+    release: Path, tmp_path: Path, check: Check
+) -> None:
+    """A face that was deleted travels with .git; a clone without the history lacks nothing."""
+    git(release, 'init')
+    old = write_volume(release / 'old.nii', 9)
+    git(release, 'add', '-A')
+    git(release, 'commit', '-m', 'old')
+    git(release, 'rm', 'old.nii')
+    git(release, 'commit', '-m', 'new')
+    assert not old.exists()
+    out = write_audit(tmp_path / 'out', release)
+    assert check() == (Exit.OK, ['3 images, all audited, none changed'])
+    release.rename(tmp_path / 'whole')
+    git(tmp_path, 'clone', '--depth', '1', f'file://{tmp_path}/whole', str(release))
+    assert check() == (Exit.OK, ['2 images, all audited, none changed'])
+    # audited bytes, deleted since
+    git(release, 'rm', SECOND)
+    assert check()[1][0] == f'{SECOND}: missing: audited, and not there'
+    git(release, 'reset', '--hard')
+    # bytes that nobody audited, deleted since
+    write_volume(release / 'other.nii', 10)
+    git(release, 'add', 'other.nii')
+    (release / 'other.nii').unlink()
+    git(release, 'rm', '--cached', 'other.nii')
+    code, lines = check()
+    assert (code, len(lines)) == (PROBLEM, 2)
+    assert lines[0].startswith('.git/')
+    assert lines[0].endswith(': new: not audited')
+    # and those of which the audit says that they must not go
+    (row,) = (row for row in read_table(out / TABLE) if row['path'].startswith('.git/'))
+    write_audit(out, tmp_path / 'whole', verdicts={row['path']: ('not looked at', 'history')})
+    release.rename(tmp_path / 'clone')
+    (tmp_path / 'whole').rename(release)
+    assert check()[1][0] == f'{row["path"]}: not looked at: history'
 
 
 def test_what_was_audited_without_its_content_does_not_pass(
