@@ -39,6 +39,8 @@ usage; 66 OUT or RELEASE is not there, or OUT is damaged or of another version
 TABLE = 'group_images.tsv'
 SUMMARY = 'group_summary.json'
 PASS = 'nothing found'  # noqa: S105
+NO_HASH = ('URL', 'VURL', 'WORM', 'GIT')
+"""Backends of git-annex whose keys say nothing of the content."""
 
 Chosen = Callable[[str], bool]
 
@@ -57,11 +59,12 @@ class Row:
         """Whether an image has the content that was audited.
 
         A key of git-annex counts where one of both has no SHA-256, such as an image whose content
-        is not here.
+        is not here; not one that is made of a name or an address, under which content can change.
         """
         if image.sha256 is not None and self.sha256 is not None:
             return image.sha256 == self.sha256
-        return image.annex_key is not None and image.annex_key == self.annex_key
+        key = image.annex_key
+        return key is not None and key == self.annex_key and not key.startswith(NO_HASH)
 
 
 @dataclass(frozen=True, slots=True)
