@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 _CHUNK_FILES = 64
 _CHUNK_BYTES = 1 << 25
 _CHUNK_KNOWN = 2000
-_BLOCK = 1 << 20
 _FEW_CHUNKS = 4
 """Chunks that are read before it is worth the start of further processes."""
 
@@ -147,13 +147,8 @@ def _open(path: str, flags: int) -> int:
 
 
 def _sha256(file: BinaryIO) -> str:
-    import hashlib
-
     file.seek(0)
-    digest = hashlib.sha256()
-    while block := file.read(_BLOCK):
-        digest.update(block)
-    return digest.hexdigest()
+    return hashlib.file_digest(file, 'sha256').hexdigest()  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -93,6 +93,7 @@ BY_NAME: dict[str, str] = {
 }
 """Formats by what a name ends with, in lower case: a file with such a name is an image even if its
 content cannot be recognised."""
+_IMAGE_ENDS = tuple(sorted(BY_NAME, key=len, reverse=True))
 _ABSENT_BY_NAME = {
     **BY_NAME,
     **dict.fromkeys(
@@ -151,7 +152,10 @@ _PLAIN_NAMES = ('readme', 'changes', 'license', 'citation', 'authors', 'makefile
 def format_by_name(name: str) -> str | None:
     """Return the format that a name claims; ``None`` if it claims no image."""
     name = name.lower()
-    return next((BY_NAME[end] for end in sorted(BY_NAME, key=len) if name.endswith(end)), None)
+    if not name.endswith(_IMAGE_ENDS):
+        return None
+    # the longest end wins
+    return next(BY_NAME[end] for end in _IMAGE_ENDS if name.endswith(end))
 
 
 def format_of_absent(name: str) -> str | None:
@@ -229,4 +233,10 @@ def sniff_file(file: BinaryIO, *, nested: bool = False) -> Content:
     # the recognisers know of archives, archives ask here about their members
     from bids_reid.bids.recognise import recognise
 
-    return recognise(file, nested=nested)
+    try:
+        return recognise(file, nested=nested)
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001
+        # damaged files make the readers of their formats raise anything
+        return Content(UNKNOWN)

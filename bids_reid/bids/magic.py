@@ -80,6 +80,9 @@ _OTHERS = (
     (0, b'\0\x05\x16\x07', OTHER),
 )
 _MARKS = (*_PICTURES, *_VIDEOS, *_VOLUMES, *_ARCHIVES, *_OTHERS)
+_BY_PLACE: dict[tuple[int, int], dict[bytes, str]] = {}
+for _offset, _mark, _format in _MARKS:
+    _BY_PLACE.setdefault((_offset, len(_mark)), {})[_mark] = _format
 _STILL = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'mif1', b'msf1', b'avif', b'avis')
 
 
@@ -97,8 +100,9 @@ def by_marks(head: bytes, size: int | None) -> Content | None:
         content = recognise(head, size)
         if content is not None:
             return content
-    for offset, mark, format_ in _MARKS:
-        if head.startswith(mark, offset) and (offset != 8 or head.startswith(b'RIFF')):
+    for (offset, length), formats in _BY_PLACE.items():
+        format_ = formats.get(head[offset : offset + length])
+        if format_ is not None and (offset != 8 or head.startswith(b'RIFF')):
             return Content(format_)
     return None
 

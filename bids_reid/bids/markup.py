@@ -28,7 +28,7 @@ _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb'(<\?xml[^>]*>\s*)?(<!DOCTYPE[^>]*>\s*)?<(X3D|COLLADA)\b'), 'scene'),
     (re.compile(rb'(#[^\n]*\n|\s|(mtllib|o|g|s|usemtl)\b[^\n]*\n)*v(\s+[-+.\deE]+){3}'), 'obj'),
 )
-_METAIMAGE = re.compile(rb'(ObjectType|NDims|Comment|ObjectSubType)\s*=')
+_METAIMAGE = re.compile(rb'\s*(ObjectType|NDims|Comment|ObjectSubType)\s*=')
 _DATA_FILE = re.compile(rb'^ElementDataFile\s*=\s*([^\n]*)', re.MULTILINE)
 
 
@@ -46,8 +46,8 @@ def by_header(head: bytes) -> Content | None:
     if head.startswith(b'mrtrix image'):
         files = re.findall(rb'^file:\s*(\S+)', head, re.MULTILINE)
         return Content('mrtrix', _elsewhere(files))
-    data = _DATA_FILE.search(head)
-    if data and _METAIMAGE.match(head.lstrip()):
+    data = _DATA_FILE.search(head) if _METAIMAGE.match(head) else None
+    if data is not None:
         names = data[1].split() if not data[1].startswith(b'LIST') else head[data.end() :].split()
         # a pattern is followed by first, last and step
         return Content('metaimage', _elsewhere(names[:1] if b'%' in data[1] else names))

@@ -71,34 +71,37 @@ def _single(file: Examined, cache: HashCache) -> Iterator[Image]:
 
 def _with_data(by_path: dict[str, Examined]) -> dict[str, list[Examined]]:
     """Files of data by the path of the header that names them; a header may have none."""
+    headers = {
+        path: file.known.content.details
+        for path, file in by_path.items()
+        if file.known and file.known.content.format not in ('dicom', POINTER)
+    }
+    lower = {path.lower(): path for path in by_path} if any(headers.values()) else {}
     groups: dict[str, list[Examined]] = {}
     taken: set[str] = set()
-    for path, file in by_path.items():
-        names = file.known.content.details if file.known else ()
-        if not file.known or file.known.content.format in ('dicom', POINTER) or not names:
-            continue
-        data = [one for name in names for one in _data_files(path, name, by_path)]
-        members = {one.found.path: one for one in data if one.found.path not in {path, *taken}}
-        groups[path] = list(members.values())
-        taken |= set(members)
+    for header, names in headers.items():
+        if names:
+            data = {path for name in names for path in _data_files(header, name, by_path, lower)}
+            data -= {header, *taken}
+            groups[header] = [by_path[path] for path in sorted(data)]
+            taken |= data
     return groups
 
 
-def _data_files(header: str, name: str, by_path: dict[str, Examined]) -> Iterator[Examined]:
-    """Yield the files of a header's folder that go by a name or pattern."""
+def _data_files(
+    header: str, name: str, by_path: dict[str, Examined], lower: dict[str, str]
+) -> Iterator[str]:
+    """Yield the paths in a header's folder that go by a name or pattern."""
     folder, slash, base = header.rpartition('/')
     name = name.replace('{}', re.sub(r'\.[^.]*$', '', base.removesuffix('.gz')))
-    name = name.removeprefix('./')
-    if '%' not in name:
-        wanted = f'{folder}{slash}{name}'
-        found = by_path.get(wanted) or next(
-            (file for path, file in by_path.items() if path.lower() == wanted.lower()), None
-        )
-        if found is not None:
-            yield found
-        return
-    pattern = f'{folder}{slash}{re.sub(r"%[0-9]*[du]", "*", name)}'
-    yield from (file for path, file in by_path.items() if fnmatch.fnmatchcase(path, pattern))
+    wanted = f'{folder}{slash}{name.removeprefix("./")}'
+    if '%' in name:
+        pattern = re.sub(r'%[0-9]*[du]', '*', wanted)
+        yield from (path for path in by_path if fnmatch.fnmatchcase(path, pattern))
+    elif wanted in by_path:
+        yield wanted
+    elif wanted.lower() in lower:
+        yield lower[wanted.lower()]
 
 
 def _image(files: Sequence[Examined], cache: HashCache) -> Image:
@@ -116,9 +119,7 @@ def _image(files: Sequence[Examined], cache: HashCache) -> Image:
         path=first.found.path,
         format=format_,
         bytes=None if None in sizes else sum(size for size in sizes if size is not None),
-        sha256=_of_all(
-            [(file, sha256) for file, (sha256, _, _) in zip(files, hashes, strict=True)]
-        ),
+        sha256=_of_all(list(zip(files, [one for one, _, _ in hashes], strict=True))),
         annex_key=first.found.key if len(files) == 1 else None,
         members=members,
         absent=problems[0] if problems else None,
@@ -176,8 +177,6 @@ def _store(files: Sequence[Examined], cache: HashCache) -> Image:
         path=folder,
         format='array',
         bytes=None if None in sizes else sum(size for size in sizes if size is not None),
-        sha256=_of_all(
-            [(file, sha256) for file, (sha256, _, _) in zip(files, hashes, strict=True)], folder
-        ),
+        sha256=_of_all(list(zip(files, [one for one, _, _ in hashes], strict=True)), folder),
         absent='a folder of array chunks (Zarr) is not looked into',
     )
