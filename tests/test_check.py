@@ -68,9 +68,30 @@ def json_of(check: Check) -> Callable[..., dict[str, object]]:
 def test_what_was_audited_may_be_uploaded(out: Path, check: Check) -> None:
     """A check that refuses what passed is one that people turn off."""
     assert check() == (Exit.OK, ['2 images, all audited, none changed'])
-    # and once more, with what the first call kept
-    assert check() == (Exit.OK, ['2 images, all audited, none changed'])
-    assert check('--full') == check('--no-cache') == check()
+
+
+def test_hashes_are_kept_where_they_can_be(
+    out: Path, check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second call before an upload takes a moment; a folder that is read-only is no reason."""
+    # files that were written just now are not kept otherwise
+    monkeypatch.setattr('bids_reid.bids.hash_cache._RACY_NS', 0)
+    passed = (Exit.OK, ['2 images, all audited, none changed'])
+    own, other = out / '.cache' / 'files.tsv', tmp_path / 'other.tsv'
+    for option in ('--full', '--no-cache'):
+        assert check(option) == passed
+        assert not own.exists()
+    assert check('--cache', other) == passed
+    assert other.exists()
+    assert not own.exists()
+    assert check() == passed
+    kept = own.read_text()
+    assert check() == passed
+    assert own.read_text() == kept
+    own.unlink()
+    own.parent.rmdir()
+    own.parent.write_text('no folder')
+    assert check() == passed
 
 
 @pytest.mark.parametrize('option', [(), ('--full',), ('--no-cache',)])
