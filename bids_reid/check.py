@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bids_reid import __version__
 from bids_reid.bids.files import read_json
+from bids_reid.bids.formats import OWN_OUTPUT
 from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.manifest import SCHEMA_VERSION, manifest_sha256
 from bids_reid.bids.release import walk_release
@@ -38,8 +39,8 @@ usage; 66 OUT or RELEASE is not there, or OUT is damaged or of another version
 TABLE = 'group_images.tsv'
 SUMMARY = 'group_summary.json'
 PASS = 'nothing found'  # noqa: S105
-OWN_OUTPUT = 'own output'
-"""Format of what this program wrote, which the walk through a release finds."""
+NO_HASH = ('URL', 'VURL', 'WORM', 'GIT')
+"""Backends of git-annex whose keys say nothing of the content."""
 
 Chosen = Callable[[str], bool]
 
@@ -58,11 +59,12 @@ class Row:
         """Whether an image has the content that was audited.
 
         A key of git-annex counts where one of both has no SHA-256, such as an image whose content
-        is not here.
+        is not here; not one that is made of a name or an address, under which content can change.
         """
         if image.sha256 is not None and self.sha256 is not None:
             return image.sha256 == self.sha256
-        return image.annex_key is not None and image.annex_key == self.annex_key
+        key = image.annex_key
+        return key is not None and key == self.annex_key and not key.startswith(NO_HASH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,7 @@ def _is_chosen(only: Sequence[str] | None, path: str) -> bool:
 
 
 def _is_below(path: str, folder: str) -> bool:
+    path, folder = path.rstrip('/'), folder.rstrip('/')
     return not folder or path == folder or path.startswith(f'{folder}/')
 
 
@@ -352,6 +355,9 @@ class Rows:
             yield Problem(path, OWN_OUTPUT, detail)
             return
         rows = [row for one in (path, *others) for row in self._by_path.get(one, ())]
+        if not rows and _is_of_git(path):
+            # no name that anybody gave: the same content is as good at another place
+            rows = self._known(image)
         same = [row for row in rows if row.holds(image)]
         if not rows:
             yield self._new(path, image)
@@ -363,24 +369,34 @@ class Rows:
 
     def _new(self, path: str, image: Image) -> Problem:
         """Tell an image that was moved from one that nobody audited."""
-        known = [
-            row
-            for content in filter(None, (image.sha256, image.annex_key))
-            for row in self._by_content.get(content, ())
-            if row.holds(image)
-        ]
-        gone = [row.path for row in known if row.path not in self._there | self._moved]
+        known = self._known(image)
+        gone = [row.path for row in known if row.path not in self._there]
+        gone = [path for path in gone if path not in self._moved]
         if gone:
             self._moved.add(gone[0])
             return Problem(path, 'moved', f'from {gone[0]}')
         copied = f'a copy of {known[0].path}, at a place ' if known else ''
         return Problem(path, 'new', f'{copied}that was not audited' if known else 'not audited')
 
+    def _known(self, image: Image) -> list[Row]:
+        """Return the rows with this content, wherever it was."""
+        contents = filter(None, (image.sha256, image.annex_key))
+        rows = (row for content in contents for row in self._by_content.get(content, ()))
+        return [row for row in dict.fromkeys(rows) if row.holds(image)]
+
     def missing(self, chosen: Chosen) -> Iterator[Problem]:
-        """Find the images that are no longer there, but for those that were moved."""
-        for path in self._by_path:
-            if path not in self._there | self._moved and chosen(path):
+        """Find the images that are no longer there, but for those that were moved.
+
+        A copy without the history of git, or with less of it, lacks nothing.
+        """
+        gone = self._by_path.keys() - self._there - self._moved
+        for path in gone:
+            if chosen(path) and not _is_of_git(path):
                 yield Problem(path, 'missing', 'audited, and not there')
+
+
+def _is_of_git(path: str) -> bool:
+    return '.git' in path.split('/')
 
 
 def _changed(path: str, image: Image) -> Problem:

@@ -313,7 +313,12 @@ def test_the_hook_stops_the_history_of_datalad(datalad: Place, recipe: Recipe) -
 def test_datalad_clones_are_checked_by_their_keys(datalad: Place, backend: str) -> None:
     """Of both kinds: one key is a hash of the bytes that the table has, the other is not."""
     release = datalad.release
-    datalad.must(f'git annex migrate --quiet --backend={backend} . ; datalad save -m {backend}')
+    if backend == 'SHA256E':
+        datalad.must(
+            f'git annex migrate --quiet --backend={backend} .; datalad save -m {backend}; '
+            # what no branch has any more would be a part of the folder
+            'git annex unused --quiet; git annex dropunused --quiet --force all'
+        )
     assert f'{backend}-s' in str((release / FIRST).readlink())
     write_audit(datalad.out, release)
     clone = datalad.folder / 'clone'
