@@ -138,10 +138,16 @@ def write_mif(folder: Path, data: NDArray[Any], affine: NDArray[np.floating]) ->
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     turn = affine[:3, :3] / spacing
     rows = [
-        f'transform: {",".join(str(one) for one in (*turn[row], affine[row, 3]))}' for row in range(3)
+        f'transform: {",".join(str(one) for one in (*turn[row], affine[row, 3]))}'
+        for row in range(3)
     ]
     lines = ['mrtrix image', f'dim: {",".join(map(str, data.shape))}']
-    lines += [f'vox: {",".join(map(str, spacing))}', 'layout: -0,+1,+2', 'datatype: Int16LE', *rows]
+    lines += [
+        f'vox: {",".join(map(str, spacing))}',
+        'layout: -0,+1,+2',
+        'datatype: Int16LE',
+        *rows,
+    ]
     text = '\n'.join([*lines, 'file: . 1024', 'END', '']).encode()
     numbers = np.flip(data, 0).astype('<i2').tobytes(order='F')
     path.write_bytes(text.ljust(1024, b'\0') + numbers)
