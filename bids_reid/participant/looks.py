@@ -38,7 +38,7 @@ FACE_MM = (20.0, 55.0, 55.0)
 """Eyes, nose and mouth do not fit into less: depth, width and height."""
 HEAD_MM = (200.0, 240.0, 230.0)
 """Sides of a usual field of view: to the right, front and top."""
-SMOOTH_SHARE = 0.03
+SMOOTH_SHARE = 0.1
 """Where neighbours never differ by more of the range there are no edges."""
 _ORDER = ('no findings', 'not looked at', 'could not assess', 'review')
 
@@ -201,7 +201,7 @@ def _volume(volume: Stored) -> _Seen:
         or (lengths < FACE_MM).any()
     ):
         return _stretched(volume)
-    return _worst(_readings(prepared(volume)))
+    return _judged(prepared(volume))
 
 
 def _slices(volume: Stored) -> _Seen:
@@ -244,7 +244,7 @@ def _stretched(volume: Stored) -> _Seen:
     size = f'by its header it shows {sides(volume.affine, volume.data.shape)} mm'
     affine = np.diag([*(np.array(HEAD_MM) / volume.data.shape), 1.0])
     with suppress(ScanError):
-        seen = _worst(_readings(prepared(volume._replace(affine=affine))))
+        seen = _judged(prepared(volume._replace(affine=affine)))
         if seen.measures is not None and assess(seen.measures).face_present == 'yes':
             return replace(seen, reason=f'{size}, which cannot be right')
     return _Seen(
@@ -252,64 +252,63 @@ def _stretched(volume: Stored) -> _Seen:
     )
 
 
-def _worst(every: Iterator[_Seen]) -> _Seen:
-    """Of several ways to read a volume that which shows most of a face; a clear face ends it."""
+def _severity(seen: _Seen) -> int:
+    """How much it takes to clear what was seen: the place of its verdict in `_ORDER`."""
     from bids_reid.risk.presence import assess_image
 
-    worst, rank = None, -1
-    for seen in every:
-        record = record_of(Image('', '', None, ''), seen.kind, seen.status, seen.reason)
-        record = replace(record, measures=seen.measures, faces=seen.faces)
-        verdict = _ORDER.index(assess_image(record, None).verdict)
-        if verdict > rank:
-            worst, rank = seen, verdict
-        if rank == len(_ORDER) - 1:
-            break
-    if worst is None:
-        raise ScanError('nothing of the size of a head stands out in it')
-    return worst
+    record = record_of(Image('', '', None, ''), seen.kind, seen.status, seen.reason, seen.measures)
+    return _ORDER.index(assess_image(record, None).verdict)
 
 
-def _readings(volume: Volume) -> Iterator[_Seen]:
-    """Look at a volume's numbers, and at the shape of what is not background."""
+def _judged(volume: Volume) -> _Seen:
+    """Look at a volume's numbers, and at the shape of what is not background.
+
+    Raises
+    ------
+    ScanError
+        Nothing in it can be looked at.
+    """
     from bids_reid.surface import labels
 
     empty = labels.background(volume.data)
-    is_map = labels.is_label_map(volume.data, empty)
-    found = False
-    if not is_map or empty != 0:
-        for reading in _by_brightness(volume):
-            found = True
-            yield reading
-    if empty is not None and (is_map or not found):
-        yield from _by_shape(labels.shape_of(volume, empty))
-    elif not found:
-        if _is_smooth(volume.data):
+    if empty is not None and labels.is_label_map(volume.data, empty):
+        return _by_shape(labels.shape_of(volume, empty))
+    bright = _by_brightness(volume)
+    if empty is None:
+        if bright is None and _is_smooth(volume.data):
             reason = 'it is smooth all over: no edge of a skin'
-            yield _Seen('other volume', 'not_needed', reason)
-        else:
+            return _Seen('other volume', 'not_needed', reason)
+        if bright is None:
             raise ScanError('nothing of the size of a head stands out in it: look at it yourself')
+        return bright
+    mask = labels.shape_of(volume, empty)
+    clear = bright is not None and _severity(bright) != _ORDER.index('could not assess')
+    if bright is not None and clear and not labels.may_be_head(mask.data, mask.spacing):
+        return bright
+    shape = _by_shape(mask)
+    if bright is None or (not clear and _is_small(shape)):
+        # there is nothing but background where a face could be
+        return shape
+    return max(bright, shape, key=_severity)
 
 
-def _by_brightness(volume: Volume) -> Iterator[_Seen]:
-    """Look for a head that is brighter than the air, or darker."""
+def _by_brightness(volume: Volume) -> _Seen | None:
+    """Look for a head that is brighter than the air, or darker; ``None`` if there is none."""
     from bids_reid.participant.measures import measured_skin, with_evidence
     from bids_reid.surface import labels
 
-    ways = [volume]
     if labels.has_bright_border(volume.data):
-        ways = [labels.inverted(volume)]
-    for way in ways:
-        try:
-            skin, frame, measures = measured_skin(way)
-        except ScanError:
-            continue
-        yield _measured('head volume', with_evidence(measures, skin, frame))
+        volume = labels.inverted(volume)
+    try:
+        skin, frame, measures = measured_skin(volume)
+    except ScanError:
+        return None
+    return _measured('head volume', with_evidence(measures, skin, frame))
 
 
-def _by_shape(mask: Volume) -> Iterator[_Seen]:
-    """Look at the shape of what is not background."""
-    from bids_reid.participant.measures import measured_shape, measured_skin, with_evidence
+def _by_shape(mask: Volume) -> _Seen:
+    """Look at the shape of what is not background: all there is of it is in the volume."""
+    from bids_reid.participant.measures import measured_shape
     from bids_reid.surface import labels
     from bids_reid.surface.mesh import contour, enclosed_litres
     from bids_reid.surface.skin import Skin, extract_skin
@@ -318,19 +317,24 @@ def _by_shape(mask: Volume) -> Iterator[_Seen]:
     if (extent < FACE_MM).any():
         size = ' x '.join(f'{side:.0f}' for side in extent)
         reason = f'what is not background takes {size} mm: no face fits'
-        yield _Seen('other volume', 'not_needed', reason)
-        return
+        return _Seen('other volume', 'not_needed', reason)
     try:
-        if labels.touches_border(mask.data):
-            skin, frame, measures = measured_skin(mask)
-            yield _measured('other volume', with_evidence(measures, skin, frame))
-            return
         skin = extract_skin(mask)
     except ScanError:
         mesh = contour(mask.data, mask.affine)
         skin = Skin(mesh.points, mesh.triangles, 0.0, 0.0, enclosed_litres(mesh))
-    shape = measured_shape(skin, notes=mask.notes, voxel_size=mask.voxel_size)
-    yield _measured('other volume', shape)
+    measures = measured_shape(skin, notes=mask.notes, voxel_size=mask.voxel_size)
+    return _measured('other volume', measures)
+
+
+def _is_small(shape: _Seen) -> bool:
+    """Whether a shape without a face is no larger than a brain: no head hides in it."""
+    from bids_reid.risk.presence import BRAIN_SIZE_LITRES
+
+    if shape.status == 'not_needed':
+        return True
+    small = shape.measures is not None and shape.measures.volume_litres <= BRAIN_SIZE_LITRES[1]
+    return small and shape.status == 'no_face'
 
 
 def _is_smooth(data: NDArray[np.float32]) -> bool:

@@ -20,6 +20,9 @@ EQUAL_SHARE = 0.6
 """So many neighbours inside have the same number in a label map: noise makes them differ."""
 EMPTY_SHARE = 0.05
 """A background that is one and the same number fills at least this share of a volume."""
+BRAIN_LITRES = 2.2
+FULL_SHARE = 0.8
+"""What fills so much of the box around it is a field of view, no head."""
 SAMPLE = 400_000
 """So many pairs of neighbours tell."""
 
@@ -63,9 +66,11 @@ def has_bright_border(data: NDArray[np.float32]) -> bool:
     return bool(np.median(faces) > low + 0.75 * (high - low))
 
 
-def touches_border(mask: NDArray[np.float32]) -> bool:
-    """Whether what is not 0 reaches the outer faces: something of it may be cut off there."""
-    return any(np.moveaxis(mask, axis, 0)[[0, -1]].any() for axis in range(3))
+def may_be_head(mask: NDArray[np.float32], spacing: NDArray[np.float64]) -> bool:
+    """Whether what is not 0 is larger than a brain, and does not fill the box around it."""
+    filled = float(mask.sum()) * float(np.prod(spacing)) * 1e-6
+    box = float(np.prod(extent(mask, spacing))) * 1e-6
+    return filled > BRAIN_LITRES and filled < FULL_SHARE * box
 
 
 def extent(mask: NDArray[np.float32], spacing: NDArray[np.float64]) -> NDArray[np.float64]:
