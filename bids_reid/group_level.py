@@ -11,6 +11,7 @@ from bids_reid.engine.image_run import look_at_images
 from bids_reid.errors import Exit
 from bids_reid.group.account import image_lines, nobodys_images
 from bids_reid.group.assembly import group_result
+from bids_reid.group.order import order_of
 from bids_reid.group.refaced import refaced_lines
 from bids_reid.group.reviews import reviewed
 from bids_reid.group.selection import announce, choose_extractors, select
@@ -66,7 +67,8 @@ def _judged_images(selection: Selection, settings: Settings) -> tuple[ImageLine,
     counted, choice = selection.counted, selection.choice
     lines = image_lines(selection.survey, counted, settings.output_dir, settings.bids_dir)
     by_risk = selection.photos is not None and choice.max_risk is not None
-    judged = refaced_lines(lines, counted, choice.refaced, judged_by_risk=by_risk)
+    order = order_of(counted, choice.conditions, choice.audited)
+    judged = refaced_lines(lines, counted, choice.refaced, order, judged_by_risk=by_risk)
     return tuple(reviewed(judged, selection.reviews))
 
 

@@ -77,7 +77,7 @@ def _bring_up_to_date(selection: Selection, settings: Settings) -> None:
         renew_record(scan, folder, settings.output_dir, before)
 
 
-def _look_at_the_rest(selection: Selection, settings: Settings, dataset: Collection[str]) -> None:
+def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
     """Look at what else the release holds: other images, surfaces, photographs."""
     unseen = unseen_images(settings, selection.everything)
     if unseen:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from bids_reid.group.audit import audit, not_assessed
 from bids_reid.group.galleries import galleries
 from bids_reid.group.merging import merged
+from bids_reid.group.order import order_of
 from bids_reid.group.result import Curve, GroupResult, ImageLine, PhotoLine, Statistics
 from bids_reid.group.scan_links import all_ways, linkage_rows, linked_scans
 from bids_reid.participant.library import left_out, provenance_of
-from bids_reid.records import AttackKey
+from bids_reid.records import RAW, AttackKey
 from bids_reid.risk.attacks import by_group, participant_rows, strongest_attacks
 from bids_reid.risk.comparisons import comparison_rows
-from bids_reid.risk.refacing import linkage_reasons
+from bids_reid.risk.refacing import linkage_reasons, skull_sentence
 from bids_reid.risk.strength import counted
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def group_result(
         gate=_gate(selection, images, photos, statistics, linkage),
         statistics=statistics,
         linkage=linkage,
+        remarks=_skull(selection, linkage),
         audited=choice.audited,
         not_run=left_out(
             extractors.reasons,
@@ -116,9 +118,10 @@ def _gate(
     linkage: Sequence[LinkageRow],
 ) -> Gate:
     choice = selection.choice
+    original = _original(selection)
     linked: list[Reason] = []
     if choice.audited in choice.refaced:
-        linked = linkage_reasons(linkage, condition=choice.audited)
+        linked = linkage_reasons(linkage, condition=choice.audited, original=original)
     return audit(
         choice,
         selection.survey,
@@ -128,6 +131,22 @@ def _gate(
         controls=statistics.controls,
         besides=linked,
     )
+
+
+def _original(selection: Selection) -> str:
+    """Name the condition that the audited one was made from."""
+    choice = selection.choice
+    order = order_of(selection.scans, choice.conditions, choice.audited)
+    return order.get(choice.audited, RAW)
+
+
+def _skull(selection: Selection, linkage: Sequence[LinkageRow]) -> tuple[str, ...]:
+    """Say how well skulls link, where faces were replaced."""
+    choice = selection.choice
+    if choice.audited not in choice.refaced:
+        return ()
+    sentence = skull_sentence(linkage, condition=choice.audited, original=_original(selection))
+    return () if sentence is None else (sentence,)
 
 
 def _attacks(

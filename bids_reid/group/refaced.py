@@ -24,6 +24,7 @@ def refaced_lines(
     lines: Sequence[ImageLine],
     counted: Sequence[EnrolledScan],
     refaced: Collection[str],
+    order: Mapping[str, str],
     *,
     judged_by_risk: bool,
 ) -> Iterator[ImageLine]:
@@ -35,6 +36,8 @@ def refaced_lines(
         The scans whose results count, originals among them.
     refaced : collection of str
         Conditions whose faces were replaced.
+    order : mapping
+        Condition to the one before, from `bids_reid.group.order.order_of`.
     judged_by_risk : bool
         Whether photographs and a limit of the risk tell what originals cannot.
     """
@@ -47,7 +50,7 @@ def refaced_lines(
         if not concerned or scan is None or line.brain_loss == 'yes':
             yield line
             continue
-        original = _original(scan, by_files)
+        original = _original(scan, by_files, order)
         change = None if original is None else _change(original, scan)
         verdict, reason = judge_refaced(change, original is not None)
         if original is None and judged_by_risk:
@@ -59,11 +62,11 @@ BY_RISK = 'a face is there, as it should: whether it gives anybody away, photogr
 
 
 def _original(
-    scan: EnrolledScan, by_files: Mapping[ScanFiles, EnrolledScan]
+    scan: EnrolledScan, by_files: Mapping[ScanFiles, EnrolledScan], order: Mapping[str, str]
 ) -> EnrolledScan | None:
     """Return the scan that a version was made from; ``None`` if it has no result that counts."""
-    condition = scan.record.origin.before or (RAW if scan.line.condition != RAW else None)
-    if condition is None:
+    condition = order.get(scan.line.condition, RAW)
+    if condition == scan.line.condition:
         return None
     original = by_files.get(replace(scan.files, condition=condition))
     return None if original is None or original.record.failed else original

@@ -160,6 +160,8 @@ class GroupResult:
         Rows of ``group_linkage.tsv``.
     audited
         The condition that the page is about first.
+    remarks
+        Sentences to stand beside the outcome, which change nothing about it.
     """
 
     dataset: str
@@ -179,3 +181,4 @@ class GroupResult:
     statistics: Statistics = Statistics()
     linkage: tuple[LinkageRow, ...] = ()
     audited: str = RAW
+    remarks: tuple[str, ...] = ()

@@ -45,6 +45,7 @@ def outcome_lines(result: GroupResult) -> list[str]:
     for reason in gate.reasons:
         mark = 'found' if reason.outcome == 'do not share' else 'not known'
         lines.append(f'  {mark}: {reason.sentence}')
+    lines += [f'  besides: {remark}' for remark in result.remarks]
     return lines
 
 

@@ -82,7 +82,11 @@ def judge_refaced(change: FaceChange | None, has_original: bool) -> tuple[Verdic
 
 
 def linkage_reasons(
-    rows: Sequence[LinkageRow], *, condition: str, modalities: Iterable[str] = ()
+    rows: Sequence[LinkageRow],
+    *,
+    condition: str,
+    original: str = RAW,
+    modalities: Iterable[str] = (),
 ) -> list[Reason]:
     """Judge by linkage whether the faces of a re-faced condition are still their originals'.
 
@@ -94,8 +98,8 @@ def linkage_reasons(
     rows
         Of all comparisons of the run. Those count in which the re-faced scans of a session and
         modality are searched among the originals of the same.
-    condition
-        That is re-faced.
+    condition, original
+        That is re-faced, and that it was made from.
     modalities
         In which it has images: one without a row could not be told either.
 
@@ -104,7 +108,7 @@ def linkage_reasons(
     A finding for each session and modality whose people are linked, and a gap for each modality
     without any session in which there are people enough for that to show.
     """
-    mine = _to_originals(rows, condition)
+    mine = _to_originals(rows, condition, original)
     tried: dict[tuple[str, str | None], list[LinkageRow]] = {}
     for row in mine:
         if (row.extractor, row.decision) != (SURFACE, HEAD):
@@ -119,7 +123,9 @@ def linkage_reasons(
     return reasons
 
 
-def skull_sentence(rows: Sequence[LinkageRow], *, condition: str) -> str | None:
+def skull_sentence(
+    rows: Sequence[LinkageRow], *, condition: str, original: str = RAW
+) -> str | None:
     """Say how well the skulls of a condition find their originals.
 
     Returns
@@ -128,7 +134,7 @@ def skull_sentence(rows: Sequence[LinkageRow], *, condition: str) -> str | None:
     """
     heads = [
         row
-        for row in _to_originals(rows, condition)
+        for row in _to_originals(rows, condition, original)
         if (row.extractor, row.decision) == (SURFACE, HEAD) and row.p_value is not None
     ]
     if not heads:
@@ -146,13 +152,13 @@ def skull_sentence(rows: Sequence[LinkageRow], *, condition: str) -> str | None:
     )
 
 
-def _to_originals(rows: Iterable[LinkageRow], condition: str) -> list[LinkageRow]:
-    """Rows of the condition's scans searched among the raw ones of the same session."""
+def _to_originals(rows: Iterable[LinkageRow], condition: str, original: str) -> list[LinkageRow]:
+    """Rows of the condition's scans searched among their originals of the same session."""
     return [
         row
         for row in rows
         if (row.probe_dataset, row.gallery_dataset) == (THIS, THIS)
-        and (row.probe_condition, row.gallery_condition) == (condition, RAW)
+        and (row.probe_condition, row.gallery_condition) == (condition, original)
         and row.probe_session == row.gallery_session
         and row.probe_modality == row.gallery_modality
     ]

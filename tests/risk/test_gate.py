@@ -405,7 +405,7 @@ def test_more_people_recognised_never_lower_the_bound(n: int) -> None:
 
 def test_a_limit_without_photographs_was_not_measured() -> None:
     """The limit was given, so somebody relies on it."""
-    asked = gate(images(clean=3), condition='raw', risk_asked=True)
+    asked = gate(images(clean=3), condition='raw', max_risk=0.05)
     assert asked.outcome == 'look first'
     assert asked.reasons[0].sentence.startswith('The risk was not measured')
     assert gate(images(clean=3), condition='raw').passed
@@ -430,7 +430,7 @@ def test_no_finding_and_no_gap_makes_an_outcome_better(seed: int) -> None:
     options: dict[str, Any] = {
         'condition': 'defaced',
         'max_findings': float(rng.choice([0, 0.1, 0.3, 1])),
-        'risk_asked': bool(rng.random() < 0.2),
+        'max_risk': 0.05 if rng.random() < 0.2 else None,
         'gaps': [GAP] * int(rng.random() < 0.2),
     }
     some = images(clean, review, poor, unseen)
@@ -444,7 +444,7 @@ def test_no_finding_and_no_gap_makes_an_outcome_better(seed: int) -> None:
                 assert worse(before, gate(changed, **options)), verdict
     for reason in (GAP, FINDING):
         assert worse(before, gate(some, **(options | {'gaps': [*options['gaps'], reason]})))
-    assert worse(before, gate(some, **(options | {'risk_asked': True})))
+    assert worse(before, gate(some, **(options | {'max_risk': 0.05})))
 
 
 @pytest.mark.parametrize(
@@ -469,7 +469,7 @@ def test_a_risk_that_is_worse_is_told_in_the_gate() -> None:
     some = images(clean=5)
     for n_correct, outcome in ((0, 'nothing found'), (60, 'do not share')):
         one = of_row(row(n_correct, 260, 260), 0.05)
-        result = gate(some, condition='defaced', risk=one, risk_asked=True)
+        result = gate(some, condition='defaced', risk=one, max_risk=0.05)
         assert result.outcome == outcome
         assert one.sentence in result.sentence
         assert result.risk == one
