@@ -202,7 +202,7 @@ def _linked(ways: Sequence[LinkageRow]) -> Reason:
 
 def _found(row: LinkageRow) -> str:
     """Say how many find themselves."""
-    session = f' of {row.probe_session}' if row.probe_session else ''
+    session = f' of ses-{row.probe_session}' if row.probe_session else ''
     return (
         f'{row.n_correct} of {counted(row.n_probes, "person", "people")}{session} '
         f'{"finds the own original" if row.n_correct == 1 else "find their own original"} first '
