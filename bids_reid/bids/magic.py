@@ -249,18 +249,7 @@ def _egi(head: bytes, _size: int | None) -> Content | None:
     return Content(OTHER) if 2 <= version <= 7 and dated else None
 
 
-def _mat4(head: bytes, _size: int | None) -> Content | None:
-    """Matrices of MATLAB 4, as ANTs has its transforms: they have two axes."""
-    if len(head) < 24:
-        return None
-    kind, rows, columns, imaginary, length = struct.unpack('<5i', head[:20])
-    named = 1 < length < 64 and re.fullmatch(rb'[A-Za-z]\w*\0', head[20 : 20 + length])
-    if named and kind in (0, 10, 20, 50, 51) and imaginary in (0, 1):
-        return Content(OTHER if max(rows, columns) < 4096 else 'array')
-    return None
-
-
 _RECOGNISERS: tuple[Callable[[bytes, int | None], Content | None], ...] = (
     *(_pointer, _nifti, _dicom, _mgh, _minc, _surface, _ftyp, _bmp, _netpbm, _ogg, _stream),
-    *(_ctf, _egi, _mat4, _stl),
+    *(_ctf, _egi, _stl),
 )

@@ -112,11 +112,11 @@ def hdf5_bytes(name: str, shape: tuple[int, ...]) -> bytes:
     return file.getvalue()
 
 
-def mat_bytes(**variables: Any) -> bytes:
+def mat_bytes(*, format: str = '5', **variables: Any) -> bytes:  # noqa: A002
     from scipy.io import savemat
 
     file = io.BytesIO()
-    savemat(file, variables)
+    savemat(file, variables, format=format)
     return file.getvalue()
 
 
@@ -255,6 +255,10 @@ IMAGES = {
         written('a.mat', lambda: mat_bytes(x={'y': {'z': np.zeros(HEAD_SIZE)}})),
         'array',
     ),
+    'MATLAB 4, in rows': (
+        written('a.mat', lambda: mat_bytes(format='4', a=np.eye(3), b=np.zeros((32, 1024)))),
+        'array',
+    ),
     'HDF5': (written('a.h5', lambda: hdf5_bytes('x/y', HEAD_SIZE)), 'array'),
     **{
         kind: (written('a', picture_bytes(kind)), format_)
@@ -348,6 +352,7 @@ NO_IMAGES = {
     'features': ('a.npy', npy_bytes(np.zeros((1000, 31, 1000), 'u1'))),
     'MATLAB transform': ('a.mat', mat_bytes(M=np.eye(4), dim=[1, 2, 3])),
     'EEGLAB': ('a.set', mat_bytes(EEG={'data': np.zeros((64, 50, 40))})),
+    'MATLAB 4, several': ('a.mat', mat_bytes(format='4', a=np.eye(4), b='words', c=1)),
     'MATLAB 4': ('0GenericAffine.mat', struct.pack('<5i', 0, 12, 1, 0, 4) + b'Aff\0' + bytes(96)),
     'BrainVision': ('a.eeg', bytes(range(256)) * 4),
     'KIT': ('a.con', bytes(range(256)) * 4),
