@@ -67,7 +67,7 @@ def _images(
     """Yield images by path, though those of a folder come before those of the folders in it."""
     waiting: list[tuple[str, int, Image]] = []
     number = 0
-    files = examined(found_below(folder, own), cache, n_procs)
+    files = examined(found_below(folder, own, cache), cache, n_procs)
     for place, items in groupby(files, key=_folder):
         # whatever is found from here on comes behind the folder's own path
         while waiting and waiting[0][0] < place:

@@ -16,6 +16,8 @@ from bids_reid.records import Image
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from bids_reid.bids.hash_cache import HashCache
+
 _ZARR = frozenset(('.zarray', '.zgroup', 'zarr.json'))
 _STORES = ('annex/objects', 'annex/tmp', 'annex/bad', 'lfs/objects')
 """Folders of ``.git`` with whole contents of files."""
@@ -58,17 +60,18 @@ class _Folder:
     git: bool = False
 
 
-def found_below(folder: Path, own: Collection[Path] = ()) -> Iterator[Found]:
+def found_below(folder: Path, own: Collection[Path], cache: HashCache) -> Iterator[Found]:
     """Yield everything below a folder, all of one folder before the folders in it.
 
-    Folders come by path. Links are followed, but for those that lead back.
+    Folders come by path. Links are followed, but for those that lead back. The cache is for the
+    history of git.
     """
     ours = _identities(own) - _identities((folder.resolve(), *folder.resolve().parents))
     waiting = [_Folder(str(folder), '', folder.resolve())]
     while waiting:
         place = waiting.pop()
         if place.git:
-            yield from _git(place)
+            yield from _git(place, cache)
             continue
         try:
             status = os.stat(place.at)  # noqa: PTH116
@@ -226,7 +229,7 @@ def _outer_repository(file: str, root: Path) -> Path | None:
     return folder if outer else None
 
 
-def _git(place: _Folder) -> Iterator[Found]:
+def _git(place: _Folder, cache: HashCache) -> Iterator[Found]:
     """Yield what the repositories in a ``.git`` have beyond the files of the work tree."""
     git = Path(place.at)
     if git.is_file():
@@ -238,7 +241,7 @@ def _git(place: _Folder) -> Iterator[Found]:
     for git_dir, work_tree, path in repositories:
         yield from _stored(place, git_dir, work_tree)
         try:
-            for image in GitHistory(git_dir, work_tree).images(path):
+            for image in GitHistory(git_dir, work_tree).images(path, cache):
                 yield Found(place.path, image.path, '', image=image)
         except (NoHistoryError, OSError) as error:
             image = unread_history(path, str(error))
