@@ -35,9 +35,12 @@ _DATA_FILE = re.compile(rb'^ElementDataFile\s*=\s*([^\n]*)', re.MULTILINE)
 
 
 def is_text(block: bytes) -> bool:
-    """Whether bytes are text; UTF-16 and UTF-32 are if they say so."""
+    """Whether bytes are text; UTF-16 is if it says so."""
     if block.startswith((b'\xff\xfe', b'\xfe\xff')):
-        return True
+        try:
+            block = block[: len(block) // 4 * 4].decode('utf-16').encode()
+        except ValueError:
+            return False
     return block.translate(None, _CONTROLS) == block
 
 

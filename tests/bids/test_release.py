@@ -558,6 +558,18 @@ def test_a_history_that_cannot_be_read_is_an_image(
 
 
 @needs_git
+def test_a_file_that_somebody_put_into_git_is_found(tmp_path: Path) -> None:
+    """Nothing but its name says that .git is git's alone."""
+    git(tmp_path, 'init')
+    put(tmp_path, 'README', b'words')
+    git(tmp_path, 'add', '.')
+    assert walk(tmp_path) == {}
+    put(tmp_path, '.git/backup/a.nii')
+    put(tmp_path, '.git/annex/othertmp/x')
+    assert list(walk(tmp_path)) == ['.git/annex/othertmp/x', '.git/backup/a.nii']
+
+
+@needs_git
 def test_the_history_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Objects of git never change, and there may be gigabytes of them."""
     root = tmp_path / 'release'
