@@ -58,7 +58,7 @@ def main() -> None:
     """Print, per number of subjects and run, time, processor time and peak memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--subjects', type=int, nargs='+', default=[500, 5000])
-    parser.add_argument('--mib', type=float, default=1.0, help='size of each .nii')
+    parser.add_argument('--mib', type=float, default=0.25, help='size of each .nii')
     parser.add_argument('--n-procs', type=int, default=2)
     parser.add_argument('--dir', type=Path, help='where the datasets are made')
     parser.add_argument('--walk', type=Path, nargs=2, help=argparse.SUPPRESS)

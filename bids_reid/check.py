@@ -19,6 +19,7 @@ from bids_reid import __version__
 from bids_reid.bids.files import read_json
 from bids_reid.bids.formats import OWN_OUTPUT
 from bids_reid.bids.hash_cache import HashCache
+from bids_reid.bids.layout import cache_file
 from bids_reid.bids.manifest import SCHEMA_VERSION, manifest_sha256
 from bids_reid.bids.release import walk_release
 from bids_reid.bids.tables import NOT_AVAILABLE, read_table, written
@@ -188,7 +189,7 @@ def check(options: argparse.Namespace) -> Exit:
 def _walk(options: argparse.Namespace) -> list[Image]:
     """Walk through the folder; what an earlier walk hashed is not read again, and is kept."""
     out: Path = options.output_dir
-    cache = HashCache(None if options.full else options.cache or out / '.cache' / 'files.tsv')
+    cache = HashCache(None if options.full else options.cache or cache_file(out))
     images = list(walk_release(options.release, cache=cache, own=[out], n_procs=options.n_procs))
     cache.save()
     return images

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import struct
 import warnings
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 LEAST = 32
 """Samples along each of three axes that a face needs."""
+_MAT4_BYTES = {0: 8, 1: 8, 10: 4, 20: 4, 30: 2, 40: 2, 50: 1, 51: 1}
 _LARGEST_MAT = 1 << 27
 _ARRAY = Content('array')
 _NONE = Content(OTHER)
@@ -66,6 +68,32 @@ def sniff_mat(file: BinaryIO) -> Content:
     except Exception:  # noqa: BLE001
         # scipy raises many kinds of errors for damaged files
         return _ARRAY
+
+
+def is_mat4(head: bytes) -> bool:
+    """Whether a file starts with a matrix of MATLAB 4: a type, a size and a name."""
+    if len(head) < 24:
+        return False
+    kind, rows, columns, imaginary, length = struct.unpack('<5i', head[:20])
+    named = 1 < length < 64 and re.fullmatch(rb'[A-Za-z]\w*\0', head[20 : 20 + length])
+    return bool(named and kind in _MAT4_BYTES and imaginary in (0, 1) and min(rows, columns) >= 0)
+
+
+def sniff_mat4(file: BinaryIO) -> Content:
+    """Tell by the sizes of matrices of MATLAB 4, which have two axes and may be a volume in rows.
+
+    Transforms of ANTs and tracts of DSI Studio are such files.
+    """
+    file.seek(0)
+    while head := file.read(20 + 64):
+        if not is_mat4(head):
+            return _ARRAY
+        kind, rows, columns, imaginary, length = struct.unpack('<5i', head[:20])
+        if rows * columns >= LEAST**3:
+            return _ARRAY
+        size = rows * columns * _MAT4_BYTES[kind] * (1 + imaginary)
+        file.seek(20 + length + size - len(head), 1)
+    return _NONE
 
 
 def _holds_a_head(value: Any) -> bool:

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from bids_reid.bids.formats import POINTER, UNKNOWN, Content, image_format, sniff_file
+from bids_reid.bids.hash_cache import Known
 from bids_reid.records import Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from bids_reid.bids.hash_cache import HashCache
 
 _FILTER_OFF = ('clean=', 'smudge=', 'process=', 'required=false')
 LEAST_BYTES = 300
@@ -67,13 +70,15 @@ class GitHistory:
         }
         self._command[1:1] = self._no_filters()
 
-    def images(self, prefix: str) -> Iterator[Image]:
+    def images(self, prefix: str, cache: HashCache) -> Iterator[Image]:
         """Yield the images among the blobs that are not files of the work tree as well.
 
         Parameters
         ----------
         prefix : str
             In front of the blob's name in the path of the image.
+        cache : HashCache
+            Blobs never change: what is in it is not read again.
 
         Raises
         ------
@@ -81,16 +86,18 @@ class GitHistory:
             Git failed.
         """
         there = self._in_work_tree()
-        wanted = sorted(
-            name for name, size in self._blobs() if size > LEAST_BYTES and name not in there
-        )
-        for name, size, file in self._contents(wanted):
-            format_ = _format(file)
-            if format_ is not None:
-                file.seek(0)
-                sha256 = hashlib.file_digest(file, 'sha256').hexdigest()  # type: ignore[arg-type]
-                path = f'{prefix}{name.hex()}'
-                yield Image(path, format_, size, sha256, absent=IN_HISTORY)
+        unknown = []
+        for name, size in self._blobs():
+            if size > LEAST_BYTES and name not in there:
+                known = cache.get_blob(name, size)
+                if known is None:
+                    unknown.append(name)
+                else:
+                    yield from _image(f'{prefix}{name.hex()}', size, known)
+        for name, size, file in self._contents(sorted(unknown)):
+            known = _known(file)
+            cache.put_blob(name, size, known)
+            yield from _image(f'{prefix}{name.hex()}', size, known)
 
     def keys(self) -> set[str]:
         """Keys of git-annex and hashes of Git LFS to which pointers in the work tree lead.
@@ -218,12 +225,19 @@ class GitHistory:
                 raise NoHistoryError(lines[-1] if lines else f'git {arguments[0]} failed')
 
 
-def _format(file: BinaryIO) -> str | None:
-    try:
-        return image_format(sniff_file(file), '')
-    except Exception:  # noqa: BLE001
-        # no content may hide the others
-        return UNKNOWN
+def _known(file: BinaryIO) -> Known:
+    content = sniff_file(file)
+    if image_format(content, '') is None:
+        return Known(content, None)
+    file.seek(0)
+    return Known(content, hashlib.file_digest(file, 'sha256').hexdigest())  # type: ignore[arg-type]
+
+
+def _image(path: str, size: int, known: Known) -> Iterator[Image]:
+    """Yield the image that a blob is, if it is one."""
+    format_ = image_format(known.content, '')
+    if format_ is not None:
+        yield Image(path, format_, size, known.sha256, absent=IN_HISTORY)
 
 
 def _copy(source: IO[bytes], target: BinaryIO, size: int) -> None:

@@ -54,8 +54,15 @@ class HashCache:
 
     def get(self, status: os.stat_result) -> Known | None:
         """Return what is known of a file, ``None`` if it is new or has changed."""
-        line = self._lines.get(_file(status))
-        if line is None or not line.startswith(_state(status)):
+        return self._get(_file(status), _state(status))
+
+    def get_blob(self, name: bytes, size: int) -> Known | None:
+        """Return what is known of an object of git, whose name is the hash of its content."""
+        return self._get(_blob(name), _blob_state(size))
+
+    def _get(self, file: int, state: bytes) -> Known | None:
+        line = self._lines.get(file)
+        if line is None or not line.startswith(state):
             return None
         try:
             format_, sha256, details = line.rstrip(b'\n').split(b'\t')[-3:]
@@ -74,10 +81,17 @@ class HashCache:
         """
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _RACY_NS:
             return
+        self._put(_file(status), _state(status), known)
+
+    def put_blob(self, name: bytes, size: int, known: Known) -> None:
+        """Keep what was found out about an object of git."""
+        self._put(_blob(name), _blob_state(size), known)
+
+    def _put(self, file: int, state: bytes, known: Known) -> None:
         details = json.dumps(known.content.details)
         rest = f'{known.content.format}\t{known.sha256 or ""}\t{details}\n'
-        self._lines[_file(status)] = _state(status) + rest.encode()
-        self._new.add(_file(status))
+        self._lines[file] = state + rest.encode()
+        self._new.add(file)
 
     def save(self) -> None:
         """Write them, and those that another process wrote meanwhile; errors are passed over."""
@@ -97,6 +111,15 @@ class HashCache:
 
 def _file(status: os.stat_result) -> int:
     return status.st_dev << 64 | status.st_ino
+
+
+def _blob(name: bytes) -> int:
+    # far larger than the number of any device
+    return (1 << 256 | int.from_bytes(name)) << 64
+
+
+def _blob_state(size: int) -> bytes:
+    return b'%d\t0\t0\t' % size
 
 
 def _state(status: os.stat_result) -> bytes:

@@ -70,7 +70,6 @@ _OTHERS = (
     (0, b'wOFF', OTHER),
     (0, b'wOF2', OTHER),
     (0, b'OTTO\0', OTHER),
-    (0, b'\0\x01\0\0\0', OTHER),
     (0, b'PAR1', OTHER),
     (0, b'ARROW1', OTHER),
     (8, b'WAVE', OTHER),
@@ -83,6 +82,7 @@ _MARKS = (*_PICTURES, *_VIDEOS, *_VOLUMES, *_ARCHIVES, *_OTHERS)
 _BY_PLACE: dict[tuple[int, int], dict[bytes, str]] = {}
 for _offset, _mark, _format in _MARKS:
     _BY_PLACE.setdefault((_offset, len(_mark)), {})[_mark] = _format
+_LARGEST_POINTER = 1 << 15
 _STILL = (b'heic', b'heix', b'heim', b'heis', b'hevc', b'mif1', b'msf1', b'avif', b'avis')
 
 
@@ -107,16 +107,18 @@ def by_marks(head: bytes, size: int | None) -> Content | None:
     return None
 
 
-def _pointer(head: bytes, _size: int | None) -> Content | None:
+def _pointer(head: bytes, size: int | None) -> Content | None:
     """Files that stand for content elsewhere."""
+    if len(head) > _LARGEST_POINTER or (size or 0) > _LARGEST_POINTER:
+        return None
     if head.startswith(b'/annex/objects/'):
         line = head[:4096].partition(b'\n')[0].decode('utf-8', 'surrogateescape')
         return Content(POINTER, (line.rpartition('/')[2].strip(),))
     if head.startswith(b'version https://git-lfs.github.com/spec/'):
         oid = re.search(rb'^oid sha256:([0-9a-f]{64})', head, re.MULTILINE)
-        size = re.search(rb'^size (\d+)', head, re.MULTILINE)
-        if oid and size:
-            return Content(POINTER, (f'SHA256-s{int(size[1])}--{oid[1].decode()}', LFS))
+        length = re.search(rb'^size (\d+)', head, re.MULTILINE)
+        if oid and length:
+            return Content(POINTER, (f'SHA256-s{int(length[1])}--{oid[1].decode()}', LFS))
     return None
 
 
@@ -240,6 +242,11 @@ def _ctf(head: bytes, _size: int | None) -> Content | None:
     return Content('ctf mri' if b'_CTFMRI_' in head else OTHER)
 
 
+def _font(head: bytes, _size: int | None) -> Content | None:
+    font = head.startswith(b'\0\x01\0\0') and b'glyf' in head[:512] and b'cmap' in head[:512]
+    return Content(OTHER) if font else None
+
+
 def _egi(head: bytes, _size: int | None) -> Content | None:
     """Recordings of EGI (.raw): a version from 2 to 7, then a date."""
     if len(head) < 36:
@@ -249,18 +256,7 @@ def _egi(head: bytes, _size: int | None) -> Content | None:
     return Content(OTHER) if 2 <= version <= 7 and dated else None
 
 
-def _mat4(head: bytes, _size: int | None) -> Content | None:
-    """Matrices of MATLAB 4, as ANTs has its transforms: they have two axes."""
-    if len(head) < 24:
-        return None
-    kind, rows, columns, imaginary, length = struct.unpack('<5i', head[:20])
-    named = 1 < length < 64 and re.fullmatch(rb'[A-Za-z]\w*\0', head[20 : 20 + length])
-    if named and kind in (0, 10, 20, 50, 51) and imaginary in (0, 1):
-        return Content(OTHER if max(rows, columns) < 4096 else 'array')
-    return None
-
-
 _RECOGNISERS: tuple[Callable[[bytes, int | None], Content | None], ...] = (
     *(_pointer, _nifti, _dicom, _mgh, _minc, _surface, _ftyp, _bmp, _netpbm, _ogg, _stream),
-    *(_ctf, _egi, _mat4, _stl),
+    *(_ctf, _font, _egi, _stl),
 )

@@ -17,6 +17,8 @@ _PICTURE = re.compile(
     rb'|\\pict[\\\s{]'
 )
 """Pictures in pages and drawings, in outputs of notebooks, and in RTF."""
+_SIGNS = (b'data:image/', b'"image/', b'\\pict')
+"""Quicker to look for than the pattern."""
 _LONGEST = 256
 """At least as long as what the patterns match."""
 _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = (
@@ -33,9 +35,12 @@ _DATA_FILE = re.compile(rb'^ElementDataFile\s*=\s*([^\n]*)', re.MULTILINE)
 
 
 def is_text(block: bytes) -> bool:
-    """Whether bytes are text; UTF-16 and UTF-32 are if they say so."""
+    """Whether bytes are text; UTF-16 is if it says so."""
     if block.startswith((b'\xff\xfe', b'\xfe\xff')):
-        return True
+        try:
+            block = block[: len(block) // 4 * 4].decode('utf-16').encode()
+        except ValueError:
+            return False
     return block.translate(None, _CONTROLS) == block
 
 
@@ -84,7 +89,8 @@ def by_text(head: bytes, rest: Iterable[bytes]) -> Content:
             return Content(format_, ('{}.BRIK', '{}.BRIK.gz') if format_ == 'afni' else ())
     before = b''
     for block in _and_first(_plain(head), rest):
-        if _PICTURE.search(before + block):
+        both = before + block
+        if any(sign in both for sign in _SIGNS) and _PICTURE.search(both):
             return Content('document')
         if b'\0' in block:
             return Content(BINARY)

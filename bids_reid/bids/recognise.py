@@ -10,7 +10,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from bids_reid.bids.archives import sniff_tar, sniff_zip
-from bids_reid.bids.data_arrays import sniff_hdf5, sniff_mat, sniff_npy
+from bids_reid.bids.data_arrays import is_mat4, sniff_hdf5, sniff_mat, sniff_mat4, sniff_npy
 from bids_reid.bids.fif import sniff_fif
 from bids_reid.bids.formats import BINARY, EMPTY, OTHER, Content
 from bids_reid.bids.magic import by_marks
@@ -67,6 +67,8 @@ def _container(file: BinaryIO, head: bytes, *, nested: bool) -> Content | None:
         content = Content('array') if nested else sniff_hdf5(file)
     elif head.startswith(b'MATLAB 5.0'):
         content = Content('array') if nested else sniff_mat(file)
+    elif is_mat4(head):
+        content = sniff_mat4(file)
     elif head.startswith(b'\x93NUMPY'):
         content = sniff_npy(head)
     elif head[:4] == b'\0\0\0\x64' and head[4:8] == b'\0\0\0\x1f':

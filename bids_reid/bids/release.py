@@ -62,10 +62,11 @@ def walk_release(
         The folder itself cannot be listed.
     """
     check_there(folder, folder=True)
-    found = found_below(folder, own)
+    known = HashCache(None) if cache is None else cache
+    found = found_below(folder, own, known)
     if wanted is not None:
         found = (one for one in found if wanted(one.path))
-    return _images(found, HashCache(None) if cache is None else cache, n_procs)
+    return _images(found, known, n_procs)
 
 
 def _images(found: Iterable[Found], cache: HashCache, n_procs: int) -> Iterator[Image]:

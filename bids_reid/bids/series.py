@@ -65,8 +65,10 @@ def _single(file: Examined, cache: HashCache) -> Iterator[Image]:
     elif file.problem is not None:
         size = found.status.st_size if found.status else None
         yield Image(found.path, UNKNOWN, size, None, found.key, absent=file.problem)
-    elif known is not None and image_format(known.content, found.path) is not None:
-        yield _image([file], cache)
+    elif known is not None:
+        format_ = image_format(known.content, found.path)
+        if format_ is not None and not (found.aside and format_ == UNKNOWN):
+            yield _image([file], cache)
 
 
 def _with_data(by_path: dict[str, Examined]) -> dict[str, list[Examined]]:

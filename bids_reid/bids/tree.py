@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,8 @@ from bids_reid.records import Image
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+
+    from bids_reid.bids.hash_cache import HashCache
 
 _ZARR = frozenset(('.zarray', '.zgroup', 'zarr.json'))
 _STORES = ('annex/objects', 'annex/tmp', 'annex/bad', 'lfs/objects')
@@ -38,6 +42,8 @@ class Found:
         Of git-annex.
     store : bool
         It is a part of the folder, which is one image as a whole.
+    aside : bool
+        It belongs to a program, and counts only if its content is that of an image.
     """
 
     folder: str
@@ -47,6 +53,7 @@ class Found:
     key: str | None = None
     image: Image | None = None
     store: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +65,18 @@ class _Folder:
     git: bool = False
 
 
-def found_below(folder: Path, own: Collection[Path] = ()) -> Iterator[Found]:
+def found_below(folder: Path, own: Collection[Path], cache: HashCache) -> Iterator[Found]:
     """Yield everything below a folder, all of one folder before the folders in it.
 
-    Folders come by path. Links are followed, but for those that lead back.
+    Folders come by path. Links are followed, but for those that lead back. The cache is for the
+    history of git.
     """
     ours = _identities(own) - _identities((folder.resolve(), *folder.resolve().parents))
     waiting = [_Folder(str(folder), '', folder.resolve())]
     while waiting:
         place = waiting.pop()
         if place.git:
-            yield from _git(place)
+            yield from _git(place, cache)
             continue
         try:
             status = os.stat(place.at)  # noqa: PTH116
@@ -197,7 +205,9 @@ def _identities(folders: Collection[Path]) -> set[_Identity]:
 
 def _is_store(path: str, entries: list[os.DirEntry[str]]) -> bool:
     """Whether a folder is one array in many files (Zarr)."""
-    return path.lower().endswith('.zarr/') or any(entry.name in _ZARR for entry in entries)
+    # a release as a whole is no image
+    marked = bool(path) and any(entry.name in _ZARR for entry in entries)
+    return marked or path.lower().endswith('.zarr/')
 
 
 def _store(place: _Folder) -> Iterator[Found]:
@@ -231,7 +241,7 @@ def _outer_repository(file: str, root: Path) -> Path | None:
     return folder if outer else None
 
 
-def _git(place: _Folder) -> Iterator[Found]:
+def _git(place: _Folder, cache: HashCache) -> Iterator[Found]:
     """Yield what the repositories in a ``.git`` have beyond the files of the work tree."""
     git = Path(place.at)
     if git.is_file():
@@ -243,7 +253,7 @@ def _git(place: _Folder) -> Iterator[Found]:
     for git_dir, work_tree, path in repositories:
         yield from _stored(place, git_dir, work_tree)
         try:
-            for image in GitHistory(git_dir, work_tree).images(path):
+            for image in GitHistory(git_dir, work_tree).images(path, cache):
                 yield Found(place.path, image.path, '', image=image)
         except (NoHistoryError, OSError) as error:
             image = unread_history(path, str(error))
@@ -264,39 +274,67 @@ def _modules(folder: Path) -> Iterator[Path]:
 
 
 def _stored(place: _Folder, git_dir: Path, work_tree: Path) -> Iterator[Found]:
-    """Yield the contents in ``.git`` to which nothing in the work tree leads."""
+    """Yield the files in ``.git`` to which nothing in the work tree leads."""
     if Path(place.at).is_file():
         return
-    files = [file for store in _STORES for file in _files_below(git_dir / store)]
-    if not files:
+    errors: list[OSError] = []
+    for at in _files_below(str(git_dir), errors, ('objects', 'modules', *_STORES)):
+        yield replace(_in_git(place, at), aside=True)
+    objects = chain.from_iterable(_files_below(str(git_dir / store), errors) for store in _STORES)
+    for at in sorted(_orphans(objects, git_dir, work_tree)):
+        yield _in_git(place, at)
+    for error in errors:
+        path = place.path + os.path.relpath(error.filename, place.at)
+        yield _told(place.path, f'{path}/', f'cannot be listed: {error.strerror}')
+
+
+def _in_git(place: _Folder, at: str) -> Found:
+    found = _file(place.path, place.path + os.path.relpath(at, place.at), at)
+    return replace(found, key=_name(at) if parse_key(_name(at)) else None)
+
+
+def _orphans(objects: Iterator[str], git_dir: Path, work_tree: Path) -> Iterator[str]:
+    """Yield the objects of git-annex and Git LFS that no file of the work tree stands for."""
+    first = next(objects, None)
+    if first is None:
         return
     linked = _linked_keys(work_tree)
-    files = [file for file in files if file.name not in linked]
-    if files:
-        try:
-            linked = GitHistory(git_dir, work_tree).keys()
-        except (NoHistoryError, OSError):
-            # what a pointer leads to is an image once more, no worse
-            linked = set()
-    for file in sorted(file for file in files if file.name not in linked):
-        path = place.path + file.relative_to(place.at).as_posix()
-        found = _file(place.path, path, str(file))
-        key = file.name if parse_key(file.name) else None
-        yield Found(place.path, path, found.at, found.status, key, found.image)
+    unlinked = [at for at in chain((first,), objects) if hash(_name(at)) not in linked]
+    pointed: set[str] = set()
+    if unlinked:
+        # without git, what a pointer leads to is an image once more, no worse
+        with suppress(NoHistoryError, OSError):
+            pointed = GitHistory(git_dir, work_tree).keys()
+    yield from (at for at in unlinked if _name(at) not in pointed)
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    for at, _, names in os.walk(folder):
-        # maps and logs beside a key's content belong to git-annex
-        yield from (Path(at) / name for name in names if not name.endswith(('.map', '.cache')))
+def _name(at: str) -> str:
+    return at.rpartition('/')[2]
 
 
-def _linked_keys(work_tree: Path) -> set[str]:
+def _files_below(
+    folder: str, errors: list[OSError], leave_out: Collection[str] = ()
+) -> Iterator[str]:
+    """Yield the files below a folder, but for some folders in it, and collect errors."""
+    if not os.path.isdir(folder):  # noqa: PTH112
+        return
+    for at, folders, names in os.walk(folder, onerror=errors.append):
+        below = at[len(folder) + 1 :]
+        folders[:] = sorted(
+            name
+            for name in folders
+            if os.path.join(below, name) not in leave_out  # noqa: PTH118
+        )
+        yield from (f'{at}/{name}' for name in sorted(names))
+
+
+def _linked_keys(work_tree: Path) -> set[int]:
+    """Keys to which links lead, as numbers: there may be a million."""
     keys = set()
     for at, folders, names in os.walk(work_tree):
         folders[:] = [name for name in folders if name != '.git']
         for name in names:
             key = _link_key(f'{at}/{name}')
             if key is not None:
-                keys.add(key)
+                keys.add(hash(key))
     return keys

@@ -112,11 +112,11 @@ def hdf5_bytes(name: str, shape: tuple[int, ...]) -> bytes:
     return file.getvalue()
 
 
-def mat_bytes(**variables: Any) -> bytes:
+def mat_bytes(*, format: str = '5', **variables: Any) -> bytes:  # noqa: A002
     from scipy.io import savemat
 
     file = io.BytesIO()
-    savemat(file, variables)
+    savemat(file, variables, format=format)
     return file.getvalue()
 
 
@@ -255,6 +255,10 @@ IMAGES = {
         written('a.mat', lambda: mat_bytes(x={'y': {'z': np.zeros(HEAD_SIZE)}})),
         'array',
     ),
+    'MATLAB 4, in rows': (
+        written('a.mat', lambda: mat_bytes(format='4', a=np.eye(3), b=np.zeros((32, 1024)))),
+        'array',
+    ),
     'HDF5': (written('a.h5', lambda: hdf5_bytes('x/y', HEAD_SIZE)), 'array'),
     **{
         kind: (written('a', picture_bytes(kind)), format_)
@@ -308,6 +312,10 @@ IMAGES = {
     'zst': (written('a', b'\x28\xb5\x2f\xfd' + bytes(100)), 'archive'),
     'nobody knows': (written('a.xyz', bytes(range(256)) * 4), 'unknown'),
     'nobody knows, gz': (written('a.gz', gzip.compress(bytes(range(256)) * 4)), 'unknown'),
+    'text at first': (written('a.txt', b'words ' * 20_000 + bytes(999)), 'unknown'),
+    'no UTF-16': (written('a.txt', b'\xff\xfe' + bytes(range(256)) * 4), 'unknown'),
+    'no font': (written('a.img', b'\0\1\0\0\0' + bytes(999)), 'unknown'),
+    'no pointer': (written('a', b'/annex/objects/MD5-s1--a\n' + bytes(99_999)), 'unknown'),
     'text called .nii': (written('a.nii', b'Not Found\n'), 'unknown'),
     'text called .dcm.': (written('a.dcm', b'Not Found\n'), 'unknown'),
     'empty, called .nii.gz': (written('a.nii.gz', b''), 'nifti'),
@@ -348,6 +356,7 @@ NO_IMAGES = {
     'features': ('a.npy', npy_bytes(np.zeros((1000, 31, 1000), 'u1'))),
     'MATLAB transform': ('a.mat', mat_bytes(M=np.eye(4), dim=[1, 2, 3])),
     'EEGLAB': ('a.set', mat_bytes(EEG={'data': np.zeros((64, 50, 40))})),
+    'MATLAB 4, several': ('a.mat', mat_bytes(format='4', a=np.eye(4), b='words', c=1)),
     'MATLAB 4': ('0GenericAffine.mat', struct.pack('<5i', 0, 12, 1, 0, 4) + b'Aff\0' + bytes(96)),
     'BrainVision': ('a.eeg', bytes(range(256)) * 4),
     'KIT': ('a.con', bytes(range(256)) * 4),

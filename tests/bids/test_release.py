@@ -558,6 +558,45 @@ def test_a_history_that_cannot_be_read_is_an_image(
 
 
 @needs_git
+def test_a_file_that_somebody_put_into_git_is_found(tmp_path: Path) -> None:
+    """Nothing but its name says that .git is git's alone."""
+    git(tmp_path, 'init')
+    put(tmp_path, 'README', b'words')
+    git(tmp_path, 'add', '.')
+    assert walk(tmp_path) == {}
+    put(tmp_path, '.git/backup/a.nii')
+    put(tmp_path, '.git/annex/othertmp/x')
+    assert list(walk(tmp_path)) == ['.git/annex/othertmp/x', '.git/backup/a.nii']
+
+
+@needs_git
+def test_the_history_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects of git never change, and there may be gigabytes of them."""
+    root = tmp_path / 'release'
+    put(root, 'a.nii')
+    put(root, 'b.txt', b'words ' * 100)
+    git(root, 'init')
+    git(root, 'add', '.')
+    for name in ('a.nii', 'b.txt'):
+        (root / name).unlink()
+    cache = HashCache(tmp_path / 'cache')
+    before = walk(root, cache=cache)
+    cache.save()
+    read = []
+    real = GitHistory._contents
+
+    def contents(self: GitHistory, names: Any) -> Any:
+        read.extend(names)
+        return real(self, names)
+
+    monkeypatch.setattr(GitHistory, '_contents', contents)
+    assert walk(root, cache=HashCache(tmp_path / 'cache')) == before
+    assert read == []
+    assert walk(root) == before
+    assert len(read) == 2
+
+
+@needs_git
 def test_a_damaged_object_is_told(tmp_path: Path) -> None:
     """A history read in part is not a history read."""
     git(tmp_path, 'init')
