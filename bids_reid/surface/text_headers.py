@@ -258,7 +258,7 @@ def _in_layout(
 
 
 def _image(data: NDArray[np.generic], affine: NDArray[np.float64]) -> nib.Nifti1Image:
-    first = (..., *(0 for _ in data.shape[3:]))
+    first: Any = (..., *(0 for _ in data.shape[3:]))
     image = nib.Nifti1Image(np.asarray(data[first], np.float32), affine)
     image.header.set_sform(affine, 1)
     return image

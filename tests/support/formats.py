@@ -94,7 +94,7 @@ def _nrrd(
     path: Path, data: NDArray[Any], affine: NDArray[np.floating], space: str, beside: str
 ) -> list[Path]:
     columns = [f'({",".join(str(one) for one in column)})' for column in affine[:3, :4].T]
-    lines = ['NRRD0004', '# made by a test', 'type: short', f'dimension: 3', f'space: {space}']
+    lines = ['NRRD0004', '# made by a test', 'type: short', 'dimension: 3', f'space: {space}']
     lines += [f'sizes: {" ".join(map(str, data.shape))}']
     lines += [f'space directions: {" ".join(columns[:3])}', 'kinds: domain domain domain']
     lines += ['endian: little', 'encoding: gzip', f'space origin: {columns[3]}']
