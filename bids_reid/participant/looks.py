@@ -171,7 +171,11 @@ def _surface(file: Path) -> _Seen:
     if mesh is None:
         return _Seen('surface', 'not_needed', 'values on a surface, and no surface')
     skin, notes = mesh_skin(mesh)
-    return _measured('surface', measured_shape(skin, notes=notes))
+    seen = _measured('surface', measured_shape(skin, notes=notes))
+    if notes and not _believed(seen):
+        reason = f'{"; ".join(notes)}: no face is seen'
+        return _Seen('surface', 'not_needed', reason)
+    return seen
 
 
 def _measured(kind: ImageKind, measures: ScanMeasures) -> _Seen:
@@ -238,18 +242,27 @@ def _stretched(volume: Stored) -> _Seen:
 
     Only a face that is clearly there is believed.
     """
-    from bids_reid.risk.presence import assess
     from bids_reid.surface.volume import prepared, sides
 
     size = f'by its header it shows {sides(volume.affine, volume.data.shape)} mm'
     affine = np.diag([*(np.array(HEAD_MM) / volume.data.shape), 1.0])
     with suppress(ScanError):
         seen = _judged(prepared(volume._replace(affine=affine)))
-        if seen.measures is not None and assess(seen.measures).face_present == 'yes':
+        if _believed(seen):
             return replace(seen, reason=f'{size}, which cannot be right')
     return _Seen(
         'other volume', 'not_needed', f'{size}: no face fits, nor is one seen at another size'
     )
+
+
+def _believed(seen: _Seen) -> bool:
+    """Whether so much of a face is seen on what was made as large as a head that it is one."""
+    from bids_reid.risk.presence import NO_SCORE, assess
+
+    if seen.measures is None:
+        return False
+    presence = assess(seen.measures)
+    return presence.face_present != 'no' and (presence.face_score or 0.0) >= NO_SCORE
 
 
 def _severity(seen: _Seen) -> int:
