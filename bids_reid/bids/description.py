@@ -11,14 +11,24 @@ from typing import TYPE_CHECKING, Any
 from bids_reid import __version__
 from bids_reid.bids.files import packaged_text, read_json, write_json, write_text
 from bids_reid.errors import CannotWriteError
+from bids_reid.faces.extractors import EXTRACTORS, bids_label
 from bids_reid.records import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 BIDS_VERSION = '1.10.0'
-BIDSIGNORE = ('*.html', 'group_*', 'logs/', 'work/', '*_desc-*')
-"""BIDS has no names yet for features, views and renders, nor for a skin surface."""
+BIDSIGNORE = (
+    *('*.html', 'group_*', 'verdicts/', 'images/', 'logs/', 'work/'),
+    *(
+        f'*_desc-{condition}{desc}_*'
+        for desc in ('skin', 'views', 'renders', *map(bids_label, EXTRACTORS))
+        # to the validator an asterisk is one character or more
+        for condition in ('', '*')
+    ),
+)
+"""What BIDS has no name for: pages, tables about images, skins, views, renders and features.
+All other files are validated."""
 
 
 def prepare_output(
