@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.scanner import Scan
+from bids_reid.phantom.shapes import step
 from bids_reid.risk.refacing import judge_refaced
 from bids_reid.surface.average import average_head
 from bids_reid.surface.change import ALIGNED_MM, face_change
@@ -20,6 +22,7 @@ from bids_reid.surface.frame import ORIGIN_MM, FaceFrame, FieldOfView, find_fram
 from bids_reid.surface.mesh import contour
 from bids_reid.surface.skin import extract_skin
 from bids_reid.surface.volume import Volume
+from tests.support.artefacts import before_face_plane
 from tests.support.defacing import deface_stored, scan_defaced
 
 Points = NDArray[np.float32]
@@ -81,6 +84,18 @@ def test_a_part_that_was_left_is_found() -> None:
     assert judge_refaced(change, True)[0] == 'review'
 
 
+def test_a_face_that_only_swells_is_unchanged() -> None:
+    """Smoothing moves the skin outwards by millimetres, and everybody is still known by it."""
+    centre = np.array([0.0, -60.0, -20.0], np.float32)
+    away = head() - centre
+    front = np.clip((head()[:, 1] + 40) / 30, 0, 1) * np.clip((30 - head()[:, 2]) / 20, 0, 1)
+    out = away / np.linalg.norm(away, axis=1, keepdims=True)
+    change = face_change(head(), FRAME, (head() + 2 * front[:, None] * out).astype(np.float32))
+    assert (change.part_unchanged or 0) < 0.1
+    assert change.offset_mm == pytest.approx(1.8, abs=0.3)
+    assert judge_refaced(change, True)[0] == 'review'
+
+
 @pytest.mark.parametrize(('degrees', 'mm'), [(0.0, 0.6), (1.0, 2.0), (4.0, 6.0)])
 def test_a_head_that_was_moved_is_not_a_changed_face(degrees: float, mm: float) -> None:
     """Rounding in a header moved the image by 2 mm, and its face passed as another one."""
@@ -134,6 +149,14 @@ def skin(scan: Scan) -> tuple[Points, FieldOfView]:
     return extract_skin(volume).points, FieldOfView(volume.affine, volume.data.shape)
 
 
+def blurred(scan: Scan, mm: float) -> Scan:
+    """Smoothed where the face is, and as it was elsewhere."""
+    values = scan.data.astype(np.float32)
+    smooth = ndimage.gaussian_filter(values, mm / np.linalg.norm(scan.affine[:3, 0]))
+    share = step(before_face_plane(scan), -4.0, 0.0)
+    return replace(scan, data=values + share * (smooth - values))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('seed', [11, 12])
 def test_phantoms_are_judged_right(seed: int) -> None:
@@ -145,6 +168,7 @@ def test_phantoms_are_judged_right(seed: int) -> None:
     versions = {
         'noisier': ('review', scan_defaced('intact', who, seed=[seed], spacing=1.5, noise=0.05)),
         'left': ('review', base),
+        'blurred': ('review', blurred(base, 2.5)),
         'below the nose': ('review', deface_stored('shallow', base, seed=[seed])),
         **{
             name: ('no findings', scan_defaced(name, who, seed=[seed], spacing=1.5))
