@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bids_reid.bids.hash_cache import HashCache
 
 _ZARR = frozenset(('.zarray', '.zgroup', 'zarr.json'))
+_BARE = frozenset(('HEAD', 'objects', 'refs'))
+"""In a repository that is a folder of its own."""
 _STORES = ('annex/objects', 'annex/tmp', 'annex/bad', 'lfs/objects')
 """Folders of ``.git`` with whole contents of files."""
 _Identity = tuple[int, int]
@@ -93,7 +95,9 @@ def found_below(folder: Path, own: Collection[Path], cache: HashCache) -> Iterat
         elif identity not in place.above:
             folders: list[_Folder] = []
             above = place.above | {identity}
-            if _is_store(place.path, entries):
+            if {entry.name for entry in entries} >= _BARE and _is_repository(Path(place.at)):
+                yield from _git(place, cache)
+            elif _is_store(place.path, entries):
                 yield from _store(place)
             else:
                 yield from _files(place, entries, above, folders)

@@ -570,6 +570,20 @@ def test_a_file_that_somebody_put_into_git_is_found(tmp_path: Path) -> None:
 
 
 @needs_git
+def test_a_repository_without_work_tree_is_looked_into(tmp_path: Path) -> None:
+    """A mirror beside the data has all that was ever in them."""
+    data, release = tmp_path / 'data', tmp_path / 'release'
+    put(data, 'a.nii')
+    git(data, 'init')
+    git(data, 'add', '.')
+    git(data, 'commit', '-m', 'all')
+    git(tmp_path, 'clone', '-q', '--bare', str(data), str(release / 'mirror.git'))
+    (image,) = walk(release).values()
+    assert image.path.startswith('mirror.git/')
+    assert (image.format, image.sha256) == ('nifti', sha256(SCAN))
+
+
+@needs_git
 def test_the_history_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Objects of git never change, and there may be gigabytes of them."""
     root = tmp_path / 'release'
