@@ -451,7 +451,7 @@ class TestRecordState:
         assert self.state(bench) is None
 
     def test_one_that_was_replaced_while_it_was_measured_does_not(self, bench: Bench) -> None:
-        """From reading to the record it takes hours in a large run; de-facers may run beside it."""
+        """From reading to the record it takes hours in a large run; de-facers run beside it."""
         read = file_sha256(bench.scan.path)
         bench.scan.path.write_bytes(b'else')
         bench.save(source_sha256=read)
