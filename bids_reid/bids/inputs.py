@@ -15,7 +15,6 @@ from bids_reid.bids.files import read_json
 from bids_reid.bids.head_images import (
     HEAD_DATATYPES,
     HEAD_SUFFIXES,
-    head_images,
     is_wanted,
     left_out_images,
     no_magnitude,
@@ -71,11 +70,6 @@ def check_dataset(bids_dir: Path, *, validate: bool) -> None:
 def dataset_participants(bids_dir: Path) -> frozenset[str]:
     """Labels of all participants that have a folder, without reading any image."""
     return frozenset(folder.name[4:] for folder in bids_dir.glob('sub-*') if folder.is_dir())
-
-
-def has_image(bids_dir: Path, participant: str, modalities: Collection[str] = ()) -> bool:
-    """Whether a participant has a scan, of one of the suffixes if some are named, by its name."""
-    return bool(head_images(bids_dir, modalities, [participant]))
 
 
 def participant_variables(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.head_images import HEAD_SUFFIXES, no_magnitude
-from bids_reid.bids.walk import files_below
+from bids_reid.bids.walk import RealPaths, files_below
 from bids_reid.records import Scan
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ def find_versions(
         Called with each line that the user should read: what has no original or no version,
         and what was left out.
     """
-    raw = {scan.path.resolve() for scan in originals}
+    real = RealPaths()
+    raw = {real(scan.path) for scan in originals}
     suffixes = modalities or version_suffixes(originals)
     any_part = any(no_magnitude(scan.source_name) for scan in originals)
     images: list[_Image] = []
@@ -119,7 +120,7 @@ def find_versions(
     others = {f'sub-{label}' for label in dataset} - {f'sub-{label}' for label in participants}
     for path in _images(folder, others):
         image = _parse(path, folder, suffixes)
-        if image is None or (path.resolve() in raw and not _is_version(image, name)):
+        if image is None or (real(path) in raw and not _is_version(image, name)):
             continue
         # as of raw scans, whoever has not asked for them does not want them
         if not any_part and no_magnitude(path.name.partition('.')[0]):
@@ -132,8 +133,8 @@ def find_versions(
             images.append(image)
     _tell(note, name, nameless, 'named without a participant and left out')
     _tell(note, name, strangers, 'of participants who are not in the dataset and left out')
-    taken = frozenset(image.path.resolve() for image in images) & raw
-    kept = [scan for scan in originals if scan.path.resolve() not in taken]
+    taken = frozenset(real(image.path) for image in images) & raw
+    kept = [scan for scan in originals if real(scan.path) not in taken]
     versions = _sorted_out(name, images, kept, note)
     paired = {scan.original for scan in versions.scans}
     paired |= {scan.original for scan, _ in versions.refused}
@@ -175,11 +176,11 @@ def missing_versions(condition: str, folder: Path, originals: Sequence[Scan]) ->
     found = find_versions(
         condition, folder, originals, participants=people, dataset=people, note=lambda _: None
     )
-    clear = {scan.original for scan in found.scans}
+    clear, real = {scan.original for scan in found.scans}, RealPaths()
     return [
         scan
         for scan in originals
-        if scan.original not in clear and scan.path.resolve() not in found.taken
+        if scan.original not in clear and not (found.taken and real(scan.path) in found.taken)
     ]
 
 

@@ -67,3 +67,19 @@ def files_below(
             yield path
         elif path.name not in leave_out:
             yield from files_below(path, above | {real})
+
+
+class RealPaths:
+    """Real paths of many files: that of each folder is found once, which takes a while."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, Path] = {}
+
+    def __call__(self, path: Path) -> Path:
+        """Return the path without links, as `Path.resolve` does."""
+        if path.is_symlink():
+            return path.resolve()
+        folder = self._folders.get(path.parent)
+        if folder is None:
+            folder = self._folders[path.parent] = path.parent.resolve()
+        return folder / path.name

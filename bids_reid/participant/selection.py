@@ -17,6 +17,7 @@ from bids_reid.bids.head_images import head_images, no_magnitude
 from bids_reid.bids.inputs import dataset_participants, find_scans
 from bids_reid.bids.layout import ScanFiles, scan_files
 from bids_reid.bids.versions import find_versions, version_suffixes
+from bids_reid.bids.walk import RealPaths
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.messages import logger
 from bids_reid.records import RAW
@@ -90,7 +91,8 @@ def select(settings: Settings) -> Selection:
         for name, folder in settings.derivatives
     }
     taken = {path for some in found.values() for path in some.taken}
-    not_raw = {scan for scan in originals if taken and scan.path.resolve() in taken}
+    real = RealPaths()
+    not_raw = {scan for scan in originals if taken and real(scan.path) in taken}
     unwanted: set[tuple[str, str]] = set()
     if settings.filter_file is not None:
         unwanted = {scan.original for scan in originals} - {scan.original for scan in raw}

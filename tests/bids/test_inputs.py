@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bids_reid.bids.head_images import head_images, left_out_images
-from bids_reid.bids.inputs import check_dataset, dataset_participants, find_scans, has_image
+from bids_reid.bids.inputs import check_dataset, dataset_participants, find_scans
 from bids_reid.errors import (
     CannotWriteError,
     NoInputError,
@@ -362,17 +362,16 @@ def test_what_is_not_bids_is_refused_unless_told(root: Path, content: str | None
 
 def test_whose_head_was_scanned_is_known_without_an_index(tmp_path: Path) -> None:
     """Otherwise people without a head scan, or a mask, stand in the way of every pass."""
-    anat = tmp_path / 'sub-01' / 'ses-a' / 'anat'
-    anat.mkdir(parents=True)
-    (anat / 'sub-01_ses-a_T1w.nii.gz').touch()
-    func = tmp_path / 'sub-02' / 'func'
-    func.mkdir(parents=True)
-    (func / 'sub-02_task-rest_bold.nii').touch()
-    assert has_image(tmp_path, '01', {'T1w'})
-    assert not has_image(tmp_path, '01', {'FLAIR'})
-    assert not any(has_image(tmp_path, label, {'T1w', 'bold'}) for label in ('02', '03'))
-    # any kind
-    (anat / 'sub-01_ses-a_T1w.nii.gz').rename(anat / 'sub-01_ses-a_angio.nii.gz')
-    assert has_image(tmp_path, '01')
-    (anat / 'sub-01_ses-a_angio.nii.gz').rename(anat / 'sub-01_ses-a_dseg.nii.gz')
-    assert not has_image(tmp_path, '01')
+    put(
+        tmp_path,
+        'sub-01/ses-a/anat/sub-01_ses-a_angio.nii.gz',
+        'sub-01/ses-a/anat/sub-01_ses-a_T1w.nii',
+        'sub-01/ses-a/anat/sub-01_ses-a_T1w.nii.gz',
+        'sub-02/func/sub-02_task-rest_bold.nii',
+        'sub-03/anat/sub-03_dseg.nii.gz',
+    )
+    scans = head_images(tmp_path)
+    assert names(tuple(scans)) == ['sub-01_ses-a_T1w', 'sub-01_ses-a_angio']
+    assert (scans[0].session, scans[0].path.suffix) == ('a', '.gz')
+    assert head_images(tmp_path, ['bold', 'FLAIR']) == []
+    assert head_images(tmp_path, ['dseg'], ['03', '04'])[0].participant == '03'

@@ -9,6 +9,7 @@ import pytest
 
 from bids_reid.bids.head_images import head_images
 from bids_reid.bids.versions import Versions, find_versions, missing_versions
+from bids_reid.bids.walk import RealPaths
 from bids_reid.errors import NoInputError
 from bids_reid.records import Scan
 
@@ -281,3 +282,40 @@ def test_other_participants_of_the_dataset_are_not_told(bench: Bench) -> None:
     )
     assert found == Versions(())
     assert bench.said == []
+
+
+def test_a_link_to_an_original_is_no_version(bench: Bench) -> None:
+    """Tools that skip a scan leave a link: a whole face would count as the de-faced version."""
+    bench.find(PLAIN, 'real/sub-02_T1w_x.nii.gz')
+    link = bench.other / 'sub-01_T1w.nii.gz'
+    link.symlink_to(bench.raw / PLAIN[0])
+    (bench.other / 'all').symlink_to(bench.raw)
+    (bench.other / 'linked').symlink_to(bench.other / 'real')
+    real = RealPaths()
+    for path in sorted(bench.other.glob('*/**/*.nii.gz')):
+        assert real(path) == path.resolve()
+    found = bench.find(PLAIN)
+    assert [scan.source_name for scan in found.missing] == ['sub-01']
+
+
+def test_a_task_of_one_participant_looks_into_no_other_folder(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """5,000 tasks would list 5,000 folders each."""
+    for label in ('01', '02', '09'):
+        create(bench.other / f'sub-{label}' / f'sub-{label}_T1w.nii.gz')
+    looked: list[str] = []
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, 'iterdir', lambda path: looked.append(path.name) or listed(path))
+    found = find_versions(
+        'defaced',
+        bench.other,
+        [],
+        participants={'01'},
+        dataset={'01', '02'},
+        note=bench.said.append,
+    )
+    assert looked == ['other', 'sub-01', 'sub-09']
+    assert [scan.participant for scan in found.scans] == ['01']
+    # whose folders have other names may have images anywhere
+    assert any('sub-09_T1w.nii.gz' in line for line in bench.said)

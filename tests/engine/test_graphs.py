@@ -48,9 +48,12 @@ def scans(tmp_path: Path) -> tuple[Scan, ...]:
     )
 
 
-def build(scans: tuple[Scan, ...], tmp_path: Path) -> pe.Workflow:
+def build(
+    scans: tuple[Scan, ...], tmp_path: Path, came_from: dict[Scan, str | None] | None = None
+) -> pe.Workflow:
     return init_participant_wf(
         scans=scans,
+        came_from=came_from,
         datasets={'raw': tmp_path, 'defaced': tmp_path / 'd'},
         output_dir=tmp_path / 'out',
         extractors=EXTRACTORS,
@@ -63,13 +66,18 @@ def test_a_version_is_told_to_be_of_its_own_dataset(
 ) -> None:
     """Otherwise its Sources lead to a raw file that does not exist, or saving fails."""
     version = replace(scans[0], condition='defaced')
-    workflow = build((*scans, version), tmp_path)
-    folders = {
-        node.inputs.scan: node.inputs.dataset_dir
+    workflow = build((*scans, version), tmp_path, {version: 'raw', scans[0]: None})
+    told = {
+        node.inputs.scan: (node.inputs.dataset_dir, node.inputs.came_from)
         for node in workflow._get_all_nodes()
         if node.name == 'save'
     }
-    assert folders == {scans[0]: str(tmp_path), scans[1]: str(tmp_path), version: f'{tmp_path}/d'}
+    # and of the condition before, or before and after are told backwards
+    assert told == {
+        scans[0]: (str(tmp_path), None),
+        scans[1]: (str(tmp_path), None),
+        version: (f'{tmp_path}/d', 'raw'),
+    }
 
 
 def test_each_scan_runs_from_its_file_to_its_results(
