@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import re
+import struct
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 from zipfile import BadZipFile, ZipFile
-
-import numpy as np
-from PIL import Image
 
 from bids_reid.errors import PhotoError
 from bids_reid.faces.pictures import MOST_PIXELS, picture_faces
@@ -34,7 +31,8 @@ _OTHER_DATA = (b'\x1f\x8b', b'\x5c\x01\x00\x00', b'PK\x03\x04', b'%PDF')
 _MEDIA = re.compile(r'(^|/)(media|pictures|embeddings|objectreplacements|thumbnails)/', re.I)
 _DRAWN = ('.emf', '.wmf', '.wdp', '.bin', '.ole', '.mp4', '.avi', '.mov', '.mpg', '.wmv')
 _TEXT_PICTURES = ('.xml', '.rels', '.txt', '.json', '.svg')
-_COLOURS = {1: 'L', 3: 'RGB', 4: 'CMYK'}
+_PNG_COLOURS = {1: 0, 3: 2}
+"""Colours of a pixel to PNG's code of them."""
 
 
 class _Found(NamedTuple):
@@ -152,49 +150,32 @@ def _inflated(data: bytes) -> bytes | None:
 
 
 def _bitmap(header: bytes, data: bytes) -> bytes | None:
-    """Make a picture of bare pixels, eight bits a colour; masks of one bit show none."""
-    sizes = [
-        re.search(rb'/%s\s+(\d+)(?!\s+\d+\s+R)' % key, header) for key in (b'Width', b'Height')
-    ]
-    if None in sizes:
+    """Make a PNG file of bare pixels, eight bits a colour, each its own brightness."""
+    width, height = (_entry(header, key) for key in (b'Width', b'Height'))
+    if not 0 < width * height <= MOST_PIXELS or b'/Indexed' in header:
         return None
-    width, height = (int(size[1]) for size in sizes if size is not None)
-    pixels = _inflated(data) if width * height <= MOST_PIXELS else None
-    if pixels is None or not width * height:
+    if _entry(header, b'BitsPerComponent') != 8:
         return None
-    predictor = re.search(rb'/Predictor\s+(\d+)', header)
-    n_colours, rest = divmod(len(pixels), width * height)
-    if predictor is not None and int(predictor[1]) >= 10:
-        n_colours = (len(pixels) // height - 1) // width
-        lines = _unpredicted(pixels, height, width * n_colours, n_colours)
-        if lines is None:
-            return None
-        pixels, rest = lines, 0
-    if n_colours not in _COLOURS or rest > 2 * height:
+    pixels = _inflated(data)
+    if pixels is None:
         return None
-    picture = Image.frombytes(
-        _COLOURS[n_colours], (width, height), pixels[: width * height * n_colours]
+    # each line of what was filtered, as PNG filters, begins with the filter's number
+    filtered = _entry(header, b'Predictor') >= 10
+    n_colours = (len(pixels) // height - filtered) // width
+    if n_colours not in _PNG_COLOURS:
+        return None
+    length = width * n_colours + filtered
+    lines = [pixels[start : start + length] for start in range(0, length * height, length)]
+    content = b''.join(lines) if filtered else b''.join(b'\0' + line for line in lines)
+    size = struct.pack('>2I5B', width, height, 8, _PNG_COLOURS[n_colours], 0, 0, 0)
+    chunks = ((b'IHDR', size), (b'IDAT', zlib.compress(content, 1)), (b'IEND', b''))
+    return b'\x89PNG\r\n\x1a\n' + b''.join(
+        struct.pack('>I', len(one)) + name + one + struct.pack('>I', zlib.crc32(name + one))
+        for name, one in chunks
     )
-    target = io.BytesIO()
-    picture.convert('RGB').save(target, 'PNG', compress_level=1)
-    return target.getvalue()
 
 
-def _unpredicted(pixels: bytes, height: int, length: int, step: int) -> bytes | None:
-    """Undo the filters of PNG, as far as they are those that programs use for pictures."""
-    if step <= 0 or len(pixels) < height * (length + 1):
-        return None
-    rows = np.frombuffer(pixels, np.uint8, height * (length + 1)).reshape(height, length + 1)
-    out = np.zeros((height, length), np.uint8)
-    for number, row in enumerate(rows):
-        above = out[number - 1] if number else np.zeros(length, np.uint8)
-        if row[0] == 0:
-            out[number] = row[1:]
-        elif row[0] == 1:
-            columns = row[1:].reshape(-1, step)
-            out[number] = np.cumsum(columns, axis=0, dtype=np.uint8).ravel()
-        elif row[0] == 2:
-            out[number] = row[1:] + above
-        else:
-            return None
-    return out.tobytes()
+def _entry(header: bytes, key: bytes) -> int:
+    """A number of a stream's dictionary; 0 if it has none, or only a reference to one."""
+    found = re.search(rb'/%s\s+(\d+)(?!\d|\s+\d+\s+R)' % key, header)
+    return int(found[1]) if found else 0

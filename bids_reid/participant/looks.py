@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.records import ImageKind, ImageStatus, PictureFaces, ScanMeasures
+    from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Stored, Volume
 
 PACKAGES = ('nibabel', 'numpy', 'pillow', 'pydicom', 'pyvista', 'scipy', 'vtk')
@@ -164,18 +165,38 @@ def _series(files: Sequence[Path]) -> _Seen:
 
 
 def _surface(file: Path) -> _Seen:
-    from bids_reid.participant.measures import measured_shape
     from bids_reid.surface.meshes import mesh_skin, read_mesh
 
     mesh = read_mesh(file)
     if mesh is None:
         return _Seen('surface', 'not_needed', 'values on a surface, and no surface')
     skin, notes = mesh_skin(mesh)
-    seen = _measured('surface', measured_shape(skin, notes=notes))
+    seen = _shape('surface', skin, notes)
     if notes and not _believed(seen):
         reason = f'{"; ".join(notes)}: no face is seen'
         return _Seen('surface', 'not_needed', reason)
     return seen
+
+
+def _shape(
+    kind: ImageKind,
+    skin: Skin,
+    notes: tuple[str, ...] = (),
+    voxel_size: tuple[float, ...] = (),
+) -> _Seen:
+    """Look at a shape as all there is, and, where it has flat ends, as what was cut there."""
+    from bids_reid.participant.measures import measured_shape
+    from bids_reid.surface.mesh import Mesh, flat_ends
+
+    whole = _measured(kind, measured_shape(skin, notes=notes, voxel_size=voxel_size))
+    cut = flat_ends(Mesh(skin.points, skin.triangles))
+    if not np.any(cut) or _severity(whole) == len(_ORDER) - 1:
+        return whole
+    other = _measured(kind, measured_shape(skin, cut=cut, notes=notes, voxel_size=voxel_size))
+    # of what is too small for a head, nothing else was cut off that could be a face
+    if _severity(other) < len(_ORDER) - 1 and _is_small(whole):
+        return whole
+    return max(whole, other, key=_severity)
 
 
 def _measured(kind: ImageKind, measures: ScanMeasures) -> _Seen:
@@ -296,7 +317,9 @@ def _judged(volume: Volume) -> _Seen:
         return bright
     mask = labels.shape_of(volume, empty)
     clear = bright is not None and _severity(bright) != _ORDER.index('could not assess')
-    if bright is not None and clear and not labels.may_be_head(mask.data, mask.spacing):
+    # values of a brain may fill the shape of a head
+    hidden = bright is not None and _is_small(bright) and labels.may_be_head(mask)
+    if bright is not None and clear and not hidden:
         return bright
     shape = _by_shape(mask)
     if bright is None or (not clear and _is_small(shape)):
@@ -321,7 +344,6 @@ def _by_brightness(volume: Volume) -> _Seen | None:
 
 def _by_shape(mask: Volume) -> _Seen:
     """Look at the shape of what is not background: all there is of it is in the volume."""
-    from bids_reid.participant.measures import measured_shape
     from bids_reid.surface import labels
     from bids_reid.surface.mesh import contour, enclosed_litres
     from bids_reid.surface.skin import Skin, extract_skin
@@ -336,18 +358,17 @@ def _by_shape(mask: Volume) -> _Seen:
     except ScanError:
         mesh = contour(mask.data, mask.affine)
         skin = Skin(mesh.points, mesh.triangles, 0.0, 0.0, enclosed_litres(mesh))
-    measures = measured_shape(skin, notes=mask.notes, voxel_size=mask.voxel_size)
-    return _measured('other volume', measures)
+    return _shape('other volume', skin, mask.notes, mask.voxel_size)
 
 
-def _is_small(shape: _Seen) -> bool:
-    """Whether a shape without a face is no larger than a brain: no head hides in it."""
-    from bids_reid.risk.presence import BRAIN_SIZE_LITRES
+def _is_small(seen: _Seen) -> bool:
+    """Whether what was seen has no face, and is no larger than a brain: no head hides in it."""
+    from bids_reid.surface.labels import BRAIN_LITRES
 
-    if shape.status == 'not_needed':
+    if seen.status == 'not_needed':
         return True
-    small = shape.measures is not None and shape.measures.volume_litres <= BRAIN_SIZE_LITRES[1]
-    return small and shape.status == 'no_face'
+    small = seen.measures is not None and seen.measures.volume_litres <= BRAIN_LITRES
+    return small and seen.status == 'no_face'
 
 
 def _is_smooth(data: NDArray[np.float32]) -> bool:

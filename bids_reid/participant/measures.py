@@ -62,17 +62,28 @@ def measured_skin(
 
 
 def measured_shape(
-    skin: Skin, *, notes: tuple[str, ...] = (), voxel_size: tuple[float, ...] = ()
+    skin: Skin,
+    *,
+    cut: tuple[tuple[bool, bool], ...] = ((False, False),) * 3,
+    notes: tuple[str, ...] = (),
+    voxel_size: tuple[float, ...] = (),
 ) -> ScanMeasures:
-    """Measure a surface that is whole: no field of view cuts it, and no brain lies below.
+    """Measure a surface below which there is no brain to be cut.
 
     Detectors and landmarks are asked, unless it is taken for a brain.
+
+    Parameters
+    ----------
+    cut : three pairs of bool
+        Whether a field of view ends at the low and the high side of each axis.
     """
     from bids_reid.surface.frame import FieldOfView, find_frame
 
-    low, high = skin.points.min(axis=0) - BEYOND_MM, skin.points.max(axis=0) + BEYOND_MM
+    lows, highs = np.array(cut).T
+    low = skin.points.min(axis=0) - np.where(lows, 0.0, BEYOND_MM)
+    high = skin.points.max(axis=0) + np.where(highs, 0.0, BEYOND_MM)
     affine = np.eye(4)
-    affine[:3, 3] = low
+    affine[:3, 3] = low + 0.5
     view = FieldOfView(affine, tuple(int(side) for side in np.ceil(high - low)))
     placed = find_frame(skin.points, view)
     measures = _measures(

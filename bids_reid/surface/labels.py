@@ -66,10 +66,10 @@ def has_bright_border(data: NDArray[np.float32]) -> bool:
     return bool(np.median(faces) > low + 0.75 * (high - low))
 
 
-def may_be_head(mask: NDArray[np.float32], spacing: NDArray[np.float64]) -> bool:
+def may_be_head(mask: Volume) -> bool:
     """Whether what is not 0 is larger than a brain, and does not fill the box around it."""
-    filled = float(mask.sum()) * float(np.prod(spacing)) * 1e-6
-    box = float(np.prod(extent(mask, spacing))) * 1e-6
+    filled = float(mask.data.sum()) * float(np.prod(mask.spacing)) * 1e-6
+    box = float(np.prod(extent(mask.data, mask.spacing))) * 1e-6
     return filled > BRAIN_LITRES and filled < FULL_SHARE * box
 
 

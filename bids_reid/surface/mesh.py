@@ -13,6 +13,10 @@ from bids_reid.errors import ScanError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+END_MM = 2.0
+END_CM2 = 40.0
+"""So large a piece of a surface, so flat, at one of its ends is a cut: a vertex has less."""
+
 
 class Mesh(NamedTuple):
     """Points (n, 3) float32 and triangles (m, 3) int32, counter-clockwise seen from outside."""
@@ -109,6 +113,21 @@ def vertex_areas(mesh: Mesh) -> NDArray[np.float64]:
     third = np.asarray(sizes.cell_data['Area'], np.float64) / 3
     shares = np.bincount(mesh.triangles.ravel(), np.repeat(third, 3), minlength=len(mesh.points))
     return np.asarray(shares, np.float64)
+
+
+def flat_ends(mesh: Mesh) -> tuple[tuple[bool, bool], ...]:
+    """Whether a mesh has a flat end, as a cut leaves, at the low and high side of each axis."""
+    corners = mesh.points[mesh.triangles]
+    area = np.linalg.norm(
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+    )
+    ends = []
+    for axis in range(3):
+        along = corners[..., axis]
+        low, high = (along < along.min() + END_MM), (along > along.max() - END_MM)
+        at_low, at_high = (float(area[side.all(axis=1)].sum()) / 200 for side in (low, high))
+        ends.append((at_low > END_CM2, at_high > END_CM2))
+    return tuple(ends)
 
 
 def _surface(mesh: Mesh) -> pv.PolyData:

@@ -1,0 +1,127 @@
+"""Every format that a release may hold is read as the same head."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_reid.errors import ScanError
+from bids_reid.surface.dicom import read_series
+from bids_reid.surface.magic import family
+from bids_reid.surface.volume import Stored
+from bids_reid.surface.volume_files import read_volume
+from tests.support.formats import WRITERS
+
+AFFINE = np.array(
+    [[2.0, 0, 0, -20.0], [0, 3.0, 0, -50.0], [0, 0, 1.5, -10.0], [0, 0, 0, 1]],
+)
+
+
+def numbers() -> np.ndarray:
+    """Return numbers that no turn or mirror leaves as they are, all even."""
+    return (np.arange(20 * 24 * 28).reshape(20, 24, 28) % 4001 * 2).astype(np.int16)
+
+
+def read(files: list[Path]) -> Stored:
+    if family(files[0]) == 'dicom':
+        volume = read_series(files).volume
+        assert volume is not None
+        return volume
+    return read_volume(files)
+
+
+@pytest.mark.parametrize('name', [name for name in WRITERS if name != 'analyze'])
+def test_a_format_is_read_as_it_was_written(name: str, tmp_path: Path) -> None:
+    """A head that comes out mirrored, turned or scaled shows its face to nobody."""
+    files = WRITERS[name](tmp_path, numbers(), AFFINE)
+    volume = read(files)
+    np.testing.assert_allclose(volume.data, numbers(), atol=0.51)
+    np.testing.assert_allclose(volume.affine, AFFINE, atol=1e-4)
+
+
+def test_analyze_is_read_with_its_size(tmp_path: Path) -> None:
+    """It does not say how the head lies; its voxels tell how large it is."""
+    volume = read(WRITERS['analyze'](tmp_path, numbers(), AFFINE))
+    np.testing.assert_allclose(np.abs(np.diag(volume.affine)), np.abs(np.diag(AFFINE)))
+    assert sorted(volume.data.ravel()) == sorted(numbers().ravel())
+
+
+@pytest.mark.parametrize('name', ['nifti', 'mgz', 'minc2', 'nrrd', 'mha', 'mif'])
+def test_content_tells_not_the_name(name: str, tmp_path: Path) -> None:
+    """A file under the key of its content, or misnamed, must not be passed over."""
+    (file,) = WRITERS[name](tmp_path, numbers(), AFFINE)
+    other = shutil.move(file, tmp_path / 'MD5E-s1--abc')
+    np.testing.assert_allclose(read_volume([Path(other)]).data, numbers(), atol=0.51)
+
+
+@pytest.mark.parametrize('name', [name for name in WRITERS if name != 'dicom'])
+def test_a_cut_file_is_a_reason(name: str, tmp_path: Path) -> None:
+    """What is half there was not looked at, and no library's error tells a user so."""
+    files = WRITERS[name](tmp_path, numbers(), AFFINE)
+    largest = max(files, key=lambda path: path.stat().st_size)
+    content = largest.read_bytes()
+    largest.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ScanError) as raised:
+        read_volume(files)
+    assert '\n' not in str(raised.value)
+
+
+def test_of_a_series_the_first_volume_is_read(tmp_path: Path) -> None:
+    """A later one may be all that is damaged, or all that is masked."""
+    series = np.stack([numbers(), numbers() * 0], axis=-1)
+    nib.save(nib.Nifti1Image(series, AFFINE), tmp_path / 'bold.nii.gz')
+    volume = read_volume([tmp_path / 'bold.nii.gz'])
+    np.testing.assert_array_equal(volume.data, numbers())
+    assert volume.notes == ('first of 2 volumes used',)
+
+
+def test_numbers_of_another_folder_are_not_read(tmp_path: Path) -> None:
+    """A header in a folder that somebody sent could name any file."""
+    inner = tmp_path / 'inner'
+    inner.mkdir()
+    header, data = WRITERS['nhdr'](inner, numbers(), AFFINE)
+    shutil.move(data, tmp_path / data.name)
+    text = header.read_text().replace(f'data file: {data.name}', f'data file: ../{data.name}')
+    header.write_text(text)
+    with pytest.raises(ScanError, match='another folder'):
+        read_volume([header])
+
+
+def test_a_header_without_its_numbers_says_so(tmp_path: Path) -> None:
+    """Half of a pair is a gap in what was looked at."""
+    for name in ('pair', 'afni', 'nhdr'):
+        folder = tmp_path / name
+        folder.mkdir()
+        header, data = WRITERS[name](folder, numbers(), AFFINE)
+        data.unlink()
+        with pytest.raises(ScanError, match='not beside it'):
+            read_volume([header])
+
+
+@pytest.mark.parametrize(
+    ('content', 'expected'),
+    [
+        (b'\x93NUMPY\x01\x00', 'array'),
+        (b'PK\x03\x04', 'archive'),
+        (b'\xff\xd8\xff\xe0', 'jpeg'),
+        (b'%PDF-1.4', 'pdf'),
+        (b'\x00\x00\x00\x18ftypheic', 'heif'),
+        (b'\x00\x00\x00\x18ftypmp42', 'video'),
+        (b'RIFF1234AVI ', 'video'),
+        (gzip.compress(b'<?xml?><GIFTI>'), 'gifti'),
+        (b'anything else', 'unknown'),
+        (b'', 'unknown'),
+    ],
+)
+def test_files_are_known_by_their_first_bytes(
+    content: bytes, expected: str, tmp_path: Path
+) -> None:
+    """What is taken for something else is looked at by the wrong reader, or by none."""
+    path = tmp_path / 'file'
+    path.write_bytes(content)
+    assert family(path) == expected
