@@ -49,7 +49,7 @@ def document_faces(path: Path, kind: str) -> PictureFaces:
     path : Path
         The document.
     kind : str
-        What it is, of `bids_reid.surface.magic.DOCUMENTS`.
+        What it is, of `bids_reid.surface.file_kinds.DOCUMENTS`.
 
     Raises
     ------

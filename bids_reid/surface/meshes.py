@@ -11,7 +11,7 @@ import numpy as np
 import pyvista as pv
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.magic import MESHES, family
+from bids_reid.surface.file_kinds import MESHES, family
 from bids_reid.surface.mesh import Mesh, enclosed_litres
 from bids_reid.surface.skin import Skin
 

@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.magic import VOLUMES, family
+from bids_reid.surface.file_kinds import VOLUMES, family
 from bids_reid.surface.text_headers import read_metaimage, read_mif, read_nrrd
 from bids_reid.surface.volume import open_image, stored
 
@@ -106,7 +106,7 @@ def _named(kind: str, header: Path, files: Sequence[Path], folder: Path) -> Path
 
 def _is_pair(header: Path) -> bool:
     """Whether a NIfTI header says that its data are in another file."""
-    from bids_reid.surface.magic import start_of
+    from bids_reid.surface.file_kinds import start_of
 
     start = start_of(header)
     return start[344:347] == b'ni1' or start[4:7] == b'ni2'

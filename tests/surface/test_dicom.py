@@ -83,9 +83,7 @@ def test_an_enhanced_file_is_a_volume(tmp_path: Path) -> None:
     frames = []
     for number in range(data.shape[2]):
         plane, frame = pydicom.Dataset(), pydicom.Dataset()
-        plane.ImagePositionPatient = [
-            round(float(x), 6) for x in (lps @ [0, 0, number, 1])[:3]
-        ]
+        plane.ImagePositionPatient = [round(float(x), 6) for x in (lps @ [0, 0, number, 1])[:3]]
         frame.PlanePositionSequence = [plane]
         frames.append(frame)
     shared, axes, sizes = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()

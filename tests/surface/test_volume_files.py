@@ -12,7 +12,7 @@ import pytest
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.dicom import read_series
-from bids_reid.surface.magic import family
+from bids_reid.surface.file_kinds import family
 from bids_reid.surface.volume import Stored
 from bids_reid.surface.volume_files import read_volume
 from tests.support.formats import WRITERS
