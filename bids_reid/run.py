@@ -118,8 +118,10 @@ def _check_options(settings: Settings) -> None:
     if 'group' not in settings.levels:
         if settings.max_risk is not None or settings.max_findings is not None:
             raise UsageError('--max-risk and --max-findings are judged at the group level')
-        if settings.refaced:
-            raise UsageError('--refaced says how the group level judges')
+        if settings.refaced or settings.reviewed:
+            raise UsageError('--refaced and --reviewed say how the group level judges')
+    if 'participant' in settings.levels and settings.audited not in settings.datasets:
+        raise UsageError(f'--audit {settings.audit}: name its folder with -d {settings.audit}=DIR')
     if 'group' in settings.levels and settings.reports_only:
         raise UsageError(
             '--reports-only writes the pages of participants; group always writes its own page'

@@ -17,8 +17,10 @@ from pathlib import Path
 import pytest
 
 from bids_reid import __version__
+from bids_reid.bids.files import file_sha256
 from bids_reid.cli import build_parser, guarded, main, settings_from, shown
 from bids_reid.errors import Exit
+from bids_reid.records import Origin
 from bids_reid.settings import Settings
 from tests.support.scan_records import scan_record
 
@@ -103,7 +105,11 @@ ALIASES = [
         ('defaced=/d', 'b2=/e=f'),
         (('defaced', Path('/d')), ('b2', Path('/e=f'))),
     ),
-    ('max_risk', ('--max-risk',), ('0.05',), 0.05),
+    ('max_risk', ('--max-risk',), ('5%',), 0.05),
+    ('max_findings', ('--max-findings',), ('0',), 0.0),
+    ('release', ('--release',), ('/r',), Path('/r')),
+    ('refaced', ('--refaced',), ('a', 'b'), ('a', 'b')),
+    ('reviewed', ('--reviewed',), ('/r.tsv',), Path('/r.tsv')),
     ('audit', ('--audit',), ('defaced',), 'defaced'),
     ('models_dir', ('--models-dir',), ('/m',), Path('/m')),
     ('against', ('--against',), ('/o',), Path('/o')),
@@ -256,7 +262,9 @@ REFUSED = {
     'versions in the output': ('{data} {tmp}/empty participant -d x={tmp}/empty', 73, 'only read'),
     # a script that relies on exit code 3 must not read 0 as a pass
     'a gate of nothing': ('{data} out participant --max-risk 0.1', 64, 'at the group level'),
-    'an audit of nothing': ('{data} out participant --audit raw', 64, 'of the group level'),
+    'an audit of nothing': ('{data} out participant --audit defaced', 64, '-d defaced=DIR'),
+    'refaced nowhere': ('{data} out participant --refaced x', 64, 'the group level judges'),
+    'no release': ('{data} out participant --release {tmp}/none', 66, 'none: No such file'),
     # the system refuses too long a name as it does another user's folder, and root, too
     'closed output': ('{data} {long}/out participant', 73, 'xxx/out: File name too long'),
     'closed output, group': ('{data} {long}/out group', 73, 'xxx/out: File name too long'),
@@ -316,8 +324,11 @@ class TestRefusals:
         """BIDSonym puts the originals into -d: by default the page would be about them."""
         folder = tmp_path / 'out' / 'sub-01' / 'anat'
         folder.mkdir(parents=True)
+        image = next(dataset.rglob('*_T1w.nii*'))
         for name in ('', 'original'):
-            record = scan_record('orb', condition=name or 'raw')
+            uri = f'bids:{name or "raw"}:{image.relative_to(dataset)}'
+            origin = Origin(name or 'raw', (uri,), file_sha256(image), {'bids_reid': '0'})
+            record = scan_record('orb', condition=name or 'raw', origin=origin)
             path = folder / f'sub-01_desc-{name}skin_T1w.json'
             path.write_text(json.dumps(record.to_json()))
         options = ('group', '-d', f'original={dataset}', '--dry-run', '--audit')
@@ -426,6 +437,7 @@ def test_all_programs_are_installed() -> None:
     named = project['project']['scripts']
     assert set(named) == {
         *('bids-reid', 'bids-reid-check', 'bids-reid-demo', 'bids-reid-models'),
+        'bids-reid-plan',
     }
     installed = {entry.name: entry for entry in entry_points(group='console_scripts')}
     for name, target in named.items():

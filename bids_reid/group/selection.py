@@ -222,7 +222,7 @@ def _check_conditions(choice: Choice, scans: Sequence[EnrolledScan], settings: S
     """
     present = {scan.line.condition for scan in scans}
     audited = [choice.audited] if settings.audit is not None else []
-    for name in (*choice.conditions[1:], *audited):
+    for name in (*choice.conditions[1:], *audited, *choice.refaced):
         if name not in present:
             raise NothingSelectedError(
                 f'{settings.output_dir} holds no results of {name} that pass the filters: '

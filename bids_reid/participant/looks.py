@@ -19,7 +19,7 @@ from nibabel.affines import voxel_sizes
 from bids_reid import __version__
 from bids_reid.errors import PhotoError, ScanError
 from bids_reid.records import Image, ImageRecord
-from bids_reid.surface import magic
+from bids_reid.surface import file_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,37 +107,37 @@ def _family(files: Sequence[Path]) -> str:
     for file in files:
         if file.is_symlink() and not file.exists():
             raise ScanError(f'{file.name} is a link to content that is not here: get it first')
-    found = [magic.family(file) for file in files[:2]]
+    found = [file_kinds.family(file) for file in files[:2]]
     return next((one for one in found if one != 'unknown'), 'unknown')
 
 
 def _kind(family: str) -> ImageKind:
     """Name the kind of what could not be looked at."""
-    if family in magic.VOLUMES or family == 'dicom':
+    if family in file_kinds.VOLUMES or family == 'dicom':
         return 'other volume'
-    if family in magic.MESHES:
+    if family in file_kinds.MESHES:
         return 'surface'
-    if family in magic.PICTURES:
+    if family in file_kinds.PICTURES:
         return 'photograph'
-    if family in magic.DOCUMENTS:
+    if family in file_kinds.DOCUMENTS:
         return 'document'
     return 'archive' if family == 'archive' else 'unreadable'
 
 
 def _looked(files: Sequence[Path], family: str) -> _Seen:
-    if family in magic.VOLUMES:
+    if family in file_kinds.VOLUMES:
         from bids_reid.surface.volume_files import read_volume
 
         return _volume(read_volume(files))
     if family == 'dicom':
         return _series(files)
-    if family in magic.MESHES:
+    if family in file_kinds.MESHES:
         return _surface(files[0])
-    if family in magic.PICTURES:
+    if family in file_kinds.PICTURES:
         from bids_reid.faces.pictures import picture_faces
 
         return _pictures('photograph', picture_faces(files[0]))
-    if family in magic.DOCUMENTS:
+    if family in file_kinds.DOCUMENTS:
         from bids_reid.faces.documents import document_faces
 
         faces = document_faces(files[0], family)

@@ -74,7 +74,7 @@ def test_the_command_line_that_boutiques_makes_is_ours(tools: Path, tmp_path: Pa
         assert str(found) == str(value) or found == value or (name, found) == ('verbosity', 1)
 
 
-SPECIAL: dict[str, object] = {'derivatives': 'defaced={}', 'max_risk': 0.5}
+SPECIAL: dict[str, object] = {'derivatives': 'defaced={}', 'max_risk': 0.5, 'max_findings': 0.5}
 """What some options take is more than a word or a number."""
 
 
