@@ -10,8 +10,10 @@ are always told together, since who mends the one should know of the other.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
 from bids_reid.risk.attacks import StrongestRow
@@ -28,6 +30,8 @@ OUTCOMES: tuple[Outcome, ...] = (CLEAN, GAP, FINDING)
 
 NO_FINDINGS, REVIEW, NOT_ASSESSED = 'no findings', 'review', 'could not assess'
 """Verdicts on images. Any other, or none, says that nobody looked at the image."""
+_DETAILS = re.compile(r'\b[0-9a-f]{32,}\b|\d+(?:\.\d+)?')
+"""Hashes and numbers."""
 NAMED = 3
 """So many paths, and reasons, are named in a sentence."""
 
@@ -392,14 +396,24 @@ def _sorted(
 
 
 def _by_reason(images: Sequence[Judged], n_all: int, condition: str) -> list[Reason]:
-    """One reason for all images of one verdict that have the same reason, most images first."""
-    groups: dict[str, list[str]] = {}
+    """One reason for all images of one verdict with the same kind of reason, most images first.
+
+    Reasons that differ in numbers, hashes or the image's own name are of one kind.
+    """
+    groups: dict[str, list[Judged]] = {}
     for image in images:
-        groups.setdefault(image.reason, []).append(image.path)
-    return [
-        _about(images[0].verdict, text, sorted(paths), n_all, condition)
-        for text, paths in sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
-    ]
+        plain = image.reason.replace(PurePosixPath(image.path).name, '...')
+        groups.setdefault(_DETAILS.sub('...', plain), []).append(image)
+    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
+    reasons = []
+    for _, some in ordered:
+        first = min(some, key=lambda image: image.path)
+        text = first.reason
+        if any(image.reason != text for image in some):
+            text = f'{text}, and alike'
+        paths = sorted(image.path for image in some)
+        reasons.append(_about(first.verdict, text, paths, n_all, condition))
+    return reasons
 
 
 def _about(
