@@ -99,7 +99,8 @@ def survey(
             counted.append(scan)
         else:
             uncounted.append(Uncounted(scan.line.condition, scan.line.source, reason))
-    cache.save()
+    if not settings.dry_run:
+        cache.save()
     missing: tuple[str, ...] = ()
     if condition not in (RAW, RELEASE):
         originals = head_images(settings.bids_dir)
