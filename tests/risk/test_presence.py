@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
 
-from bids_reid.records import BrainCut, FaceEvidence, FaceRelief
-from bids_reid.risk.presence import assess
+from bids_reid.records import BrainCut, FaceEvidence, FaceRelief, ImageRecord, PictureFaces
+from bids_reid.risk.presence import assess, assess_image
 from tests.support.scan_records import NO_FACE, WHOLE_FACE, quality
 
 
@@ -103,3 +104,47 @@ def test_a_skull_stripped_scan_is_no_finding_with_its_reason() -> None:
     assert 'skull-stripped' in found.reason
     folded = assess(replace(NO_FACE, brain_cut=BrainCut(300.0, 300.0)))
     assert (folded.verdict, folded.brain_loss) == ('no findings', None)
+
+
+def image(kind: str, status: str, **what: Any) -> ImageRecord:
+    return ImageRecord('a' * 64, 'x', kind, status, what.pop('reason', None), {}, **what)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ('record', 'verdict'),
+    [
+        (image('archive', 'failed'), 'not looked at'),
+        (image('unreadable', 'failed'), 'not looked at'),
+        (image('other volume', 'failed'), 'could not assess'),
+        (image('other volume', 'ok'), 'could not assess'),
+        (image('surface', 'not_needed', reason='a line'), 'no findings'),
+        (image('surface', 'ok', measures=WHOLE_FACE), 'review'),
+        (image('other volume', 'no_face', measures=NO_FACE), 'no findings'),
+        (image('photograph', 'ok', faces=PictureFaces(9, 1)), 'review'),
+        (image('document', 'ok', faces=PictureFaces(9, 1, 3)), 'review'),
+        (image('photograph', 'no_face', faces=PictureFaces(9, 0)), 'no findings'),
+        (image('document', 'no_face', faces=PictureFaces(9, 0, 1)), 'could not assess'),
+        # a series without a picture that could be read
+        (image('photograph', 'no_face', faces=PictureFaces(0, 0)), 'could not assess'),
+    ],
+)
+def test_only_what_was_seen_is_without_findings(record: ImageRecord, verdict: str) -> None:
+    """An image of which nothing was seen must not be shared for that."""
+    found = assess_image(record, None)
+    assert found.verdict == verdict
+    assert found.reason
+
+
+def test_echo_planar_images_need_no_sharper_look_but_coarse_ones() -> None:
+    """A scan of a head under the name of a functional image would pass, whatever it shows."""
+    poor = replace(NO_FACE, surface_quality=quality(edge_blur_mm=4.0))
+    fine, coarse = poor, replace(poor, voxel_size=(2.0, 2.0, 2.0))
+    for measures, suffix, verdict in (
+        (coarse, 'bold', 'no findings'),
+        (coarse, 'T1w', 'could not assess'),
+        (coarse, None, 'could not assess'),
+        (fine, 'bold', 'could not assess'),
+        (replace(WHOLE_FACE, voxel_size=(2.0, 2.0, 2.0)), 'bold', 'review'),
+    ):
+        record = image('head volume', 'no_face', measures=measures)
+        assert assess_image(record, suffix).verdict == verdict
