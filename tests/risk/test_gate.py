@@ -184,6 +184,19 @@ def test_images_are_told_by_reason_with_all_paths() -> None:
     assert third.outcome == 'look first'
 
 
+def test_reasons_of_one_kind_are_one_reason() -> None:
+    """Of a dataset without its content every image has another hash: nobody reads 5,000 lines."""
+    some: list[Judged] = [
+        Shown(f'sub-{i}.nii', None, f'content is not here (SHA256E {i:064x}); get it first')
+        for i in range(3)
+    ]
+    some += [Shown(f'{i}.nii', 'could not assess', f'cannot read {i}.nii') for i in range(2)]
+    first, second = gate(some, condition='raw').reasons
+    assert first.sentence.startswith('2 of 5 raw images could not be assessed: cannot read 0.nii')
+    assert second.paths == ('sub-0.nii', 'sub-1.nii', 'sub-2.nii')
+    assert 'get it first, and alike (sub-0.nii' in second.sentence
+
+
 @pytest.mark.parametrize(
     ('shown', 'sentence'),
     [
