@@ -22,6 +22,7 @@ from bids_reid.risk.gate import (
     gate,
     named,
     percent,
+    planning_sentence,
     risk_result,
 )
 from bids_reid.risk.intervals import wilson
@@ -248,6 +249,19 @@ def test_within_the_limit() -> None:
         'From defaced T1w scans orb (best) recognised 0 of 80 participants, 0% to 4.6% with 95% '
         'confidence: within the limit of 5%.'
     )
+
+
+def test_the_chance_that_a_run_had_is_told() -> None:
+    """A pass that was luck, or a finding that was bad luck, reads like a measurement."""
+    some = risk(rows(11, 300), 0.05)
+    assert planning_sentence(some) == (
+        'If scans give nobody away, a run with 300 people stays within the limit with a chance '
+        f'of {percent(some.chance_of_pass or 0)} or more; 80% takes {some.n_needed_80} people, '
+        f'95% {some.n_needed_95}.'
+    )
+    assert planning_sentence(risk(rows(1, 300), None)) is None
+    assert planning_sentence(risk(rows(0, 300), 0.0)) is None
+    assert planning_sentence(None) is None
 
 
 def test_the_upper_end_decides_not_the_rate() -> None:
