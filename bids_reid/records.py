@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 SKIN_SURFACE = 'Skin surface of the head, scanner RAS millimetres'
 FAILED_SCAN = 'A scan that could not be processed'
-SHOW_MORE = 'other volumes of the file show tissue where the first shows none'
-"""A note on a file of several volumes, of which the first is looked at."""
 RAW = 'raw'
 """The condition of the scans in ``bids_dir``, as they were given."""
 STRANGER = ''

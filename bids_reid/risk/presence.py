@@ -14,8 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from bids_reid.records import SHOW_MORE
-
 if TYPE_CHECKING:
     from bids_reid.records import (
         BrainCut,
@@ -117,9 +115,6 @@ class Presence:
 def assess(scan: ScanMeasures | None, failure: str | None = None) -> Presence:
     """Judge a scan: whether there is a face, and what its curator should do.
 
-    Of a file of several volumes the first is judged. Where others show more, no face on it says
-    nothing.
-
     Parameters
     ----------
     scan : ScanMeasures or None
@@ -130,13 +125,6 @@ def assess(scan: ScanMeasures | None, failure: str | None = None) -> Presence:
     if scan is None:
         reason = failure or 'the scan could not be processed'
         return Presence(None, None, 'could not assess', None, reason)
-    seen = _of_first_volume(scan)
-    if SHOW_MORE in scan.notes and seen.verdict == 'no findings':
-        return replace(seen, verdict='could not assess', reason=f'{seen.reason}; but {SHOW_MORE}')
-    return seen
-
-
-def _of_first_volume(scan: ScanMeasures) -> Presence:
     if scan.skull_stripped:
         verdict, reason = _verdict_of_brain(scan)
         return Presence('no', 0.0, verdict, None, reason, 'none')

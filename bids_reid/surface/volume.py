@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -15,12 +15,10 @@ from nibabel.orientations import OrientationError
 from nibabel.spatialimages import HeaderDataError
 
 from bids_reid.errors import ScanError
-from bids_reid.records import SHOW_MORE
 from bids_reid.surface.grid import gaussian, sampled
 from bids_reid.surface.head import MIN_HEAD_LITRES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,10 +30,6 @@ AIR_HU = -1000.0
 HU_SPREAD = 100.0
 HU_SHARE = 0.05
 """A volume with so many voxels about as dark as air in Hounsfield units is a CT."""
-TISSUE, BRIGHT = 0.2, 0.98
-"""Tissue is brighter than this share of a quantile."""
-MOST_HIDDEN = 0.03
-"""Share of a volume's tissue that another may have nothing of."""
 MIN_SLICES = 8
 """Fewer slices are pictures, no volume."""
 LONGEST_FIELD_MM = 3000.0
@@ -132,7 +126,6 @@ def stored(image: nib.spatialimages.SpatialImage, name: str) -> Stored:
     try:
         if not _is_oriented(image):
             notes.append('no orientation in the header: it was found by the shape of the head')
-        whole = image
         # before its axes are turned: that reads all there is
         image = nib.as_closest_canonical(_first_volume(image, notes))
         values = image.dataobj
@@ -141,8 +134,6 @@ def stored(image: nib.spatialimages.SpatialImage, name: str) -> Stored:
             values = np.abs(np.asarray(values))
         with np.errstate(over='ignore', invalid='ignore'):
             data = np.asarray(values, dtype=np.float32)
-            if _others_show_more(whole):
-                notes.append(SHOW_MORE)
     except _CANNOT_READ as error:
         raise ScanError(f'cannot read {name}: {error}'.splitlines()[0]) from error
     data = _finite(data, notes)
@@ -223,35 +214,6 @@ def _first_volume(
         raise ValueError(f'it holds no volume: its shape is {image.shape}')
     notes.extend(f'first of {count} volumes used' for count in reversed(counts) if count > 1)
     return image.slicer[(..., *(0 for _ in counts))] if counts else image
-
-
-def _others_show_more(image: nib.spatialimages.SpatialImage) -> bool:
-    """Whether the second or last of several volumes shows tissue where the first has no signal.
-
-    Somebody may have taken the face out of the first only.
-    """
-    counts = image.shape[3:]
-    n = int(np.prod(counts))
-    if n <= 1:
-        return False
-    first = _magnitude(image, (0,) * len(counts))
-    # what is cut out has one value, which is rare where a scanner measured
-    empty = first == first.min()
-    for number in sorted({1, n - 1}):
-        other = _magnitude(image, np.unravel_index(number, counts, order='F'))
-        tissue = other > TISSUE * np.quantile(other[::2, ::2, ::2], BRIGHT)
-        if tissue.any() and np.mean(empty[tissue]) > MOST_HIDDEN:
-            return True
-    return False
-
-
-def _magnitude(
-    image: nib.spatialimages.SpatialImage, volume: Sequence[Any]
-) -> NDArray[np.float32]:
-    """Read one of several volumes; values that are not finite are 0."""
-    values = np.asarray(image.dataobj[(..., *(int(number) for number in volume))])
-    values = np.abs(values) if values.dtype.kind == 'c' else values
-    return np.nan_to_num(np.asarray(values, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _finite(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from bids_reid.records import SHOW_MORE, BrainCut, FaceEvidence, FaceRelief
+from bids_reid.records import BrainCut, FaceEvidence, FaceRelief
 from bids_reid.risk.presence import assess
 from tests.support.scan_records import NO_FACE, WHOLE_FACE, quality
 
@@ -23,15 +23,6 @@ def test_a_removed_face_is_no_finding() -> None:
     """Otherwise a curator has to look at every scan that was de-faced well."""
     found = assess(NO_FACE)
     assert (found.face_present, found.verdict) == ('no', 'no findings')
-
-
-def test_a_face_may_be_in_another_volume_of_the_file() -> None:
-    """De-facers that know no series take the face out of the first volume only."""
-    found = assess(replace(NO_FACE, notes=('first of 2 volumes used', SHOW_MORE)))
-    assert found.verdict == 'could not assess'
-    assert found.reason.endswith(SHOW_MORE)
-    # a face that is seen stays a finding
-    assert assess(replace(WHOLE_FACE, notes=(SHOW_MORE,))).verdict == 'review'
 
 
 def test_a_detector_alone_does_not_make_a_face() -> None:
