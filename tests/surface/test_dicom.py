@@ -83,9 +83,7 @@ def test_an_enhanced_file_is_a_volume(tmp_path: Path) -> None:
     frames = []
     for number in range(data.shape[2]):
         plane, frame = pydicom.Dataset(), pydicom.Dataset()
-        plane.ImagePositionPatient = [
-            round(float(x), 6) for x in (lps @ [0, 0, number, 1])[:3]
-        ]
+        plane.ImagePositionPatient = [round(float(x), 6) for x in (lps @ [0, 0, number, 1])[:3]]
         frame.PlanePositionSequence = [plane]
         frames.append(frame)
     shared, axes, sizes = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
@@ -110,7 +108,7 @@ def test_what_cannot_be_unpacked_is_named(tmp_path: Path) -> None:
     one.file_meta.TransferSyntaxUID = JPEGLosslessSV1
     one['PixelData'].is_undefined_length = True
     one.save_as(tmp_path / 'a.dcm', enforce_file_format=True)
-    with pytest.raises(ScanError, match='JPEG Lossless.*look at it yourself'):
+    with pytest.raises(ScanError, match=r'JPEG Lossless.*look at it yourself'):
         read_series([tmp_path / 'a.dcm'])
 
 
