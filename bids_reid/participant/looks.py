@@ -41,6 +41,8 @@ HEAD_MM = (200.0, 240.0, 230.0)
 """Sides of a usual field of view: to the right, front and top."""
 SMOOTH_SHARE = 0.1
 """Where neighbours never differ by more of the range there are no edges."""
+TRACES = 0.02
+"""Less than this share of what is bright may be left by a filter."""
 _ORDER = ('no findings', 'not looked at', 'could not assess', 'review')
 
 
@@ -322,6 +324,10 @@ def _judged(volume: Volume) -> _Seen:
     if bright is not None and clear and not hidden:
         return bright
     shape = _by_shape(mask)
+    if not clear and shape.status == 'no_face' and not _is_small(shape):
+        # traces around a brain are as wide as the filter that left them
+        core = _by_shape(labels.shape_of(volume, empty, TRACES))
+        shape = core if _is_small(core) else shape
     if bright is None or (not clear and _is_small(shape)):
         # there is nothing but background where a face could be
         return shape
