@@ -213,11 +213,11 @@ def _volume(volume: Stored) -> _Seen:
     from bids_reid.surface.volume import MIN_SLICES, holds_a_head, prepared
 
     shape = tuple(sorted((*volume.data.shape, 1, 1)[:3]))
-    if volume.data.size == 0 or volume.data.min() == volume.data.max():
-        return _Seen('other volume', 'not_needed', 'empty: all its voxels are alike')
     if shape[1] < FEWEST_VOXELS:
         size = ' x '.join(map(str, volume.data.shape))
         return _Seen('other volume', 'not_needed', f'{size} numbers are too few to show a face')
+    if volume.data.min() == volume.data.max():
+        return _Seen('other volume', 'not_needed', 'empty: all its voxels are alike')
     if shape[0] < MIN_SLICES:
         return _slices(volume)
     lengths = np.sort(voxel_sizes(volume.affine) * volume.data.shape)
