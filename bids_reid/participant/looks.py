@@ -273,6 +273,9 @@ def _stretched(volume: Stored) -> _Seen:
         seen = _judged(prepared(volume._replace(affine=affine)))
         if _believed(seen):
             return replace(seen, reason=f'{size}, which cannot be right')
+    lengths = np.sort(voxel_sizes(volume.affine) * volume.data.shape)
+    if (lengths >= FACE_MM).all():
+        raise ScanError(f'{size}: no head, but perhaps a face: look at it yourself')
     return _Seen(
         'other volume', 'not_needed', f'{size}: no face fits, nor is one seen at another size'
     )
@@ -339,13 +342,15 @@ def _by_brightness(volume: Volume) -> _Seen | None:
     from bids_reid.participant.measures import measured_skin, with_evidence
     from bids_reid.surface import labels
 
+    ways = [volume]
     if labels.has_bright_border(volume.data):
-        volume = labels.inverted(volume)
-    try:
-        skin, frame, measures = measured_skin(volume)
-    except ScanError:
-        return None
-    return _measured('head volume', with_evidence(measures, skin, frame))
+        ways.append(labels.inverted(volume))
+    found = []
+    for way in ways:
+        with suppress(ScanError):
+            skin, frame, measures = measured_skin(way)
+            found.append(_measured('head volume', with_evidence(measures, skin, frame)))
+    return max(found, key=_severity, default=None)
 
 
 def _by_shape(mask: Volume) -> _Seen:

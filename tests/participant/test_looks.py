@@ -250,6 +250,15 @@ def test_a_header_that_is_wrong_hides_no_face(
 
 
 @pytest.mark.slow
+def test_what_is_smaller_than_a_head_may_be_a_face(tmp_path: Path) -> None:
+    """Scans of the eyes or the jaw hold no head, and all that a face is known by."""
+    noise = np.random.default_rng(0).normal(100, 20, (24, 30, 20)).astype(np.float32)
+    _, presence = seen(saved(tmp_path, noise))
+    assert presence.verdict == 'could not assess'
+    assert '72 x 90 x 60' in presence.reason
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason='the shared data are not beside the checkout')
 @pytest.mark.parametrize('name', ['mgz', 'nrrd', 'dicom', 'mha'])
 def test_real_heads_are_seen_in_other_formats(name: str, tmp_path: Path) -> None:
