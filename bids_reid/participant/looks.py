@@ -41,6 +41,8 @@ HEAD_MM = (200.0, 240.0, 230.0)
 """Sides of a usual field of view: to the right, front and top."""
 SMOOTH_SHARE = 0.1
 """Where neighbours never differ by more of the range there are no edges."""
+TRACES = 0.02
+"""Less than this share of what is bright may be left by a filter."""
 _ORDER = ('no findings', 'not looked at', 'could not assess', 'review')
 
 
@@ -211,11 +213,11 @@ def _volume(volume: Stored) -> _Seen:
     from bids_reid.surface.volume import MIN_SLICES, holds_a_head, prepared
 
     shape = tuple(sorted((*volume.data.shape, 1, 1)[:3]))
-    if volume.data.size == 0 or volume.data.min() == volume.data.max():
-        return _Seen('other volume', 'not_needed', 'empty: all its voxels are alike')
     if shape[1] < FEWEST_VOXELS:
         size = ' x '.join(map(str, volume.data.shape))
         return _Seen('other volume', 'not_needed', f'{size} numbers are too few to show a face')
+    if volume.data.min() == volume.data.max():
+        return _Seen('other volume', 'not_needed', 'empty: all its voxels are alike')
     if shape[0] < MIN_SLICES:
         return _slices(volume)
     lengths = np.sort(voxel_sizes(volume.affine) * volume.data.shape)
@@ -271,6 +273,9 @@ def _stretched(volume: Stored) -> _Seen:
         seen = _judged(prepared(volume._replace(affine=affine)))
         if _believed(seen):
             return replace(seen, reason=f'{size}, which cannot be right')
+    lengths = np.sort(voxel_sizes(volume.affine) * volume.data.shape)
+    if (lengths >= FACE_MM).all():
+        raise ScanError(f'{size}: no head, but perhaps a face: look at it yourself')
     return _Seen(
         'other volume', 'not_needed', f'{size}: no face fits, nor is one seen at another size'
     )
@@ -322,6 +327,10 @@ def _judged(volume: Volume) -> _Seen:
     if bright is not None and clear and not hidden:
         return bright
     shape = _by_shape(mask)
+    if not clear and shape.status == 'no_face' and not _is_small(shape):
+        # traces around a brain are as wide as the filter that left them
+        core = _by_shape(labels.shape_of(volume, empty, TRACES))
+        shape = core if _is_small(core) else shape
     if bright is None or (not clear and _is_small(shape)):
         # there is nothing but background where a face could be
         return shape
@@ -333,13 +342,15 @@ def _by_brightness(volume: Volume) -> _Seen | None:
     from bids_reid.participant.measures import measured_skin, with_evidence
     from bids_reid.surface import labels
 
+    ways = [volume]
     if labels.has_bright_border(volume.data):
-        volume = labels.inverted(volume)
-    try:
-        skin, frame, measures = measured_skin(volume)
-    except ScanError:
-        return None
-    return _measured('head volume', with_evidence(measures, skin, frame))
+        ways.append(labels.inverted(volume))
+    found = []
+    for way in ways:
+        with suppress(ScanError):
+            skin, frame, measures = measured_skin(way)
+            found.append(_measured('head volume', with_evidence(measures, skin, frame)))
+    return max(found, key=_severity, default=None)
 
 
 def _by_shape(mask: Volume) -> _Seen:

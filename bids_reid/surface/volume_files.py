@@ -61,9 +61,14 @@ def read_volume(files: Sequence[Path]) -> Stored:
         if kind == 'afni':
             return stored(_plain(nib.load(_afni_header(header))), header.name)
         with tempfile.TemporaryDirectory() as folder:
-            image = open_image(_named(kind, header, files, Path(folder)))
+            name = _named(kind, header, files, Path(folder))
+            image = open_image(name)
+            if isinstance(image, nib.Cifti2Image):
+                # values on surfaces, in a NIfTI file of five axes without a length
+                image = nib.Nifti2Image.from_filename(name)
+            colours = image.get_data_dtype().names is not None
             # its numbers are read while the names are there
-            return stored(image if kind == 'nifti' else _plain(image), header.name)
+            return stored(_plain(image) if colours or kind != 'nifti' else image, header.name)
     except ScanError:
         raise
     # a damaged file makes libraries raise whatever they meet first

@@ -7,8 +7,8 @@ from itertools import product
 
 import pytest
 
-from bids_reid.records import BrainCut, FaceEvidence, FaceRelief
-from bids_reid.risk.presence import assess
+from bids_reid.records import BrainCut, FaceEvidence, FaceRelief, ImageRecord, PictureFaces
+from bids_reid.risk.presence import PART_LEFT, assess, assess_image
 from tests.support.scan_records import NO_FACE, WHOLE_FACE, quality
 
 
@@ -103,3 +103,99 @@ def test_a_skull_stripped_scan_is_no_finding_with_its_reason() -> None:
     assert 'skull-stripped' in found.reason
     folded = assess(replace(NO_FACE, brain_cut=BrainCut(300.0, 300.0)))
     assert (folded.verdict, folded.brain_loss) == ('no findings', None)
+
+
+def image(**changes: object) -> ImageRecord:
+    record = ImageRecord(
+        *('ab', 'nifti', 'head volume', 'ok', None, {'bids_reid': '0'}), measures=WHOLE_FACE
+    )
+    return replace(record, **changes)  # type: ignore[arg-type]
+
+
+def test_parts_that_are_left_are_named() -> None:
+    """A curator has to know whether it is the eyes or the mouth that the tool left."""
+    assert assess(WHOLE_FACE).parts_left == 'eyes, nose, mouth'
+    assert assess(NO_FACE).parts_left == 'none'
+    some = FaceRelief(1.0, PART_LEFT, PART_LEFT - 0.01, None)
+    assert assess(replace(WHOLE_FACE, face_relief=some)).parts_left == 'eyes'
+    assert assess(replace(WHOLE_FACE, face_relief=FaceRelief(0.0))).parts_left is None
+    assert assess(None).parts_left is None
+
+
+def test_an_image_is_judged_as_a_scan_is() -> None:
+    """The same head in another format must not have another verdict."""
+    for measures in (WHOLE_FACE, NO_FACE):
+        assert assess_image(image(measures=measures), 'T1w') == assess(measures)
+
+
+@pytest.mark.parametrize('kind', ['archive', 'unreadable'])
+def test_what_nobody_opened_was_not_looked_at(kind: str) -> None:
+    """A pass must be impossible while there is anything that nobody looked at."""
+    found = assess_image(image(kind=kind, status='failed', reason='no', measures=None), None)
+    assert (found.verdict, found.reason, found.face_present) == ('not looked at', 'no', None)
+
+
+def test_what_could_not_be_read_could_not_be_assessed() -> None:
+    """A damaged file may show a face to whoever mends it."""
+    for kind in ('head volume', 'other volume', 'surface', 'photograph', 'document'):
+        found = assess_image(image(kind=kind, status='failed', measures=None), 'bold')
+        assert found.verdict == 'could not assess'
+
+
+CUT = replace(NO_FACE, surface_quality=quality(face_core_in_view=0.5), voxel_size=(3.0, 3.0, 3.0))
+
+
+def test_functional_series_in_which_no_face_is_seen_need_no_sharper_look() -> None:
+    """They end at the brow, and are distorted: each would have to be looked at by a person."""
+    found = assess_image(image(measures=CUT), 'bold')
+    assert found.verdict == 'no findings'
+    assert 'published attack' in found.reason
+
+
+@pytest.mark.parametrize('suffix', ['T1w', 'asl', 'm0scan', 'T2starw', 'magnitude1', None])
+def test_other_images_get_the_full_judgement(suffix: str | None) -> None:
+    """From spin labelling and gradient echoes people were recognised."""
+    assert assess_image(image(measures=CUT), suffix).verdict == 'could not assess'
+
+
+def test_a_fine_image_is_no_functional_one_whatever_its_name() -> None:
+    """A T1w that is called bold must not slip through."""
+    fine = replace(CUT, voxel_size=(1.0, 1.0, 4.0))
+    assert assess_image(image(measures=fine), 'bold').verdict == 'could not assess'
+
+
+def test_a_face_on_a_functional_series_is_a_finding() -> None:
+    """Nobody shares what can be seen."""
+    seen = replace(WHOLE_FACE, voxel_size=(3.0, 3.0, 3.0))
+    assert assess_image(image(measures=seen), 'bold').verdict == 'review'
+
+
+@pytest.mark.parametrize(
+    ('faces', 'verdict'),
+    [
+        (PictureFaces(1, 1), 'review'),
+        (PictureFaces(5, 1, 3), 'review'),
+        (PictureFaces(5, 0), 'no findings'),
+        (PictureFaces(5, 0, 1), 'could not assess'),
+        (PictureFaces(0, 0, 1), 'could not assess'),
+    ],
+)
+def test_pictures_are_judged_by_what_was_seen_on_them(faces: PictureFaces, verdict: str) -> None:
+    """A photograph with a face is a finding; a picture that could not be read no pass."""
+    found = assess_image(image(kind='document', measures=None, faces=faces), None)
+    assert found.verdict == verdict
+
+
+def test_what_needs_no_look_says_why() -> None:
+    """A curator must be able to disagree."""
+    record = image(status='not_needed', reason='3 slices', measures=None, kind='other volume')
+    found = assess_image(record, None)
+    assert (found.verdict, found.reason) == ('no findings', '3 slices')
+
+
+def test_the_shape_of_a_brain_is_called_so() -> None:
+    """That a face was removed would be wrong: none was ever there."""
+    brain = replace(NO_FACE, volume_litres=1.4)
+    found = assess_image(image(kind='other volume', measures=brain), 'mask')
+    assert 'brain' in found.reason
+    assert 'brain' not in assess_image(image(kind='surface', measures=NO_FACE), None).reason
