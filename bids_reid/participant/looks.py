@@ -34,6 +34,8 @@ PACKAGES = ('nibabel', 'numpy', 'pillow', 'pydicom', 'pyvista', 'scipy', 'vtk')
 """Packages that a look depends on beside this one."""
 FEWEST_VOXELS = 16
 """A head of fewer voxels along its longer sides has no face in it."""
+MOST_IN_A_ROW = 1_000_000
+"""Numbers on a surface are fewer; more of them in a row may be a volume."""
 FACE_MM = (20.0, 55.0, 55.0)
 """Eyes, nose and mouth do not fit into less: depth, width and height."""
 HEAD_MM = (200.0, 240.0, 230.0)
@@ -160,7 +162,8 @@ def _series(files: Sequence[Path]) -> _Seen:
     series = read_series(files)
     if series.volume is not None:
         return _volume(series.volume)
-    return _pictures('photograph', pixel_faces(series.pictures))
+    faces = pixel_faces(series.pictures)
+    return _pictures('photograph', replace(faces, n_unreadable=series.n_left_out))
 
 
 def _surface(file: Path) -> _Seen:
@@ -193,6 +196,8 @@ def _volume(volume: Stored) -> _Seen:
     if volume.data.size == 0 or volume.data.min() == volume.data.max():
         return _Seen('other volume', 'not_needed', 'empty: all its voxels are alike')
     if shape[1] < FEWEST_VOXELS:
+        if volume.data.size > MOST_IN_A_ROW:
+            raise ScanError(f'{volume.name} holds a volume in a row of numbers: look yourself')
         size = ' x '.join(map(str, volume.data.shape))
         return _Seen('other volume', 'not_needed', f'{size} numbers are too few to show a face')
     if shape[0] < MIN_SLICES:
