@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,8 +32,12 @@ AIR_HU = -1000.0
 HU_SPREAD = 100.0
 HU_SHARE = 0.05
 """A volume with so many voxels about as dark as air in Hounsfield units is a CT."""
+MOST_HIDDEN = 100_000
+"""Bytes beside the volume that a header tells of; more may be another head."""
 MIN_SLICES = 8
 """Fewer slices are pictures, no volume."""
+FEWEST_LINES = 32
+"""A head has more along each axis."""
 LONGEST_FIELD_MM = 3000.0
 """No scanner sees further: whoever says so counts in other units."""
 UNITS = {1: ('metres', 1e3), 3: ('micrometres', 1e-3)}
@@ -221,6 +226,9 @@ def first_volume(
         raise ValueError(f'it holds no volume: its shape is {image.shape}')
     if not counts:
         return image
+    flat, *long = sorted(image.shape[:3])
+    if flat < MIN_SLICES and min(*long, counts[0]) >= FEWEST_LINES:
+        raise ValueError('its fourth axis may be one of space: look at it yourself')
     notes.extend(f'first of {count} volumes used' for count in reversed(counts) if count > 1)
     first = image.slicer[(..., *(0 for _ in counts))]
     if first.get_data_dtype().names:
@@ -290,15 +298,39 @@ def open_image(path: Path) -> nib.spatialimages.SpatialImage:
     nibabel alone skips it. One volume is unpacked once, into memory; of several, one is enough.
     """
     image = nib.load(path)
+    if path.suffix == '.nii':
+        _check_length(image, path.stat().st_size)
     if path.suffix == '.gz':
         if len(image.shape) <= 3:
-            return type(image).from_bytes(gzip.decompress(path.read_bytes()))
-        with gzip.open(path) as content:
-            while content.read(1 << 24):
-                pass
+            content = gzip.decompress(path.read_bytes())
+            _check_length(image, len(content))
+            return type(image).from_bytes(content)
+        n_bytes = 0
+        with gzip.open(path) as packed:
+            while block := packed.read(1 << 24):
+                n_bytes += len(block)
+        _check_length(image, n_bytes)
         # volumes come in the order of the file, which is then unpacked once
         return nib.load(path, keep_file_open=True)
     return image
+
+
+def _check_length(image: nib.spatialimages.SpatialImage, n_bytes: int) -> None:
+    """Find out whether a NIfTI file has more in it than its header tells of.
+
+    Raises
+    ------
+    ScanError
+        It has: another volume may be there, which nobody would see.
+    """
+    if not isinstance(image, nib.Nifti1Image):
+        return
+    header, offset = image.header, int(image.dataobj.offset)
+    told = int(header['sizeof_hdr']) + 4 + sum(one.get_sizeondisk() for one in header.extensions)
+    data = math.prod(image.shape) * image.get_data_dtype().itemsize
+    hidden = max(0, offset - told) + max(0, n_bytes - offset - data)
+    if hidden > MOST_HIDDEN:
+        raise ScanError(f'{hidden:,} bytes in it are not of the volume in its header')
 
 
 def _coarsen(
