@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_VERSION = b'# bids_reid: contents of files, 1\n'
+_VERSION = b'# bids_reid: contents of files, 2\n'
 """Another number if the same content is recognised as something else."""
 _RACY_NS = 2_000_000_000
 

@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from bids_reid.errors import ScanError
+from bids_reid.surface.all_volumes import as_numbers, places, with_more
 from bids_reid.surface.file_kinds import VOLUMES, family
 from bids_reid.surface.text_headers import read_metaimage, read_mif, read_nrrd
 from bids_reid.surface.volume import open_image, stored
@@ -137,17 +138,12 @@ def _data_of(header: Path, files: Sequence[Path]) -> Path:
 
 def _plain(image: nib.spatialimages.SpatialImage) -> nib.Nifti1Image:
     """Make an image whose first volume can be cut out and turned, whatever its format."""
-    first = tuple(0 for _ in image.shape[3:])
-    data = np.asanyarray(image.dataobj[(..., *first)] if first else image.dataobj)
-    plain = nib.Nifti1Image(as_numbers(data), image.affine)
+    counts = image.shape[3:]
+    first = np.asanyarray(image.dataobj[(..., *(0 for _ in counts))] if counts else image.dataobj)
+    data = as_numbers(first)
+    if counts and 0 not in counts:
+        others = (np.asanyarray(image.dataobj[(..., *place)]) for place in places(counts))
+        data, _ = with_more(first, others)
+    plain = nib.Nifti1Image(data, image.affine)
     plain.header.set_sform(image.affine, 1)
     return plain
-
-
-def as_numbers(data: np.ndarray) -> np.ndarray:
-    """Return numbers of a kind that NIfTI has; of colours their mean."""
-    if data.dtype.names:
-        data = np.mean([data[name] for name in data.dtype.names[:3]], axis=0)
-    if data.dtype.kind == 'c':
-        data = np.abs(data)
-    return data.astype(np.float32)
