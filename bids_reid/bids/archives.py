@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import io
 import lzma
+import re
 import tarfile
 import zipfile
 import zlib
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from bids_reid.bids.formats import EMPTY, OTHER, TEXT, Content, image_format, sniff_file
+from bids_reid.bids.markup import by_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 _HEAD = 1 << 16
+_BLOCK = 1 << 20
+_PICTURE_IN_DATABASE = re.compile(rb'\x89PNG\r\n\x1a\n|\xff\xd8\xff[\xdb\xe0-\xef]|n\+1\0|DICM')
 _BROKEN = (
     *(OSError, ValueError, EOFError, RuntimeError, NotImplementedError, KeyError),
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
@@ -61,8 +66,8 @@ def describe_archive(path: Path) -> ArchiveContent:
     n_images = 0
     try:
         with path.open('rb') as file:
-            for name, head in _members(file):
-                kind, image = _kind(name, head)
+            for name, member in _members(file):
+                kind, image = _kind(name, member)
                 counts[kind] += 1
                 n_images += image
     except _BROKEN as error:
@@ -71,8 +76,11 @@ def describe_archive(path: Path) -> ArchiveContent:
     return ArchiveContent(dict(counts), n_images)
 
 
-def _members(file: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
-    """Yield name and first bytes of each member; ``None`` for one that cannot be read."""
+_Member = tuple[str, IO[bytes] | None]
+
+
+def _members(file: BinaryIO) -> Iterator[_Member]:
+    """Yield each member, open, by name; ``None`` for one that cannot be read."""
     mark = file.read(4)
     file.seek(0)
     if mark[:2] == b'PK':
@@ -81,34 +89,42 @@ def _members(file: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
         yield from _tar_members(file)
 
 
-def _zip_members(file: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
+def _zip_members(file: BinaryIO) -> Iterator[_Member]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             if info.is_dir():
                 continue
             try:
-                with archive.open(info) as member:
-                    yield info.filename, member.read(_HEAD)
+                member = archive.open(info)
             except _BROKEN:
                 yield info.filename, None
+                continue
+            with member:
+                yield info.filename, member
 
 
-def _tar_members(file: BinaryIO) -> Iterator[tuple[str, bytes | None]]:
+def _tar_members(file: BinaryIO) -> Iterator[_Member]:
     file.seek(0)
     with tarfile.open(fileobj=file, mode='r:*') as archive:
         for info in archive:
             # it keeps all it has read
             archive.members.clear()  # type: ignore[attr-defined]
             if info.isfile():
-                member = archive.extractfile(info)
-                yield info.name, member.read(_HEAD) if member else None
+                yield info.name, archive.extractfile(info)
 
 
-def _kind(name: str, head: bytes | None) -> tuple[str, bool]:
+def _kind(name: str, member: IO[bytes] | None) -> tuple[str, bool]:
     """Type of a member, and whether it is an image."""
-    if head is None:
+    if member is None:
         return 'unreadable', True
-    content = sniff_file(io.BytesIO(head), nested=True)
+    try:
+        head = member.read(_HEAD)
+        content = sniff_file(io.BytesIO(head), nested=True)
+        if content.format == TEXT and len(head) == _HEAD:
+            # pages have their pictures behind their style
+            content = by_text(head, iter(partial(member.read, _BLOCK), b''))
+    except _BROKEN:
+        return 'unreadable', True
     found = image_format(content, name)
     if found is not None:
         return found, True
@@ -125,7 +141,7 @@ def sniff_tar(file: BinaryIO) -> Content:
         The file cannot be read.
     """
     try:
-        images = any(_kind(name, head)[1] for name, head in _tar_members(file))
+        images = any(_kind(name, member)[1] for name, member in _tar_members(file))
     except _BROKEN:
         return _ARCHIVE
     return _ARCHIVE if images else Content(OTHER)
@@ -139,7 +155,7 @@ def sniff_zip(file: BinaryIO) -> Content:
             names = [info.filename for info in archive.infolist() if not info.is_dir()]
         if any(name.startswith('3D/') for name in names):
             return Content('scene')
-        if not any(_kind(name, head)[1] for name, head in _zip_members(file)):
+        if not any(_kind(name, member)[1] for name, member in _zip_members(file)):
             return Content(OTHER)
     except _BROKEN:
         return _ARCHIVE
@@ -148,6 +164,16 @@ def sniff_zip(file: BinaryIO) -> Content:
     if {'[Content_Types].xml', 'mimetype'} & set(names):
         return Content('document')
     return Content(OTHER) if _is_tractogram(names) else _ARCHIVE
+
+
+def sniff_database(blocks: Iterable[bytes]) -> Content:
+    """Tell by its bytes whether a database of SQLite has pictures among its values."""
+    before = b''
+    for block in blocks:
+        if _PICTURE_IN_DATABASE.search(before + block):
+            return _ARCHIVE
+        before = block[-16:]
+    return Content(OTHER)
 
 
 def _is_tractogram(names: list[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from bids_reid.bids.formats import OTHER, Content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 LEAST = 32
 """Samples along each of three axes that a face needs."""
@@ -53,7 +53,8 @@ def sniff_mat(file: BinaryIO) -> Content:
         return _ARRAY
     try:
         file.seek(0)
-        variables = whosmat(file)
+        found = whosmat(file)
+        variables = [] if is_recording(name for name, *_ in found) else found
         if any(like_a_head(shape) for _, shape, _ in variables):
             return _ARRAY
         if all(kind not in ('struct', 'cell', 'object', 'unknown') for _, _, kind in variables):
@@ -68,6 +69,12 @@ def sniff_mat(file: BinaryIO) -> Content:
     except Exception:  # noqa: BLE001
         # scipy raises many kinds of errors for damaged files
         return _ARRAY
+
+
+def is_recording(names: Iterable[str]) -> bool:
+    """Whether variables are those of EEGLAB, whose channels, samples and trials are no volume."""
+    known = set(names)
+    return 'EEG' in known or {'nbchan', 'srate', 'chanlocs'} <= known
 
 
 def is_mat4(head: bytes) -> bool:
@@ -123,7 +130,8 @@ def sniff_hdf5(file: BinaryIO) -> Content:
         with h5py.File(file, 'r') as content:
             if 'minc-2.0' in content:
                 return Content('minc')
-            return _ARRAY if any(like_a_head(shape) for shape in _shapes(content)) else _NONE
+            volumes = any(like_a_head(shape) for shape in _shapes(content))
+            return _ARRAY if volumes and not is_recording(content) else _NONE
     except (OSError, RuntimeError, KeyError, ValueError, TypeError):
         return _ARRAY
 

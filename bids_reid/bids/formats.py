@@ -192,9 +192,6 @@ def image_format(content: Content, name: str) -> str | None:
             return UNKNOWN if format_by_name(lower) and not lower.endswith('.mhd') else None
         case 'binary':
             return None if lower.endswith(NO_PICTURE) or _is_recording(lower) else UNKNOWN
-        case 'array':
-            # channels, samples and trials of EEGLAB
-            return None if lower.endswith('.set') else 'array'
     return content.format
 
 

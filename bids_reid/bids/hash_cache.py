@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_VERSION = f'# bids_reid {__version__}: contents of files, 1\n'.encode()
-"""What another version took for no image may be one to this."""
+_VERSION = f'# bids_reid {__version__}: contents of files, 2\n'.encode()
+"""What another version took for no image may be one to this; so may, within a version, what
+another number stands for."""
 _RACY_NS = 2_000_000_000
 
 

@@ -12,14 +12,20 @@ if TYPE_CHECKING:
 
 _CONTROLS = bytes(set(range(32)) - set(b'\t\n\r\f\b\x1b')) + b'\x7f'
 _PICTURE = re.compile(
-    rb'data:image/[\w.+-]+(;[\w=-]+)*;base64,\s*[A-Za-z0-9+/]{32}'
+    rb'data:(image|video|model)/[\w.+-]+(;[\w=-]+)*;base64,\s*[A-Za-z0-9+/]{32}'
+    # what viewers keep in their pages: packed, NIfTI, PNG, JPEG, GIF
+    rb'|(?<![A-Za-z0-9+/])(H4sI|XAEAA|AAABX|HAIAAG|iVBORw0KGgo|/9j/|R0lGOD)'
+    rb'([A-Za-z0-9+/]|\\[nr]|\s){120}'
     rb'|"image/(png|jpeg|gif|webp|tiff|bmp)"\s*:\s*\[?\s*"[A-Za-z0-9+/]{32}'
     rb'|\\pict[\\\s{]'
 )
-"""Pictures in pages and drawings, in outputs of notebooks, and in RTF."""
-_SIGNS = (b'data:image/', b'"image/', b'\\pict')
+"""Pictures, films and volumes in pages and drawings, in outputs of notebooks, and in RTF."""
+_SIGNS = (
+    *(b'data:image/', b'data:video/', b'data:model/', b'"image/', b'\\pict'),
+    *(b'H4sI', b'XAEAA', b'AAABX', b'HAIAAG', b'iVBORw0KGgo', b'/9j/', b'R0lGOD'),
+)
 """Quicker to look for than the pattern."""
-_LONGEST = 256
+_LONGEST = 512
 """At least as long as what the patterns match."""
 _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb'solid\b[^\n]*\s+facet\s'), 'stl'),
@@ -28,7 +34,12 @@ _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb'<\?xml[^>]*>\s*(<!DOCTYPE[^>]*>\s*)?(<!--.*?-->\s*)*<GIFTI\b', re.S), 'gifti'),
     (re.compile(rb'(<\?xml[^>]*>\s*)?<VTKFile\b'), 'vtk'),
     (re.compile(rb'(<\?xml[^>]*>\s*)?(<!DOCTYPE[^>]*>\s*)?<(X3D|COLLADA)\b'), 'scene'),
-    (re.compile(rb'(#[^\n]*\n|\s|(mtllib|o|g|s|usemtl)\b[^\n]*\n)*v(\s+[-+.\deE]+){3}'), 'obj'),
+    (
+        re.compile(
+            rb'(#[^\n]*\n|\s|(mtllib|o|g|s|usemtl|vn|vt|vp)\b[^\n]*\n)*v(\s+[-+.\deE]+){3}'
+        ),
+        'obj',
+    ),
 )
 _METAIMAGE = re.compile(rb'\s*(ObjectType|NDims|Comment|ObjectSubType)\s*=')
 _DATA_FILE = re.compile(rb'^ElementDataFile\s*=\s*([^\n]*)', re.MULTILINE)

@@ -9,7 +9,7 @@ import lzma
 import zlib
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from bids_reid.bids.archives import sniff_tar, sniff_zip
+from bids_reid.bids.archives import sniff_database, sniff_tar, sniff_zip
 from bids_reid.bids.data_arrays import is_mat4, sniff_hdf5, sniff_mat, sniff_mat4, sniff_npy
 from bids_reid.bids.fif import sniff_fif
 from bids_reid.bids.formats import BINARY, EMPTY, OTHER, Content
@@ -27,6 +27,7 @@ _COMPRESSED = {
     b'\xfd7zXZ\0': lzma.LZMAFile,
     b'\x5d\0\0': lzma.LZMAFile,
 }
+_PACKED = (b'\x1f\x8b\x08', b'BZh', b'\xfd7zXZ\0', b'\x28\xb5\x2f\xfd')
 _BROKEN = (zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile, ValueError)
 
 
@@ -73,6 +74,8 @@ def _container(file: BinaryIO, head: bytes, *, nested: bool) -> Content | None:
         content = sniff_npy(head)
     elif head[:4] == b'\0\0\0\x64' and head[4:8] == b'\0\0\0\x1f':
         content = sniff_fif(file)
+    elif head.startswith(b'SQLite format 3\0'):
+        content = sniff_database(_blocks(file, 0))
     elif b'%PDF-' in head[:1024]:
         pictures = nested or pdf_has_pictures(_blocks(file, 0))
         content = Content('document' if pictures else OTHER)
@@ -89,6 +92,9 @@ def _compressed(file: BinaryIO, opener: Any, *, nested: bool) -> Content:
         head = _first_bytes(file)
     if not head:
         return Content(BINARY)
+    if head.startswith(_PACKED):
+        # packed twice: it is not unpacked any further
+        return Content('archive')
     if head[257:262] == b'ustar' or _old_tar(head):
         return Content('archive') if nested else sniff_tar(file)
     try:

@@ -26,8 +26,12 @@ DEEPEST = 3
 _BASE64 = re.compile(rb'[A-Za-z0-9+/](?:[A-Za-z0-9+/]|\\n|\\r|\s(?=[A-Za-z0-9+/=])){400,}={0,2}')
 _SPACES = re.compile(rb'\\n|\\r|\s')
 _PICTURES = (b'\xff\xd8\xff', b'\x89PNG', b'GIF8', b'II*\x00', b'MM\x00*', b'BM')
-_OTHER_DATA = (b'\x1f\x8b', b'\x5c\x01\x00\x00', b'PK\x03\x04', b'%PDF')
+_OTHER_DATA = (
+    *(b'\x1f\x8b', b'\x5c\x01\x00\x00', b'\x00\x00\x01\x5c', b'\x1c\x02\x00\x00n+2'),
+    *(b'PK\x03\x04', b'%PDF'),
+)
 """Compressed, a volume, an archive: they may hold an image, and are not opened."""
+_SAID = re.compile(rb'data:(image|video|model)/')
 _MEDIA = re.compile(r'(^|/)(media|pictures|embeddings|objectreplacements|thumbnails)/', re.I)
 _DRAWN = ('.emf', '.wmf', '.wdp', '.bin', '.ole', '.mp4', '.avi', '.mov', '.mpg', '.wmv')
 _TEXT_PICTURES = ('.xml', '.rels', '.txt', '.json', '.svg')
@@ -100,7 +104,7 @@ def _encoded(content: bytes, depth: int) -> Iterator[_Found]:
                 yield from _encoded(data, depth - 1)
             else:
                 yield _Found(None)
-        elif data.startswith(_OTHER_DATA) or b'data:image/' in before:
+        elif data.startswith(_OTHER_DATA) or _SAID.search(before):
             yield _Found(None)
 
 

@@ -16,6 +16,7 @@ from bids_reid.participant.library import left_out, provenance_of
 from bids_reid.records import RAW, AttackKey
 from bids_reid.risk.attacks import by_group, participant_rows, strongest_attacks
 from bids_reid.risk.comparisons import comparison_rows
+from bids_reid.risk.gate import GAP, planning_sentence
 from bids_reid.risk.refacing import linkage_reasons, skull_sentence
 from bids_reid.risk.strength import counted
 
@@ -84,6 +85,7 @@ def group_result(
     used = list(dict.fromkeys([*extractors.searching, *extractors.linking]))
     linked = linked_scans(scans, selection.others, selection.other_name)
     linkage = linkage_rows(parts.links, linked, all_ways(extractors.linking), choice.audited)
+    gate = _gate(selection, images, photos, statistics, linkage)
     return GroupResult(
         dataset=dataset,
         scans=tuple(scan.line for scan in scans),
@@ -97,10 +99,10 @@ def group_result(
         searches=tuple((key, attack.by_photo) for key, attack in attacks.items()),
         curves=tuple(Curve(key, attack.curve) for key, attack in attacks.items()),
         reductions=tuple(_reductions(attacks)),
-        gate=_gate(selection, images, photos, statistics, linkage),
+        gate=gate,
         statistics=statistics,
         linkage=linkage,
-        remarks=_skull(selection, linkage),
+        remarks=tuple(_remarks(selection, linkage, gate)),
         audited=choice.audited,
         not_run=left_out(
             extractors.reasons,
@@ -140,13 +142,18 @@ def _original(selection: Selection) -> str:
     return order.get(choice.audited, RAW)
 
 
-def _skull(selection: Selection, linkage: Sequence[LinkageRow]) -> tuple[str, ...]:
-    """Say how well skulls link, where faces were replaced."""
+def _remarks(selection: Selection, linkage: Sequence[LinkageRow], gate: Gate) -> Iterator[str]:
+    """Say how well skulls link where faces were replaced, and what chance the limit left."""
     choice = selection.choice
-    if choice.audited not in choice.refaced:
-        return ()
-    sentence = skull_sentence(linkage, condition=choice.audited, original=_original(selection))
-    return () if sentence is None else (sentence,)
+    if choice.audited in choice.refaced:
+        original = _original(selection)
+        skulls = skull_sentence(linkage, condition=choice.audited, original=original)
+        if skulls is not None:
+            yield skulls
+    # where people are too few the reason says it
+    planned = planning_sentence(gate.risk)
+    if planned is not None and gate.risk is not None and gate.risk.outcome != GAP:
+        yield planned
 
 
 def _attacks(

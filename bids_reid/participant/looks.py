@@ -35,12 +35,18 @@ PACKAGES = ('nibabel', 'numpy', 'pillow', 'pydicom', 'pyvista', 'scipy', 'vtk')
 """Packages that a look depends on beside this one."""
 FEWEST_VOXELS = 16
 """A head of fewer voxels along its longer sides has no face in it."""
+MOST_IN_A_ROW = 400_000
+"""Numbers on a surface are fewer; more of them in a row may be a volume."""
+LONG_SIDES = (32, 4096)
+"""No picture is longer than the second; with the first as the other side a volume has room."""
 FACE_MM = (20.0, 55.0, 55.0)
 """Eyes, nose and mouth do not fit into less: depth, width and height."""
 HEAD_MM = (200.0, 240.0, 230.0)
 """Sides of a usual field of view: to the right, front and top."""
 SMOOTH_SHARE = 0.1
 """Where neighbours never differ by more of the range there are no edges."""
+TRACES = 0.02
+"""Less than this share of what is bright may be left by a filter."""
 _ORDER = ('no findings', 'not looked at', 'could not assess', 'review')
 
 
@@ -161,7 +167,8 @@ def _series(files: Sequence[Path]) -> _Seen:
     series = read_series(files)
     if series.volume is not None:
         return _volume(series.volume)
-    return _pictures('photograph', pixel_faces(series.pictures))
+    faces = pixel_faces(series.pictures)
+    return _pictures('photograph', replace(faces, n_unreadable=series.n_left_out))
 
 
 def _surface(file: Path) -> _Seen:
@@ -211,12 +218,14 @@ def _volume(volume: Stored) -> _Seen:
     from bids_reid.surface.volume import MIN_SLICES, holds_a_head, prepared
 
     shape = tuple(sorted((*volume.data.shape, 1, 1)[:3]))
-    if volume.data.size == 0 or volume.data.min() == volume.data.max():
-        return _Seen('other volume', 'not_needed', 'empty: all its voxels are alike')
     if shape[1] < FEWEST_VOXELS:
+        _check_rows(volume, shape)
         size = ' x '.join(map(str, volume.data.shape))
         return _Seen('other volume', 'not_needed', f'{size} numbers are too few to show a face')
+    if volume.data.min() == volume.data.max():
+        return _Seen('other volume', 'not_needed', 'empty: all its voxels are alike')
     if shape[0] < MIN_SLICES:
+        _check_rows(volume, shape)
         return _slices(volume)
     lengths = np.sort(voxel_sizes(volume.affine) * volume.data.shape)
     usable = np.isfinite(volume.affine).all() and (lengths > 0).all()
@@ -227,6 +236,20 @@ def _volume(volume: Stored) -> _Seen:
     ):
         return _stretched(volume)
     return _judged(prepared(volume))
+
+
+def _check_rows(volume: Stored, shape: tuple[int, ...]) -> None:
+    """Find out whether numbers in a row, or in a few long ones, may be a volume.
+
+    Raises
+    ------
+    ScanError
+        They may.
+    """
+    if shape[1] == 1 and shape[2] > MOST_IN_A_ROW:
+        raise ScanError(f'{volume.name} may hold a volume in a row of numbers: look yourself')
+    if shape[1] >= LONG_SIDES[0] and shape[2] > LONG_SIDES[1]:
+        raise ScanError(f'{volume.name} may hold a volume in rows of numbers: look yourself')
 
 
 def _slices(volume: Stored) -> _Seen:
@@ -266,14 +289,28 @@ def _stretched(volume: Stored) -> _Seen:
     from bids_reid.surface.volume import prepared, sides
 
     size = f'by its header it shows {sides(volume.affine, volume.data.shape)} mm'
-    affine = np.diag([*(np.array(HEAD_MM) / volume.data.shape), 1.0])
-    with suppress(ScanError):
-        seen = _judged(prepared(volume._replace(affine=affine)))
-        if _believed(seen):
-            return replace(seen, reason=f'{size}, which cannot be right')
+    for affine in _head_sized(volume):
+        with suppress(ScanError):
+            seen = _judged(prepared(volume._replace(affine=affine)))
+            if _believed(seen):
+                return replace(seen, reason=f'{size}, which cannot be right')
+    lengths = np.sort(voxel_sizes(volume.affine) * volume.data.shape)
+    if (lengths >= FACE_MM).all():
+        raise ScanError(f'{size}: no head, but perhaps a face: look at it yourself')
     return _Seen(
         'other volume', 'not_needed', f'{size}: no face fits, nor is one seen at another size'
     )
+
+
+def _head_sized(volume: Stored) -> Iterator[NDArray[np.float64]]:
+    """Affines by which a volume is as large as a head: of its grid, then of its proportions."""
+    yield np.diag([*(np.array(HEAD_MM) / volume.data.shape), 1.0])
+    with np.errstate(invalid='ignore', divide='ignore'):
+        times = max(HEAD_MM) / (voxel_sizes(volume.affine) * volume.data.shape).max()
+        affine = np.diag([times, times, times, 1.0]) @ volume.affine
+    if np.isfinite(affine).all() and (voxel_sizes(affine) > 0).all():
+        yield affine
+    yield np.diag([*[max(HEAD_MM) / max(volume.data.shape)] * 3, 1.0])
 
 
 def _believed(seen: _Seen) -> bool:
@@ -322,6 +359,10 @@ def _judged(volume: Volume) -> _Seen:
     if bright is not None and clear and not hidden:
         return bright
     shape = _by_shape(mask)
+    if not clear and shape.status == 'no_face' and not _is_small(shape):
+        # traces around a brain are as wide as the filter that left them
+        core = _by_shape(labels.shape_of(volume, empty, TRACES))
+        shape = core if _is_small(core) else shape
     if bright is None or (not clear and _is_small(shape)):
         # there is nothing but background where a face could be
         return shape
@@ -333,13 +374,15 @@ def _by_brightness(volume: Volume) -> _Seen | None:
     from bids_reid.participant.measures import measured_skin, with_evidence
     from bids_reid.surface import labels
 
+    ways = [volume]
     if labels.has_bright_border(volume.data):
-        volume = labels.inverted(volume)
-    try:
-        skin, frame, measures = measured_skin(volume)
-    except ScanError:
-        return None
-    return _measured('head volume', with_evidence(measures, skin, frame))
+        ways.append(labels.inverted(volume))
+    found = []
+    for way in ways:
+        with suppress(ScanError):
+            skin, frame, measures = measured_skin(way)
+            found.append(_measured('head volume', with_evidence(measures, skin, frame)))
+    return max(found, key=_severity, default=None)
 
 
 def _by_shape(mask: Volume) -> _Seen:

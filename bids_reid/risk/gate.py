@@ -310,6 +310,18 @@ def _against_limit(result: RiskResult, max_risk: float) -> RiskResult:
     )
 
 
+def planning_sentence(risk: RiskResult | None) -> str | None:
+    """Say the chance that a run of this size had; ``None`` without a limit that can be reached."""
+    if risk is None or risk.chance_of_pass is None or risk.n_needed_80 is None:
+        return None
+    people = counted(risk.n, 'person', 'people')
+    return (
+        f'If scans give nobody away, a run with {people} stays within the limit with a chance '
+        f'of {percent(risk.chance_of_pass)} or more; 80% takes '
+        f'{risk.n_needed_80:,} people, 95% {risk.n_needed_95:,}.'
+    )
+
+
 def _too_few(result: RiskResult, limit: str) -> str:
     if result.n_needed_80 is None:
         return f'no number of people can show a risk within {limit}.'

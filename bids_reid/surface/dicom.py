@@ -12,6 +12,7 @@ import pydicom
 from pydicom.pixels.processing import apply_modality_lut
 
 from bids_reid.errors import ScanError
+from bids_reid.surface.all_volumes import places, with_more
 from bids_reid.surface.volume import MIN_SLICES, stored
 
 if TYPE_CHECKING:
@@ -32,10 +33,14 @@ _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 class Series(NamedTuple):
-    """A series: a volume, or pictures (h, w) or (h, w, 3) of which there is no volume."""
+    """A series: a volume, or pictures (h, w) or (h, w, 3) of which there is no volume.
+
+    ``n_left_out`` counts the pictures beyond those.
+    """
 
     volume: Stored | None
     pictures: list[NDArray[np.generic]]
+    n_left_out: int = 0
 
 
 class _Slice(NamedTuple):
@@ -90,15 +95,18 @@ def _opened(path: Path) -> Any:
 
 def _series(datasets: Sequence[Any], name: str) -> Series:
     if _MOSAIC in datasets[0] and 'MOSAIC' in datasets[0].get('ImageType', ()):
-        return Series(_from_mosaic(datasets[0], name), [])
+        return Series(_from_mosaics(datasets, name), [])
     grey = [data for data in datasets if int(data.get('SamplesPerPixel', 1)) == 1]
     slices = [one for data in grey for one in _slices(data)]
     # of a series with several planes or sizes, those that most slices have
     (plane, _), *_ = Counter(one.plane for one in slices).most_common(1) or [((), 0)]
-    chosen = _first_time([one for one in slices if one.plane == plane])
-    if len(chosen) < MIN_SLICES:
-        return Series(None, _pictures(datasets))
-    return Series(_stacked(chosen, name), [])
+    times = _times([one for one in slices if one.plane == plane])
+    if not times or len(times[0]) < MIN_SLICES:
+        return Series(None, *_pictures(datasets))
+    n_whole = sum(len(one) for one in times if len(one) == len(times[0]))
+    if len(slices) - n_whole >= MIN_SLICES or len(grey) < len(datasets):
+        raise ScanError(f'{name} and the rest of its series make several volumes: look yourself')
+    return Series(_stacked([one for one in times if len(one) == len(times[0])], name), [])
 
 
 def _slices(data: Any) -> list[_Slice]:
@@ -139,8 +147,8 @@ def _slice(
     return _Slice(data, frame, np.array(position, float), directions, (rows, columns), shape)
 
 
-def _first_time(slices: Sequence[_Slice]) -> list[_Slice]:
-    """Slices along their normal; of those at one place the first."""
+def _times(slices: Sequence[_Slice]) -> list[list[_Slice]]:
+    """Slices along their normal: the first of each place, the second of each, and so on."""
     if not slices:
         return []
     normal = slices[0].normal
@@ -150,13 +158,35 @@ def _first_time(slices: Sequence[_Slice]) -> list[_Slice]:
         return float(one.position @ normal), number, one.frame or 0
 
     ordered = sorted(slices, key=order)
-    places = [one.position @ normal for one in ordered]
-    new = [True, *(there - here > SAME_MM for here, there in pairwise(places))]
-    return [one for one, is_new in zip(ordered, new, strict=True) if is_new]
+    at = [one.position @ normal for one in ordered]
+    new = [True, *(there - here > SAME_MM for here, there in pairwise(at))]
+    times: list[list[_Slice]] = []
+    number = 0
+    for one, is_new in zip(ordered, new, strict=True):
+        number = 0 if is_new else number + 1
+        if number == len(times):
+            times.append([])
+        times[number].append(one)
+    return times
 
 
-def _stacked(slices: Sequence[_Slice], name: str) -> Stored:
-    """Stack slices to a volume."""
+def _stacked(times: Sequence[Sequence[_Slice]], name: str) -> Stored:
+    """Stack slices to a volume; what is shown at other times only is added."""
+    slices = times[0]
+    others = (_filled(times[number], name) for (number,) in places((len(times),)))
+    data, _ = with_more(_filled(slices, name), others)
+    steps = [other.position - one.position for one, other in pairwise(slices)]
+    step = np.median(steps, axis=0)
+    first = slices[0]
+    affine = np.eye(4)
+    affine[:3, 0] = first.axes[0] * first.spacing[1]
+    affine[:3, 1] = first.axes[1] * first.spacing[0]
+    affine[:3, 2], affine[:3, 3] = step, first.position
+    return _stored(data, _LPS @ affine, name)
+
+
+def _filled(slices: Sequence[_Slice], name: str) -> NDArray[np.float32]:
+    """Numbers of the slices of a volume."""
     first = slices[0]
     frames: dict[int, NDArray[np.generic]] = {}
     data = np.empty((first.shape[1], first.shape[0], len(slices)), np.float32)
@@ -167,17 +197,34 @@ def _stacked(slices: Sequence[_Slice], name: str) -> Stored:
             frames = {key: _values(one.source, name)}
         values = frames[key] if one.frame is None else frames[key][one.frame]
         data[..., number] = values.T
-    steps = [other.position - one.position for one, other in pairwise(slices)]
-    step = np.median(steps, axis=0)
+    return data
+
+
+def _from_mosaics(datasets: Sequence[Any], name: str) -> Stored:
+    """Cut Siemens' mosaics of slices into volumes; what only later ones show is added."""
+    data = datasets[0]
+    first = _from_mosaic(data, name)
+    others = (_from_mosaic(datasets[number], name) for (number,) in places((len(datasets),)))
+    volume, _ = with_more(first, (one for one in others if one.shape == first.shape))
+    axes = np.array(data.get('ImageOrientationPatient', (1, 0, 0, 0, 1, 0)), float).reshape(2, 3)
+    rows, columns = (float(size) for size in data.get('PixelSpacing', (1.0, 1.0)))
+    apart = float(data.get('SpacingBetweenSlices') or data.get('SliceThickness') or 1.0)
     affine = np.eye(4)
-    affine[:3, 0] = first.axes[0] * first.spacing[1]
-    affine[:3, 1] = first.axes[1] * first.spacing[0]
-    affine[:3, 2], affine[:3, 3] = step, first.position
-    return _stored(data, _LPS @ affine, name)
+    affine[:3, 0], affine[:3, 1] = axes[0] * columns, axes[1] * rows
+    affine[:3, 2] = np.cross(axes[0], axes[1]) * apart
+    return _stored(volume, _LPS @ affine, name)
 
 
-def _from_mosaic(data: Any, name: str) -> Stored:
-    """Cut Siemens' mosaic of slices into a volume."""
+def _from_mosaic(data: Any, name: str) -> NDArray[np.float32]:
+    """Cut a mosaic into a volume.
+
+    Raises
+    ------
+    ScanError
+        It is none.
+    """
+    if _MOSAIC not in data:
+        raise ScanError(f'{name} and the rest of its series make several volumes: look yourself')
     n = int(data[_MOSAIC].value)
     tiles = int(np.ceil(np.sqrt(n)))
     picture = _values(data, name)
@@ -190,13 +237,7 @@ def _from_mosaic(data: Any, name: str) -> Stored:
             slice(column * width, (column + 1) * width),
         )
         volume[..., number] = picture[there].T
-    axes = np.array(data.get('ImageOrientationPatient', (1, 0, 0, 0, 1, 0)), float).reshape(2, 3)
-    rows, columns = (float(size) for size in data.get('PixelSpacing', (1.0, 1.0)))
-    apart = float(data.get('SpacingBetweenSlices') or data.get('SliceThickness') or 1.0)
-    affine = np.eye(4)
-    affine[:3, 0], affine[:3, 1] = axes[0] * columns, axes[1] * rows
-    affine[:3, 2] = np.cross(axes[0], axes[1]) * apart
-    return _stored(volume, _LPS @ affine, name)
+    return volume
 
 
 def _stored(data: NDArray[np.float32], affine: NDArray[np.float64], name: str) -> Stored:
@@ -230,12 +271,14 @@ def _pixels(data: Any, name: str) -> NDArray[np.generic]:
         ) from error
 
 
-def _pictures(datasets: Sequence[Any]) -> list[NDArray[np.generic]]:
-    """Pictures of what makes no volume, frame by frame."""
+def _pictures(datasets: Sequence[Any]) -> tuple[list[NDArray[np.generic]], int]:
+    """Pictures of what makes no volume, frame by frame, and the number of those left out."""
     pictures: list[NDArray[np.generic]] = []
+    n_left_out = 0
     for data in datasets:
         if len(pictures) >= MOST_PICTURES:
-            break
+            n_left_out += int(data.get('NumberOfFrames', 1) or 1)
+            continue
         pixels = _pixels(data, str(data.filename or 'file').rpartition('/')[2])
         colours = int(data.get('SamplesPerPixel', 1)) > 1
         if colours and 'YBR' in str(data.get('PhotometricInterpretation', '')):
@@ -246,4 +289,4 @@ def _pictures(datasets: Sequence[Any]) -> list[NDArray[np.generic]]:
             pixels = pixels.max() - pixels
         frames = pixels.ndim - (3 if colours else 2)
         pictures.extend(pixels if frames else [pixels])
-    return pictures[:MOST_PICTURES]
+    return pictures[:MOST_PICTURES], n_left_out + max(0, len(pictures) - MOST_PICTURES)

@@ -49,9 +49,16 @@ def is_label_map(data: NDArray[np.float32], empty: float | None) -> bool:
     return bool(np.mean(here[inside] == there[inside]) >= EQUAL_SHARE)
 
 
-def shape_of(volume: Volume, empty: float) -> Volume:
-    """Give what is not background the brightness 1, and all else 0."""
-    return replace(volume, data=(volume.data != np.float32(empty)).astype(np.float32))
+def shape_of(volume: Volume, empty: float, least: float = 0.0) -> Volume:
+    """Give what is not background the brightness 1, and all else 0.
+
+    ``least`` is the share of what differs most (99th percentile inside) that is background, too.
+    """
+    apart = np.abs(volume.data - np.float32(empty))
+    inside = apart > 0
+    if least and inside.any():
+        inside = apart > least * np.percentile(apart[inside], 99)
+    return replace(volume, data=inside.astype(np.float32))
 
 
 def inverted(volume: Volume) -> Volume:

@@ -13,6 +13,7 @@ import pyvista as pv
 from bids_reid.errors import ScanError
 from bids_reid.surface.file_kinds import MESHES, family
 from bids_reid.surface.mesh import Mesh, enclosed_litres
+from bids_reid.surface.mesh_files import read_obj, read_ply, read_stl
 from bids_reid.surface.skin import Skin
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ HEAD_MM = (90.0, 700.0)
 UNITS = (('metres', 1e3), ('centimetres', 10.0), ('micrometres', 1e-3))
 USUAL_MM = 250.0
 """To so much is scaled what no unit makes as large as a head."""
-_EXTENSIONS = {'stl': '.stl', 'ply': '.ply', 'obj': '.obj', 'vtk': '.vtk', 'vtp': '.vtp'}
+_READERS = {'stl': read_stl, 'ply': read_ply, 'obj': read_obj}
+_EXTENSIONS = {'vtk': '.vtk', 'vtp': '.vtp'}
 
 
 def read_mesh(path: Path) -> Mesh | None:
@@ -65,6 +67,8 @@ def _read(path: Path, kind: str) -> Mesh | None:
     if kind == 'freesurfer surface':
         points, triangles = nib.freesurfer.read_geometry(path)[:2]
         return Mesh(points.astype(np.float32), triangles.astype(np.int32))
+    if kind in _READERS:
+        return _READERS[kind](path)
     with tempfile.TemporaryDirectory() as folder:
         name = Path(folder) / f'surface{_EXTENSIONS[kind]}'
         name.symlink_to(path.absolute())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,13 +16,14 @@ from nibabel.orientations import OrientationError
 from nibabel.spatialimages import HeaderDataError
 
 from bids_reid.errors import ScanError
+from bids_reid.surface.all_volumes import places, with_more
 from bids_reid.surface.grid import gaussian, sampled
 from bids_reid.surface.head import MIN_HEAD_LITRES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 FINEST_MM = 0.9
 """Finer voxels are averaged to ``WORKING_MM``: a face crop holds one pixel a millimetre."""
@@ -30,8 +32,12 @@ AIR_HU = -1000.0
 HU_SPREAD = 100.0
 HU_SHARE = 0.05
 """A volume with so many voxels about as dark as air in Hounsfield units is a CT."""
+MOST_HIDDEN = 100_000
+"""Bytes beside the volume that a header tells of; more may be another head."""
 MIN_SLICES = 8
 """Fewer slices are pictures, no volume."""
+FEWEST_LINES = 32
+"""A head has more along each axis."""
 LONGEST_FIELD_MM = 3000.0
 """No scanner sees further: whoever says so counts in other units."""
 UNITS = {1: ('metres', 1e3), 3: ('micrometres', 1e-3)}
@@ -77,7 +83,7 @@ class Volume:
 
 
 class Stored(NamedTuple):
-    """The first volume that a file holds, as it holds it.
+    """The first volume that a file holds, with what others show besides, as it holds it.
 
     Attributes
     ----------
@@ -117,6 +123,8 @@ def load_volume(path: Path) -> Volume:
 def stored(image: nib.spatialimages.SpatialImage, name: str) -> Stored:
     """Read the first volume of an image that nibabel opened, whatever its format.
 
+    What later volumes show besides is added to it.
+
     Raises
     ------
     ScanError
@@ -127,13 +135,14 @@ def stored(image: nib.spatialimages.SpatialImage, name: str) -> Stored:
         if not _is_oriented(image):
             notes.append('no orientation in the header: it was found by the shape of the head')
         # before its axes are turned: that reads all there is
-        image = nib.as_closest_canonical(_first_volume(image, notes))
+        image = nib.as_closest_canonical(first_volume(image, notes))
         values = image.dataobj
         if image.get_data_dtype().kind == 'c':
             notes.append('magnitude of complex values used')
             values = np.abs(np.asarray(values))
         with np.errstate(over='ignore', invalid='ignore'):
             data = np.asarray(values, dtype=np.float32)
+            data = _within_range(data, values, notes)
     except _CANNOT_READ as error:
         raise ScanError(f'cannot read {name}: {error}'.splitlines()[0]) from error
     data = _finite(data, notes)
@@ -205,15 +214,57 @@ def _three_digits(value: float) -> str:
     return np.format_float_positional(value, precision=3, fractional=False, trim='-')
 
 
-def _first_volume(
+def first_volume(
     image: nib.spatialimages.SpatialImage, notes: list[str]
 ) -> nib.spatialimages.SpatialImage:
-    """Take the first of several volumes; the others are not read."""
+    """Take the first of several volumes, with what others show where it shows nothing.
+
+    They are read one at a time, and of many only some.
+    """
     counts = image.shape[3:]
     if 0 in counts:
         raise ValueError(f'it holds no volume: its shape is {image.shape}')
+    if not counts:
+        return image
+    flat, *long = sorted(image.shape[:3])
+    if flat < MIN_SLICES and min(*long, counts[0]) >= FEWEST_LINES:
+        raise ValueError('its fourth axis may be one of space: look at it yourself')
     notes.extend(f'first of {count} volumes used' for count in reversed(counts) if count > 1)
-    return image.slicer[(..., *(0 for _ in counts))] if counts else image
+    first = image.slicer[(..., *(0 for _ in counts))]
+    if first.get_data_dtype().names:
+        return first
+    others = (np.asanyarray(image.dataobj[(..., *place)]) for place in places(counts))
+    data, n_added = with_more(np.asanyarray(first.dataobj), others)
+    if not n_added:
+        return first
+    notes.append(f'{n_added} of the others show more than the first: what they show was added')
+    combined = first.__class__(data, first.affine, first.header)
+    combined.set_data_dtype(np.float32)
+    return combined
+
+
+def _within_range(
+    data: NDArray[np.float32], values: ArrayLike, notes: list[str]
+) -> NDArray[np.float32]:
+    """Read again, as shares of their range, numbers that single precision cannot tell apart."""
+    finite = np.isfinite(data)
+    if finite.any() and data.min(where=finite, initial=np.inf) < data.max(
+        where=finite, initial=-np.inf
+    ):
+        return data
+    exact = np.asarray(values, dtype=np.float64)
+    finite = np.isfinite(exact)
+    if not finite.any():
+        return data
+    low, high = exact[finite].min(), exact[finite].max()
+    if high > low:
+        notes.append('brightness beyond what single precision holds: taken as a share')
+        # the range itself may be too large for a number
+        return np.asarray(1000 * ((exact / 2 - low / 2) / (high / 2 - low / 2)), np.float32)
+    if not finite.all():
+        notes.append('no two different numbers: what is not finite was taken for the head')
+        return np.where(finite, np.float32(0), np.float32(1000))
+    return data
 
 
 def _finite(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:
@@ -247,13 +298,39 @@ def open_image(path: Path) -> nib.spatialimages.SpatialImage:
     nibabel alone skips it. One volume is unpacked once, into memory; of several, one is enough.
     """
     image = nib.load(path)
+    if path.suffix == '.nii':
+        _check_length(image, path.stat().st_size)
     if path.suffix == '.gz':
         if len(image.shape) <= 3:
-            return type(image).from_bytes(gzip.decompress(path.read_bytes()))
-        with gzip.open(path) as content:
-            while content.read(1 << 24):
-                pass
+            content = gzip.decompress(path.read_bytes())
+            _check_length(image, len(content))
+            return type(image).from_bytes(content)
+        n_bytes = 0
+        with gzip.open(path) as packed:
+            while block := packed.read(1 << 24):
+                n_bytes += len(block)
+        _check_length(image, n_bytes)
+        # volumes come in the order of the file, which is then unpacked once
+        return nib.load(path, keep_file_open=True)
     return image
+
+
+def _check_length(image: nib.spatialimages.SpatialImage, n_bytes: int) -> None:
+    """Find out whether a NIfTI file has more in it than its header tells of.
+
+    Raises
+    ------
+    ScanError
+        It has: another volume may be there, which nobody would see.
+    """
+    if not isinstance(image, nib.Nifti1Image):
+        return
+    header, offset = image.header, int(image.dataobj.offset)
+    told = int(header['sizeof_hdr']) + 4 + sum(one.get_sizeondisk() for one in header.extensions)
+    data = math.prod(image.shape) * image.get_data_dtype().itemsize
+    hidden = max(0, offset - told) + max(0, n_bytes - offset - data)
+    if hidden > MOST_HIDDEN:
+        raise ScanError(f'{hidden:,} bytes in it are not of the volume in its header')
 
 
 def _coarsen(

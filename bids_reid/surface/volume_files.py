@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from bids_reid.errors import ScanError
+from bids_reid.surface.all_volumes import as_numbers, places, with_more
 from bids_reid.surface.file_kinds import VOLUMES, family
 from bids_reid.surface.text_headers import read_metaimage, read_mif, read_nrrd
 from bids_reid.surface.volume import open_image, stored
@@ -61,9 +62,14 @@ def read_volume(files: Sequence[Path]) -> Stored:
         if kind == 'afni':
             return stored(_plain(nib.load(_afni_header(header))), header.name)
         with tempfile.TemporaryDirectory() as folder:
-            image = open_image(_named(kind, header, files, Path(folder)))
+            name = _named(kind, header, files, Path(folder))
+            image = open_image(name)
+            if isinstance(image, nib.Cifti2Image):
+                # values on surfaces, in a NIfTI file of five axes without a length
+                image = nib.Nifti2Image.from_filename(name)
+            colours = image.get_data_dtype().names is not None
             # its numbers are read while the names are there
-            return stored(image if kind == 'nifti' else _plain(image), header.name)
+            return stored(_plain(image) if colours or kind != 'nifti' else image, header.name)
     except ScanError:
         raise
     # a damaged file makes libraries raise whatever they meet first
@@ -132,17 +138,12 @@ def _data_of(header: Path, files: Sequence[Path]) -> Path:
 
 def _plain(image: nib.spatialimages.SpatialImage) -> nib.Nifti1Image:
     """Make an image whose first volume can be cut out and turned, whatever its format."""
-    first = tuple(0 for _ in image.shape[3:])
-    data = np.asanyarray(image.dataobj[(..., *first)] if first else image.dataobj)
-    plain = nib.Nifti1Image(as_numbers(data), image.affine)
+    counts = image.shape[3:]
+    first = np.asanyarray(image.dataobj[(..., *(0 for _ in counts))] if counts else image.dataobj)
+    data = as_numbers(first)
+    if counts and 0 not in counts:
+        others = (np.asanyarray(image.dataobj[(..., *place)]) for place in places(counts))
+        data, _ = with_more(first, others)
+    plain = nib.Nifti1Image(data, image.affine)
     plain.header.set_sform(image.affine, 1)
     return plain
-
-
-def as_numbers(data: np.ndarray) -> np.ndarray:
-    """Return numbers of a kind that NIfTI has; of colours their mean."""
-    if data.dtype.names:
-        data = np.mean([data[name] for name in data.dtype.names[:3]], axis=0)
-    if data.dtype.kind == 'c':
-        data = np.abs(data)
-    return data.astype(np.float32)

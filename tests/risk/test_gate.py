@@ -22,6 +22,7 @@ from bids_reid.risk.gate import (
     gate,
     named,
     percent,
+    planning_sentence,
     risk_result,
 )
 from bids_reid.risk.intervals import wilson
@@ -184,6 +185,19 @@ def test_images_are_told_by_reason_with_all_paths() -> None:
     assert third.outcome == 'look first'
 
 
+def test_reasons_of_one_kind_are_one_reason() -> None:
+    """Of a dataset without its content every image has another hash: nobody reads 5,000 lines."""
+    some: list[Judged] = [
+        Shown(f'sub-{i}.nii', None, f'content is not here (SHA256E {i:064x}); get it first')
+        for i in range(3)
+    ]
+    some += [Shown(f'{i}.nii', 'could not assess', f'cannot read {i}.nii') for i in range(2)]
+    first, second = gate(some, condition='raw').reasons
+    assert first.sentence.startswith('2 of 5 raw images could not be assessed: cannot read 0.nii')
+    assert second.paths == ('sub-0.nii', 'sub-1.nii', 'sub-2.nii')
+    assert 'get it first, and alike (sub-0.nii' in second.sentence
+
+
 @pytest.mark.parametrize(
     ('shown', 'sentence'),
     [
@@ -235,6 +249,19 @@ def test_within_the_limit() -> None:
         'From defaced T1w scans orb (best) recognised 0 of 80 participants, 0% to 4.6% with 95% '
         'confidence: within the limit of 5%.'
     )
+
+
+def test_the_chance_that_a_run_had_is_told() -> None:
+    """A pass that was luck, or a finding that was bad luck, reads like a measurement."""
+    some = risk(rows(11, 300), 0.05)
+    assert planning_sentence(some) == (
+        'If scans give nobody away, a run with 300 people stays within the limit with a chance '
+        f'of {percent(some.chance_of_pass or 0)} or more; 80% takes {some.n_needed_80} people, '
+        f'95% {some.n_needed_95}.'
+    )
+    assert planning_sentence(risk(rows(1, 300), None)) is None
+    assert planning_sentence(risk(rows(0, 300), 0.0)) is None
+    assert planning_sentence(None) is None
 
 
 def test_the_upper_end_decides_not_the_rate() -> None:

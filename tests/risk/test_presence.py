@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from typing import Any
 
 import pytest
 
 from bids_reid.records import BrainCut, FaceEvidence, FaceRelief, ImageRecord, PictureFaces
-from bids_reid.risk.presence import assess, assess_image
+from bids_reid.risk.presence import PART_LEFT, assess, assess_image
 from tests.support.scan_records import NO_FACE, WHOLE_FACE, quality
 
 
@@ -106,45 +105,99 @@ def test_a_skull_stripped_scan_is_no_finding_with_its_reason() -> None:
     assert (folded.verdict, folded.brain_loss) == ('no findings', None)
 
 
-def image(kind: str, status: str, **what: Any) -> ImageRecord:
-    return ImageRecord('a' * 64, 'x', kind, status, what.pop('reason', None), {}, **what)  # type: ignore[arg-type]
+def image(**changes: object) -> ImageRecord:
+    record = ImageRecord(
+        *('ab', 'nifti', 'head volume', 'ok', None, {'bids_reid': '0'}), measures=WHOLE_FACE
+    )
+    return replace(record, **changes)  # type: ignore[arg-type]
+
+
+def test_parts_that_are_left_are_named() -> None:
+    """A curator has to know whether it is the eyes or the mouth that the tool left."""
+    assert assess(WHOLE_FACE).parts_left == 'eyes, nose, mouth'
+    assert assess(NO_FACE).parts_left == 'none'
+    some = FaceRelief(1.0, PART_LEFT, PART_LEFT - 0.01, None)
+    assert assess(replace(WHOLE_FACE, face_relief=some)).parts_left == 'eyes'
+    assert assess(replace(WHOLE_FACE, face_relief=FaceRelief(0.0))).parts_left is None
+    assert assess(None).parts_left is None
+
+
+def test_an_image_is_judged_as_a_scan_is() -> None:
+    """The same head in another format must not have another verdict."""
+    for measures in (WHOLE_FACE, NO_FACE):
+        assert assess_image(image(measures=measures), 'T1w') == assess(measures)
+
+
+@pytest.mark.parametrize('kind', ['archive', 'unreadable'])
+def test_what_nobody_opened_was_not_looked_at(kind: str) -> None:
+    """A pass must be impossible while there is anything that nobody looked at."""
+    found = assess_image(image(kind=kind, status='failed', reason='no', measures=None), None)
+    assert (found.verdict, found.reason, found.face_present) == ('not looked at', 'no', None)
+
+
+def test_what_could_not_be_read_could_not_be_assessed() -> None:
+    """A damaged file may show a face to whoever mends it."""
+    for kind in ('head volume', 'other volume', 'surface', 'photograph', 'document'):
+        found = assess_image(image(kind=kind, status='failed', measures=None), 'bold')
+        assert found.verdict == 'could not assess'
+
+
+CUT = replace(NO_FACE, surface_quality=quality(face_core_in_view=0.5), voxel_size=(3.0, 3.0, 3.0))
+
+
+def test_functional_series_in_which_no_face_is_seen_need_no_sharper_look() -> None:
+    """They end at the brow, and are distorted: each would have to be looked at by a person."""
+    found = assess_image(image(measures=CUT), 'bold')
+    assert found.verdict == 'no findings'
+    assert 'published attack' in found.reason
+
+
+@pytest.mark.parametrize('suffix', ['T1w', 'asl', 'm0scan', 'T2starw', 'magnitude1', None])
+def test_other_images_get_the_full_judgement(suffix: str | None) -> None:
+    """From spin labelling and gradient echoes people were recognised."""
+    assert assess_image(image(measures=CUT), suffix).verdict == 'could not assess'
+
+
+def test_a_fine_image_is_no_functional_one_whatever_its_name() -> None:
+    """A T1w that is called bold must not slip through."""
+    fine = replace(CUT, voxel_size=(1.0, 1.0, 4.0))
+    assert assess_image(image(measures=fine), 'bold').verdict == 'could not assess'
+
+
+def test_a_face_on_a_functional_series_is_a_finding() -> None:
+    """Nobody shares what can be seen."""
+    seen = replace(WHOLE_FACE, voxel_size=(3.0, 3.0, 3.0))
+    assert assess_image(image(measures=seen), 'bold').verdict == 'review'
 
 
 @pytest.mark.parametrize(
-    ('record', 'verdict'),
+    ('faces', 'verdict'),
     [
-        (image('archive', 'failed'), 'not looked at'),
-        (image('unreadable', 'failed'), 'not looked at'),
-        (image('other volume', 'failed'), 'could not assess'),
-        (image('other volume', 'ok'), 'could not assess'),
-        (image('surface', 'not_needed', reason='a line'), 'no findings'),
-        (image('surface', 'ok', measures=WHOLE_FACE), 'review'),
-        (image('other volume', 'no_face', measures=NO_FACE), 'no findings'),
-        (image('photograph', 'ok', faces=PictureFaces(9, 1)), 'review'),
-        (image('document', 'ok', faces=PictureFaces(9, 1, 3)), 'review'),
-        (image('photograph', 'no_face', faces=PictureFaces(9, 0)), 'no findings'),
-        (image('document', 'no_face', faces=PictureFaces(9, 0, 1)), 'could not assess'),
+        (PictureFaces(1, 1), 'review'),
+        (PictureFaces(5, 1, 3), 'review'),
+        (PictureFaces(5, 0), 'no findings'),
+        (PictureFaces(5, 0, 1), 'could not assess'),
+        (PictureFaces(0, 0, 1), 'could not assess'),
         # a series without a picture that could be read
-        (image('photograph', 'no_face', faces=PictureFaces(0, 0)), 'could not assess'),
+        (PictureFaces(0, 0), 'could not assess'),
     ],
 )
-def test_only_what_was_seen_is_without_findings(record: ImageRecord, verdict: str) -> None:
-    """An image of which nothing was seen must not be shared for that."""
-    found = assess_image(record, None)
+def test_pictures_are_judged_by_what_was_seen_on_them(faces: PictureFaces, verdict: str) -> None:
+    """A photograph with a face is a finding; a picture that could not be read no pass."""
+    found = assess_image(image(kind='document', measures=None, faces=faces), None)
     assert found.verdict == verdict
-    assert found.reason
 
 
-def test_echo_planar_images_need_no_sharper_look_but_coarse_ones() -> None:
-    """A scan of a head under the name of a functional image would pass, whatever it shows."""
-    poor = replace(NO_FACE, surface_quality=quality(edge_blur_mm=4.0))
-    fine, coarse = poor, replace(poor, voxel_size=(2.0, 2.0, 2.0))
-    for measures, suffix, verdict in (
-        (coarse, 'bold', 'no findings'),
-        (coarse, 'T1w', 'could not assess'),
-        (coarse, None, 'could not assess'),
-        (fine, 'bold', 'could not assess'),
-        (replace(WHOLE_FACE, voxel_size=(2.0, 2.0, 2.0)), 'bold', 'review'),
-    ):
-        record = image('head volume', 'no_face', measures=measures)
-        assert assess_image(record, suffix).verdict == verdict
+def test_what_needs_no_look_says_why() -> None:
+    """A curator must be able to disagree."""
+    record = image(status='not_needed', reason='3 slices', measures=None, kind='other volume')
+    found = assess_image(record, None)
+    assert (found.verdict, found.reason) == ('no findings', '3 slices')
+
+
+def test_the_shape_of_a_brain_is_called_so() -> None:
+    """That a face was removed would be wrong: none was ever there."""
+    brain = replace(NO_FACE, volume_litres=1.4)
+    found = assess_image(image(kind='other volume', measures=brain), 'mask')
+    assert 'brain' in found.reason
+    assert 'brain' not in assess_image(image(kind='surface', measures=NO_FACE), None).reason

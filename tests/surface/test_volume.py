@@ -98,7 +98,7 @@ def test_the_first_of_several_volumes_is_used_and_said(
     assert volume.notes == note
 
 
-def test_of_a_series_the_first_volume_alone_is_read(
+def test_of_a_series_one_volume_is_read_at_a_time(
     tmp_path: Path, data: NDArray[np.int16], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dynamic PET of gigabytes would take all memory, just since it is stored mirrored."""
@@ -117,7 +117,9 @@ def test_of_a_series_the_first_volume_alone_is_read(
 
     monkeypatch.setattr(ArrayProxy, '_get_scaled', noted)
     volume = load_volume(path)
-    assert read == [SHAPE]
+    # never all, and of long series not each
+    assert set(read) == {SHAPE}
+    assert len(read) <= 6
     np.testing.assert_allclose(volume.data, 0.5 * data[::-1])
 
 

@@ -80,6 +80,25 @@ def test_of_a_series_the_first_volume_is_read(tmp_path: Path) -> None:
     assert volume.notes == ('first of 2 volumes used',)
 
 
+def test_colours_are_read_by_their_brightness(tmp_path: Path) -> None:
+    """Maps of directions and screens are kept in colours."""
+    colours = np.zeros((20, 24, 28), [('R', 'u1'), ('G', 'u1'), ('B', 'u1')])
+    colours['R'], colours['G'] = 30, 60
+    nib.save(nib.Nifti1Image(colours, AFFINE), tmp_path / 'map.nii.gz')
+    np.testing.assert_allclose(read_volume([tmp_path / 'map.nii.gz']).data, 30)
+
+
+def test_values_on_surfaces_are_no_volume(tmp_path: Path) -> None:
+    """CIFTI files are NIfTI files by name and by their first bytes."""
+    axes = (
+        nib.cifti2.SeriesAxis(0, 1, 5),
+        nib.cifti2.BrainModelAxis.from_surface(np.arange(30), 40, 'CortexLeft'),
+    )
+    image = nib.Cifti2Image(np.ones((5, 30), np.float32), axes)
+    image.to_filename(tmp_path / 'bold.dtseries.nii')
+    assert read_volume([tmp_path / 'bold.dtseries.nii']).data.size == 1
+
+
 def test_numbers_of_another_folder_are_not_read(tmp_path: Path) -> None:
     """A header in a folder that somebody sent could name any file."""
     inner = tmp_path / 'inner'

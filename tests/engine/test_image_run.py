@@ -1,0 +1,72 @@
+"""Every image that was to be looked at has a record, whatever became of the process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from bids_reid.bids.image_records import has_current_look, read_image_record
+from bids_reid.engine import image_run
+from bids_reid.engine.execution import GraphRun, configure, crash_folder
+from bids_reid.engine.image_run import look_at_images
+from bids_reid.engine.plugins import KILLED
+from bids_reid.records import Image
+from bids_reid.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    given = Settings(bids_dir=tmp_path, output_dir=tmp_path / 'out', levels=('participant',))
+    configure(crash_folder(given), stop_on_first_crash=False, verbosity=0)
+    return given
+
+
+def picture(folder: Path, name: str) -> tuple[Path, Image]:
+    Picture.fromarray(np.zeros((30, 30), np.uint8)).save(folder / name)
+    return folder, Image(name, 'png', 1, name.partition('.')[0] * 8)
+
+
+def test_each_image_leaves_a_record(tmp_path: Path, settings: Settings) -> None:
+    """An image without one would have to be called not looked at."""
+    one = picture(tmp_path, 'a.png')
+    (tmp_path / 'b.zip').write_bytes(b'PK\x03\x04')
+    other = tmp_path, Image('b.zip', 'zip', 4, 'b' * 8)
+    unknown = tmp_path, Image('c.png', 'png', None, None)
+    # the same bytes twice are one image
+    assert look_at_images([one, one, other, unknown], settings) == 1
+    found = {path.name for path in (settings.output_dir / 'images').iterdir()}
+    assert found == {'aaaaaaaa.json', 'bbbbbbbb.json'}
+    assert has_current_look(settings.output_dir, one[1])
+    record = read_image_record(settings.output_dir, 'b' * 8)
+    assert record is not None
+    assert (record.status, record.kind) == ('failed', 'archive')
+    assert not settings.work.exists(), 'intermediate files may show faces'
+    assert look_at_images([], settings) == 0
+
+
+def test_a_killed_look_is_tried_again_alone_and_then_told(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory that ran out must not let an image pass as if there were none."""
+    tried: list[tuple[list[str], int]] = []
+
+    def killed(workflow: Any, settings: Settings, *_: Any) -> GraphRun:
+        names = workflow.list_node_names()
+        tried.append((names, settings.n_procs))
+        return GraphRun({f'{workflow.name}.{name}': KILLED for name in names[:1]})
+
+    monkeypatch.setattr(image_run, 'run_for_user', killed)
+    images = [picture(tmp_path, name) for name in ('a.png', 'b.png')]
+    assert look_at_images(images, settings) == 2
+    assert [len(names) for names, _ in tried] == [2, 1]
+    reasons = {}
+    for _, image in images:
+        record = read_image_record(settings.output_dir, image.sha256 or '')
+        assert record is not None
+        assert record.status == 'failed'
+        reasons[image.path] = record.reason
+    assert sorted(reasons.values(), key=str) == sorted([KILLED, image_run.NO_RESULT])

@@ -1,0 +1,162 @@
+"""Faces are found on pictures as people keep them: turned, in pages, in documents."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from bids_reid.errors import PhotoError
+from bids_reid.faces import pictures
+from bids_reid.faces.documents import document_faces
+from bids_reid.faces.pictures import picture_faces, pixel_faces
+from bids_reid.phantom.identity import draw_people
+from bids_reid.phantom.photograph import photograph
+from bids_reid.records import PictureFaces
+
+FACE = PictureFaces(1, 1)
+
+
+@cache
+def face() -> NDArray[np.uint8]:
+    (person,) = draw_people(1, seed=5)
+    return photograph(person, seed=1, size=240)
+
+
+def encoded(kind: str = 'JPEG', picture: NDArray[np.uint8] | None = None) -> bytes:
+    target = io.BytesIO()
+    Image.fromarray(face() if picture is None else picture).save(target, kind)
+    return target.getvalue()
+
+
+def blank(side: int = 64) -> NDArray[np.uint8]:
+    return np.full((side, side), 90, np.uint8)
+
+
+@pytest.mark.parametrize('turn', range(4))
+def test_a_face_is_found_however_the_picture_lies(turn: int) -> None:
+    """Telephones and scanners lay pictures on their side; people turn their head to look."""
+    content = encoded('PNG', np.ascontiguousarray(np.rot90(face(), turn)))
+    assert picture_faces(content) == FACE
+
+
+def test_a_picture_without_a_face_has_none() -> None:
+    """Otherwise every figure of a release would have to be looked at."""
+    assert picture_faces(encoded('PNG', blank())) == PictureFaces(1, 0)
+
+
+def test_a_face_on_a_later_page_is_found(tmp_path: Path) -> None:
+    """The first frame of a film, or page of a scan, may be black."""
+    first, second = Image.fromarray(blank()), Image.fromarray(face()).convert('L')
+    first.save(tmp_path / 'pages.tiff', save_all=True, append_images=[second])
+    assert picture_faces(tmp_path / 'pages.tiff') == PictureFaces(2, 1)
+
+
+def test_numbers_of_any_range_are_looked_at() -> None:
+    """Pictures of 16 bits would come out white, or black."""
+    deep = face().astype(np.float32) * 40 - 1000
+    assert pixel_faces([deep, blank()]) == PictureFaces(2, 1)
+
+
+def test_a_picture_that_is_too_large_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One huge file must not take the memory of all the others."""
+    monkeypatch.setattr(pictures, 'MOST_PIXELS', 1000)
+    with pytest.raises(PhotoError, match='too large: 64 x 64'):
+        picture_faces(encoded('PNG', blank()))
+
+
+def test_a_huge_jpeg_is_unpacked_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A panorama has faces too."""
+    monkeypatch.setattr(pictures, 'LARGEST_PIXELS', 30)
+    monkeypatch.setattr(pictures, 'MOST_PIXELS', 70 * 70)
+    assert picture_faces(encoded('JPEG', blank(240))) == PictureFaces(1, 0)
+
+
+@pytest.mark.parametrize('content', [b'', b'\xff\xd8\xff nothing', encoded('PNG', blank())[:60]])
+def test_damaged_pictures_are_told(content: bytes) -> None:
+    """Nobody looked at them."""
+    with pytest.raises(PhotoError):
+        picture_faces(content)
+
+
+def documents() -> dict[str, tuple[str, bytes]]:
+    text = base64.b64encode(encoded()).decode()
+    drawing = f'<svg><image xlink:href="data:image/jpeg;base64,{text}"/></svg>'
+    inner = base64.b64encode(drawing.encode()).decode()
+    lines = '\n'.join(text[start : start + 76] for start in range(0, len(text), 76))
+    cell = {'outputs': [{'data': {'image/png': lines}}]}
+    office = io.BytesIO()
+    with zipfile.ZipFile(office, 'w') as file:
+        file.writestr('[Content_Types].xml', '<x/>')
+        file.writestr('word/media/image1.jpeg', encoded())
+    return {
+        'page': ('html', f'<html><img src="data:image/jpeg;base64,{text}"></html>'.encode()),
+        'drawing': ('svg', drawing.encode()),
+        'drawing in a page': ('html', f'<img src="data:image/svg+xml;base64,{inner}">'.encode()),
+        'notebook': ('notebook', json.dumps({'cells': [cell], 'nbformat': 4}).encode()),
+        'pdf of a photograph': ('pdf', encoded('PDF')),
+        'pdf of pixels': ('pdf', pdf_of_pixels(filtered=False)),
+        'pdf of filtered pixels': ('pdf', pdf_of_pixels(filtered=True)),
+        'office': ('office', office.getvalue()),
+    }
+
+
+def pdf_of_pixels(*, filtered: bool) -> bytes:
+    import zlib
+
+    height, width, _ = face().shape
+    rows = face().reshape(height, -1)
+    if filtered:
+        above = np.vstack([np.zeros_like(rows[:1]), rows[:-1]])
+        rows = np.hstack([np.full((height, 1), 2, np.uint8), rows - above])
+    data = zlib.compress(np.ascontiguousarray(rows).tobytes())
+    more = b'/DecodeParms << /Predictor 15 /Colors 3 /Columns 240 >>' if filtered else b''
+    return (
+        b'%%PDF-1.4\n1 0 obj\n<< /Type /XObject /Subtype /Image /Width %d /Height %d '
+        b'/BitsPerComponent 8 /ColorSpace /DeviceRGB /Filter /FlateDecode %s /Length %d >>\n'
+        b'stream\n%s\nendstream\nendobj\n' % (width, height, more, len(data), data)
+    )
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        *('page', 'drawing', 'drawing in a page', 'notebook', 'office'),
+        *('pdf of a photograph', 'pdf of pixels', 'pdf of filtered pixels'),
+    ],
+)
+def test_a_face_in_a_document_is_found(name: str, tmp_path: Path) -> None:
+    """Reports and notebooks hold pictures of participants that nobody thinks of."""
+    kind, content = documents()[name]
+    (tmp_path / 'document').write_bytes(content)
+    assert document_faces(tmp_path / 'document', kind) == FACE
+
+
+def test_what_cannot_be_taken_out_is_counted(tmp_path: Path) -> None:
+    """A picture packed in another way was not looked at: the document must not pass."""
+    path = tmp_path / 'document'
+    path.write_bytes(b'%PDF-1.4\n1 0 obj\n<< /Subtype /Image /Filter /JBIG2Decode >>\nstream\n\n')
+    assert document_faces(path, 'pdf') == PictureFaces(0, 0, 1)
+    path.write_bytes(b'%PDF-1.4\ntrailer << /Encrypt 5 0 R >>')
+    assert document_faces(path, 'pdf') == PictureFaces(0, 0, 1)
+    volume = base64.b64encode(b'\x1f\x8b' + bytes(600)).decode()
+    path.write_text(f'<html><script>const scan = "{volume}"</script></html>')
+    assert document_faces(path, 'html') == PictureFaces(0, 0, 1)
+
+
+def test_text_alone_has_no_picture(tmp_path: Path) -> None:
+    """Pages of words need no look."""
+    path = tmp_path / 'document'
+    path.write_text('<html><p>' + 'words and words ' * 500 + '</p></html>')
+    assert document_faces(path, 'html') == PictureFaces(0, 0)
+    path.write_bytes(b'not a zip')
+    with pytest.raises(PhotoError):
+        document_faces(path, 'office')

@@ -1,0 +1,103 @@
+"""Surfaces of any format come as points and triangles in millimetres."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import pyvista as pv
+
+from bids_reid.errors import ScanError
+from bids_reid.surface.gifti import write_surface
+from bids_reid.surface.mesh import Mesh, flat_ends
+from bids_reid.surface.meshes import EDGE_MM, mesh_skin, read_mesh
+
+
+def ball(radius: float = 80.0, nsub: int = 3) -> pv.PolyData:
+    return pv.Icosphere(radius=radius, nsub=nsub)
+
+
+def saved(folder: Path, extension: str) -> Path:
+    surface, path = ball(), folder / f'head{extension}'
+    points, triangles = np.asarray(surface.points, np.float32), surface.regular_faces
+    if extension == '.surf.gii':
+        write_surface(path, points, triangles.astype(np.int32))
+    elif extension == '.seghead':
+        nib.freesurfer.write_geometry(path, points, triangles)
+    elif extension == '.obj':
+        lines = [f'v {x} {y} {z}' for x, y, z in points]
+        lines += [f'f {a} {b} {c}' for a, b, c in triangles + 1]
+        path.write_text('\n'.join(lines))
+    else:
+        surface.save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    'extension', ['.surf.gii', '.seghead', '.stl', '.ply', '.obj', '.vtk', '.vtp']
+)
+def test_a_surface_is_read_as_it_was_written(extension: str, tmp_path: Path) -> None:
+    """A scalp is a face, whichever program wrote it."""
+    mesh = read_mesh(saved(tmp_path, extension))
+    assert mesh is not None
+    assert len(mesh.triangles) == ball().n_cells
+    np.testing.assert_allclose(np.linalg.norm(mesh.points, axis=1), 80, atol=0.1)
+
+
+def test_values_on_a_surface_are_no_surface(tmp_path: Path) -> None:
+    """Otherwise every functional file of a release would have to be looked at by a person."""
+    values = nib.gifti.GiftiDataArray(np.zeros(10, np.float32), 'NIFTI_INTENT_SHAPE')
+    nib.save(nib.GiftiImage(darrays=[values]), tmp_path / 'x.func.gii')
+    assert read_mesh(tmp_path / 'x.func.gii') is None
+
+
+def test_points_alone_are_told(tmp_path: Path) -> None:
+    """A cloud of points shows a face, which nothing here looks at."""
+    pv.PolyData(np.random.default_rng(0).normal(size=(50, 3))).save(tmp_path / 'cloud.ply')
+    with pytest.raises(ScanError, match='look at it yourself'):
+        read_mesh(tmp_path / 'cloud.ply')
+
+
+@pytest.mark.parametrize('extension', ['.surf.gii', '.seghead', '.stl', '.ply'])
+def test_a_cut_file_is_a_reason(extension: str, tmp_path: Path) -> None:
+    """Half of a surface was not looked at."""
+    path = saved(tmp_path, extension)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ScanError):
+        read_mesh(path)
+
+
+@pytest.mark.parametrize('times', [1.0, 1e-3, 0.1])
+def test_units_are_known_by_size(times: float) -> None:
+    """In metres, as MNE has them, a head would be a grain without a face."""
+    surface = ball(80 * times)
+    skin, notes = mesh_skin(
+        Mesh(np.asarray(surface.points, np.float32), surface.regular_faces.astype(np.int32))
+    )
+    np.testing.assert_allclose(np.linalg.norm(skin.points, axis=1).max(), 80, atol=0.1)
+    assert skin.volume_litres == pytest.approx(4 / 3 * np.pi * 0.08**3 * 1e3, rel=0.05)
+    assert bool(notes) == (times != 1)
+
+
+def test_coarse_surfaces_get_points_all_over() -> None:
+    """What is compared with a face point by point is missed between the vertices of a BEM."""
+    surface = ball(nsub=2)
+    mesh = Mesh(np.asarray(surface.points, np.float32), surface.regular_faces.astype(np.int32))
+    skin, _ = mesh_skin(mesh)
+    corners = skin.points[skin.triangles]
+    edges = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
+    assert np.percentile(edges, 90) <= EDGE_MM
+    area = pv.PolyData.from_regular_faces(skin.points, skin.triangles).area
+    assert area == pytest.approx(surface.area, rel=1e-4)
+
+
+def test_a_flat_end_is_a_cut() -> None:
+    """Below it there was more: a face that ends there is no whole one, and none is missed."""
+    whole = ball(nsub=5)
+    cut = whole.clip_closed_surface(normal=(0, 0, 1), origin=(0, 0, -40)).triangulate()
+    for surface, expected in ((whole, False), (cut, True)):
+        points = np.asarray(surface.points, np.float32)
+        ends = flat_ends(Mesh(points, surface.regular_faces.astype(np.int32)))
+        assert ends == ((False, False), (False, False), (expected, False))
