@@ -29,6 +29,7 @@ class Digits(NamedTuple):
     number: int | None
 
 
+@cache
 def key(name: str) -> str:
     """Name of a field as JSON in BIDS spells it.
 
