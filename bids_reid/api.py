@@ -123,6 +123,8 @@ def load(output_dir: PathLike) -> Output:
     import pandas as pd
 
     from bids_reid.bids.files import read_json
+    from bids_reid.bids.image_records import has_looks
+    from bids_reid.bids.layout import scan_files
     from bids_reid.participant.library import read_scans
 
     folder = _absolute(output_dir)
@@ -139,7 +141,10 @@ def load(output_dir: PathLike) -> Output:
         )
         for path in sorted(folder.glob('group_*.tsv'))
     }
-    return Output(tuple(read_scans(folder)), tables, read_json(folder / 'group_summary.json'))
+    # a release may hold no scans of heads, only images that got a look
+    no_scans = has_looks(folder) and not scan_files(folder)
+    scans = () if no_scans else tuple(read_scans(folder))
+    return Output(scans, tables, read_json(folder / 'group_summary.json'))
 
 
 def assess(image: PathLike) -> Presence:

@@ -1,4 +1,4 @@
-"""The group level: photographs search the templates that the participant level left."""
+"""The group level: the release is audited, and photographs search the templates of its scans."""
 
 from __future__ import annotations
 

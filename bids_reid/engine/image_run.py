@@ -6,7 +6,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bids_reid.bids.image_records import has_current_look, read_image_record, save_image_record
+from bids_reid.bids.image_records import (
+    has_current_look,
+    image_record_path,
+    read_image_record,
+    save_image_record,
+)
 from bids_reid.engine.execution import forget, run_for_user
 from bids_reid.engine.image_graph import image_node_name, init_images_wf
 from bids_reid.engine.participant_run import NO_RESULT, STOPPED
@@ -64,8 +69,6 @@ def look_at_images(images: Sequence[tuple[Path, Image]], settings: Settings) -> 
 
 def _has_result(image: Image, settings: Settings, started: float) -> bool:
     """Whether this run, or an earlier one, left a record that counts."""
-    from bids_reid.bids.image_records import image_record_path
-
     path = image_record_path(settings.output_dir, image.sha256 or '')
     try:
         # file systems keep time coarsely

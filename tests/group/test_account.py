@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bids_reid.api import load
 from bids_reid.bids.derivatives import save_failure
 from bids_reid.bids.files import file_sha256
 from bids_reid.bids.image_records import save_image_record
@@ -169,6 +170,8 @@ def test_a_release_without_scans_of_heads_is_audited(tmp_path: Path) -> None:
     seen = replace(other, sha256=file_sha256(image))
     save_image_record(asked.output_dir, record_of(seen, 'other volume', 'not_needed', 'small'))
     assert group_level(asked) == Exit.OK
+    output = load(asked.output_dir)
+    assert (output.scans, output.summary['outcome']) == ((), 'nothing found')
     image.unlink()
     assert not has_images(asked)
     with pytest.raises(NothingSelectedError, match='no image to look at'):
