@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bids_reid import __version__
 from bids_reid.bids.files import atomically
 from bids_reid.bids.formats import Content
 from bids_reid.errors import CannotWriteError
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_VERSION = b'# bids_reid: contents of files, 2\n'
-"""Another number if the same content is recognised as something else."""
+_VERSION = f'# bids_reid {__version__}: contents of files, 2\n'.encode()
+"""What another version took for no image may be one to this; so may, within a version, what
+another number stands for."""
 _RACY_NS = 2_000_000_000
 
 

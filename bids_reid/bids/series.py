@@ -17,7 +17,7 @@ from bids_reid.bids.tree import absent
 from bids_reid.records import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from bids_reid.bids.hash_cache import HashCache
 
@@ -143,9 +143,36 @@ def _of_all(hashes: Sequence[tuple[Examined, str | None]], below: str | None = N
         if sha256 is None:
             return None
         path = file.found.path
-        name = path.rpartition('/')[2] if below is None else path.removeprefix(below)
-        lines.append((name, f'{sha256}  {name}\n'.encode('utf-8', 'surrogateescape')))
-    return hashlib.sha256(b''.join(line for _, line in sorted(lines))).hexdigest()
+        lines.append((_name(path) if below is None else path.removeprefix(below), sha256))
+    return _of_lines(lines)
+
+
+def _name(path: str) -> str:
+    return path.rpartition('/')[2]
+
+
+def _of_lines(hashes: Iterable[tuple[str, str]]) -> str:
+    """Hash of names and hashes, a line for each."""
+    text = ''.join(f'{sha256}  {name}\n' for name, sha256 in sorted(hashes))
+    return hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()
+
+
+def image_sha256(root: Path, image: Image) -> str:
+    """Hash of an image as it is now, by what `Image` says of it; all its files are read.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that the image's paths start from.
+
+    Raises
+    ------
+    OSError
+        A file cannot be read.
+    """
+    if not image.members:
+        return file_sha256(root / image.path)
+    return _of_lines((_name(path), file_sha256(root / path)) for path in image.members)
 
 
 def _hash(file: Examined, cache: HashCache) -> tuple[str | None, int | None, str | None]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.entities import entities_of
@@ -11,15 +14,17 @@ from bids_reid.bids.files import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 FOLDER = 'verdicts'
+_LONGEST = 240
+"""Bytes of a name; file systems take 255, and a name grows while the file is written."""
 
 
 def write_verdicts(output_dir: Path, rows: Iterable[Mapping[str, object]]) -> None:
     """Write the row of each image to ``verdicts/<condition>/<path>.json``.
 
-    ``bids_name`` is the name up to its extension, as in the tables of MRIQC. A file whose content
+    ``bids_name`` is the name up to its extension, as in the tables of MRIQC. Where no file can
+    have the path of its image, it has the SHA-256 of that path for a name. A file whose content
     stays is not written again; those of images that are gone are removed.
 
     Parameters
@@ -30,7 +35,7 @@ def write_verdicts(output_dir: Path, rows: Iterable[Mapping[str, object]]) -> No
     folder = output_dir / FOLDER
     old = set(folder.rglob('*.json')) if folder.is_dir() else set()
     for row in rows:
-        path = folder / str(row['condition']) / f'{str(row["path"]).rstrip("/")}.json'
+        path = folder / str(row['condition']) / _place(str(row['path']))
         old.discard(path)
         content: dict[str, Any] = {'bids_name': entities_of(str(row['path'])).bids_name, **row}
         text = json.dumps(content, indent=2, ensure_ascii=False) + '\n'
@@ -39,6 +44,16 @@ def write_verdicts(output_dir: Path, rows: Iterable[Mapping[str, object]]) -> No
     for path in old:
         path.unlink(missing_ok=True)
     _remove_empty(folder)
+
+
+def _place(path: str) -> Path:
+    """Where the verdict on an image is, below the folder of its condition."""
+    *folders, name = path.rstrip('/').split('/')
+    # no repository is made, and no folder has the name of a file beside it
+    clear = not any(part == '.git' or part.endswith('.json') for part in folders)
+    if clear and name != '.git' and len(os.fsencode(name)) <= _LONGEST:
+        return Path(*folders, f'{name}.json')
+    return Path(f'{hashlib.sha256(os.fsencode(path)).hexdigest()}.json')
 
 
 def _holds(path: Path, text: str) -> bool:

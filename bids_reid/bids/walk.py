@@ -77,8 +77,10 @@ class RealPaths:
 
     def __call__(self, path: Path) -> Path:
         """Return the path without links, as `Path.resolve` does."""
-        if path.is_symlink():
-            return path.resolve()
+        return path.resolve() if path.is_symlink() else self.of_link(path)
+
+    def of_link(self, path: Path) -> Path:
+        """Return the path without links on the way to it; if it is one itself, it stays one."""
         folder = self._folders.get(path.parent)
         if folder is None:
             folder = self._folders[path.parent] = path.parent.resolve()

@@ -14,6 +14,8 @@ from nipype.interfaces.base import (
 )
 
 from bids_reid.bids.image_records import image_record_path, save_image_record
+from bids_reid.bids.series import image_sha256
+from bids_reid.errors import ScanError
 from bids_reid.participant.looks import look
 
 
@@ -36,8 +38,12 @@ class LookAtImage(SimpleInterface):
     _always_run = True
 
     def _run_interface(self, runtime: Any) -> Any:
-        output_dir, image = Path(self.inputs.output_dir), self.inputs.image
-        record = look(Path(self.inputs.root), image)
+        root, image = Path(self.inputs.root), self.inputs.image
+        output_dir = Path(self.inputs.output_dir)
+        record = look(root, image)
+        # the record is of these bytes, and hours may have passed since they were hashed
+        if record.status != 'failed' and image_sha256(root, image) != image.sha256:
+            raise ScanError('it changed since the run began: run again when nothing writes to it')
         save_image_record(output_dir, record)
         self._results['out_file'] = str(image_record_path(output_dir, record.sha256))
         return runtime

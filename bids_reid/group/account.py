@@ -13,10 +13,11 @@ from bids_reid.bids.entities import entities_of
 from bids_reid.bids.formats import OWN_OUTPUT
 from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.head_images import head_images, left_out_images
-from bids_reid.bids.image_records import read_image_record
+from bids_reid.bids.image_records import has_current_look, read_image_record
 from bids_reid.bids.layout import cache_file
 from bids_reid.bids.release import content_sha256, walk_release
 from bids_reid.bids.versions import missing_versions
+from bids_reid.bids.walk import RealPaths
 from bids_reid.group.result import ImageLine, Uncounted
 from bids_reid.messages import logger
 from bids_reid.records import RAW, Image
@@ -99,13 +100,23 @@ def survey(
             counted.append(scan)
         else:
             uncounted.append(Uncounted(scan.line.condition, scan.line.source, reason))
-    cache.save()
-    missing: tuple[str, ...] = ()
-    if condition not in (RAW, RELEASE):
-        originals = head_images(settings.bids_dir)
-        without = missing_versions(condition, folder, originals)
-        missing = tuple(_below(scan.path, settings.bids_dir) for scan in without)
+    if not settings.dry_run:
+        cache.save()
+    missing = tuple(_missing(folder, condition, folders, settings))
     return Survey(folder, condition, images, folders, tuple(uncounted), missing), counted
+
+
+def _missing(
+    release: Path, condition: str, folders: Mapping[str, Path], settings: Settings
+) -> Iterator[str]:
+    """Yield the originals without a version in the release, or in the folder in it."""
+    place = release
+    if condition in (RAW, RELEASE):
+        condition, place = settings.audited, folders.get(settings.audited, release)
+    if condition == RAW or not place.resolve().is_relative_to(release.resolve()):
+        return
+    for scan in missing_versions(condition, place, head_images(settings.bids_dir)):
+        yield _below(scan.path, settings.bids_dir)
 
 
 def _condition_of(folder: Path, folders: Mapping[str, Path], audited: str) -> str:
@@ -133,11 +144,11 @@ def tell_uncounted(uncounted: Sequence[Uncounted]) -> None:
 def nobodys_images(
     survey: Survey, scans: Iterable[EnrolledScan], dataset: Collection[str], output_dir: Path
 ) -> list[tuple[Path, Image]]:
-    """Return the images of the release that belong to no participant and got no look.
+    """Return the images of the release that belong to no participant and need a look.
 
     Each task of a cluster's array has a participant: nobody looks at the others.
     """
-    looked_at = {scan.record.origin.source_sha256 for scan in scans}
+    looked_at = {scan.record.origin.source_sha256 for scan in scans if not scan.record.failed}
     return [
         (survey.folder, image)
         for image in survey.images
@@ -145,7 +156,7 @@ def nobodys_images(
         and image.format != OWN_OUTPUT
         and entities_of(image.path).participant not in dataset
         and image.sha256 not in looked_at
-        and read_image_record(output_dir, image.sha256 or '') is None
+        and not has_current_look(output_dir, image)
     ]
 
 
@@ -159,27 +170,59 @@ def image_lines(
     counted : sequence of EnrolledScan
         The scans whose results count, of all participants: no filter makes an account smaller.
     """
-    by_place = {
-        (survey.folders[scan.line.condition] / scan.line.source).resolve(): scan
-        for scan in counted
-    }
-    by_content = {
-        scan.record.origin.source_sha256: scan for scan in counted if not scan.record.failed
-    }
-    by_content.pop(None, None)
+    scans = _Scans(survey, counted)
     lines, placed = [], set()
     for image in survey.images:
-        place = (survey.folder / image.path).resolve()
-        scan = by_place.get(place)
+        scan = scans.at(image)
         if scan is None:
-            line = _line_of_content(survey, image, by_content, output_dir)
+            line = _line_of_content(survey, image, scans, output_dir)
         else:
-            placed.add(place)
+            placed.add(scan.files)
             line = _line_of_scan(scan, image)
         lines.append(line)
-    others = [scan for place, scan in by_place.items() if place not in placed]
-    lines += sorted(_besides(survey, others, bids_dir, placed), key=_order)
+    others = [scan for scan in counted if scan.files not in placed]
+    lines += sorted(_besides(survey, others, bids_dir, scans), key=_order)
     return tuple(lines)
+
+
+class _Scans:
+    """The scans whose results count, by where they are and by their content.
+
+    Where two conditions have the same file, that of the release comes first.
+    """
+
+    def __init__(self, survey: Survey, counted: Sequence[EnrolledScan]) -> None:
+        self._folder = survey.folder
+        self._real = RealPaths()
+        self._places: dict[Path, EnrolledScan] = {}
+        self._targets: dict[Path, EnrolledScan] = {}
+        self._contents: dict[tuple[str | None, bool], EnrolledScan] = {}
+        for scan in sorted(counted, key=lambda scan: scan.line.condition != survey.condition):
+            path = survey.folders[scan.line.condition] / scan.line.source
+            self._places.setdefault(self._real.of_link(path), scan)
+            self._targets.setdefault(self._real(path), scan)
+            self._contents.setdefault((_content(scan), scan.record.failed), scan)
+        self._released = {self._real(survey.folder / image.path) for image in survey.images}
+
+    def at(self, image: Image) -> EnrolledScan | None:
+        """Return the scan that an image of the release is, at its own place or behind a link."""
+        path = self._folder / image.path
+        scan = self._places.get(self._real.of_link(path)) or self._targets.get(self._real(path))
+        # what was put there since the results were looked through is another image
+        return scan if scan is not None and _content(scan) == image.sha256 else None
+
+    def of_content(self, sha256: str | None, *, failed: bool) -> EnrolledScan | None:
+        """Return a scan with these bytes, one that was processed or one that failed."""
+        return None if sha256 is None else self._contents.get((sha256, failed))
+
+    def know(self, path: Path) -> bool:
+        """Whether a file is one of the scans, or in the release."""
+        real = self._real(path)
+        return real in self._targets or real in self._released
+
+
+def _content(scan: EnrolledScan) -> str | None:
+    return scan.record.origin.source_sha256
 
 
 def _order(line: ImageLine) -> tuple[bool, str, str]:
@@ -217,7 +260,7 @@ def _line_of_scan(scan: EnrolledScan, image: Image) -> ImageLine:
 def _line_of_content(
     survey: Survey,
     image: Image,
-    by_content: Mapping[str | None, EnrolledScan],
+    scans: _Scans,
     output_dir: Path,
 ) -> ImageLine:
     """Return the line of an image by its bytes: of a scan under another name, or of a look."""
@@ -240,22 +283,13 @@ def _line_of_content(
     )
     if image.format == OWN_OUTPUT:
         return replace(empty, verdict='review', reason=HOLDS_RESULTS)
-    scan = by_content.get(image.sha256)
-    if scan is not None:
-        same = f'the same bytes as {scan.line.condition} {scan.line.source}'
-        reason = '; '.join(filter(None, [scan.line.reason, same]))
-        found = _line_of_scan(scan, image)
-        return replace(
-            found,
-            participant=entities.participant,
-            session=entities.session,
-            modality=entities.suffix or scan.line.modality,
-            condition=survey.condition,
-            reason=reason,
-        )
-    record = None if image.sha256 is None else read_image_record(output_dir, image.sha256)
+    scan = scans.of_content(image.sha256, failed=False)
+    record = None
+    if scan is None and image.sha256 is not None:
+        record = read_image_record(output_dir, image.sha256)
     if record is None:
-        return empty
+        scan = scan or scans.of_content(image.sha256, failed=True)
+        return empty if scan is None else _line_of_copy(scan, image, empty)
     seen = assess_image(record, entities.suffix)
     return replace(
         empty,
@@ -270,22 +304,34 @@ def _line_of_content(
     )
 
 
+def _line_of_copy(scan: EnrolledScan, image: Image, empty: ImageLine) -> ImageLine:
+    """Return the line of an image with the bytes of a scan; its name and place are its own."""
+    same = f'the same bytes as {scan.line.condition} {scan.line.source}'
+    return replace(
+        _line_of_scan(scan, image),
+        participant=empty.participant,
+        session=empty.session,
+        modality=empty.modality or scan.line.modality,
+        condition=empty.condition,
+        reason='; '.join(filter(None, [scan.line.reason, same])),
+    )
+
+
 def _besides(
-    survey: Survey, others: Iterable[EnrolledScan], bids_dir: Path, placed: Iterable[Path]
+    survey: Survey, others: Iterable[EnrolledScan], bids_dir: Path, scans: _Scans
 ) -> Iterator[ImageLine]:
     """Yield the lines of scans that are not in the release, with or without a result."""
-    known = set(placed)
     for scan in others:
         path = survey.folders[scan.line.condition] / scan.line.source
-        known.add(path.resolve())
         yield replace(_line_of_scan(scan, _at(path, scan)), in_release=False)
     if survey.condition == RAW:
         return
     for original in head_images(bids_dir):
-        if original.path.resolve() not in known:
+        if not scans.know(original.path):
             yield _unprocessed(original.path, bids_dir, NO_RESULT)
     for path, reason in left_out_images(bids_dir):
-        yield _unprocessed(path, bids_dir, reason)
+        if not scans.know(path):
+            yield _unprocessed(path, bids_dir, reason)
 
 
 def _at(path: Path, scan: EnrolledScan) -> Image:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.formats import OWN_OUTPUT
+from bids_reid.group.account import HOLDS_RESULTS, RELEASE
+from bids_reid.records import RAW
 from bids_reid.risk.controls import sort_controls
-from bids_reid.risk.gate import Gate, Reason, gate, risk_result
+from bids_reid.risk.gate import Gate, Reason, gate, named, risk_result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,8 +44,10 @@ def audit(
     besides : sequence of Reason
         Findings and gaps of other kinds, such as linkage of re-faced scans.
     """
-    judged = [line for line in images if line.in_release]
-    gaps = [*besides, *_missing(choice, survey)]
+    released = [line for line in images if line.in_release]
+    # no share of images is put up with that hold the faces of all others
+    judged = [line for line in released if line.format != OWN_OUTPUT]
+    gaps = [*besides, *_own_results(released), *_missing(choice, survey)]
     risk = None
     if photographs:
         condition = choice.audited
@@ -62,7 +67,7 @@ def audit(
             gaps.append(Reason('look first', doubt))
     return gate(
         judged,
-        condition=choice.audited,
+        condition=survey.condition,
         max_findings=choice.max_findings or 0.0,
         max_risk=choice.max_risk,
         risk=risk,
@@ -75,12 +80,21 @@ def _scan(line: ImageLine) -> bool:
     return line.n_views_with_face is not None or line.status == 'failed'
 
 
+def _own_results(images: Sequence[ImageLine]) -> Iterator[Reason]:
+    """Say that results of this program lie in the release."""
+    paths = tuple(line.path for line in images if line.format == OWN_OUTPUT)
+    if paths:
+        yield Reason('do not share', f'{named(paths)}: {HOLDS_RESULTS}.', paths)
+
+
 def _missing(choice: Choice, survey: Survey) -> Iterator[Reason]:
     """Say which scans have no version in the release."""
     n_missing = len(survey.missing)
     if n_missing:
         have = 'scan has' if n_missing == 1 else 'scans have'
-        sentence = f'{n_missing:,} raw {have} no {choice.audited} version.'
+        whole = survey.condition in (RAW, RELEASE)
+        version = choice.audited if whole else survey.condition
+        sentence = f'{n_missing:,} raw {have} no {version} version.'
         yield Reason('look first', sentence, survey.missing)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 
     from bids_reid.group.result import ImageLine
     from bids_reid.participant.library import EnrolledScan
+    from bids_reid.risk.refacing import Verdict
     from bids_reid.surface.change import FaceChange
+
+
+BY_RISK = 'a face is there, as it should: whether it gives anybody away, photographs tell'
+NOT_REFACED = 're-faced by its name, but byte for byte a scan whose face was not replaced'
+_ORDER = ('no findings', 'could not assess', 'review')
 
 
 def refaced_lines(
@@ -29,6 +36,9 @@ def refaced_lines(
     judged_by_risk: bool,
 ) -> Iterator[ImageLine]:
     """Judge the faces on re-faced scans anew: each against its original.
+
+    What was mixed up must not pass: bytes that several scans share are judged by the original of
+    each, and the worst verdict counts; those of a scan that is not re-faced stay a finding.
 
     Parameters
     ----------
@@ -42,23 +52,34 @@ def refaced_lines(
         Whether photographs and a limit of the risk tell what originals cannot.
     """
     by_files = {scan.files: scan for scan in counted}
-    by_source = {(scan.line.condition, scan.record.origin.source_sha256): scan for scan in counted}
+    versions: dict[tuple[str, str | None], list[EnrolledScan]] = defaultdict(list)
+    for scan in counted:
+        versions[scan.line.condition, scan.record.origin.source_sha256].append(scan)
+    unreplaced = {sha256 for condition, sha256 in versions if condition not in refaced}
     for line in lines:
-        scan = by_source.get((line.condition, line.sha256))
+        scans = versions.get((line.condition, line.sha256), [])
         concerned = line.condition in refaced and line.verdict == 'review'
         # brain that was cut is a finding whosever face it is
-        if not concerned or scan is None or line.brain_loss == 'yes':
+        if not concerned or not scans or line.brain_loss == 'yes':
             yield line
             continue
-        original = _original(scan, by_files, order)
-        change = None if original is None else _change(original, scan)
-        verdict, reason = judge_refaced(change, original is not None)
-        if original is None and judged_by_risk:
-            verdict, reason = 'no findings', BY_RISK
+        if line.sha256 in unreplaced:
+            yield replace(line, reason=NOT_REFACED)
+            continue
+        # bytes that several people share may be a copy of somebody's who was not re-faced
+        pairs = [(_original(scan, by_files, order), scan) for scan in scans]
+        judged = [_judged(*pair, judged_by_risk=judged_by_risk) for pair in pairs]
+        verdict, reason = max(judged, key=lambda one: _ORDER.index(one[0]))
         yield replace(line, verdict=verdict, reason=reason)
 
 
-BY_RISK = 'a face is there, as it should: whether it gives anybody away, photographs tell'
+def _judged(
+    original: EnrolledScan | None, scan: EnrolledScan, *, judged_by_risk: bool
+) -> tuple[Verdict, str]:
+    if original is None and judged_by_risk:
+        return 'no findings', BY_RISK
+    change = None if original is None else _change(original, scan)
+    return judge_refaced(change, original is not None)
 
 
 def _original(

@@ -41,7 +41,8 @@ def unseen_images(settings: Settings, scans: Sequence[Scan]) -> list[tuple[Path,
             known.add(image.sha256)
         else:
             unseen.append((folder, image))
-    cache.save()
+    if not settings.dry_run:
+        cache.save()
     once: dict[str | None, tuple[Path, Image]] = {}
     for folder, image in unseen:
         if image.sha256 not in known and not has_current_look(settings.output_dir, image):

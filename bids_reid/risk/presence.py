@@ -97,7 +97,7 @@ ECHO_PLANAR_REASON = (
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """The judgement of a scan: columns of ``group_scans.tsv``; ``None`` is ``n/a``.
+    """The judgement of a scan: columns of ``group_images.tsv``; ``None`` is ``n/a``.
 
     ``face_score`` is 0 without a face and 1 with one; ``brain_loss`` warns of brain that was cut.
     ``parts_left`` names those of eyes, nose and mouth whose skin is in its place, ``none`` if that
@@ -202,6 +202,8 @@ def _of_pictures(faces: PictureFaces, reason: str | None) -> Presence:
     if faces.n_unreadable:
         unread = f'{faces.n_unreadable} of its {n + faces.n_unreadable} pictures'
         return Presence(None, None, 'could not assess', None, f'{unread} cannot be read{more}')
+    if not n:
+        return Presence(None, None, 'could not assess', None, f'no picture was seen{more}')
     where = 'it' if n == 1 else f'{n} pictures'
     return Presence('no', 0.0, 'no findings', None, f'no face is seen on {where}{more}')
 

@@ -15,6 +15,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from bids_reid import __version__
+from bids_reid.bids import hash_cache
 from bids_reid.bids.annex import key_of_link, parse_key
 from bids_reid.bids.git_history import GitHistory, NoHistoryError
 from bids_reid.bids.hash_cache import HashCache
@@ -715,6 +717,19 @@ def test_a_damaged_cache_costs_time_and_no_more(tmp_path: Path) -> None:
     assert walk(root, cache=nowhere) == expected
     nowhere.save()
     assert HashCache(None).save() is None
+
+
+@pytest.mark.usefixtures('old_enough')
+def test_another_version_looks_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it took for no image may be one: a new format would never be seen."""
+    put(tmp_path / 'release', 'a.nii')
+    cache = HashCache(tmp_path / 'cache')
+    walk(tmp_path / 'release', cache=cache)
+    cache.save()
+    assert len(HashCache(tmp_path / 'cache')) == 1
+    before = hash_cache._VERSION.replace(__version__.encode(), b'0.0')
+    monkeypatch.setattr(hash_cache, '_VERSION', before)
+    assert len(HashCache(tmp_path / 'cache')) == 0
 
 
 @pytest.mark.usefixtures('old_enough')

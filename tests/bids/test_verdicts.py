@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from bids_reid.bids.verdicts import write_verdicts
 
 
@@ -34,3 +36,21 @@ def test_no_verdict_stays_of_an_image_that_is_gone(tmp_path: Path) -> None:
     assert kept.stat().st_mtime_ns == before, 'written again though nothing changed'
     write_verdicts(tmp_path, [row('b/x.nii', 'review')])
     assert json.loads(kept.read_text())['verdict'] == 'review'
+
+
+@pytest.mark.parametrize(
+    'paths',
+    [
+        ('a' * 255,),
+        ('x/foo', 'x/foo.json/bar.png'),
+        ('.git/5c1b14949828006ed75a3e8858957f86a2f7e2eb', 'code/.git/'),
+        ('sub-01/\udcff.nii', 'sub-01/a\nb.nii', 'sub-01/ds.zarr/'),
+    ],
+)
+def test_every_name_of_a_file_has_a_verdict(tmp_path: Path, paths: tuple[str, ...]) -> None:
+    """Otherwise one odd name ends the run of a whole dataset."""
+    write_verdicts(tmp_path, [row(path) for path in paths])
+    files = list((tmp_path / 'verdicts').rglob('*.json'))
+    told = [json.loads(file.read_text())['path'] for file in files if file.is_file()]
+    assert len(told) == len(paths)
+    assert not list(tmp_path.rglob('.git')), 'git would take it for a repository'

@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from bids_reid.engine import group_interfaces
+from bids_reid.bids.image_records import image_record_path, read_image_record
+from bids_reid.bids.release import walk_release
+from bids_reid.bids.series import image_sha256
+from bids_reid.engine import group_interfaces, image_interfaces
 from bids_reid.engine.group_interfaces import (
     ControlPhotographs,
     EncodePhotographs,
@@ -16,6 +19,7 @@ from bids_reid.engine.group_interfaces import (
     SearchShard,
     Summarise,
 )
+from bids_reid.engine.image_interfaces import LookAtImage
 from bids_reid.engine.participant_interfaces import (
     ExtractFeatures,
     ExtractSkin,
@@ -28,6 +32,7 @@ from bids_reid.group.galleries import GalleryScan, ScanGallery
 from bids_reid.group.searching import Plan
 from bids_reid.group.summaries import Rules
 from bids_reid.participant import steps
+from bids_reid.participant.looks import record_of
 from bids_reid.records import Photo, Scan
 
 PHOTO = Photo('a.jpg', '01', Path('a.jpg'))
@@ -193,3 +198,28 @@ def test_a_photograph_that_is_a_link_without_content_is_told_later(there: Path) 
 def test_what_reads_or_writes_results_elsewhere_always_runs(interface: type) -> None:
     """Otherwise templates or results that somebody changed are answered from the cache."""
     assert interface._always_run is True
+
+
+def test_a_look_is_of_the_bytes_that_were_hashed(tmp_path: Path) -> None:
+    """Hours pass between both: what was put in its place would lend it its verdict."""
+    for name in ('a.hdr', 'a.img'):
+        (tmp_path / name).write_bytes(b'\0' * 400)
+    (tmp_path / 'a.hdr').write_bytes((348).to_bytes(4, 'little') + bytes(36) + b'\3\0' * 154)
+    (image,) = walk_release(tmp_path)
+    assert len(image.members) == 2
+    out = tmp_path / 'out'
+
+    def node() -> LookAtImage:
+        return LookAtImage(root=str(tmp_path), image=image, output_dir=str(out))
+
+    assert image_sha256(tmp_path, image) == image.sha256
+    seen = record_of(image, 'other volume', 'not_needed', 'too small')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_interfaces, 'look', lambda *_: seen)
+        node().run()
+        assert read_image_record(out, image.sha256 or '') == seen
+        image_record_path(out, image.sha256 or '').unlink()
+        (tmp_path / 'a.img').write_bytes(b'\1' * 400)
+        with pytest.raises(ScanError, match='changed'):
+            node().run()
+    assert read_image_record(out, image.sha256 or '') is None

@@ -69,6 +69,24 @@ def test_one_image_is_enough(photos: bool, verdict: str) -> None:
     assert judged(elsewhere, photos=photos).outcome == 'nothing found'
 
 
+def test_results_in_the_release_are_never_put_up_with() -> None:
+    """They are one image of many, and hold the skin of every face."""
+    own = image_line('x', format='own output', verdict='review', path='derivatives/reid/')
+    choice = Choice((), (), audited='defaced', max_findings=0.5)
+    survey = Survey(Path('defaced'), 'defaced', (), {})
+    gate = audit(choice, survey, [*map(image_line, PEOPLE), own], photographs=False)
+    assert gate.outcome == 'do not share'
+    assert gate.reasons[0].paths == ('derivatives/reid/',)
+
+
+def test_the_release_is_called_by_its_own_name() -> None:
+    """A folder that is no condition's holds other images than raw ones."""
+    survey = Survey(Path('upload'), 'release', (), {})
+    lines = [image_line('x'), image_line('y', condition='release')]
+    gate = audit(Choice((), ()), survey, lines, photographs=False)
+    assert gate.sentence == 'Nothing found: all 2 release images were looked at.'
+
+
 @pytest.mark.parametrize('photos', [True, False])
 def test_a_scan_without_a_version_is_told(photos: bool) -> None:
     """The scans that a tool failed to de-face are those that show a face."""

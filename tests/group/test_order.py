@@ -119,7 +119,8 @@ def rows(
 
 
 def chosen_scans(study: Study, asked: Choice, scans: Sequence[EnrolledScan]) -> Selection:
-    return Selection(asked, tuple(scans), Survey(study.out, 'raw', (), {}), photos=study.photos)
+    survey = Survey(study.out, 'raw', (), {})
+    return Selection(asked, tuple(scans), study.photos, survey=survey)
 
 
 def choice(*names: str, audited: str) -> Choice:

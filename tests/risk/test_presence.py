@@ -178,6 +178,8 @@ def test_a_face_on_a_functional_series_is_a_finding() -> None:
         (PictureFaces(5, 0), 'no findings'),
         (PictureFaces(5, 0, 1), 'could not assess'),
         (PictureFaces(0, 0, 1), 'could not assess'),
+        # a series without a picture that could be read
+        (PictureFaces(0, 0), 'could not assess'),
     ],
 )
 def test_pictures_are_judged_by_what_was_seen_on_them(faces: PictureFaces, verdict: str) -> None:
