@@ -22,6 +22,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image as Picture
 
@@ -31,6 +32,7 @@ from bids_reid.bids.layout import ScanFiles
 from bids_reid.bids.release import walk_release
 from bids_reid.bids.tables import read_table
 from bids_reid.errors import NothingSelectedError, ScanError
+from bids_reid.faces.documents import document_faces
 from bids_reid.group.account import image_lines
 from bids_reid.group.audit import audit
 from bids_reid.group.order import order_of
@@ -42,11 +44,13 @@ from bids_reid.phantom.identity import draw_people
 from bids_reid.records import Image, Scan
 from bids_reid.risk.gate import Gate
 from bids_reid.settings import Settings
-from bids_reid.surface.volume import load_volume
+from bids_reid.surface.dicom import read_series
+from bids_reid.surface.volume import MIN_SLICES, load_volume
 from tests.support.audits import change, write_volume
 from tests.support.company import commit, put_volume, write_company, write_dataset_files
 from tests.support.company import put as put_file
 from tests.support.defacing import scan_defaced
+from tests.support.formats import WRITERS, dicom_file
 from tests.support.scan_records import NO_FACE, WHOLE_FACE, boxes, save_results
 
 FIRST = 'sub-01/anat/sub-01_T1w.nii.gz'
@@ -188,7 +192,7 @@ LFS = 'version https://git-lfs.github.com/spec/v1\noid sha256:' + 'ab' * 32 + '\
 BASE64 = base64.b64encode(picture()).decode()
 WHOLE = base64.b64encode(gzip.compress(os.urandom(2000))).decode()
 NIFTI = base64.b64encode(volume()).decode()
-FILM = base64.b64encode(b'\x1a\x45\xdf\xa3' + bytes(range(256))).decode()
+FILM = base64.b64encode(b'\x1a\x45\xdf\xa3' + 3 * bytes(range(256))).decode()
 
 
 def database(place: Path) -> str:
@@ -642,6 +646,42 @@ def test_axes_out_of_order_are_told(tmp_path: Path, shape: tuple[int, ...]) -> N
     record = look(tmp_path, Image('x.nii', 'nifti', None, 'a' * 64))
     assert record.status == 'failed'
     assert 'look' in (record.reason or '')
+
+
+def test_a_later_time_of_a_dicom_series_is_seen(tmp_path: Path) -> None:
+    """Somebody de-faced the first echo."""
+    files, series = [], ''
+    for number, data in enumerate((cut(), head())):
+        folder = tmp_path / f'{number}'
+        folder.mkdir()
+        for path in WRITERS['dicom'](folder, data, MM):
+            one = pydicom.dcmread(path)
+            series = series or one.SeriesInstanceUID
+            one.SeriesInstanceUID = series
+            one.InstanceNumber = int(one.InstanceNumber) + 1000 * number
+            one.save_as(path)
+            files.append(path)
+    seen = read_series(files).volume
+    assert seen is not None
+    shown = np.abs(seen.data - seen.data.min()) > np.ptp(seen.data) / 4
+    assert shown.sum() == np.sum(head() > 0)
+    # of another size, it is no later time
+    other = dicom_file(np.ones((9, 9), np.int16), series, 1)
+    for number in range(MIN_SLICES):
+        other.ImagePositionPatient, other.PixelSpacing = [0, 0, number], [1, 1]
+        other.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        files.append(tmp_path / f'{number}.dcm')
+        other.save_as(files[-1], enforce_file_format=True)
+    with pytest.raises(ScanError, match='several volumes'):
+        read_series(files)
+
+
+@pytest.mark.parametrize('body', [WHOLE, NIFTI, f'data:video/webm;base64,{FILM}'])
+def test_what_a_page_embeds_is_told_as_unread(tmp_path: Path, body: str) -> None:
+    """A viewer's page holds the volume itself: nobody opens it, and it must not be forgotten."""
+    (tmp_path / 'x.html').write_text(page(f'<script>v = "{body}"</script>'))
+    faces = document_faces(tmp_path / 'x.html', 'html')
+    assert (faces.n_pictures, faces.n_unreadable) == (0, 1)
 
 
 # ---- both levels, with the real models ----
