@@ -389,6 +389,26 @@ def failed_record(place: Path) -> str:
     return MASK
 
 
+def older_look(place: Path) -> str:
+    """A version that did not know of a trick said that there is nothing."""
+    for path in (place / 'out' / 'images').iterdir():
+        path.write_text(json.dumps(_of_version(json.loads(path.read_text()), '0.0.1')))
+    return MASK
+
+
+def older_result(place: Path) -> str:
+    path = ScanFiles.of(scan_of(place, '01', 'defaced'), place / 'out').record
+    path.write_text(json.dumps(_of_version(json.loads(path.read_text()), '0.0.1')))
+    return FIRST
+
+
+def _of_version(content: dict[str, Any], version: str) -> dict[str, Any]:
+    return {
+        key: value | {'bids_reid': version} if 'version' in key.lower() else value
+        for key, value in content.items()
+    }
+
+
 def filtered_out(place: Path) -> str:
     """A filter file of the participant level left a scan out that was processed once."""
     path = ScanFiles.of(scan_of(place, '01', 'defaced'), place / 'out').record
@@ -411,6 +431,7 @@ BETWEEN: dict[str, Way] = {
         *(renamed, withdrawn, replaced, original_copied, original_swapped),
         *(original_elsewhere, linked_to_original, new_original, new_person, damaged_record),
         *(no_record, record_of_another, strange_record, failed_record, filtered_out),
+        *(older_look, older_result),
         results_in_the_release,
     )
 }

@@ -13,7 +13,7 @@ from bids_reid.bids.entities import entities_of
 from bids_reid.bids.formats import OWN_OUTPUT
 from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.head_images import head_images, left_out_images
-from bids_reid.bids.image_records import read_image_record
+from bids_reid.bids.image_records import read_current_record
 from bids_reid.bids.layout import cache_file
 from bids_reid.bids.release import content_sha256, walk_release
 from bids_reid.bids.versions import missing_versions
@@ -145,7 +145,7 @@ def nobodys_images(
         and image.format != OWN_OUTPUT
         and entities_of(image.path).participant not in dataset
         and image.sha256 not in looked_at
-        and read_image_record(output_dir, image.sha256 or '') is None
+        and read_current_record(output_dir, image.sha256) is None
     ]
 
 
@@ -253,7 +253,7 @@ def _line_of_content(
             condition=survey.condition,
             reason=reason,
         )
-    record = None if image.sha256 is None else read_image_record(output_dir, image.sha256)
+    record = read_current_record(output_dir, image.sha256)
     if record is None:
         return empty
     seen = assess_image(record, entities.suffix)

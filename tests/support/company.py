@@ -83,6 +83,11 @@ def _write_derived(
     surface = put(folder, f'derivatives/fs/{name}/surf/lh.pial')
     points, triangles = np.asarray(cortex.points), np.asarray(cortex.triangles)
     nib.freesurfer.write_geometry(str(surface), points, triangles)
+    put(folder, f'derivatives/fs/{name}/label/lh.cortex.label', '#!ascii label\n1\n1 2 3 4 0\n')
+    noise = np.random.default_rng(0).normal(size=(48, 56, 52, 1, 3))
+    warp = 200 * ndimage.gaussian_filter(noise, (8, 8, 8, 0, 0))
+    half = affine @ np.diag([2.0, 2.0, 2.0, 1.0])
+    put_volume(folder, f'{derived}_warp.nii.gz', warp.astype(np.float32), half)
     thickness = put(folder, f'derivatives/fs/{name}/surf/lh.thickness')
     nib.freesurfer.write_morph_data(str(thickness), points[:, 0].astype(np.float32))
 
