@@ -134,14 +134,14 @@ def test_no_distractor_is_ever_named(audit: Audit) -> None:
     ranks = read_table(audit.out / 'group_ranks.tsv')
     assert all(row['photo'].startswith('sub-') for row in ranks)
     summary = json.loads((audit.out / 'group_summary.json').read_text())
-    assert summary['Photographs']['Distractors'] == 1
+    assert summary['photographs']['distractors'] == 1
 
 
 def test_an_unreadable_photograph_is_listed(audit: Audit) -> None:
     """A photograph that vanishes without a word makes N a riddle."""
     page = (audit.out / 'group.html').read_text('utf-8')
     summary = json.loads((audit.out / 'group_summary.json').read_text())
-    assert summary['Photographs']['Unreadable'] == 1
+    assert summary['photographs']['unreadable'] == 1
     assert 'sub-02_photo-2.png' in page
 
 
@@ -262,7 +262,7 @@ def test_what_did_not_run_is_told(audit: Audit) -> None:
     told = [line for line in audit.stdout.splitlines() if line.startswith('not run: ')]
     assert any('deepface-ArcFace' in line and 'bids-reid-models fetch' in line for line in told)
     summary = json.loads((audit.out / 'group_summary.json').read_text())
-    assert 'bids-reid-models fetch' in summary['ExtractorsNotRun']['deepface-ArcFace']
+    assert 'bids-reid-models fetch' in summary['extractors_not_run']['deepface-ArcFace']
     page = (audit.out / 'group.html').read_text()
     assert 'Extractors that were not run, and why' in page
     assert 'deepface-GhostFaceNet' in page
@@ -292,11 +292,11 @@ def test_who_has_no_result_is_named_and_in_no_rate(
     done = call('bids-reid', bids, out, 'group', *options)
     summary = json.loads((out / 'group_summary.json').read_text())
     assert 'no result of the participant level' in done.stdout
-    assert summary['ParticipantsWithoutResult'] == ['sub-03']
-    assert summary['Photographs']['NotProcessed'] == 1
+    assert summary['participants_without_result'] == ['sub-03']
+    assert summary['photographs']['not_processed'] == 1
     # who has left the dataset is no longer searched for, and shows nobody any more
     assert 'no longer in the dataset: sub-01' in done.stdout
-    assert summary['Photographs']['Distractors'] == 2
+    assert summary['photographs']['distractors'] == 2
     people = {row['participant_id'] for row in read_table(out / 'group_images.tsv')}
     assert people == {'sub-02', f'sub-{CORRUPT}', f'sub-{BRAIN}'}
 
@@ -312,7 +312,7 @@ def test_group_without_photographs_reports_the_scans_that_are_asked_for(
     people = [row['participant_id'] for row in read_table(out / 'group_images.tsv')]
     assert people == ['sub-01', f'sub-{CORRUPT}']
     assert not (out / 'group_identification.tsv').exists()
-    assert json.loads((out / 'group_summary.json').read_text())['StrongestAttack'] is None
+    assert json.loads((out / 'group_summary.json').read_text())['strongest_attack'] is None
 
 
 REFUSED = {

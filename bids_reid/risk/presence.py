@@ -97,7 +97,7 @@ ECHO_PLANAR_REASON = (
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """The judgement of a scan: columns of ``group_scans.tsv``; ``None`` is ``n/a``.
+    """The judgement of a scan: columns of ``group_images.tsv``; ``None`` is ``n/a``.
 
     ``face_score`` is 0 without a face and 1 with one; ``brain_loss`` warns of brain that was cut.
     ``parts_left`` names those of eyes, nose and mouth whose skin is in its place, ``none`` if that
