@@ -119,7 +119,9 @@ def rows(
 
 
 def chosen_scans(study: Study, asked: Choice, scans: Sequence[EnrolledScan]) -> Selection:
-    return Selection(asked, tuple(scans), Survey(study.out, 'raw', (), {}), photos=study.photos)
+    return Selection(
+        asked, tuple(scans), survey=Survey(study.out, 'raw', (), {}), photos=study.photos
+    )
 
 
 def choice(*names: str, audited: str) -> Choice:

@@ -67,8 +67,8 @@ def row(
         'gallery_dataset': 'this',
         'probe_condition': 'refaced',
         'gallery_condition': 'raw',
-        'probe_session': 'ses-01',
-        'gallery_session': 'ses-01',
+        'probe_session': '01',
+        'gallery_session': '01',
         'probe_modality': 'T1w',
         'gallery_modality': 'T1w',
         'extractor': way[0],
@@ -125,7 +125,7 @@ def test_the_level_allows_for_all_ways_but_not_for_the_skull() -> None:
         {'probe_condition': 'raw'},
         {'probe_condition': 'defaced'},
         {'gallery_condition': 'defaced'},
-        {'gallery_session': 'ses-02'},
+        {'gallery_session': '02'},
         {'gallery_modality': 'FLAIR'},
         {'gallery_dataset': 'other'},
         {'probe_dataset': 'other'},
@@ -184,7 +184,7 @@ def test_a_modality_that_was_not_linked_is_a_gap() -> None:
 
 def test_one_session_with_people_enough_speaks_for_its_modality() -> None:
     """The last session of a long study has three people, and the same tool."""
-    last: dict[str, Any] = {'probe_session': 'ses-09', 'gallery_session': 'ses-09'}
+    last: dict[str, Any] = {'probe_session': '09', 'gallery_session': '09'}
     assert reasons(row(0), row(0, 1.0, n=2, n_gallery=2, **last)) == []
     assert len(reasons(row(0), row(8, 0.001, **last))) == 1
 
