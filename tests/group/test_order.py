@@ -119,14 +119,8 @@ def rows(
 
 
 def chosen_scans(study: Study, asked: Choice, scans: Sequence[EnrolledScan]) -> Selection:
-<<<<<<< HEAD
     survey = Survey(study.out, 'raw', (), {})
     return Selection(asked, tuple(scans), study.photos, survey=survey)
-=======
-    return Selection(
-        asked, tuple(scans), survey=Survey(study.out, 'raw', (), {}), photos=study.photos
-    )
->>>>>>> h5
 
 
 def choice(*names: str, audited: str) -> Choice:
