@@ -45,10 +45,10 @@ def read_image_record(output_dir: Path, sha256: str) -> ImageRecord | None:
 def has_current_look(output_dir: Path, image: Image) -> bool:
     """Whether this version looked at what an image holds, and could.
 
-    One that could not be looked at is tried again.
+    One that could not be looked at is tried again, but for archives, which never are.
     """
     record = read_current_record(output_dir, image.sha256)
-    return record is not None and record.status != 'failed'
+    return record is not None and (record.status != 'failed' or record.kind == 'archive')
 
 
 def read_current_record(output_dir: Path, sha256: str | None) -> ImageRecord | None:
