@@ -14,13 +14,13 @@ from bids_reid.engine.execution import read_plugin
 from bids_reid.engine.image_run import look_at_images
 from bids_reid.engine.participant_run import process_scans
 from bids_reid.engine.plugins import runs_here
-from bids_reid.errors import Exit
+from bids_reid.errors import Exit, NothingSelectedError
 from bids_reid.faces.extractors import available_extractors
 from bids_reid.messages import logger, say_not_run
 from bids_reid.participant.library import read_scans
 from bids_reid.participant.page import participant_report
 from bids_reid.participant.selection import came_from, remove_stale, select, unfinished
-from bids_reid.participant.unseen import unseen_images
+from bids_reid.participant.unseen import has_images, unseen_images
 from bids_reid.records import RAW
 from bids_reid.report.participant import write_participant_page
 from bids_reid.views.selftest import check_rendering
@@ -36,13 +36,22 @@ if TYPE_CHECKING:
 
 
 def participant_level(settings: Settings) -> Exit:
-    """Process the scans that need it and write the pages of all that were chosen."""
+    """Process the scans that need it and write the pages of all that were chosen.
+
+    Raises
+    ------
+    NothingSelectedError
+        There is neither a scan nor another image.
+    """
     if not settings.extractors:
         names, left_out = available_extractors()
         logger.info(f'extractors: {", ".join(names)}')
         say_not_run(left_out)
         settings = replace(settings, extractors=names)
     selection = select(settings)
+    if not selection.everything and not has_images(settings):
+        folders = ' and '.join(map(str, settings.releases))
+        raise NothingSelectedError(f'there is no image to look at in {folders}')
     to_do = unfinished(selection.scans, settings)
     people = {scan.participant for scan in selection.scans}
     logger.info(f'{len(selection.scans)} scans of {len(people)} participants, {len(to_do)} to do')
@@ -103,6 +112,8 @@ def _check_rendering(plugin_file: Path | None) -> None:
 
 def _write_pages(selection: Selection, settings: Settings) -> list[ScanLine]:
     """Write the pages, with faces or without as asked now; return the lines of the scans."""
+    if not selection.everything:
+        return []
     chosen = {ScanFiles.of(scan, settings.output_dir) for scan in selection.everything}
     enrolled = read_scans(settings.output_dir, {scan.participant for scan in selection.everything})
     lines = [scan.line for scan in enrolled if scan.files in chosen]

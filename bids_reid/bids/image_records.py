@@ -21,6 +21,11 @@ def image_record_path(output_dir: Path, sha256: str) -> Path:
     return output_dir / FOLDER / f'{sha256}.json'
 
 
+def has_looks(output_dir: Path) -> bool:
+    """Whether an image got a look."""
+    return next((output_dir / FOLDER).glob('*.json'), None) is not None
+
+
 def save_image_record(output_dir: Path, record: ImageRecord) -> None:
     """Write the record of an image.
 

@@ -126,6 +126,7 @@ def find_scans(
     filter_file: Path | None = None,
     database_dir: Path | None = None,
     note: Callable[[str], None] | None = None,
+    may_be_none: bool = False,
 ) -> tuple[Scan, ...]:
     """Find the scans of the chosen participants.
 
@@ -144,6 +145,8 @@ def find_scans(
         Where pybids keeps its index. One made here is made again when folders have changed.
     note : callable, optional
         Called with each line that the user should read: images left out for their names.
+    may_be_none : bool
+        That no scan is there is no error: a release may hold other images.
 
     Raises
     ------
@@ -181,7 +184,7 @@ def find_scans(
         note(
             f'{len(misnamed)} {images} not named as BIDS asks and left out, first: {min(misnamed)}'
         )
-    if not scans:
+    if not scans and not may_be_none:
         what = ' or '.join(modalities) or ', '.join(HEAD_DATATYPES)
         raise NothingSelectedError(f'no {what} scan in {bids_dir} passes the filters')
     return tuple(sorted(scans.values(), key=lambda scan: scan.place))

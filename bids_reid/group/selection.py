@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.image_records import has_looks
 from bids_reid.bids.inputs import dataset_participants, participant_variables
+from bids_reid.bids.layout import scan_files
 from bids_reid.bids.photos import find_photos
 from bids_reid.errors import NoInputError, NothingSelectedError, UsageError
 from bids_reid.faces.extractors import load_extractor
@@ -19,6 +21,7 @@ from bids_reid.records import RAW, STRANGER, Photo
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from bids_reid.group.account import Survey
     from bids_reid.group.reviews import Review
@@ -83,18 +86,11 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
     NothingSelectedError
         Nobody is chosen, or a condition asked for has no result.
     """
-    enrolled = read_scans(settings.output_dir)
+    enrolled = _enrolled(settings)
     found, counted = survey(settings, enrolled)
     tell_uncounted(found.uncounted)
     choice = _choice(settings, [scan.line for scan in enrolled])
-    scans = select_scans(
-        settings.output_dir,
-        counted,
-        choice.participants,
-        choice.sessions,
-        choice.modalities,
-        choice.conditions,
-    )
+    scans = _selected(settings.output_dir, counted, choice) if enrolled else []
     _check_conditions(choice, scans, settings)
     photos = None
     if settings.photos is not None:
@@ -112,6 +108,33 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
         photos=photos,
         others=tuple(others),
         other_name=name,
+    )
+
+
+def _enrolled(settings: Settings) -> list[EnrolledScan]:
+    """Read the scans; there may be none if other images got a look, and nobody is searched for.
+
+    Raises
+    ------
+    NoInputError
+        The participant level left nothing, or something of an older version.
+    """
+    audit_only = settings.photos is None and has_looks(settings.output_dir)
+    if audit_only and not scan_files(settings.output_dir):
+        return []
+    return read_scans(settings.output_dir)
+
+
+def _selected(
+    output_dir: Path, counted: Sequence[EnrolledScan], choice: Choice
+) -> list[EnrolledScan]:
+    return select_scans(
+        output_dir,
+        counted,
+        choice.participants,
+        choice.sessions,
+        choice.modalities,
+        choice.conditions,
     )
 
 
@@ -173,6 +196,8 @@ def choose_extractors(settings: Settings, scans: Sequence[EnrolledScan]) -> Extr
     NoInputError
         None can.
     """
+    if not scans:
+        return Extractors((), (), {})
     searchable, reasons = searchable_extractors(scans)
     photographs = settings.photos is not None
     searching = (settings.extractors or searchable) if photographs else ()
@@ -191,6 +216,11 @@ def choose_extractors(settings: Settings, scans: Sequence[EnrolledScan]) -> Extr
 def announce(selection: Selection) -> None:
     """Tell which scans are searched: a misspelt label or a missing result shows here."""
     choice, photos = selection.choice, selection.photos
+    if not selection.scans:
+        logger.info(
+            'group level: no scans of heads, so the images of the release are all there is'
+        )
+        return
     processed = {scan.line.participant for scan in selection.scans}
     searched = f'{len(selection.scans)} scans of {len(processed)} participants'
     if photos is None:

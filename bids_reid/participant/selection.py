@@ -58,13 +58,14 @@ class Selection:
 
 
 def select(settings: Settings) -> Selection:
-    """Find the scans of all conditions.
+    """Find the scans of all conditions; there may be none if nothing narrows the choice.
 
     Raises
     ------
     NothingSelectedError
-        There are none.
+        Modalities, sessions or filters leave none, or a participant is not in the dataset.
     """
+    narrowed = settings.modalities or settings.sessions or settings.filter_file
     raw: Sequence[Scan] = find_scans(
         settings.bids_dir,
         participants=settings.participants,
@@ -73,6 +74,7 @@ def select(settings: Settings) -> Selection:
         filter_file=settings.filter_file,
         database_dir=settings.database_dir,
         note=logger.info,
+        may_be_none=not narrowed,
     )
     # what the filters leave out is an original all the same
     by_name = head_images(settings.bids_dir, settings.modalities, settings.participants)

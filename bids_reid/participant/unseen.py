@@ -50,6 +50,12 @@ def unseen_images(settings: Settings, scans: Sequence[Scan]) -> list[tuple[Path,
     return list(once.values())
 
 
+def has_images(settings: Settings) -> bool:
+    """Whether there is anything to look at in a folder that may be the release."""
+    cache = HashCache(cache_file(settings.output_dir))
+    return next(_images(settings, cache), None) is not None
+
+
 def _images(settings: Settings, cache: HashCache) -> Iterator[tuple[Path, Image]]:
     """Yield the images of the participants chosen whose content can be read."""
     own = (settings.output_dir, settings.work)

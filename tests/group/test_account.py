@@ -12,10 +12,16 @@ import pytest
 from bids_reid.bids.derivatives import save_failure
 from bids_reid.bids.files import file_sha256
 from bids_reid.bids.image_records import save_image_record
+from bids_reid.engine.execution import configure, crash_folder
+from bids_reid.errors import Exit, NoInputError, NothingSelectedError
 from bids_reid.group.account import image_lines, nobodys_images, survey
 from bids_reid.group.result import ImageLine
+from bids_reid.group_level import group_level
 from bids_reid.participant.library import read_scans
 from bids_reid.participant.looks import record_of
+from bids_reid.participant.selection import select as choose_scans
+from bids_reid.participant.unseen import has_images
+from bids_reid.participant_level import participant_level
 from bids_reid.records import Image, Scan, Template
 from bids_reid.settings import Settings
 from tests.support.audits import write_volume
@@ -142,6 +148,31 @@ def test_what_lies_in_the_release_is_told_once(settings: Settings, tmp_path: Pat
     lines = account(replace(settings, release=tmp_path, output_dir=settings.output_dir))
     ones = [line for line in lines if line.path.endswith(T1W.format('3', '3'))]
     assert [(line.in_release, line.verdict) for line in ones] == [(True, 'not looked at')]
+
+
+@pytest.mark.slow
+def test_a_release_without_scans_of_heads_is_audited(tmp_path: Path) -> None:
+    """Functional series and photographs are shared, too: "nothing selected" is no outcome."""
+    bids = tmp_path / 'bids'
+    image = write_volume(bids / 'sub-01/func/sub-01_task-rest_bold.nii.gz')
+    asked = Settings(bids_dir=bids, output_dir=tmp_path / 'out', levels=('group',), max_findings=0)
+    with pytest.raises(NothingSelectedError, match='no T1w scan'):
+        choose_scans(replace(asked, modalities=('T1w',)))
+    assert choose_scans(asked).everything == ()
+    assert has_images(asked)
+    with pytest.raises(NoInputError, match='run it first'):
+        group_level(asked)
+    other = Image('x', 'nifti', 1, '0' * 64)
+    save_image_record(asked.output_dir, record_of(other, 'other volume', 'not_needed', 'small'))
+    configure(crash_folder(asked), stop_on_first_crash=True, verbosity=0)
+    assert group_level(asked) == Exit.RISK
+    seen = replace(other, sha256=file_sha256(image))
+    save_image_record(asked.output_dir, record_of(seen, 'other volume', 'not_needed', 'small'))
+    assert group_level(asked) == Exit.OK
+    image.unlink()
+    assert not has_images(asked)
+    with pytest.raises(NothingSelectedError, match='no image to look at'):
+        participant_level(replace(asked, extractors=('orb',)))
 
 
 def test_a_dry_run_writes_nothing(settings: Settings) -> None:
