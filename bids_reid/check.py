@@ -73,17 +73,20 @@ class Audit:
     """What the group level wrote of a release.
 
     ``reasons`` are pairs of outcome and sentence; there is none if nothing was found.
+    ``findings`` says whether the limit allowed findings on some images.
     """
 
     rows: tuple[Row, ...]
     outcome: str
     reasons: tuple[tuple[str, str], ...]
     manifest: str
+    findings: bool = False
 
     @property
     def acceptable(self) -> tuple[str, ...]:
         """Verdicts of images that may be shared: some findings, if the limit allowed them."""
-        return ('no findings', 'review') if self.outcome == PASS else ('no findings',)
+        excused = self.findings and self.outcome == PASS
+        return ('no findings', 'review') if excused else ('no findings',)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -265,12 +268,17 @@ def read_audit(out: Path) -> Audit:
         reasons = tuple((one['outcome'], one['sentence']) for one in content['reasons'])
         outcome, manifest = content['outcome'], content['manifest_sha256']
         sentence = content['outcome_sentence']
+        findings = bool(content['limits']['max_findings'])
     except (KeyError, TypeError) as error:
         raise NoInputError(f'{summary} is damaged: run the group level again') from error
     if outcome == PASS:
         reasons = ()
     return Audit(
-        tuple(_read_rows(table)), outcome, reasons or _unexplained(outcome, sentence), manifest
+        tuple(_read_rows(table)),
+        outcome,
+        reasons or _unexplained(outcome, sentence),
+        manifest,
+        findings,
     )
 
 

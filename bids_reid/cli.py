@@ -22,11 +22,11 @@ _NAMED = re.compile(r'([A-Za-z0-9]+)=(.+)')
 _Number = TypeVar('_Number', int, float)
 
 DESCRIPTION = """\
-May a dataset be shared? Is a face left in any image, and how many participants could be recognised?
-The participant level looks at every image, and turns each head scan into 81 renders of the face, of
-which it extracts features; the group level gives the outcome of the audit, and searches with
-photographs of the participants, if there are some. Nothing leaves this machine, and no photograph
-without a participant label is ever given a name.
+May a dataset be shared? Is a face left in any image, and how many participants could be
+recognised? The participant level looks at every image, and turns each head scan into 81 renders of
+the face, of which it extracts features; the group level gives the outcome of the audit, and
+searches with photographs of the participants, if there are some. Nothing leaves this machine, and
+no photograph without a participant label is ever given a name.
 """
 EPILOG = """\
 exit codes: 0 done; 1 some scans failed; 3 done, --max-findings, --max-risk or --release was given,

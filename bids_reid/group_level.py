@@ -77,7 +77,8 @@ def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
     dataset = selection.choice.dataset
     rest = nobodys_images(selection.survey, selection.counted, dataset, settings.output_dir)
     if rest:
-        logger.info(f'{len(rest)} images of the release belong to no participant: looking at them')
+        images = 'image belongs' if len(rest) == 1 else 'images belong'
+        logger.info(f'{len(rest)} {images} to no participant: looking at them')
         look_at_images(rest, settings)
 
 

@@ -201,6 +201,11 @@ def test_a_finding_counts_unless_the_limit_allowed_it(
     verdicts = {FIRST: ('review', 'a nose is left')}
     out = tmp_path / 'out'
     write_audit(out, release, verdicts=verdicts)
+    summary = json.loads((out / SUMMARY).read_text())
+    # without a limit no such outcome is written
+    assert check()[0] == PROBLEM
+    summary['limits']['max_findings'] = 0.5
+    (out / SUMMARY).write_text(json.dumps(summary))
     assert check()[0] == Exit.OK
     outcome = 'do not share'
     write_audit(

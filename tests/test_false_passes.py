@@ -22,6 +22,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image as Picture
 
@@ -29,7 +30,9 @@ from bids_reid.bids.description import prepare_output
 from bids_reid.bids.image_records import save_image_record
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.bids.release import walk_release
+from bids_reid.bids.tables import read_table
 from bids_reid.errors import NothingSelectedError, ScanError
+from bids_reid.faces.documents import document_faces
 from bids_reid.group.account import image_lines
 from bids_reid.group.audit import audit
 from bids_reid.group.order import order_of
@@ -37,17 +40,24 @@ from bids_reid.group.refaced import refaced_lines
 from bids_reid.group.reviews import reviewed
 from bids_reid.group.selection import select
 from bids_reid.participant.looks import look, record_of
+from bids_reid.phantom.identity import draw_people
 from bids_reid.records import Image, Scan
 from bids_reid.risk.gate import Gate
 from bids_reid.settings import Settings
-from bids_reid.surface.volume import load_volume
+from bids_reid.surface.dicom import read_series
+from bids_reid.surface.volume import MIN_SLICES, load_volume
 from tests.support.audits import change, write_volume
+from tests.support.company import commit, put_volume, write_company, write_dataset_files
+from tests.support.company import put as put_file
+from tests.support.defacing import scan_defaced
+from tests.support.formats import WRITERS, dicom_file
 from tests.support.scan_records import NO_FACE, WHOLE_FACE, boxes, save_results
 
 FIRST = 'sub-01/anat/sub-01_T1w.nii.gz'
 SECOND = 'sub-02/anat/sub-02_T1w.nii.gz'
 MASK = 'derivatives/brain/sub-01/anat/sub-01_desc-brain_mask.nii.gz'
 PEOPLE = ('01', '02')
+Call = Callable[..., 'subprocess.CompletedProcess[str]']
 
 
 def scan_of(place: Path, label: str, condition: str, modality: str = 'T1w') -> Scan:
@@ -182,7 +192,7 @@ LFS = 'version https://git-lfs.github.com/spec/v1\noid sha256:' + 'ab' * 32 + '\
 BASE64 = base64.b64encode(picture()).decode()
 WHOLE = base64.b64encode(gzip.compress(os.urandom(2000))).decode()
 NIFTI = base64.b64encode(volume()).decode()
-FILM = base64.b64encode(b'\x1a\x45\xdf\xa3' + bytes(range(256))).decode()
+FILM = base64.b64encode(b'\x1a\x45\xdf\xa3' + 3 * bytes(range(256))).decode()
 
 
 def database(place: Path) -> str:
@@ -379,6 +389,26 @@ def failed_record(place: Path) -> str:
     return MASK
 
 
+def older_look(place: Path) -> str:
+    """A version that did not know of a trick said that there is nothing."""
+    for path in (place / 'out' / 'images').iterdir():
+        path.write_text(json.dumps(_of_version(json.loads(path.read_text()), '0.0.1')))
+    return MASK
+
+
+def older_result(place: Path) -> str:
+    path = ScanFiles.of(scan_of(place, '01', 'defaced'), place / 'out').record
+    path.write_text(json.dumps(_of_version(json.loads(path.read_text()), '0.0.1')))
+    return FIRST
+
+
+def _of_version(content: dict[str, Any], version: str) -> dict[str, Any]:
+    return {
+        key: value | {'bids_reid': version} if 'version' in key.lower() else value
+        for key, value in content.items()
+    }
+
+
 def filtered_out(place: Path) -> str:
     """A filter file of the participant level left a scan out that was processed once."""
     path = ScanFiles.of(scan_of(place, '01', 'defaced'), place / 'out').record
@@ -401,6 +431,7 @@ BETWEEN: dict[str, Way] = {
         *(renamed, withdrawn, replaced, original_copied, original_swapped),
         *(original_elsewhere, linked_to_original, new_original, new_person, damaged_record),
         *(no_record, record_of_another, strange_record, failed_record, filtered_out),
+        *(older_look, older_result),
         results_in_the_release,
     )
 }
@@ -636,3 +667,120 @@ def test_axes_out_of_order_are_told(tmp_path: Path, shape: tuple[int, ...]) -> N
     record = look(tmp_path, Image('x.nii', 'nifti', None, 'a' * 64))
     assert record.status == 'failed'
     assert 'look' in (record.reason or '')
+
+
+def test_a_later_time_of_a_dicom_series_is_seen(tmp_path: Path) -> None:
+    """Somebody de-faced the first echo."""
+    files, series = [], ''
+    for number, data in enumerate((cut(), head())):
+        folder = tmp_path / f'{number}'
+        folder.mkdir()
+        for path in WRITERS['dicom'](folder, data, MM):
+            one = pydicom.dcmread(path)
+            series = series or one.SeriesInstanceUID
+            one.SeriesInstanceUID = series
+            one.InstanceNumber = int(one.InstanceNumber) + 1000 * number
+            one.save_as(path)
+            files.append(path)
+    seen = read_series(files).volume
+    assert seen is not None
+    shown = np.abs(seen.data - seen.data.min()) > np.ptp(seen.data) / 4
+    assert shown.sum() == np.sum(head() > 0)
+    # of another size, it is no later time
+    other = dicom_file(np.ones((9, 9), np.int16), series, 1)
+    for number in range(MIN_SLICES):
+        other.ImagePositionPatient, other.PixelSpacing = [0, 0, number], [1, 1]
+        other.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        files.append(tmp_path / f'{number}.dcm')
+        other.save_as(files[-1], enforce_file_format=True)
+    with pytest.raises(ScanError, match='several volumes'):
+        read_series(files)
+
+
+@pytest.mark.parametrize('body', [WHOLE, NIFTI, f'data:video/webm;base64,{FILM}'])
+def test_what_a_page_embeds_is_told_as_unread(tmp_path: Path, body: str) -> None:
+    """A viewer's page holds the volume itself: nobody opens it, and it must not be forgotten."""
+    (tmp_path / 'x.html').write_text(page(f'<script>v = "{body}"</script>'))
+    faces = document_faces(tmp_path / 'x.html', 'html')
+    assert (faces.n_pictures, faces.n_unreadable) == (0, 1)
+
+
+# ---- both levels, with the real models ----
+
+SPACING = 2.4
+
+
+def outcome_of(call: Call, release: Path, out: Path) -> tuple[int, dict[str, dict[str, str]], str]:
+    """Run both levels; return the exit code, the rows of the release by path, and what it said."""
+    levels = ('participant', 'group', '--max-findings', 0, '--extractors', 'orb')
+    done = call('bids-reid', release, out, *levels, '--nprocs', 2)
+    rows = {row['path']: row for row in read_table(out / 'group_images.tsv')}
+    return done.returncode, rows, done.stdout + done.stderr
+
+
+def tricks(folder: Path) -> list[str]:
+    """Hide a whole head in several ways beside one that is de-faced; return the paths."""
+    (who,) = draw_people(1, seed=[3])
+    whole, none = (
+        scan_defaced(name, who, seed=[1], spacing=SPACING) for name in ('intact', 'plane')
+    )
+    affine = whole.affine
+    head, without = (np.asarray(one.data, np.int16) for one in (whole, none))
+    write_dataset_files(folder)
+    paths = []
+
+    def add(path: str, data: np.ndarray, at: np.ndarray = affine) -> Path:
+        paths.append(path)
+        return put_volume(folder, path, data, at)
+
+    put_volume(folder, FIRST, without, affine)
+    echoes = np.stack([without, head], axis=-1)
+    add('sub-01/anat/sub-01_acq-echoes_T1w.nii.gz', echoes)
+    add('sub-01/func/sub-01_task-x_bold.nii.gz', head)
+    add('derivatives/fs/sub-01/mri/orig.mgz', head)
+    add('derivatives/masks/sub-01_desc-head_mask.nii.gz', (head > head.max() / 12).astype('u1'))
+    small = np.diag([0.01, 0.01, 0.01, 1.0])
+    add('sourcedata/small.nii.gz', head.transpose(2, 0, 1)[::-1], small)
+    far = add('sourcedata/far.nii', head)
+    content = bytearray(far.read_bytes())
+    content[112:120] = floats(1, 1e11)
+    far.write_bytes(content)
+    packed = gzip.compress((folder / FIRST).read_bytes())
+    put_file(folder, 'lh.thickness', packed)
+    put_file(folder, 'code/view.html', page(f'v = "{base64.b64encode(packed).decode()}"'))
+    return [*paths, 'lh.thickness', 'code/view.html']
+
+
+@pytest.mark.slow
+def test_a_whole_head_in_many_disguises_is_no_pass(call: Call, tmp_path: Path) -> None:
+    """Each has to have a row of its own that is a finding or a gap."""
+    release = tmp_path / 'release'
+    paths = tricks(release)
+    exit_code, rows, said = outcome_of(call, release, tmp_path / 'out')
+    assert exit_code == 3, said
+    assert rows[FIRST]['verdict'] == 'no findings'
+    verdicts = {path: rows[path]['verdict'] for path in paths}
+    assert 'no findings' not in verdicts.values(), verdicts
+    seen = [path for path in paths if path.endswith(('.gz', '.mgz', '.nii'))]
+    assert {verdicts[path] for path in seen} == {'review'}, verdicts
+    assert call('bids-reid-check', tmp_path / 'out', release).returncode == 3
+
+
+@pytest.mark.slow
+def test_ordinary_company_is_no_hindrance(call: Call, tmp_path: Path) -> None:
+    """An audit that finds something in every dataset is one that nobody reads."""
+    release = tmp_path / 'release'
+    write_dataset_files(release)
+    (who,) = draw_people(1, seed=[3])
+    write_company(release, '01', who, SPACING)
+    commit(release, 'all')
+    put_file(release, 'README', 'More about it.\n' * 99)
+    put_file(release, 'code/run.py', 'print(2)\n' * 99)
+    commit(release, 'more')
+    exit_code, rows, said = outcome_of(call, release, tmp_path / 'out')
+    found = {path: row['reason'] for path, row in rows.items() if row['verdict'] != 'no findings'}
+    assert not found
+    assert exit_code == 0, said
+    assert len(rows) > 10
+    done = call('bids-reid-check', tmp_path / 'out', release)
+    assert done.returncode == 0, done.stdout

@@ -40,11 +40,11 @@ class Audit:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Hash of every file below a folder."""
+    """Hash of every file below a folder, but of what only saves time."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob('*'))
-        if path.is_file()
+        if path.is_file() and '.cache' not in path.parts
     }
 
 
@@ -134,14 +134,14 @@ def test_no_distractor_is_ever_named(audit: Audit) -> None:
     ranks = read_table(audit.out / 'group_ranks.tsv')
     assert all(row['photo'].startswith('sub-') for row in ranks)
     summary = json.loads((audit.out / 'group_summary.json').read_text())
-    assert summary['Photographs']['Distractors'] == 1
+    assert summary['photographs']['distractors'] == 1
 
 
 def test_an_unreadable_photograph_is_listed(audit: Audit) -> None:
     """A photograph that vanishes without a word makes N a riddle."""
     page = (audit.out / 'group.html').read_text('utf-8')
     summary = json.loads((audit.out / 'group_summary.json').read_text())
-    assert summary['Photographs']['Unreadable'] == 1
+    assert summary['photographs']['unreadable'] == 1
     assert 'sub-02_photo-2.png' in page
 
 
@@ -168,7 +168,9 @@ def test_the_files_that_are_promised_are_there(audit: Audit) -> None:
         'sub-01/anat/sub-01_desc-views_T1w.tsv',
     ]
     expected = {name.replace('01', f'{n:02d}') for n in (1, 2, 3, int(BRAIN)) for name in scan}
-    expected |= {f'sub-{n:02d}.html' for n in (1, 2, 3, int(CORRUPT), int(BRAIN))}
+    for n in (1, 2, 3, int(CORRUPT), int(BRAIN)):
+        label = f'sub-{n:02d}'
+        expected |= {f'{label}.html', f'verdicts/raw/{label}/anat/{label}_T1w.nii.gz.json'}
     expected.add(f'sub-{CORRUPT}/anat/sub-{CORRUPT}_desc-skin_T1w.json')
     for table in TABLES:
         expected |= {f'{table}.tsv', f'{table}.json'}
@@ -262,7 +264,7 @@ def test_what_did_not_run_is_told(audit: Audit) -> None:
     told = [line for line in audit.stdout.splitlines() if line.startswith('not run: ')]
     assert any('deepface-ArcFace' in line and 'bids-reid-models fetch' in line for line in told)
     summary = json.loads((audit.out / 'group_summary.json').read_text())
-    assert 'bids-reid-models fetch' in summary['ExtractorsNotRun']['deepface-ArcFace']
+    assert 'bids-reid-models fetch' in summary['extractors_not_run']['deepface-ArcFace']
     page = (audit.out / 'group.html').read_text()
     assert 'Extractors that were not run, and why' in page
     assert 'deepface-GhostFaceNet' in page
@@ -292,27 +294,32 @@ def test_who_has_no_result_is_named_and_in_no_rate(
     done = call('bids-reid', bids, out, 'group', *options)
     summary = json.loads((out / 'group_summary.json').read_text())
     assert 'no result of the participant level' in done.stdout
-    assert summary['ParticipantsWithoutResult'] == ['sub-03']
-    assert summary['Photographs']['NotProcessed'] == 1
+    assert summary['participants_without_result'] == ['sub-03']
+    assert summary['photographs']['not_processed'] == 1
     # who has left the dataset is no longer searched for, and shows nobody any more
     assert 'no longer in the dataset: sub-01' in done.stdout
-    assert summary['Photographs']['Distractors'] == 2
-    people = {row['participant_id'] for row in read_table(out / 'group_images.tsv')}
-    assert people == {'sub-02', f'sub-{CORRUPT}', f'sub-{BRAIN}'}
+    assert summary['photographs']['distractors'] == 2
+    assert [one['source'] for one in summary['not_counted']] == ['sub-01/anat/sub-01_T1w.nii.gz']
+    images = {row['participant_id']: row for row in read_table(out / 'group_images.tsv')}
+    assert set(images) == {'sub-02', 'sub-03', f'sub-{CORRUPT}', f'sub-{BRAIN}'}
+    assert images['sub-03']['verdict'] == 'not looked at', 'its face would be shared unseen'
 
 
-def test_group_without_photographs_reports_the_scans_that_are_asked_for(
+def test_group_without_photographs_has_no_rates_and_all_images(
     audit: Audit, call: Call, tmp_path: Path
 ) -> None:
-    """Most labs have no photographs; rates of an earlier run, or of others, must not be left."""
+    """Rates of an earlier run must not be left, and no filter may hide a face in the release."""
     out = tmp_path / 'out'
     shutil.copytree(audit.out, out)
     done = call('bids-reid', audit.bids, out, 'group', '--participant-label', '01', CORRUPT)
     assert done.returncode == 1, 'a failed scan is still a failed scan'
-    people = [row['participant_id'] for row in read_table(out / 'group_images.tsv')]
-    assert people == ['sub-01', f'sub-{CORRUPT}']
+    assert 'DO NOT SHARE: bids, 5 images' in done.stdout
     assert not (out / 'group_identification.tsv').exists()
-    assert json.loads((out / 'group_summary.json').read_text())['StrongestAttack'] is None
+    summary = json.loads((out / 'group_summary.json').read_text())
+    assert summary['strongest_attack'] is None
+    assert summary['scans'] == {'ok': 1, 'no_face': 0, 'failed': 1}
+    images = read_table(out / 'group_images.tsv')
+    assert images == read_table(audit.out / 'group_images.tsv')
 
 
 REFUSED = {

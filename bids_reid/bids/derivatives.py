@@ -239,6 +239,8 @@ def record_state(
         return f'the folder of {condition} is not there: {dataset_dir}'
     if not os.path.lexists(dataset_dir / source):
         return f'{source} is no longer there: it was renamed or withdrawn'
+    if not _is_of_this_version(record):
+        return 'it was made by another version of bids_reid: run the participant level again'
     return record.left_out or _other_content(record, sha256_of(dataset_dir / source))
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 BIDS_VERSION = '1.10.0'
 BIDSIGNORE = (
-    *('*.html', 'group_*', 'verdicts/', 'images/', 'logs/', 'work/'),
+    # without a slash at the end: the validator asks about the folders themselves, too
+    *('*.html', 'group_*', 'verdicts', 'images', 'logs', 'work'),
     *(
         f'*_desc-{condition}{desc}_*'
         for desc in ('skin', 'views', 'renders', *map(bids_label, EXTRACTORS))

@@ -50,13 +50,15 @@ def read_image_record(output_dir: Path, sha256: str) -> ImageRecord | None:
 def has_current_look(output_dir: Path, image: Image) -> bool:
     """Whether this version looked at what an image holds, and could.
 
-    One that could not be looked at is tried again.
+    One that could not be looked at is tried again, but for archives, which never are.
     """
-    if image.sha256 is None:
-        return False
-    record = read_image_record(output_dir, image.sha256)
-    return (
-        record is not None
-        and record.status != 'failed'
-        and record.software_versions.get('bids_reid') == __version__
-    )
+    record = read_current_record(output_dir, image.sha256)
+    return record is not None and (record.status != 'failed' or record.kind == 'archive')
+
+
+def read_current_record(output_dir: Path, sha256: str | None) -> ImageRecord | None:
+    """Read the record of an image if it is of this version: another may have been blind."""
+    record = None if sha256 is None else read_image_record(output_dir, sha256)
+    if record is None or record.software_versions.get('bids_reid') != __version__:
+        return None
+    return record

@@ -78,7 +78,9 @@ _OTHERS = (
     (0, b'\0\0\0\x01Bud1', OTHER),
     (0, b'\0\x05\x16\x07', OTHER),
 )
-_MARKS = (*_PICTURES, *_VIDEOS, *_VOLUMES, *_ARCHIVES, *_OTHERS)
+_FIRST = ((0, b'#!ascii label', OTHER),)
+"""Labels of FreeSurfer, which start as its surfaces do."""
+_MARKS = (*_FIRST, *_PICTURES, *_VIDEOS, *_VOLUMES, *_ARCHIVES, *_OTHERS)
 _BY_PLACE: dict[tuple[int, int], dict[bytes, str]] = {}
 for _offset, _mark, _format in _MARKS:
     _BY_PLACE.setdefault((_offset, len(_mark)), {})[_mark] = _format

@@ -16,6 +16,10 @@ from bids_reid.settings import LEVELS, Settings
 
 _DRAWN = ('people', 'distractors', 'alike', 'modality', 'seed')
 """Options that decide which files are made."""
+AS_IT_SHOULD_BE = (
+    'DO NOT SHARE is as it should be: these scans were never de-faced. '
+    'Of your own dataset, give the folder that you would share.'
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,19 +41,30 @@ def _run(options: argparse.Namespace, command: str) -> Exit:
     check_rendering()
     drawn = {name: getattr(options, name) for name in _DRAWN}
     make_people(options.folder, drawn, n_procs=options.n_procs)
-    return run_levels(
-        Settings(
-            bids_dir=options.folder / 'bids',
-            output_dir=options.folder / 'derivatives' / 'bids_reid',
-            levels=LEVELS,
-            modalities=(options.modality,),
-            photos=options.folder / 'photos',
-            n_procs=options.n_procs,
-            # nobody of them exists
-            report_faces=True,
-            command=command,
-        )
+    settings = Settings(
+        bids_dir=options.folder / 'bids',
+        output_dir=options.folder / 'derivatives' / 'bids_reid',
+        levels=LEVELS,
+        modalities=(options.modality,),
+        photos=options.folder / 'photos',
+        n_procs=options.n_procs,
+        # nobody of them exists
+        report_faces=True,
+        command=command,
     )
+    code = run_levels(settings)
+    explain(settings.output_dir)
+    return code
+
+
+def explain(output_dir: Path) -> None:
+    """Say what the outcome means here, to somebody who may never have seen one."""
+    from bids_reid.bids.files import read_json
+    from bids_reid.messages import logger
+    from bids_reid.risk.gate import FINDING
+
+    if read_json(output_dir / 'group_summary.json').get('outcome') == FINDING:
+        logger.info(AS_IT_SHOULD_BE)
 
 
 def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> None:

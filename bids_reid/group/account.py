@@ -13,7 +13,7 @@ from bids_reid.bids.entities import entities_of
 from bids_reid.bids.formats import OWN_OUTPUT
 from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.head_images import head_images, left_out_images
-from bids_reid.bids.image_records import has_current_look, read_image_record
+from bids_reid.bids.image_records import has_current_look, read_current_record
 from bids_reid.bids.layout import cache_file
 from bids_reid.bids.release import content_sha256, walk_release
 from bids_reid.bids.versions import missing_versions
@@ -284,9 +284,7 @@ def _line_of_content(
     if image.format == OWN_OUTPUT:
         return replace(empty, verdict='review', reason=HOLDS_RESULTS)
     scan = scans.of_content(image.sha256, failed=False)
-    record = None
-    if scan is None and image.sha256 is not None:
-        record = read_image_record(output_dir, image.sha256)
+    record = None if scan is not None else read_current_record(output_dir, image.sha256)
     if record is None:
         scan = scan or scans.of_content(image.sha256, failed=True)
         return empty if scan is None else _line_of_copy(scan, image, empty)

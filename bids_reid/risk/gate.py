@@ -297,11 +297,12 @@ def _planned(result: RiskResult, row: StrongestRow, max_risk: float) -> RiskResu
 
 
 def _against_limit(result: RiskResult, max_risk: float) -> RiskResult:
+    """With a limit: a rate that guessing gives, too, is no finding among too few people."""
     limit = f'the limit of {percent(max_risk)}'
     if result.within:
         return replace(result, sentence=f'{result.sentence}: within {limit}.')
     enough = result.n_needed_80 is not None and result.n >= result.n_needed_80
-    if enough or (result.ci_low or 0.0) > max_risk:
+    if enough or (result.ci_low or 0.0) > max(max_risk, result.chance or 0.0):
         return replace(result, outcome=FINDING, sentence=f'{result.sentence}: not within {limit}.')
     return replace(
         result,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bids_reid.bids.tables import read_table
+from bids_reid.demo.command import AS_IT_SHOULD_BE
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 
@@ -57,8 +58,10 @@ def test_the_demo_shows_a_risk_and_differences(call: Call, tmp_path: Path) -> No
     """
     done = call('bids-reid-demo', tmp_path / 'unlike', *FEW)
     assert done.returncode == 0, done.stdout + done.stderr
-    page = done.stdout.strip().splitlines()[-1].removeprefix('report: ')
-    assert Path(page).is_file()
+    *_, report, last = done.stdout.strip().splitlines()
+    assert Path(report.removeprefix('report: ')).is_file()
+    assert 'DO NOT SHARE: bids, 6 images' in done.stdout
+    assert last == AS_IT_SHOULD_BE, 'the first outcome that anybody sees looks like a failure'
     unlike = rank_1(tmp_path / 'unlike')
     assert unlike['n_probes'] == '6'
     assert float(unlike['ci_low']) > float(unlike['chance'])

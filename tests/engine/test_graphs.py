@@ -176,7 +176,7 @@ def selection(tmp_path: Path) -> Selection:
             *(enrolled(who, modality=kind, folder=tmp_path) for who, kind in scans),
             came_of(enrolled('01', condition='defaced', folder=tmp_path), 'defaced', 'raw'),
         ),
-        Survey(tmp_path, 'defaced', (), {}),
+        survey=Survey(tmp_path, 'defaced', (), {}),
         photos=tuple(photos),
         others=(enrolled('01', folder=tmp_path / 'earlier'),),
         other_name='earlier',

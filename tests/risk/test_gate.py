@@ -295,6 +295,10 @@ def test_guesses_among_too_few_people_are_no_finding() -> None:
     # with this many it is a finding
     assert of_row(row(12, 223, 223), 0.05).outcome == 'do not share'
     assert of_row(row(12, 222, 222), 0.05).outcome == 'look first'
+    # among 8 people guessing recognises 12.5%, more than the limit: 2 of 8 are no finding
+    few = of_row(row(2, 8, 8), 0.05)
+    assert (few.ci_low or 0.0) > 0.05
+    assert few.outcome == 'look first'
 
 
 def test_people_recognised_beyond_doubt_are_a_finding_however_few() -> None:
@@ -308,7 +312,9 @@ def test_a_limit_of_nothing_cannot_be_reached() -> None:
     assert result.sentence.endswith(
         ': no number of people can show a risk within the limit of 0%.'
     )
-    assert risk(rows(1, 500), 0.0).outcome == 'do not share'
+    # one is what guessing gives
+    assert risk(rows(1, 500), 0.0).outcome == 'look first'
+    assert risk(rows(9, 500), 0.0).outcome == 'do not share'
 
 
 @pytest.mark.parametrize(
