@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
     Located = tuple[Path, Image]
 
+PER_GRAPH = 500
+"""After each node Nipype goes through all of a graph, which takes hours where there are many."""
+
 
 def look_at_images(images: Sequence[tuple[Path, Image]], settings: Settings) -> int:
     """Look at images, once per content; each leaves a record.
@@ -46,7 +49,7 @@ def look_at_images(images: Sequence[tuple[Path, Image]], settings: Settings) -> 
     if not by_name:
         return 0
     started = time.time()
-    failures = _run(by_name, settings)
+    failures = _run_all(by_name, settings)
     stopped = settings.stop_on_first_crash and failures
     # a killed worker takes down whatever ran beside it: each once more, alone
     for name in [name for name, reason in failures.items() if reason == KILLED]:
@@ -78,10 +81,27 @@ def _has_result(image: Image, settings: Settings, started: float) -> bool:
     return new or has_current_look(settings.output_dir, image)
 
 
-def _run(by_name: dict[str, Located], settings: Settings) -> dict[str, str]:
-    """Run the graph; return the reason for each node that failed."""
+def _run_all(by_name: dict[str, Located], settings: Settings) -> dict[str, str]:
+    """Run graphs of some images each; return the reason for each node that failed."""
+    failures: dict[str, str] = {}
+    names = list(by_name)
+    for first in range(0, len(names), PER_GRAPH):
+        some = {name: by_name[name] for name in names[first : first + PER_GRAPH]}
+        failures |= _run(some, settings, n_before=first, n_all=len(names))
+        if failures and settings.stop_on_first_crash:
+            break
+    return failures
+
+
+def _run(
+    by_name: dict[str, Located], settings: Settings, n_before: int = 0, n_all: int = 1
+) -> dict[str, str]:
+    """Run one graph; return the reason for each node that failed.
+
+    Images are counted from ``n_before`` on, of ``n_all``.
+    """
     workflow = init_images_wf(images=list(by_name.values()), output_dir=settings.output_dir)
-    started, n_done = time.monotonic(), 0
+    started, n_done = time.monotonic(), n_before
 
     def on_status(node: Any, status: str) -> None:
         nonlocal n_done
@@ -91,7 +111,7 @@ def _run(by_name: dict[str, Located], settings: Settings) -> dict[str, str]:
             n_done += 1
             seconds = time.monotonic() - started
             path = by_name[node.name][1].path
-            logger.info(f'[{n_done}/{len(by_name)}] looked at {path} (after {seconds:.0f} s)')
+            logger.info(f'[{n_done}/{n_all}] looked at {path} (after {seconds:.0f} s)')
             forget(settings, workflow.name, node.name)
 
     failures = run_for_user(workflow, settings, on_status).failures

@@ -9,11 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from bids_reid.bids.image_records import has_current_look, read_image_record
+from bids_reid.bids.files import file_sha256
+from bids_reid.bids.image_records import (
+    has_current_look,
+    read_image_record,
+    save_image_record,
+)
 from bids_reid.engine import image_run
 from bids_reid.engine.execution import GraphRun, configure, crash_folder
 from bids_reid.engine.image_run import look_at_images
 from bids_reid.engine.plugins import KILLED
+from bids_reid.messages import show_messages
+from bids_reid.participant.looks import record_of
 from bids_reid.records import Image
 from bids_reid.settings import Settings
 
@@ -26,8 +33,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def picture(folder: Path, name: str) -> tuple[Path, Image]:
-    Picture.fromarray(np.zeros((30, 30), np.uint8)).save(folder / name)
-    return folder, Image(name, 'png', 1, name.partition('.')[0] * 8)
+    """Each with its own grey, as results belong to bytes."""
+    Picture.fromarray(np.full((30, 30), ord(name[0]), np.uint8)).save(folder / name)
+    return folder, Image(name, 'png', 1, file_sha256(folder / name))
 
 
 def test_each_image_leaves_a_record(tmp_path: Path, settings: Settings) -> None:
@@ -39,7 +47,7 @@ def test_each_image_leaves_a_record(tmp_path: Path, settings: Settings) -> None:
     # the same bytes twice are one image
     assert look_at_images([one, one, other, unknown], settings) == 1
     found = {path.name for path in (settings.output_dir / 'images').iterdir()}
-    assert found == {'aaaaaaaa.json', 'bbbbbbbb.json'}
+    assert found == {f'{one[1].sha256}.json', 'bbbbbbbb.json'}
     assert has_current_look(settings.output_dir, one[1])
     record = read_image_record(settings.output_dir, 'b' * 8)
     assert record is not None
@@ -70,3 +78,30 @@ def test_a_killed_look_is_tried_again_alone_and_then_told(
         assert record.status == 'failed'
         reasons[image.path] = record.reason
     assert sorted(reasons.values(), key=str) == sorted([KILLED, image_run.NO_RESULT])
+
+
+def test_many_images_are_looked_at_in_several_graphs(
+    tmp_path: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In one graph, Nipype would take hours for a large dataset beside the looks."""
+    show_messages()
+    graphs: list[int] = []
+
+    def looked(workflow: Any, settings: Settings, on_status: Any) -> GraphRun:
+        graphs.append(len(workflow.list_node_names()))
+        for name in workflow.list_node_names():
+            node = workflow.get_node(name)
+            image = node.inputs.image
+            save_image_record(settings.output_dir, record_of(image, 'photograph', 'failed', 'x'))
+            on_status(node, 'end')
+        return GraphRun({})
+
+    monkeypatch.setattr(image_run, 'run_for_user', looked)
+    monkeypatch.setattr(image_run, 'PER_GRAPH', 2)
+    images = [picture(tmp_path, f'{name}.png') for name in 'abcde']
+    assert look_at_images(images, settings) == 5
+    assert graphs == [2, 2, 1]
+    assert '[5/5] looked at e.png' in capsys.readouterr().out
