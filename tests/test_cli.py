@@ -327,7 +327,7 @@ class TestRefusals:
         image = next(dataset.rglob('*_T1w.nii*'))
         for name in ('', 'original'):
             uri = f'bids:{name or "raw"}:{image.relative_to(dataset)}'
-            origin = Origin(name or 'raw', (uri,), file_sha256(image), {'bids_reid': '0'})
+            origin = Origin(name or 'raw', (uri,), file_sha256(image), {'bids_reid': __version__})
             record = scan_record('orb', condition=name or 'raw', origin=origin)
             path = folder / f'sub-01_desc-{name}skin_T1w.json'
             path.write_text(json.dumps(record.to_json()))
