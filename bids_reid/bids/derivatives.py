@@ -238,7 +238,7 @@ def record_state(
     if not dataset_dir.is_dir():
         return f'the folder of {condition} is not there: {dataset_dir}'
     if not os.path.lexists(dataset_dir / source):
-        return f'{source} is no longer there: it was renamed or withdrawn'
+        return 'the scan is no longer there: it was renamed or withdrawn'
     if not _is_of_this_version(record):
         return 'it was made by another version of bids_reid: run the participant level again'
     return record.left_out or _other_content(record, sha256_of(dataset_dir / source))
@@ -247,12 +247,9 @@ def record_state(
 def _other_content(record: ScanRecord, sha256: str | None) -> str | None:
     """Say what is wrong with the content of a record's source, ``sha256``; ``None`` if nothing."""
     if sha256 is None:
-        return f'the content of {record.origin.source} is not here: get it first'
+        return 'the content of the scan is not here: get it first'
     if sha256 != record.origin.source_sha256:
-        return (
-            f'{record.origin.source} has other content than was measured: '
-            'run the participant level again'
-        )
+        return 'the scan has other content than was measured: run the participant level again'
     return None
 
 
