@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.records import ImageKind, ImageStatus, PictureFaces, ScanMeasures
+    from bids_reid.risk.presence import Verdict
     from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Stored, Volume
 
@@ -47,6 +48,7 @@ SMOOTH_SHARE = 0.1
 """Where neighbours never differ by more of the range there are no edges."""
 TRACES = 0.02
 """Less than this share of what is bright may be left by a filter."""
+BY_TEXTURE = 'read by its texture: a phase image, or noise in air'
 _ORDER = ('no findings', 'not looked at', 'could not assess', 'review')
 
 
@@ -325,13 +327,47 @@ def _believed(seen: _Seen) -> bool:
 
 def _severity(seen: _Seen) -> int:
     """How much it takes to clear what was seen: the place of its verdict in `_ORDER`."""
+    return _ORDER.index(_verdict(seen))
+
+
+def _verdict(seen: _Seen) -> Verdict:
     from bids_reid.risk.presence import assess_image
 
     record = record_of(Image('', '', None, ''), seen.kind, seen.status, seen.reason, seen.measures)
-    return _ORDER.index(assess_image(record, None).verdict)
+    return assess_image(record, None).verdict
 
 
 def _judged(volume: Volume) -> _Seen:
+    """Look at a volume's numbers and, where air is noise, at what is not.
+
+    Raises
+    ------
+    ScanError
+        Nothing in it can be looked at.
+    """
+    from bids_reid.surface.texture import smooth_part
+
+    head = smooth_part(volume)
+    if head is None:
+        return _by_numbers(volume)
+    shown = _by_brightness(head)
+    told = 'could not assess' if shown is None else _verdict(shown)
+    if shown is not None:
+        shown = replace(shown, kind='other volume', reason=BY_TEXTURE)
+        if told == 'review':
+            return shown
+    try:
+        usual = _by_numbers(volume)
+    except ScanError:
+        if shown is None:
+            raise
+        return shown
+    if shown is None or told != 'no findings' or _verdict(usual) == 'review':
+        return usual
+    return shown
+
+
+def _by_numbers(volume: Volume) -> _Seen:
     """Look at a volume's numbers, and at the shape of what is not background.
 
     Raises
@@ -353,7 +389,7 @@ def _judged(volume: Volume) -> _Seen:
             raise ScanError('nothing of the size of a head stands out in it: look at it yourself')
         return bright
     mask = labels.shape_of(volume, empty)
-    clear = bright is not None and _severity(bright) != _ORDER.index('could not assess')
+    clear = bright is not None and _is_clear(bright)
     # values of a brain may fill the shape of a head
     hidden = bright is not None and _is_small(bright) and labels.may_be_head(mask)
     if bright is not None and clear and not hidden:
@@ -367,6 +403,16 @@ def _judged(volume: Volume) -> _Seen:
         # there is nothing but background where a face could be
         return shape
     return max(bright, shape, key=_severity)
+
+
+def _is_clear(bright: _Seen) -> bool:
+    """Whether brightness tells; of values above and below that of air it shows a part only.
+
+    Such a part of a brain looks cut.
+    """
+    verdict = _verdict(bright)
+    cut = verdict == 'review' and _is_small(bright)
+    return verdict != 'could not assess' and not cut
 
 
 def _by_brightness(volume: Volume) -> _Seen | None:
