@@ -1,7 +1,7 @@
 """Heads that show by their texture: phase images and field maps, which are noise in air.
 
 Inside a head the phase of the signal changes slowly from voxel to voxel; where there is no signal
-it is any number. Brightness tells nothing there, the spread of differences between neighbours does.
+it is any number. Brightness tells nothing there, but how much neighbours differ does.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def _ends_in_noise(data: NDArray[np.float32], full: np.float32) -> bool:
     for axis in range(3):
         for layers in (range(WINDOW), range(-WINDOW, 0)):
             varies, constant = _variances(np.take(data, layers, axis=axis), full)
-            n_noise += np.count_nonzero(varies[~constant] > NOISE_SHARE)
-            n_measured += np.count_nonzero(~constant)
+            n_noise += int(np.count_nonzero(varies[~constant] > NOISE_SHARE))
+            n_measured += int(np.count_nonzero(~constant))
     return n_noise > n_measured / 2
 
 
