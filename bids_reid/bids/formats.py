@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VOLUMES = (
-    *('nifti', 'analyze', 'mgh', 'minc', 'nrrd', 'metaimage', 'afni', 'ecat', 'mrtrix'),
+    *('nifti', 'analyze', 'mgh', 'minc', 'nrrd', 'metaimage', 'afni', 'ecat', 'mrtrix', 'parrec'),
     *('dicom', 'ctf mri', 'fif', 'array'),
 )
 """``fif``: one with a magnetic resonance image or a surface of the head; ``array``: of NumPy,

@@ -62,6 +62,8 @@ def by_header(head: bytes) -> Content | None:
     if head.startswith(b'mrtrix image'):
         files = re.findall(rb'^file:\s*(\S+)', head, re.MULTILINE)
         return Content('mrtrix', _elsewhere(files))
+    if head.startswith(b'# === DATA DESCRIPTION FILE'):
+        return Content('parrec', ('{}.REC', '{}.rec'))
     data = _DATA_FILE.search(head) if _METAIMAGE.match(head) else None
     if data is not None:
         names = data[1].split() if not data[1].startswith(b'LIST') else head[data.end() :].split()

@@ -31,12 +31,25 @@ _OTHER_DATA = (
     *(b'PK\x03\x04', b'%PDF'),
 )
 """Compressed, a volume, an archive: they may hold an image, and are not opened."""
+_CLOSED = (b'\xd0\xcf\x11\xe0', b'%!PS', b'{\\rtf', b'BZh', b'\xfd7zXZ', b'\x5d\x00\x00')
+"""Office files of old, PostScript, RTF, and what is packed otherwise than by gzip."""
+_UTF_16 = (b'\xff\xfe', b'\xfe\xff')
 _SAID = re.compile(rb'data:(image|video|model)/')
-_MEDIA = re.compile(r'(^|/)(media|pictures|embeddings|objectreplacements|thumbnails)/', re.I)
+_MEDIA = re.compile(
+    r'(^|/)(media|pictures|docprops|embeddings|objectreplacements|thumbnails)/', re.I
+)
 _DRAWN = ('.emf', '.wmf', '.wdp', '.bin', '.ole', '.mp4', '.avi', '.mov', '.mpg', '.wmv')
 _TEXT_PICTURES = ('.xml', '.rels', '.txt', '.json', '.svg')
 _PNG_COLOURS = {1: 0, 3: 2}
 """Colours of a pixel to PNG's code of them."""
+_INDEXED = re.compile(
+    rb'/Indexed\s*/DeviceRGB\s+(?P<last>\d+)\s*'
+    rb'(?:<(?P<hex>[\da-fA-F\s]*)>|\((?P<text>(?:\\.|[^\\()])*)\))',
+    re.DOTALL,
+)
+"""Colours by number, written where they are used."""
+_ESCAPED = re.compile(rb'\\([0-7]{1,3}|.)', re.DOTALL)
+_ESCAPES = {b'n': b'\n', b'r': b'\r', b't': b'\t', b'b': b'\b', b'f': b'\f', b'\n': b''}
 
 
 class _Found(NamedTuple):
@@ -45,26 +58,19 @@ class _Found(NamedTuple):
     content: bytes | None
 
 
-def document_faces(path: Path, kind: str) -> PictureFaces:
-    """Ask whether there are faces in the pictures of a document.
-
-    Parameters
-    ----------
-    path : Path
-        The document.
-    kind : str
-        What it is, of `bids_reid.surface.file_kinds.DOCUMENTS`.
+def document_faces(path: Path) -> PictureFaces:
+    """Ask whether there are faces in the pictures of a document: PDF, office file, page, drawing.
 
     Raises
     ------
     PhotoError
-        It cannot be read.
+        It cannot be read, or nothing here reads its kind.
     """
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise PhotoError(f'too large: {path.stat().st_size} bytes')
-        found = list(_office(path) if kind == 'office' else _inside(path.read_bytes(), kind))
-    except (OSError, BadZipFile, ValueError, MemoryError) as error:
+        found = list(_inside(path))
+    except (OSError, BadZipFile, ValueError, MemoryError, zlib.error) as error:
         raise PhotoError('cannot be read, or damaged') from error
     n_pictures = n_with_face = 0
     n_unreadable = max(0, len(found) - MOST_PICTURES)
@@ -82,8 +88,24 @@ def document_faces(path: Path, kind: str) -> PictureFaces:
     return PictureFaces(n_pictures, n_with_face, n_unreadable)
 
 
-def _inside(content: bytes, kind: str) -> Iterator[_Found]:
-    return _pdf(content) if kind == 'pdf' else _encoded(content, DEEPEST)
+def _inside(path: Path) -> Iterator[_Found]:
+    """Pictures of a document; its first bytes tell what it is.
+
+    Raises
+    ------
+    PhotoError
+        Nothing here takes pictures out of such a document.
+    """
+    with path.open('rb') as file:
+        start = file.read(1024)
+    if start.startswith(b'PK'):
+        return _office(path)
+    if start.startswith(_CLOSED):
+        raise PhotoError('no reader for such a document: look at it yourself')
+    content = path.read_bytes()
+    if start.startswith(_UTF_16):
+        content = content.decode('utf-16').encode()
+    return _pdf(content) if b'%PDF-' in start else _encoded(content, DEEPEST)
 
 
 def _encoded(content: bytes, depth: int) -> Iterator[_Found]:
@@ -156,7 +178,7 @@ def _inflated(data: bytes) -> bytes | None:
 def _bitmap(header: bytes, data: bytes) -> bytes | None:
     """Make a PNG file of bare pixels, eight bits a colour, each its own brightness."""
     width, height = (_entry(header, key) for key in (b'Width', b'Height'))
-    if not 0 < width * height <= MOST_PIXELS or b'/Indexed' in header:
+    if not 0 < width * height <= MOST_PIXELS:
         return None
     if _entry(header, b'BitsPerComponent') != 8:
         return None
@@ -166,17 +188,42 @@ def _bitmap(header: bytes, data: bytes) -> bytes | None:
     # each line of what was filtered, as PNG filters, begins with the filter's number
     filtered = _entry(header, b'Predictor') >= 10
     n_colours = (len(pixels) // height - filtered) // width
-    if n_colours not in _PNG_COLOURS:
+    colours = _palette(header)
+    if n_colours not in _PNG_COLOURS or (n_colours == 1 and colours is None):
         return None
     length = width * n_colours + filtered
     lines = [pixels[start : start + length] for start in range(0, length * height, length)]
     content = b''.join(lines) if filtered else b''.join(b'\0' + line for line in lines)
-    size = struct.pack('>2I5B', width, height, 8, _PNG_COLOURS[n_colours], 0, 0, 0)
-    chunks = ((b'IHDR', size), (b'IDAT', zlib.compress(content, 1)), (b'IEND', b''))
+    code = 3 if colours else _PNG_COLOURS[n_colours]
+    size = struct.pack('>2I5B', width, height, 8, code, 0, 0, 0)
+    packed = zlib.compress(content, 1)
+    chunks = [(b'IHDR', size), (b'PLTE', colours or b''), (b'IDAT', packed), (b'IEND', b'')]
+    if not colours:
+        del chunks[1]
     return b'\x89PNG\r\n\x1a\n' + b''.join(
         struct.pack('>I', len(one)) + name + one + struct.pack('>I', zlib.crc32(name + one))
         for name, one in chunks
     )
+
+
+def _palette(header: bytes) -> bytes | None:
+    """Red, green and blue of each number; none if they are grey; ``None`` if that is elsewhere."""
+    if re.search(rb'/(Device|Cal)Gray\b', header) and b'/Indexed' not in header:
+        return b''
+    found = _INDEXED.search(header)
+    if found is None:
+        return None
+    if found['hex'] is not None:
+        colours = bytes.fromhex(found['hex'].decode('ascii'))
+    else:
+        colours = _ESCAPED.sub(_unescaped, found['text'])
+    return colours if len(colours) == 3 * (int(found['last']) + 1) else None
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    """Byte that an escape in a string of PDF stands for."""
+    code = match[1]
+    return bytes([int(code, 8) & 255]) if code.isdigit() else _ESCAPES.get(code, code)
 
 
 def _entry(header: bytes, key: bytes) -> int:

@@ -17,9 +17,9 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from bids_reid import __version__
+from bids_reid.bids import formats
 from bids_reid.errors import PhotoError, ScanError
 from bids_reid.records import Image, ImageRecord
-from bids_reid.surface import file_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,11 +28,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.records import ImageKind, ImageStatus, PictureFaces, ScanMeasures
+    from bids_reid.risk.presence import Presence
     from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Stored, Volume
 
 PACKAGES = ('nibabel', 'numpy', 'pillow', 'pydicom', 'pyvista', 'scipy', 'vtk')
 """Packages that a look depends on beside this one."""
+CLOSED = ('ctf mri', 'fif', 'array')
+"""Formats of volumes that nothing here reads."""
 FEWEST_VOXELS = 16
 """A head of fewer voxels along its longer sides has no face in it."""
 MOST_IN_A_ROW = 400_000
@@ -47,6 +50,7 @@ SMOOTH_SHARE = 0.1
 """Where neighbours never differ by more of the range there are no edges."""
 TRACES = 0.02
 """Less than this share of what is bright may be left by a filter."""
+BY_TEXTURE = 'read by its texture: a phase image, or noise in air'
 _ORDER = ('no findings', 'not looked at', 'could not assess', 'review')
 
 
@@ -69,7 +73,7 @@ def look(root: Path, image: Image) -> ImageRecord:
     root : Path
         Folder that the image's paths start from.
     image : Image
-        Content tells what it is; its format is only put down.
+        Its format is one of `bids_reid.bids.formats.FORMATS`; '' if nobody has looked yet.
 
     Raises
     ------
@@ -79,17 +83,19 @@ def look(root: Path, image: Image) -> ImageRecord:
     files = [root / name for name in image.members or (image.path,)]
     # of a pair, the header tells what it is
     files.sort(key=lambda file: file != root / image.path)
-    family = 'unknown'
+    format_ = formats.UNKNOWN
     try:
         if image.absent is not None:
             raise ScanError(image.absent)
-        family = _family(files)
-        seen = _looked(files, family)
+        _check_here(files)
+        format_ = image.format or _sniffed(files)
+        image = replace(image, format=format_)
+        seen = _looked(files, format_)
     except (ScanError, PhotoError) as error:
-        seen = _Seen(_kind(family), 'failed', str(error))
+        seen = _Seen(_kind(format_), 'failed', str(error))
     except (OSError, MemoryError) as error:
         reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-        seen = _Seen(_kind(family), 'failed', f'cannot read {files[0].name}: {reason}')
+        seen = _Seen(_kind(format_), 'failed', f'cannot read {files[0].name}: {reason}')
     return record_of(image, seen.kind, seen.status, seen.reason, seen.measures, seen.faces)
 
 
@@ -108,51 +114,69 @@ def record_of(
     )
 
 
-def _family(files: Sequence[Path]) -> str:
-    """What the files are; the one that is known tells for all."""
+def _check_here(files: Sequence[Path]) -> None:
+    """Find out whether the content of all files is here.
+
+    Raises
+    ------
+    ScanError
+        It is not.
+    """
     for file in files:
         if file.is_symlink() and not file.exists():
             raise ScanError(f'{file.name} is a link to content that is not here: get it first')
-    found = [file_kinds.family(file) for file in files[:2]]
-    return next((one for one in found if one != 'unknown'), 'unknown')
 
 
-def _kind(family: str) -> ImageKind:
+def _sniffed(files: list[Path]) -> str:
+    """Format of what the files are; the one that tells, as the header of a pair, comes first."""
+    for file in files[:2]:
+        found = formats.image_format(formats.sniff(file), file.name)
+        if found not in {None, formats.UNKNOWN}:
+            files.sort(key=lambda one: one != file)
+            return str(found)
+    return formats.UNKNOWN
+
+
+def _kind(format_: str) -> ImageKind:
     """Name the kind of what could not be looked at."""
-    if family in file_kinds.VOLUMES or family == 'dicom':
-        return 'other volume'
-    if family in file_kinds.MESHES:
-        return 'surface'
-    if family in file_kinds.PICTURES:
+    if format_ in formats.PICTURES:
         return 'photograph'
-    if family in file_kinds.DOCUMENTS:
-        return 'document'
-    return 'archive' if family == 'archive' else 'unreadable'
+    if format_ in formats.SURFACES:
+        return 'surface'
+    if format_ in {'document', 'archive'}:
+        return 'document' if format_ == 'document' else 'archive'
+    return 'other volume' if format_ in formats.VOLUMES and format_ not in CLOSED else 'unreadable'
 
 
-def _looked(files: Sequence[Path], family: str) -> _Seen:
-    if family in file_kinds.VOLUMES:
+def _looked(files: Sequence[Path], format_: str) -> _Seen:
+    if format_ == 'dicom':
+        return _series(files)
+    if format_ in CLOSED:
+        raise ScanError(f'no reader for {files[0].name}: look at it yourself')
+    if format_ in formats.VOLUMES:
         from bids_reid.surface.volume_files import read_volume
 
-        return _volume(read_volume(files))
-    if family == 'dicom':
-        return _series(files)
-    if family in file_kinds.MESHES:
-        return _surface(files[0])
-    if family in file_kinds.PICTURES:
+        return _volume(read_volume(files, format_))
+    if format_ in formats.SURFACES:
+        return _surface(files[0], format_)
+    if format_ in formats.PICTURES:
         from bids_reid.faces.pictures import picture_faces
 
         return _pictures('photograph', picture_faces(files[0]))
-    if family in file_kinds.DOCUMENTS:
-        from bids_reid.faces.documents import document_faces
-
-        faces = document_faces(files[0], family)
-        if not faces.n_pictures and not faces.n_unreadable:
-            return _Seen('document', 'not_needed', 'there is no picture in it')
-        return _pictures('document', faces)
-    if family == 'archive':
+    if format_ == 'document':
+        return _document(files[0])
+    if format_ == 'archive':
         raise ScanError('an archive: images inside are not looked at')
     raise ScanError(f'no reader for {files[0].name}: look at it yourself')
+
+
+def _document(file: Path) -> _Seen:
+    from bids_reid.faces.documents import document_faces
+
+    faces = document_faces(file)
+    if not faces.n_pictures and not faces.n_unreadable:
+        return _Seen('document', 'not_needed', 'there is no picture in it')
+    return _pictures('document', faces)
 
 
 def _pictures(kind: ImageKind, faces: PictureFaces) -> _Seen:
@@ -171,10 +195,10 @@ def _series(files: Sequence[Path]) -> _Seen:
     return _pictures('photograph', replace(faces, n_unreadable=series.n_left_out))
 
 
-def _surface(file: Path) -> _Seen:
+def _surface(file: Path, format_: str) -> _Seen:
     from bids_reid.surface.meshes import mesh_skin, read_mesh
 
-    mesh = read_mesh(file)
+    mesh = read_mesh(file, format_)
     if mesh is None:
         return _Seen('surface', 'not_needed', 'values on a surface, and no surface')
     skin, notes = mesh_skin(mesh)
@@ -325,13 +349,48 @@ def _believed(seen: _Seen) -> bool:
 
 def _severity(seen: _Seen) -> int:
     """How much it takes to clear what was seen: the place of its verdict in `_ORDER`."""
+    return _ORDER.index(_presence(seen).verdict)
+
+
+def _presence(seen: _Seen) -> Presence:
     from bids_reid.risk.presence import assess_image
 
     record = record_of(Image('', '', None, ''), seen.kind, seen.status, seen.reason, seen.measures)
-    return _ORDER.index(assess_image(record, None).verdict)
+    return assess_image(record, None)
 
 
 def _judged(volume: Volume) -> _Seen:
+    """Look at a volume's numbers and, where air is noise, at what is not.
+
+    Raises
+    ------
+    ScanError
+        Nothing in it can be looked at.
+    """
+    from bids_reid.surface.texture import smooth_part
+
+    head = smooth_part(volume)
+    if head is None:
+        return _by_numbers(volume)
+    shown = _by_brightness(head)
+    told = 'could not assess' if shown is None else _presence(shown).verdict
+    if shown is not None:
+        shown = replace(shown, kind='other volume', reason=BY_TEXTURE)
+    if shown is not None and told == 'review':
+        return shown
+    try:
+        usual = _by_numbers(volume)
+    except ScanError:
+        if shown is None:
+            raise
+        return shown
+    # of a part of a face or a brain that is cut, numbers without an order say nothing
+    if shown is None or told != 'no findings' or _presence(usual).face_present == 'yes':
+        return usual
+    return shown
+
+
+def _by_numbers(volume: Volume) -> _Seen:
     """Look at a volume's numbers, and at the shape of what is not background.
 
     Raises
@@ -353,7 +412,7 @@ def _judged(volume: Volume) -> _Seen:
             raise ScanError('nothing of the size of a head stands out in it: look at it yourself')
         return bright
     mask = labels.shape_of(volume, empty)
-    clear = bright is not None and _severity(bright) != _ORDER.index('could not assess')
+    clear = bright is not None and _is_clear(bright)
     # values of a brain may fill the shape of a head
     hidden = bright is not None and _is_small(bright) and labels.may_be_head(mask)
     if bright is not None and clear and not hidden:
@@ -367,6 +426,16 @@ def _judged(volume: Volume) -> _Seen:
         # there is nothing but background where a face could be
         return shape
     return max(bright, shape, key=_severity)
+
+
+def _is_clear(bright: _Seen) -> bool:
+    """Whether brightness tells; of values above and below that of air it shows a part only.
+
+    Such a part of a brain looks cut.
+    """
+    verdict = _presence(bright).verdict
+    cut = verdict == 'review' and _is_small(bright)
+    return verdict != 'could not assess' and not cut
 
 
 def _by_brightness(volume: Volume) -> _Seen | None:

@@ -11,7 +11,6 @@ import numpy as np
 import pyvista as pv
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.file_kinds import MESHES, family
 from bids_reid.surface.mesh import Mesh, enclosed_litres
 from bids_reid.surface.mesh_files import read_obj, read_ply, read_stl
 from bids_reid.surface.skin import Skin
@@ -28,21 +27,28 @@ UNITS = (('metres', 1e3), ('centimetres', 10.0), ('micrometres', 1e-3))
 USUAL_MM = 250.0
 """To so much is scaled what no unit makes as large as a head."""
 _READERS = {'stl': read_stl, 'ply': read_ply, 'obj': read_obj}
-_EXTENSIONS = {'vtk': '.vtk', 'vtp': '.vtp'}
+_VTK = {b'PolyData': '.vtp', b'UnstructuredGrid': '.vtu'}
+"""What VTK's files of XML say to hold, and the names they are known by."""
+FORMATS = ('gifti', 'freesurfer surface', *_READERS, 'vtk')
+"""Formats of surfaces that there is a reader for."""
 
 
-def read_mesh(path: Path) -> Mesh | None:
+def read_mesh(path: Path, kind: str) -> Mesh | None:
     """Read points and triangles as the file has them; ``None`` of a file of values only.
+
+    Parameters
+    ----------
+    path : Path
+        The surface.
+    kind : str
+        Its format, of `FORMATS`.
 
     Raises
     ------
     ScanError
         It cannot be read, or has points but no triangles.
     """
-    if path.is_symlink() and not path.exists():
-        raise ScanError(f'{path.name} is a link to content that is not here: get it first')
-    kind = family(path)
-    if kind not in MESHES:
+    if kind not in FORMATS:
         raise ScanError(f'no reader for {path.name}: look at it yourself')
     try:
         mesh = _read(path, kind)
@@ -69,14 +75,25 @@ def _read(path: Path, kind: str) -> Mesh | None:
         return Mesh(points.astype(np.float32), triangles.astype(np.int32))
     if kind in _READERS:
         return _READERS[kind](path)
+    return _read_vtk(path)
+
+
+def _read_vtk(path: Path) -> Mesh:
+    """Surface of a file of VTK, old or of XML."""
+    with path.open('rb') as file:
+        start = file.read(4096)
+    extension = next((end for mark, end in _VTK.items() if mark in start), '.vtk')
     with tempfile.TemporaryDirectory() as folder:
-        name = Path(folder) / f'surface{_EXTENSIONS[kind]}'
+        name = Path(folder) / f'surface{".vtk" if start.startswith(b"# vtk") else extension}'
         name.symlink_to(path.absolute())
         found = pv.read(name)
-        surface = found if isinstance(found, pv.PolyData) else found.extract_surface()
-        surface = surface.triangulate()
-        points = np.array(surface.points, np.float32)
-        return Mesh(points, np.array(surface.regular_faces, np.int32).reshape(-1, 3))
+    if not isinstance(found, pv.PolyData | pv.UnstructuredGrid):
+        # its outer faces would be taken for a surface
+        raise TypeError('it holds a volume, for which there is no reader')
+    surface = found if isinstance(found, pv.PolyData) else found.extract_surface()
+    surface = surface.triangulate()
+    points = np.array(surface.points, np.float32)
+    return Mesh(points, np.array(surface.regular_faces, np.int32).reshape(-1, 3))
 
 
 def _read_gifti(path: Path) -> Mesh | None:

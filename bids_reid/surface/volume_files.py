@@ -1,21 +1,23 @@
 """Open volumes of any format as images of nibabel.
 
-nibabel goes by names and extensions; here content tells, so that a file that was renamed, or lies
-under the name of its key, is read all the same.
+nibabel goes by names and extensions; here whoever asks says what a file is, by its content, so
+that one that was renamed, or lies under the name of its key, is read all the same.
 """
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.all_volumes import as_numbers, places, with_more
-from bids_reid.surface.file_kinds import VOLUMES, family
 from bids_reid.surface.text_headers import read_metaimage, read_mif, read_nrrd
 from bids_reid.surface.volume import open_image, stored
 
@@ -28,33 +30,40 @@ _EXTENSIONS = {
     'nifti': '.nii',
     'analyze': '.hdr',
     'mgh': '.mgh',
-    'minc1': '.mnc',
-    'minc2': '.mnc',
+    'minc': '.mnc',
     'ecat': '.v',
     'parrec': '.PAR',
 }
 """By which nibabel knows a format."""
 _PAIRED = {'.hdr': '.img', '.PAR': '.REC'}
 _COMPRESSED = {b'\x1f\x8b': '.gz', b'BZ': '.bz2'}
-_TEXT_HEADERS = {'nrrd': read_nrrd, 'metaimage': read_metaimage, 'mif': read_mif}
+_OPENERS: dict[bytes, Any] = {
+    b'\x1f\x8b': gzip.open,
+    b'BZ': bz2.open,
+    b'\xfd7': lzma.open,
+}
+_TEXT_HEADERS = {'nrrd': read_nrrd, 'metaimage': read_metaimage, 'mrtrix': read_mif}
+FORMATS = (*_EXTENSIONS, *_TEXT_HEADERS, 'afni')
+"""Formats of volumes that there is a reader for."""
 
 
-def read_volume(files: Sequence[Path]) -> Stored:
+def read_volume(files: Sequence[Path], kind: str) -> Stored:
     """Read the first volume of an image.
 
     Parameters
     ----------
     files : sequence of Path
         All its files; the first is the header.
+    kind : str
+        Its format, of `FORMATS`.
 
     Raises
     ------
     ScanError
         It cannot be read.
     """
-    header = _header(files)
-    kind = family(header)
-    if kind not in VOLUMES:
+    header = files[0]
+    if kind not in FORMATS:
         raise ScanError(f'no reader for {header.name}: look at it yourself')
     try:
         if kind in _TEXT_HEADERS:
@@ -76,15 +85,6 @@ def read_volume(files: Sequence[Path]) -> Stored:
     except Exception as error:
         text = f'cannot read {header.name}: {error or type(error).__name__}'
         raise ScanError(text.splitlines()[0]) from error
-
-
-def _header(files: Sequence[Path]) -> Path:
-    """Tell which of several files is the header."""
-    for path in files:
-        if path.is_symlink() and not path.exists():
-            raise ScanError(f'{path.name} is a link to content that is not here: get it first')
-    known = [path for path in files if family(path) in VOLUMES]
-    return known[0] if known else files[0]
 
 
 def _afni_header(header: Path) -> Path:
@@ -112,9 +112,10 @@ def _named(kind: str, header: Path, files: Sequence[Path], folder: Path) -> Path
 
 def _is_pair(header: Path) -> bool:
     """Whether a NIfTI header says that its data are in another file."""
-    from bids_reid.surface.file_kinds import start_of
-
-    start = start_of(header)
+    with header.open('rb') as file:
+        opener = _OPENERS.get(file.read(2))
+    with opener(header) if opener else header.open('rb') as content:
+        start = content.read(348)
     return start[344:347] == b'ni1' or start[4:7] == b'ni2'
 
 

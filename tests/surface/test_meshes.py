@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import pyvista as pv
 
+from bids_reid.bids.formats import sniff
 from bids_reid.errors import ScanError
 from bids_reid.surface.gifti import write_surface
 from bids_reid.surface.mesh import Mesh, flat_ends
@@ -35,12 +36,16 @@ def saved(folder: Path, extension: str) -> Path:
     return path
 
 
+def read(path: Path) -> Mesh | None:
+    return read_mesh(path, sniff(path).format)
+
+
 @pytest.mark.parametrize(
     'extension', ['.surf.gii', '.seghead', '.stl', '.ply', '.obj', '.vtk', '.vtp']
 )
 def test_a_surface_is_read_as_it_was_written(extension: str, tmp_path: Path) -> None:
     """A scalp is a face, whichever program wrote it."""
-    mesh = read_mesh(saved(tmp_path, extension))
+    mesh = read(saved(tmp_path, extension))
     assert mesh is not None
     assert len(mesh.triangles) == ball().n_cells
     np.testing.assert_allclose(np.linalg.norm(mesh.points, axis=1), 80, atol=0.1)
@@ -50,14 +55,22 @@ def test_values_on_a_surface_are_no_surface(tmp_path: Path) -> None:
     """Otherwise every functional file of a release would have to be looked at by a person."""
     values = nib.gifti.GiftiDataArray(np.zeros(10, np.float32), 'NIFTI_INTENT_SHAPE')
     nib.save(nib.GiftiImage(darrays=[values]), tmp_path / 'x.func.gii')
-    assert read_mesh(tmp_path / 'x.func.gii') is None
+    assert read(tmp_path / 'x.func.gii') is None
+
+
+def test_a_volume_in_a_file_of_surfaces_is_told(tmp_path: Path) -> None:
+    """The faces of its box would be a surface without a face, and the head inside would pass."""
+    for name in ('x.vtk', 'x.vti'):
+        pv.ImageData(dimensions=(9, 9, 9)).save(tmp_path / name)
+        with pytest.raises(ScanError, match='cannot read'):
+            read(tmp_path / name)
 
 
 def test_points_alone_are_told(tmp_path: Path) -> None:
     """A cloud of points shows a face, which nothing here looks at."""
     pv.PolyData(np.random.default_rng(0).normal(size=(50, 3))).save(tmp_path / 'cloud.ply')
     with pytest.raises(ScanError, match='look at it yourself'):
-        read_mesh(tmp_path / 'cloud.ply')
+        read(tmp_path / 'cloud.ply')
 
 
 @pytest.mark.parametrize('extension', ['.surf.gii', '.seghead', '.stl', '.ply'])
@@ -66,7 +79,7 @@ def test_a_cut_file_is_a_reason(extension: str, tmp_path: Path) -> None:
     path = saved(tmp_path, extension)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(ScanError):
-        read_mesh(path)
+        read(path)
 
 
 @pytest.mark.parametrize('times', [1.0, 1e-3, 0.1])

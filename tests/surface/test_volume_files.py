@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import shutil
 from pathlib import Path
 
@@ -10,9 +9,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_reid.bids.formats import sniff
 from bids_reid.errors import ScanError
 from bids_reid.surface.dicom import read_series
-from bids_reid.surface.file_kinds import family
 from bids_reid.surface.volume import Stored
 from bids_reid.surface.volume_files import read_volume
 from tests.support.formats import WRITERS
@@ -28,11 +27,12 @@ def numbers() -> np.ndarray:
 
 
 def read(files: list[Path]) -> Stored:
-    if family(files[0]) == 'dicom':
+    kind = sniff(files[0]).format
+    if kind == 'dicom':
         volume = read_series(files).volume
         assert volume is not None
         return volume
-    return read_volume(files)
+    return read_volume(files, kind)
 
 
 @pytest.mark.parametrize('name', [name for name in WRITERS if name != 'analyze'])
@@ -56,7 +56,7 @@ def test_content_tells_not_the_name(name: str, tmp_path: Path) -> None:
     """A file under the key of its content, or misnamed, must not be passed over."""
     (file,) = WRITERS[name](tmp_path, numbers(), AFFINE)
     other = shutil.move(file, tmp_path / 'MD5E-s1--abc')
-    np.testing.assert_allclose(read_volume([Path(other)]).data, numbers(), atol=0.51)
+    np.testing.assert_allclose(read([Path(other)]).data, numbers(), atol=0.51)
 
 
 @pytest.mark.parametrize('name', [name for name in WRITERS if name != 'dicom'])
@@ -67,7 +67,7 @@ def test_a_cut_file_is_a_reason(name: str, tmp_path: Path) -> None:
     content = largest.read_bytes()
     largest.write_bytes(content[: len(content) // 2])
     with pytest.raises(ScanError) as raised:
-        read_volume(files)
+        read(files)
     assert '\n' not in str(raised.value)
 
 
@@ -75,7 +75,7 @@ def test_of_a_series_the_first_volume_is_read(tmp_path: Path) -> None:
     """A later one may be all that is damaged, or all that is masked."""
     series = np.stack([numbers(), numbers() * 0], axis=-1)
     nib.save(nib.Nifti1Image(series, AFFINE), tmp_path / 'bold.nii.gz')
-    volume = read_volume([tmp_path / 'bold.nii.gz'])
+    volume = read([tmp_path / 'bold.nii.gz'])
     np.testing.assert_array_equal(volume.data, numbers())
     assert volume.notes == ('first of 2 volumes used',)
 
@@ -85,7 +85,7 @@ def test_colours_are_read_by_their_brightness(tmp_path: Path) -> None:
     colours = np.zeros((20, 24, 28), [('R', 'u1'), ('G', 'u1'), ('B', 'u1')])
     colours['R'], colours['G'] = 30, 60
     nib.save(nib.Nifti1Image(colours, AFFINE), tmp_path / 'map.nii.gz')
-    np.testing.assert_allclose(read_volume([tmp_path / 'map.nii.gz']).data, 30)
+    np.testing.assert_allclose(read([tmp_path / 'map.nii.gz']).data, 30)
 
 
 def test_values_on_surfaces_are_no_volume(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_values_on_surfaces_are_no_volume(tmp_path: Path) -> None:
     )
     image = nib.Cifti2Image(np.ones((5, 30), np.float32), axes)
     image.to_filename(tmp_path / 'bold.dtseries.nii')
-    assert read_volume([tmp_path / 'bold.dtseries.nii']).data.size == 1
+    assert read([tmp_path / 'bold.dtseries.nii']).data.size == 1
 
 
 def test_numbers_of_another_folder_are_not_read(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_numbers_of_another_folder_are_not_read(tmp_path: Path) -> None:
     text = header.read_text().replace(f'data file: {data.name}', f'data file: ../{data.name}')
     header.write_text(text)
     with pytest.raises(ScanError, match='another folder'):
-        read_volume([header])
+        read([header])
 
 
 def test_a_header_without_its_numbers_says_so(tmp_path: Path) -> None:
@@ -119,28 +119,4 @@ def test_a_header_without_its_numbers_says_so(tmp_path: Path) -> None:
         header, data = WRITERS[name](folder, numbers(), AFFINE)
         data.unlink()
         with pytest.raises(ScanError, match='not beside it'):
-            read_volume([header])
-
-
-@pytest.mark.parametrize(
-    ('content', 'expected'),
-    [
-        (b'\x93NUMPY\x01\x00', 'array'),
-        (b'PK\x03\x04', 'archive'),
-        (b'\xff\xd8\xff\xe0', 'jpeg'),
-        (b'%PDF-1.4', 'pdf'),
-        (b'\x00\x00\x00\x18ftypheic', 'heif'),
-        (b'\x00\x00\x00\x18ftypmp42', 'video'),
-        (b'RIFF1234AVI ', 'video'),
-        (gzip.compress(b'<?xml?><GIFTI>'), 'gifti'),
-        (b'anything else', 'unknown'),
-        (b'', 'unknown'),
-    ],
-)
-def test_files_are_known_by_their_first_bytes(
-    content: bytes, expected: str, tmp_path: Path
-) -> None:
-    """What is taken for something else is looked at by the wrong reader, or by none."""
-    path = tmp_path / 'file'
-    path.write_bytes(content)
-    assert family(path) == expected
+            read([header])
