@@ -305,6 +305,7 @@ def test_who_has_no_result_is_named_and_in_no_rate(
     assert images['sub-03']['verdict'] == 'not looked at', 'its face would be shared unseen'
 
 
+@pytest.mark.slow
 def test_group_without_photographs_has_no_rates_and_all_images(
     audit: Audit, call: Call, tmp_path: Path
 ) -> None:
