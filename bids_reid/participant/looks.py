@@ -166,7 +166,9 @@ def _looked(files: Sequence[Path], format_: str) -> _Seen:
     if format_ == 'document':
         return _document(files[0])
     if format_ == 'archive':
-        raise ScanError('an archive: images inside are not looked at')
+        from bids_reid.bids.archives import describe_archive
+
+        raise ScanError(f'images in an archive are not looked at ({describe_archive(files[0])})')
     raise ScanError(f'no reader for {files[0].name}: look at it yourself')
 
 

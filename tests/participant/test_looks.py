@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -44,6 +45,16 @@ def seen(files: Sequence[Path], suffix: str | None = None) -> tuple[ImageRecord,
     assert record.sha256 == 'ab'
     assert record.software_versions['bids_reid'] == __version__
     return record, assess_image(record, suffix)
+
+
+def test_an_archive_says_what_is_in_it(tmp_path: Path) -> None:
+    """Whoever has to unpack it wants to know whether that is worth the time."""
+    with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as packed:
+        packed.writestr('x/a.nii', nib.Nifti1Image(np.ones((4, 4, 4)), np.eye(4)).to_bytes())
+        packed.writestr('a.json', '{}')
+    record, presence = seen([tmp_path / 'a.zip'])
+    assert (record.kind, presence.verdict) == ('archive', 'not looked at')
+    assert presence.reason == ('images in an archive are not looked at (2 files: 1 json, 1 nifti)')
 
 
 @cache
