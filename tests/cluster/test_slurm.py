@@ -180,7 +180,8 @@ def test_the_plugin_gives_the_same_bytes(
     assert run(slurm, local.bids, local.out, *group).returncode == 0
     expected = {path.name: path.read_bytes() for path in local.out.glob('*.tsv')}
     assert 'group_identification.tsv' in expected
-    sharded = tmp_path / 'sharded'
+    # beside the other, as the description holds the way to the datasets
+    sharded = local.out.with_name('sharded')
     shutil.copytree(local.out, sharded, ignore=shutil.ignore_patterns('group*'))
     (tmp_path / 'start').mkdir()
     (tmp_path / 'start' / 'sitecustomize.py').write_text(SHARDS)
