@@ -74,10 +74,14 @@ def test_figures_of_slices_are_no_finding(axis: int) -> None:
 def test_what_one_detector_doubts_another_has_to_see(monkeypatch: pytest.MonkeyPatch) -> None:
     """One alone takes slices of a head for faces, and would miss none of a faint photograph."""
     monkeypatch.setattr(pictures, 'SURE_HOG', 9.0)
+    monkeypatch.setattr(pictures, 'LARGE_SHARE', 9.0)
     photo = np.asarray(Image.fromarray(face()).convert('L'))
     assert pictures._hog(photo)
     monkeypatch.setattr(pictures, 'network', lambda: lambda *_: ())
     assert not pictures._hog(photo)
+    monkeypatch.setattr(pictures, 'LARGE_SHARE', 0.2)
+    assert pictures._hog(photo)
+    monkeypatch.setattr(pictures, 'LARGE_SHARE', 9.0)
     monkeypatch.setattr(pictures, 'SURE_HOG', 0.6)
     assert pictures._hog(photo)
 
