@@ -43,7 +43,8 @@ ENLARGED_PIXELS = 480
 SURE_HOG = 0.6
 """What the HOG detector is less sure of may be a slice of a head: the network has to see it, too.
 
-On 110 of 111 photographs and renders that detector was surer, or the network saw a face, too; on 60 figures of slices that one reached 0.3, on 10, and the network saw none.
+On 110 of 111 photographs and renders that detector was surer, or the network saw a face, too. On
+60 figures of slices that one reached 0.3, on 10 of them, and the network saw none.
 """
 LARGE_SHARE = 0.2
 """What is so wide, of the longer side of a picture, counts: the slices of a figure are smaller."""
