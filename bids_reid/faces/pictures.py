@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import cv2
+import dlib
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
 from pillow_heif import register_heif_opener
@@ -39,7 +40,18 @@ SMALLEST_PIXELS = 40
 """A smaller picture shows no face that could be recognised."""
 ENLARGED_PIXELS = 480
 """Smaller pictures are doubled, so that faces from 40 pixels are found."""
-SURE_HOG = 0.0
+SURE_HOG = 0.6
+"""What the HOG detector is less sure of may be a slice of a head: the network has to see it, too.
+
+On 110 of 111 photographs and renders that detector was surer, or the network saw a face, too. On
+60 figures of slices that one reached 0.3, on 10 of them, and the network saw none.
+"""
+LARGE_SHARE = 0.2
+"""What is so wide, of the longer side of a picture, counts: the slices of a figure are smaller."""
+CROP_PIXELS = 160
+"""The network is asked about a face in a square of so many pixels, ..."""
+CROP_SIDES = (1.6, 2.0)
+"""... which is so many times as wide as what was found."""
 SURE_CNN = 0.6
 MOST_PIXELS = 150_000_000
 """A larger picture is not unpacked, unless its format can unpack less of it."""
@@ -108,7 +120,27 @@ def _shrunk(picture: Grey, longest: int) -> Grey:
 
 
 def _hog(picture: Grey) -> bool:
-    return bool(detector().run(np.ascontiguousarray(picture), 0, SURE_HOG)[0])
+    """Whether the HOG detector finds a face that it is sure of, or that the network sees, too."""
+    picture = np.ascontiguousarray(picture)
+    boxes, scores, _ = detector().run(picture, 0, 0.0)
+    large = LARGE_SHARE * max(picture.shape)
+    found = zip(boxes, scores, strict=True)
+    if any(score >= SURE_HOG or box.width() >= large for box, score in found):
+        return True
+    return any(_confirmed(picture, box) for box in boxes)
+
+
+def _confirmed(picture: Grey, box: dlib.rectangle) -> bool:
+    """Whether the network sees a face, too, where the other detector found one."""
+    centre = ((box.left() + box.right()) / 2, (box.top() + box.bottom()) / 2)
+    for times in CROP_SIDES:
+        side = max(2, round(box.width() * times))
+        crop = cv2.getRectSubPix(picture, (side, side), centre)
+        how = cv2.INTER_AREA if side > CROP_PIXELS else cv2.INTER_LINEAR
+        crop = cv2.resize(crop, (CROP_PIXELS, CROP_PIXELS), interpolation=how)
+        if len(network()(cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB), 0)):
+            return True
+    return False
 
 
 def _cnn(picture: Grey) -> bool:

@@ -20,6 +20,7 @@ from bids_reid.faces.documents import document_faces
 from bids_reid.faces.pictures import picture_faces, pixel_faces
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.photograph import photograph
+from bids_reid.phantom.scanner import Pose, expose
 from bids_reid.records import PictureFaces
 
 FACE = PictureFaces(1, 1)
@@ -51,6 +52,38 @@ def test_a_face_is_found_however_the_picture_lies(turn: int) -> None:
 def test_a_picture_without_a_face_has_none() -> None:
     """Otherwise every figure of a release would have to be looked at."""
     assert picture_faces(encoded('PNG', blank())) == PictureFaces(1, 0)
+
+
+def slices(axis: int) -> NDArray[np.uint8]:
+    """A figure of slices of a head, as programs draw them for a look at quality."""
+    (person,) = draw_people(1, seed=7)
+    data = expose(person, modality='T1w', spacing=2.0, pose=Pose()).data
+    places = np.linspace(0.15, 0.85, 21) * data.shape[axis]
+    tiles = [np.take(data, int(place), axis).T[::-1] for place in places]
+    rows = [np.hstack(tiles[start : start + 7]) for start in (0, 7, 14)]
+    return pictures.as_grey(np.vstack(rows))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('axis', range(3))
+def test_figures_of_slices_are_no_finding(axis: int) -> None:
+    """Every report on quality has hundreds, each of which a person would have to look at."""
+    assert not pictures.shows_face(slices(axis))
+
+
+def test_what_one_detector_doubts_another_has_to_see(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One alone takes slices of a head for faces, and would miss none of a faint photograph."""
+    monkeypatch.setattr(pictures, 'SURE_HOG', 9.0)
+    monkeypatch.setattr(pictures, 'LARGE_SHARE', 9.0)
+    photo = np.asarray(Image.fromarray(face()).convert('L'))
+    assert pictures._hog(photo)
+    monkeypatch.setattr(pictures, 'network', lambda: lambda *_: ())
+    assert not pictures._hog(photo)
+    monkeypatch.setattr(pictures, 'LARGE_SHARE', 0.2)
+    assert pictures._hog(photo)
+    monkeypatch.setattr(pictures, 'LARGE_SHARE', 9.0)
+    monkeypatch.setattr(pictures, 'SURE_HOG', 0.6)
+    assert pictures._hog(photo)
 
 
 def test_a_face_on_a_later_page_is_found(tmp_path: Path) -> None:

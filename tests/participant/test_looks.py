@@ -31,7 +31,7 @@ from bids_reid.surface.skin import extract_skin
 from bids_reid.surface.volume import Volume
 from bids_reid.surface.volume_files import read_volume
 from tests.support.artefacts import coordinates
-from tests.support.defacing import scan_defaced
+from tests.support.defacing import deface_stored, scan_defaced
 from tests.support.formats import WRITERS
 
 SPACING_MM = 3.0
@@ -286,3 +286,44 @@ def test_real_heads_are_seen_in_other_formats(name: str, tmp_path: Path) -> None
         # even numbers, as this writer of DICOM keeps them
         data = (volume.data * (4000 / volume.data.max())).round().astype(np.int16) // 2 * 2
         assert seen(WRITERS[name](folder, data, volume.affine))[1].verdict == expected
+
+
+@cache
+def phase(name: str) -> tuple[NDArray[np.int16], NDArray[np.floating]]:
+    """The phase of a phantom's signal, de-faced by zeros, and its affine: air is noise."""
+    (person,) = draw_people(1, seed=7)
+    rng = np.random.default_rng(7)
+    whole = expose(person, modality='T1w', spacing=SPACING_MM, pose=Pose())
+    scan = deface_stored(name, whole, seed=[7])
+    turns = ndimage.gaussian_filter(rng.normal(size=whole.data.shape), 10)
+    signal = whole.data * np.exp(1j * turns * 6 / np.abs(turns).max())
+    noise = 15 * (rng.normal(size=signal.shape) + 1j * rng.normal(size=signal.shape))
+    angle = np.round(np.angle(signal + noise) * 4096 / np.pi).astype(np.int16)
+    angle[(scan.data == 0) & (whole.data > 0)] = 0
+    return angle, scan.affine
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [('intact', 'review'), ('plane', 'no findings'), ('mask', 'no findings')],
+)
+def test_a_phase_image_is_read_by_its_texture(name: str, expected: str, tmp_path: Path) -> None:
+    """Every data set with field maps has some, and a face on them is one that nobody sees."""
+    record, presence = seen(saved(tmp_path, *phase(name)), 'phasediff')
+    assert presence.verdict == expected, presence.reason
+    assert record.reason is not None
+    assert 'texture' in record.reason
+
+
+@pytest.mark.slow
+def test_a_field_map_of_the_brain_shows_no_face(tmp_path: Path) -> None:
+    """Its numbers lie on both sides of the background: the brighter ones look like a cut brain."""
+    scan = scanned('intact')
+    points = np.stack([axis.ravel() for axis in coordinates(scan)], axis=1)
+    brain = brain_distance(points, anatomy(scan.who, ASLEEP)).reshape(scan.data.shape) < 0
+    for seed in (1, 2):
+        noise = np.random.default_rng(seed).normal(size=brain.shape)
+        hertz = np.where(brain, 9000 * ndimage.gaussian_filter(noise, 10), 0).astype(np.float32)
+        _, presence = seen(saved(tmp_path, hertz, scan.affine), 'fieldmap')
+        assert presence.verdict == 'no findings', presence.reason
