@@ -701,7 +701,7 @@ def test_a_later_time_of_a_dicom_series_is_seen(tmp_path: Path) -> None:
 def test_what_a_page_embeds_is_told_as_unread(tmp_path: Path, body: str) -> None:
     """A viewer's page holds the volume itself: nobody opens it, and it must not be forgotten."""
     (tmp_path / 'x.html').write_text(page(f'<script>v = "{body}"</script>'))
-    faces = document_faces(tmp_path / 'x.html', 'html')
+    faces = document_faces(tmp_path / 'x.html')
     assert (faces.n_pictures, faces.n_unreadable) == (0, 1)
 
 
