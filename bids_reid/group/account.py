@@ -229,43 +229,10 @@ def _order(line: ImageLine) -> tuple[bool, str, str]:
     return line.condition != RAW, line.condition, line.path
 
 
-def _line_of_scan(scan: EnrolledScan, image: Image) -> ImageLine:
-    """Return the line of a scan that was processed, at its place in the release."""
-    line = scan.line
-    return ImageLine(
-        path=image.path,
-        in_release=True,
-        bytes=image.bytes,
-        sha256=image.sha256,
-        annex_key=image.annex_key,
-        format=image.format,
-        kind=HEAD_VOLUME if line.status != 'failed' else 'unreadable',
-        participant=line.participant,
-        session=line.session,
-        modality=line.modality,
-        condition=line.condition,
-        status=line.status,
-        verdict=line.verdict,
-        face_present=line.face_present,
-        face_score=line.face_score,
-        parts_left=line.parts_left,
-        brain_loss=line.brain_loss,
-        n_views_with_face=line.n_views_with_face,
-        deidentification=line.deidentification,
-        face_completed=line.face_completed,
-        reason=line.reason,
-    )
-
-
-def _line_of_content(
-    survey: Survey,
-    image: Image,
-    scans: _Scans,
-    output_dir: Path,
-) -> ImageLine:
-    """Return the line of an image by its bytes: of a scan under another name, or of a look."""
+def _unseen(image: Image, condition: str, reason: str) -> ImageLine:
+    """Return the line of an image that nobody has looked at."""
     entities = entities_of(image.path)
-    empty = ImageLine(
+    return ImageLine(
         path=image.path,
         in_release=True,
         bytes=image.bytes,
@@ -276,11 +243,42 @@ def _line_of_content(
         participant=entities.participant,
         session=entities.session,
         modality=entities.suffix,
-        condition=survey.condition,
+        condition=condition,
         status='not_looked_at',
         verdict='not looked at',
-        reason=image.absent or NOT_SEEN,
+        reason=reason,
     )
+
+
+def _line_of_scan(scan: EnrolledScan, image: Image) -> ImageLine:
+    """Return the line of a scan that was processed, at its place in the release."""
+    line = scan.line
+    return replace(
+        _unseen(image, line.condition, line.reason),
+        kind=HEAD_VOLUME if line.status != 'failed' else 'unreadable',
+        participant=line.participant,
+        session=line.session,
+        modality=line.modality,
+        status=line.status,
+        verdict=line.verdict,
+        face_present=line.face_present,
+        face_score=line.face_score,
+        parts_left=line.parts_left,
+        brain_loss=line.brain_loss,
+        n_views_with_face=line.n_views_with_face,
+        deidentification=line.deidentification,
+        face_completed=line.face_completed,
+    )
+
+
+def _line_of_content(
+    survey: Survey,
+    image: Image,
+    scans: _Scans,
+    output_dir: Path,
+) -> ImageLine:
+    """Return the line of an image by its bytes: of a scan under another name, or of a look."""
+    empty = _unseen(image, survey.condition, image.absent or NOT_SEEN)
     if image.format == OWN_OUTPUT:
         return replace(empty, verdict='review', reason=HOLDS_RESULTS)
     scan = scans.of_content(image.sha256, failed=False)
@@ -288,7 +286,7 @@ def _line_of_content(
     if record is None:
         scan = scan or scans.of_content(image.sha256, failed=True)
         return empty if scan is None else _line_of_copy(scan, image, empty)
-    seen = assess_image(record, entities.suffix)
+    seen = assess_image(record, empty.modality)
     return replace(
         empty,
         kind=record.kind,
@@ -343,21 +341,5 @@ def _at(path: Path, scan: EnrolledScan) -> Image:
 
 def _unprocessed(path: Path, bids_dir: Path, reason: str) -> ImageLine:
     """Return the line of an original that has no result, and is not in the release."""
-    below = _below(path, bids_dir)
-    entities = entities_of(below)
-    return ImageLine(
-        path=below,
-        in_release=False,
-        bytes=None,
-        sha256=None,
-        annex_key=None,
-        format='nifti',
-        kind=HEAD_VOLUME,
-        participant=entities.participant,
-        session=entities.session,
-        modality=entities.suffix,
-        condition=RAW,
-        status='not_looked_at',
-        verdict='not looked at',
-        reason=reason,
-    )
+    line = _unseen(Image(_below(path, bids_dir), 'nifti', None, None), RAW, reason)
+    return replace(line, in_release=False, kind=HEAD_VOLUME)
