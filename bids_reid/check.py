@@ -1,6 +1,6 @@
 """``bids-reid-check``: whether a folder is, byte for byte, the release that passed its audit.
 
-It takes seconds and looks at no face: whoever uploads the folder calls it last.
+It looks for no face. It is the last call before the folder is uploaded.
 """
 
 from __future__ import annotations
@@ -129,21 +129,21 @@ def build_parser() -> Parser:
     parser.add_argument(
         '--allow-missing',
         action='store_true',
-        help='images of the audit that are not in RELEASE are no problem',
+        help='accept that images of the audit are missing from RELEASE',
     )
     parser.add_argument('--json', action='store_true', help='print one JSON object, nothing else')
     parser.add_argument(
         '--cache',
         type=absolute,
         metavar='FILE',
-        help='hashes of files that did not change since (default: OUT/.cache/files.tsv)',
+        help='known hashes of files that have not changed (default: OUT/.cache/files.tsv)',
     )
     parser.add_argument(
         '--full',
         '--no-cache',
         dest='full',
         action='store_true',
-        help='read all files, whatever is known of them, and keep nothing',
+        help='read all files again, and keep no hashes',
     )
     parser.add_argument(
         '-n',
@@ -360,7 +360,7 @@ class Rows:
         """Find what is wrong with one image of the folder."""
         path, *others = _paths(image)
         if image.format == OWN_OUTPUT:
-            detail = 'what bids-reid wrote about faces: move it out of the folder'
+            detail = 'results of bids-reid about faces: move them out of the folder'
             yield Problem(path, OWN_OUTPUT, detail)
             return
         rows = [row for one in (path, *others) for row in self._by_path.get(one, ())]
@@ -434,7 +434,7 @@ def _print_lines(problems: Sequence[Problem], n_images: int) -> None:
     images = f'{n_images} image{"" if n_images == 1 else "s"}'
     if problems:
         count = f'{len(problems)} problem{"" if len(problems) == 1 else "s"}'
-        print(f'{count} ({images} looked at): do not upload')
+        print(f'{count} ({images} compared): do not upload')
     else:
         print(f'{images}, all audited, none changed')
 

@@ -263,16 +263,16 @@ def _add_analysis(parser: Parser) -> None:
         '--release',
         type=absolute,
         metavar='DIR',
-        help='the folder that is to be shared, all of it, if it is another one; every image in it '
-        'gets a look; group level: end with 3 unless nothing is found',
+        help='another folder that is to be shared, with everything in it; every image in it gets '
+        'a look; group level: end with 3 unless nothing is found',
     )
     group.add_argument(
         '--max-findings',
         type=fraction,
         metavar='SHARE',
         help='group level: end with 3 unless at most this share of the images of the release has '
-        'findings, and all the others were looked at; as 0.01 or 1%% (default: 0, and the exit '
-        'code does not tell)',
+        'findings, and all the others were looked at; as 0.01 or 1%% (default: 0, which '
+        'alone does not change the exit code)',
     )
     group.add_argument(
         '--max-risk',
@@ -287,8 +287,8 @@ def _add_analysis(parser: Parser) -> None:
         nargs='+',
         default=(),
         metavar='NAME',
-        help='group level: conditions whose faces were replaced: a face on their scans is no '
-        "finding unless it is its original's, or people are linked by it",
+        help='group level: conditions whose faces were replaced: a face on their scans '
+        "counts as a finding only if it is its original's, or if it links people",
     )
     group.add_argument(
         '--reviewed',

@@ -13,8 +13,8 @@ from bids_reid.cli import Parser, guarded
 from bids_reid.errors import Exit
 
 DESCRIPTION = """\
-How many photographed participants must be searched for, so that a dataset whose scans give
-nobody away passes with --max-risk? Even blind guesses recognise about one person per attack.
+How many photographed participants does a run need, so that a dataset whose scans give nobody
+away passes bids-reid with --max-risk? Even blind guesses recognise about one person per attack.
 """
 EPILOG = """\
 exit codes: 0 done; 64 wrong usage
@@ -36,7 +36,7 @@ def build_parser() -> Parser:
         type=share,
         required=True,
         metavar='SHARE',
-        help='the limit: 5%% or 0.05',
+        help='the limit of the rank-1 rate: 5%% or 0.05',
     )
     parser.add_argument(
         '--attacks',
@@ -55,7 +55,7 @@ def build_parser() -> Parser:
         '--people',
         type=_number(1),
         metavar='N',
-        help='also tell the chance of a pass with so many photographed people',
+        help='also print the chance of a pass with this number of photographed people',
     )
     parser.add_argument('--json', action='store_true', help='print one JSON object instead')
     return parser
@@ -75,7 +75,7 @@ def share(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is no share: give 5% or 0.05')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a share: give 5% or 0.05')
     return value
 
 
@@ -84,7 +84,7 @@ def _number(least: int) -> Any:
 
     def read(text: str) -> int:
         if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f'{text!r} is no whole number from {least} on')
+            raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least {least}')
         return int(text)
 
     return read

@@ -105,7 +105,7 @@ def test_a_changed_byte_is_found(
     assert code == PROBLEM
     assert lines == [
         f'{FIRST}: changed: not the bytes that were audited',
-        '1 problem (2 images looked at): do not upload',
+        '1 problem (2 images compared): do not upload',
     ]
 
 
@@ -165,7 +165,7 @@ def test_an_image_renamed_is_one_problem(out: Path, release: Path, check: Check)
     assert code == PROBLEM
     assert lines == [
         f'sub-01/anat/sub-01_T2w.nii.gz: moved: from {FIRST}',
-        '1 problem (2 images looked at): do not upload',
+        '1 problem (2 images compared): do not upload',
     ]
     assert check('--allow-missing')[0] == PROBLEM
 
@@ -265,9 +265,9 @@ def test_the_output_inside_the_release_is_found(
     lines = capsys.readouterr().out.splitlines()
     assert code == PROBLEM
     assert lines == [
-        'derivatives/bids_reid/: own output: what bids-reid wrote about faces: move it out of the '
-        'folder',
-        '1 problem (3 images looked at): do not upload',
+        'derivatives/bids_reid/: own output: results of bids-reid about faces: move them out of '
+        'the folder',
+        '1 problem (3 images compared): do not upload',
     ]
     for path, expected in (
         ('sub-01', Exit.OK),

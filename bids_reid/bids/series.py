@@ -114,7 +114,7 @@ def _image(files: Sequence[Examined], cache: HashCache) -> Image:
     hashes = [_hash(file, cache) for file in files]
     problems = [problem for _, _, problem in hashes if problem]
     if len(files) == 1 and content and content.details and format_ != 'dicom':
-        problems.append('its data file is not beside it')
+        problems.append('its data file is not beside it: put it there')
     members = tuple(sorted(file.found.path for file in files)) if len(files) > 1 else ()
     sizes = [size for _, size, _ in hashes]
     return Image(

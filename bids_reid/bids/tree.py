@@ -142,7 +142,7 @@ def _file(folder: str, path: str, at: str) -> Found:
     except OSError as error:
         return _missing(folder, path, at, error)
     if not stat.S_ISREG(status.st_mode):
-        return _told(folder, path, 'is no file but a pipe, socket or device: it is not opened')
+        return _told(folder, path, 'it is a pipe, socket or device, not a file: take it out')
     return Found(folder, path, at, status, key=_link_key(at))
 
 
@@ -162,7 +162,9 @@ def _missing(folder: str, path: str, at: str, error: OSError) -> Found:
     if not os.path.islink(at):  # noqa: PTH114
         return _told(folder, path, f'cannot be read: {error.strerror}')
     format_ = format_of_absent(path)
-    reason = f'is a link to nothing that can be read: {error.strerror}'
+    reason = (
+        f'the target of the link cannot be read ({error.strerror}): get it, or remove the link'
+    )
     image = format_ and Image(path, format_, None, None, absent=reason)
     return Found(folder, path, at, image=image or None)
 

@@ -68,10 +68,10 @@ def document_faces(path: Path) -> PictureFaces:
     """
     try:
         if path.stat().st_size > LARGEST_BYTES:
-            raise PhotoError(f'too large: {path.stat().st_size} bytes')
+            raise PhotoError(f'too large ({path.stat().st_size:,} bytes): look at it yourself')
         found = list(_inside(path))
     except (OSError, BadZipFile, ValueError, MemoryError, zlib.error) as error:
-        raise PhotoError('cannot be read, or damaged') from error
+        raise PhotoError('cannot be read, or is damaged: look at it yourself') from error
     n_pictures = n_with_face = 0
     n_unreadable = max(0, len(found) - MOST_PICTURES)
     for picture in found[:MOST_PICTURES]:

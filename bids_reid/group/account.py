@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 RELEASE = 'release'
 """The condition of images of a release that is no condition's folder."""
-NO_RESULT = 'it has no result of the participant level'
-NOT_SEEN = 'the participant level has not looked at it: run it again'
+NO_RESULT = 'it has no result: run the participant level again'
+NOT_SEEN = 'nobody has looked at it: run the participant level again'
 HOLDS_RESULTS = (
     'results of bids_reid, which hold skin surfaces and features of faces: '
     'move them out of the release'
@@ -72,7 +72,7 @@ class Survey:
 def survey(
     settings: Settings, enrolled: Sequence[EnrolledScan]
 ) -> tuple[Survey, list[EnrolledScan]]:
-    """Walk through the release, and tell which results still stand for a scan.
+    """Walk through the release, and find the results that still stand for a scan.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def _below(path: Path, folder: Path) -> str:
 
 
 def tell_uncounted(uncounted: Sequence[Uncounted]) -> None:
-    """Name the results that count for nothing; those of one reason share a line."""
+    """Name the results that are not counted; those of one reason share a line."""
     by_reason: dict[str, list[Uncounted]] = defaultdict(list)
     for one in uncounted:
         by_reason[one.reason].append(one)

@@ -45,7 +45,7 @@ def audit(
         Findings and gaps of other kinds, such as linkage of re-faced scans.
     """
     released = [line for line in images if line.in_release]
-    # no share of images is put up with that hold the faces of all others
+    # no share of findings excuses images that hold the faces of all others
     judged = [line for line in released if line.format != OWN_OUTPUT]
     gaps = [*besides, *_own_results(released), *_missing(choice, survey)]
     risk = None

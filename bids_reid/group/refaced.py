@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from bids_reid.surface.change import FaceChange
 
 
-BY_RISK = 'a face is there, as it should: whether it gives anybody away, photographs tell'
-NOT_REFACED = 're-faced by its name, but byte for byte a scan whose face was not replaced'
+BY_RISK = 'a face is there, as it should be: the photographs show whether it gives anybody away'
+NOT_REFACED = 'its condition is re-faced, but it has the bytes of a scan that was not re-faced'
 _ORDER = ('no findings', 'could not assess', 'review')
 
 

@@ -1,6 +1,6 @@
 """Images that a person has looked at, as the program cannot open every file.
 
-A review belongs to bytes, as a verdict does, and bears the name of whoever made it.
+A review belongs to bytes, as a verdict does, and bears the name of its author.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def read_reviews(path: Path | None) -> dict[str, Review]:
     Raises
     ------
     UsageError
-        It is no such table: a column is missing, a hash is none, or nobody signed a line.
+        It is not such a table: a column is missing, a hash is malformed, or nobody signed a line.
     """
     if path is None:
         return {}
@@ -57,9 +57,9 @@ def read_reviews(path: Path | None) -> dict[str, Review]:
     for row in rows:
         content, by, note = ((row[name] or '').strip() for name in COLUMNS)
         if not _SHA256.fullmatch(content.lower()):
-            raise UsageError(f'{path}, line {rows.line_num}: {content!r} is no SHA-256')
+            raise UsageError(f'{path}, line {rows.line_num}: {content!r} is not a SHA-256')
         if by in ('', 'n/a'):
-            raise UsageError(f'{path}, line {rows.line_num}: nobody signed it (column by)')
+            raise UsageError(f'{path}, line {rows.line_num}: nobody signed it: fill the column by')
         reviews[content.lower()] = Review(by, note)
     return reviews
 

@@ -177,7 +177,7 @@ def _document(file: Path) -> _Seen:
 
     faces = document_faces(file)
     if not faces.n_pictures and not faces.n_unreadable:
-        return _Seen('document', 'not_needed', 'there is no picture in it')
+        return _Seen('document', 'not_needed', 'it holds no picture')
     return _pictures('document', faces)
 
 
@@ -202,7 +202,7 @@ def _surface(file: Path, format_: str) -> _Seen:
 
     mesh = read_mesh(file, format_)
     if mesh is None:
-        return _Seen('surface', 'not_needed', 'values on a surface, and no surface')
+        return _Seen('surface', 'not_needed', 'it holds values on a surface, but no surface')
     skin, notes = mesh_skin(mesh)
     seen = _shape('surface', skin, notes)
     if notes and not _believed(seen):
@@ -273,9 +273,9 @@ def _check_rows(volume: Stored, shape: tuple[int, ...]) -> None:
         They may.
     """
     if shape[1] == 1 and shape[2] > MOST_IN_A_ROW:
-        raise ScanError(f'{volume.name} may hold a volume in a row of numbers: look yourself')
+        raise ScanError(f'{volume.name} may hold a volume in one row: look at it yourself')
     if shape[1] >= LONG_SIDES[0] and shape[2] > LONG_SIDES[1]:
-        raise ScanError(f'{volume.name} may hold a volume in rows of numbers: look yourself')
+        raise ScanError(f'{volume.name} may hold a volume in long rows: look at it yourself')
 
 
 def _slices(volume: Stored) -> _Seen:
@@ -314,7 +314,8 @@ def _stretched(volume: Stored) -> _Seen:
     """
     from bids_reid.surface.volume import prepared, sides
 
-    size = f'by its header it shows {sides(volume.affine, volume.data.shape)} mm'
+    field = sides(volume.affine, volume.data.shape)
+    size = f'by its header its field of view is {field} mm'
     for affine in _head_sized(volume):
         with suppress(ScanError):
             seen = _judged(prepared(volume._replace(affine=affine)))
@@ -322,9 +323,9 @@ def _stretched(volume: Stored) -> _Seen:
                 return replace(seen, reason=f'{size}, which cannot be right')
     lengths = np.sort(voxel_sizes(volume.affine) * volume.data.shape)
     if (lengths >= FACE_MM).all():
-        raise ScanError(f'{size}: no head, but perhaps a face: look at it yourself')
+        raise ScanError(f'{size}: no head fits, but a face may: look at it yourself')
     return _Seen(
-        'other volume', 'not_needed', f'{size}: no face fits, nor is one seen at another size'
+        'other volume', 'not_needed', f'{size}: no face fits, and none is seen at another size'
     )
 
 
@@ -465,7 +466,7 @@ def _by_shape(mask: Volume) -> _Seen:
     extent = np.sort(labels.extent(mask.data, mask.spacing))
     if (extent < FACE_MM).any():
         size = ' x '.join(f'{side:.0f}' for side in extent)
-        reason = f'what is not background takes {size} mm: no face fits'
+        reason = f'all that is not background is {size} mm: too small for a face'
         return _Seen('other volume', 'not_needed', reason)
     try:
         skin = extract_skin(mask)

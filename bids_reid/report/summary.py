@@ -1,6 +1,6 @@
 """The result for machines: the content of ``group_summary.json``.
 
-Its schema is ``data/group_summary.schema.json``. Whoever changes a key raises `SCHEMA_VERSION`.
+Its schema is ``data/group_summary.schema.json``. A change of a key raises `SCHEMA_VERSION`.
 """
 
 from __future__ import annotations

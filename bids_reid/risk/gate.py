@@ -1,11 +1,11 @@
 """The gate: may a condition be shared? Three outcomes, and the reasons for them.
 
 - ``do not share``: there is a finding, on an image or because people are recognised.
-- ``look first``: there is none, but something was not looked at, or could not be told.
-- ``nothing found``: every image was looked at, and neither.
+- ``look first``: there is none, but a gap: something was not looked at, or is not known.
+- ``nothing found``: every image was looked at, and there is neither.
 
 Nothing found has to be earned: a clean list of findings never outweighs a gap. Findings and gaps
-are always told together, since who mends the one should know of the other.
+are always reported together: somebody who mends one should know of the other.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class RiskResult:
     sentence
         All this for people.
     others
-        The other modalities, the worst first: what is found or missing there is told as well.
+        The other modalities, the worst first: findings and gaps there are reported as well.
     """
 
     condition: str
@@ -133,7 +133,7 @@ class Gate:
         Of these, with the verdict ``review``, with ``could not assess``, and with neither of them
         nor ``no findings``.
     max_findings
-        The largest share of images with findings that is put up with, of those assessed.
+        The largest share of images with findings that is tolerated, of those assessed.
     max_risk
         The limit of the risk; ``None`` if none was given.
     """
@@ -152,7 +152,7 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing was found, and nothing left out."""
+        """Whether there is neither a finding nor a gap."""
         return self.outcome == CLEAN
 
 
@@ -172,8 +172,8 @@ def gate(
     images
         All of the condition, those that nobody could look at too.
     max_findings
-        Share of the images with a verdict, 0 to 1, up to which findings on images are put up
-        with. Images without a verdict are never put up with.
+        Share of the images with a verdict, 0 to 1, up to which findings on images are
+        tolerated. Images without a verdict are never tolerated.
     max_risk
         The limit that ``risk`` was held against: with one, the risk has to be measured.
     risk
@@ -448,7 +448,7 @@ def _about(
 def _of_risk(risk: RiskResult | None, *, asked: bool) -> list[Reason]:
     """What is found or missing in any modality."""
     if risk is None:
-        text = 'The risk was not measured: that takes photographs of participants.'
+        text = 'The risk was not measured: give photographs of the participants (--photos).'
         return [Reason(GAP, text)] if asked else []
     return [
         Reason(result.outcome, result.sentence)

@@ -61,7 +61,7 @@ BARE_BRAIN_CM2 = 150.0
 """So much bare brain was not cut: the skull was stripped."""
 
 REMOVED = 'no skin where eyes, nose and mouth should be: the face seems to be removed'
-PRESENT = 'a face is there: whose, only linkage or photographs can tell'
+PRESENT = 'a face is there; only linkage or photographs can tell whose'
 PARTLY = 'a part of a face may be left'
 SKULL_STRIPPED = (
     'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
@@ -70,8 +70,8 @@ OUT_OF_VIEW = 'eyes, nose and mouth lie outside the field of view'
 CUT_VIEW = 'no face was found, but the field of view ends where it should be'
 POOR = 'no face was found, but the surface is too poor to tell'
 NOT_MEASURED = 'no face was found, by its shape alone: run the participant level again'
-NO_FACE_SHAPE = 'its shape is that of no face'
-BRAIN_SHAPE = 'its shape is that of a brain: no face'
+NO_FACE_SHAPE = 'it does not have the shape of a face'
+BRAIN_SHAPE = 'it has the shape of a brain, not of a face'
 BARE = 'brain lies bare all around: the scan seems to be skull-stripped'
 BRAIN = 'brain seems to be cut at the removed boundary'
 ECHO_PLANAR = frozenset(
@@ -90,8 +90,8 @@ from research brain PET and MRI, 2023), which are no exception here, nor are fie
 ECHO_PLANAR_MM = 1.4
 """Finer voxels are no such series, whatever the file is called."""
 ECHO_PLANAR_REASON = (
-    'no face was seen on a functional or diffusion image: from such, a published attack '
-    'recognised 0 to 2% of 182 people (Schwarz 2023)'
+    'no face is seen on this functional or diffusion image; a published attack recognised '
+    '0 to 2% of 182 people from such images (Schwarz 2023)'
 )
 
 

@@ -5,8 +5,8 @@ linkage: whether a re-faced scan finds its original among those of other people 
 first knows no people, so one image is enough; the second knows nothing of where skin was, so it
 also finds a face that was smoothed, or moved, and is still its owner's.
 
-The skull is not what re-facing hides. It links scans all the same, which is told, but is no
-finding: whoever holds another scan of the same people can do so with de-faced scans, too.
+Re-facing does not hide the skull, which links scans all the same. This is reported, but does not
+count as a finding: with another scan of the same people, de-faced scans can be linked, too.
 """
 
 from __future__ import annotations
@@ -44,13 +44,16 @@ NO_ORIGINAL = (
     'originals are needed to judge a re-faced image, since a face is meant to be there: give the '
     'images before re-facing as bids_dir, and the re-faced ones with -d NAME=DIR --refaced NAME'
 )
-NOT_COMPARED = 'the skin of the image or of its original could not be found, or shows no face'
+NOT_COMPARED = (
+    'the skin of the image or of its original was not found, or shows no face: compare them '
+    'yourself'
+)
 NOT_IN_PLACE = (
     'the head does not lie where it does on the original, so the two faces cannot be compared'
 )
 SAME_FACE = "re-faced, but the face is still its original's"
 SAME_PART = "re-faced, but the {part} {is_or_are} still the original's"
-OTHER_FACE = "re-faced: its original's face is not there any more"
+OTHER_FACE = "re-faced: the original's face is no longer there"
 
 
 def judge_refaced(change: FaceChange | None, has_original: bool) -> tuple[Verdict, str]:
@@ -148,8 +151,9 @@ def skull_sentence(
     if (best.p_value or 0.0) > LEVEL:
         return f'{found}: this cannot be told from guessing.'
     return (
-        f'{found}. Whoever holds another scan of the same people can link them by it, whatever is '
-        'done to the face. It shows no face, so it does not count as a finding.'
+        f'{found}. Somebody who holds another scan of the same people can link them by it, '
+        'however the face was changed. The skull shows no face, so this does not count as a '
+        'finding.'
     )
 
 
@@ -206,7 +210,7 @@ def _found(row: LinkageRow) -> str:
     session = f' of ses-{row.probe_session}' if row.probe_session else ''
     return (
         f'{row.n_correct} of {counted(row.n_probes, "person", "people")}{session} '
-        f'{"finds the own original" if row.n_correct == 1 else "find their own original"} first '
+        f'{"finds" if row.n_correct == 1 else "find"} their own original first '
         f'among those of {row.n_gallery} (guessing: {row.n_probes / row.n_gallery:.1f}; '
         f'p = {row.p_value:.2g})'
     )

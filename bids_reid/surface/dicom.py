@@ -105,7 +105,7 @@ def _series(datasets: Sequence[Any], name: str) -> Series:
         return Series(None, *_pictures(datasets))
     n_whole = sum(len(one) for one in times if len(one) == len(times[0]))
     if len(slices) - n_whole >= MIN_SLICES or len(grey) < len(datasets):
-        raise ScanError(f'{name} and the rest of its series make several volumes: look yourself')
+        raise ScanError(f'{name} and its series make several volumes: look at them yourself')
     return Series(_stacked([one for one in times if len(one) == len(times[0])], name), [])
 
 
@@ -224,7 +224,7 @@ def _from_mosaic(data: Any, name: str) -> NDArray[np.float32]:
         It is none.
     """
     if _MOSAIC not in data:
-        raise ScanError(f'{name} and the rest of its series make several volumes: look yourself')
+        raise ScanError(f'{name} and its series make several volumes: look at them yourself')
     n = int(data[_MOSAIC].value)
     tiles = int(np.ceil(np.sqrt(n)))
     picture = _values(data, name)

@@ -110,7 +110,7 @@ def read_nrrd(path: Path) -> nib.Nifti1Image:
     detached = fields.get('data file') or fields.get('datafile')
     content = _beside(path, detached).read_bytes() if detached else rest
     if detached and int(fields.get('line skip', fields.get('lineskip', 0))):
-        raise ScanError(f'{path.name}: no reader for its line skip')
+        raise ScanError(f'{path.name}: no reader for its line skip: look at it yourself')
     encoding = fields.get('encoding', 'raw').lower()
     skip = int(fields.get('byte skip', fields.get('byteskip', 0)))
     data = _decoded(content, encoding, kind, prod(sizes), path, skip).reshape(sizes, order='F')
@@ -185,7 +185,9 @@ def read_metaimage(path: Path) -> nib.Nifti1Image:
         kind = kind.newbyteorder('>')
     where = fields['elementdatafile']
     if where.upper().startswith('LIST') or '%' in where:
-        raise ScanError(f'{path.name}: no reader for a MetaImage of many files')
+        raise ScanError(
+            f'{path.name}: no reader for a MetaImage of many files: look at it yourself'
+        )
     content = rest if where.upper() == 'LOCAL' else _beside(path, where).read_bytes()
     packed = fields.get('compresseddata', 'False').lower() == 'true'
     wanted = prod(sizes) * n_channels
@@ -327,7 +329,7 @@ def _decoded(
     elif encoding == 'hex':
         content = bytes.fromhex(content.decode('ascii'))
     elif encoding != 'raw':
-        raise ScanError(f'{path.name}: no reader for its encoding {encoding}')
+        raise ScanError(f'{path.name}: no reader for its encoding {encoding}: look at it yourself')
     start = len(content) - count * kind.itemsize if skip < 0 else skip
     if start < 0 or len(content) < start + count * kind.itemsize:
         raise ScanError(f'cannot read {path.name}: it ends before its data do')

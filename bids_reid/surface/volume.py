@@ -330,7 +330,7 @@ def _check_length(image: nib.spatialimages.SpatialImage, n_bytes: int) -> None:
     data = math.prod(image.shape) * image.get_data_dtype().itemsize
     hidden = max(0, offset - told) + max(0, n_bytes - offset - data)
     if hidden > MOST_HIDDEN:
-        raise ScanError(f'{hidden:,} bytes in it are not of the volume in its header')
+        raise ScanError(f'{hidden:,} bytes in it do not belong to its volume: look at it yourself')
 
 
 def _coarsen(

@@ -90,7 +90,7 @@ def read_volume(files: Sequence[Path], kind: str) -> Stored:
 def _afni_header(header: Path) -> Path:
     """AFNI's header where its data lie beside it."""
     if not any(header.with_suffix(f'.BRIK{packed}').exists() for packed in ('', '.gz', '.bz2')):
-        raise ScanError(f'{header.name}: its BRIK is not beside it')
+        raise ScanError(f'{header.name}: its BRIK is not beside it: put it there')
     return header
 
 
@@ -134,7 +134,7 @@ def _data_of(header: Path, files: Sequence[Path]) -> Path:
     for ending in ('.img', '.IMG', '.img.gz', '.img.bz2', '.REC', '.rec'):
         if (beside := header.with_name(base + ending)).exists():
             return beside
-    raise ScanError(f'{header.name}: its data are not beside it')
+    raise ScanError(f'{header.name}: its data are not beside it: put them there')
 
 
 def _plain(image: nib.spatialimages.SpatialImage) -> nib.Nifti1Image:

@@ -45,7 +45,7 @@ def test_a_review_is_of_these_bytes_only() -> None:
         ('', 'no column sha256, by, note'),
         (f'sha256\tby\tnote\n{"a" * 64}\t\tfine\n', 'line 2: nobody signed it'),
         (f'sha256\tby\tnote\n{"a" * 64}\tn/a\tfine\n', 'line 2: nobody signed it'),
-        ('sha256\tby\tnote\nprotocol.pdf\tKim\tfine\n', "'protocol.pdf' is no SHA-256"),
+        ('sha256\tby\tnote\nprotocol.pdf\tKim\tfine\n', "'protocol.pdf' is not a SHA-256"),
         (f'sha256\tby\tnote\n{"a" * 64}\n', 'nobody signed it'),
     ],
 )

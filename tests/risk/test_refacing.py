@@ -25,11 +25,11 @@ def change(
 @pytest.mark.parametrize(
     ('one', 'verdict', 'said'),
     [
-        (change(), 'no findings', 'face is not there any more'),
+        (change(), 'no findings', 'face is no longer there'),
         (change(0.98, left=1.0), 'review', "the face is still its original's"),
         (change(0.5, 'nose', 0.97), 'review', "the nose is still the original's"),
         (change(0.5, 'eyes', 0.97), 'review', "the eyes are still the original's"),
-        (change(0.3, None), 'no findings', 'face is not there any more'),
+        (change(0.3, None), 'no findings', 'face is no longer there'),
         (change(0.98, aligned=False), 'could not assess', 'does not lie where it does'),
         # a head that was moved looks changed all over
         (change(0.1, aligned=False), 'could not assess', 'does not lie where it does'),
@@ -108,7 +108,7 @@ def test_faces_that_are_linked_are_a_finding() -> None:
         'among those of 24 (guessing: 0.3; p = 0.001).'
     )
     ((_, sentence),) = reasons(row(1, 0.02, probe_session=None, gallery_session=None))
-    assert 'by face_recognition (pose), 1 of 8 people finds the own original first' in sentence
+    assert 'by face_recognition (pose), 1 of 8 people finds their own original first' in sentence
 
 
 def test_the_level_allows_for_all_ways_but_not_for_the_skull() -> None:
