@@ -190,7 +190,7 @@ def check(options: argparse.Namespace) -> Exit:
 
 
 def _walk(options: argparse.Namespace) -> list[Image]:
-    """Walk through the folder; what an earlier walk hashed is not read again, and is kept."""
+    """Walk through the folder; files that an earlier walk hashed are not read again."""
     out: Path = options.output_dir
     cache = HashCache(None if options.full else options.cache or cache_file(out))
     images = list(walk_release(options.release, cache=cache, own=[out], n_procs=options.n_procs))

@@ -78,7 +78,7 @@ def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
     rest = nobodys_images(selection.survey, selection.counted, dataset, settings.output_dir)
     if rest:
         images = 'image belongs' if len(rest) == 1 else 'images belong'
-        logger.info(f'{len(rest)} {images} to no participant: looking at them')
+        logger.info(f'{len(rest)} {images} to no participant: a look at each')
         look_at_images(rest, settings)
 
 

@@ -1,4 +1,4 @@
-"""Keys of git-annex and pointers of Git LFS: what they say of content that is not here."""
+"""Keys of git-annex and pointers of Git LFS: what they say about content that is not here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives: what is in them, told from the first bytes of each member."""
+"""Archives: their contents, recognised by the first bytes of each member."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def sniff_tar(file: BinaryIO) -> Content:
 
 
 def sniff_zip(file: BinaryIO) -> Content:
-    """Tell whether a zip archive has an image in it; arrays of NumPy and office files are such."""
+    """Recognise a zip archive: with an image in it, an array of NumPy, an office file or other."""
     try:
         file.seek(0)
         with zipfile.ZipFile(file) as archive:

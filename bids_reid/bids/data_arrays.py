@@ -34,7 +34,7 @@ def sniff_npy(head: bytes) -> Content:
 
 
 def npy_shape(head: bytes) -> tuple[int, ...] | None:
-    """Read the shape from the start of a .npy file; ``None`` if it cannot be told."""
+    """Read the shape from the start of a .npy file; ``None`` if it is not known."""
     found = re.search(rb'\{[^}]*\}', head[:4096])
     try:
         header = ast.literal_eval(found[0].decode('latin-1')) if found else {}

@@ -1,4 +1,4 @@
-"""The participant, session and suffix that the path of an image tells."""
+"""Participant, session and suffix, read from the path of an image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PathEntities:
 
 
 def entities_of(path: str) -> PathEntities:
-    """Take a path apart; of labels that come twice the last counts, which is nearest to the name.
+    """Take a path apart; of a label that comes twice, the one nearest to the name counts.
 
     >>> entities_of('derivatives/freesurfer/sub-01_ses-2/mri/orig.mgz')
     PathEntities(participant='01', session='2', suffix=None, bids_name='orig')

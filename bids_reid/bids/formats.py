@@ -175,7 +175,7 @@ def format_of_absent(name: str) -> str | None:
 
 
 def image_format(content: Content, name: str) -> str | None:
-    """Return the format of an image, or ``None`` for content that is none.
+    """Return the format of an image, or ``None`` if the content is not an image.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What was found out about files, kept by what the file system says of each.
+"""A cache of contents and hashes of files, by what the file system says of each.
 
 A file is the same if its device, inode, size and both its times are; the time of change (ctime)
 cannot be set by a program. One that changed within the last two seconds is not kept: it could

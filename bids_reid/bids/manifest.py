@@ -1,4 +1,4 @@
-"""The manifest of a release: one number for what lies where, which ties tables to a folder."""
+"""The manifest of a release: one hash of all paths and contents, which ties tables to a folder."""
 
 from __future__ import annotations
 

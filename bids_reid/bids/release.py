@@ -90,7 +90,7 @@ def _folder(item: Examined) -> str:
 
 
 def content_sha256(path: Path, cache: HashCache) -> str | None:
-    """Hash of a file, by what is known of it; ``None`` if its content is not here, nor its hash.
+    """Hash of a file, from the cache if it is there; ``None`` if content and hash are not here.
 
     The key of git-annex or Git LFS may hold the hash of content that is not here.
     """

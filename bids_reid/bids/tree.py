@@ -30,7 +30,7 @@ _Identity = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file, or an image that is told without a look into it.
+    """A file, or an image that is reported without a look into it.
 
     Attributes
     ----------
@@ -155,7 +155,7 @@ def _link_key(at: str) -> str | None:
 
 
 def _missing(folder: str, path: str, at: str, error: OSError) -> Found:
-    """Tell of a link whose content is not here, if that may be an image."""
+    """Report a link whose content is not here, if it may be an image."""
     key = _link_key(at)
     if key is not None:
         return absent(folder, path, key)
@@ -170,7 +170,7 @@ def _missing(folder: str, path: str, at: str, error: OSError) -> Found:
 
 
 def absent(folder: str, path: str, key: str, store: str = 'git-annex') -> Found:
-    """Tell of content that is kept elsewhere, by its key; no image if neither name is of one."""
+    """Report content that is kept elsewhere, by its key, if its name or key may be of an image."""
     parsed = parse_key(key)
     format_ = format_of_absent(path)
     if parsed is None or (format_ == UNKNOWN and parsed.suffix):

@@ -1,4 +1,4 @@
-"""A flat JSON file for each image, which scripts can join with what other programs say of it."""
+"""A flat JSON file for each image, which scripts can join with the results of other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The account of the release: every image in it has a line, and none counts for other bytes."""
+"""The account of the release: every image in it has a line, which counts for its bytes alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Re-faced scans: a face is meant to be there, and it must not be its original's."""
+"""Re-faced scans: a face is meant to be there, but not the original's."""
 
 from __future__ import annotations
 

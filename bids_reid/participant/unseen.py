@@ -1,4 +1,4 @@
-"""The images of a release that are no scans with templates, and still need a look."""
+"""The images of a release that have no template and still need a look."""
 
 from __future__ import annotations
 

@@ -200,7 +200,10 @@ def _of_pictures(faces: PictureFaces, reason: str | None) -> Presence:
         where = 'it' if n == 1 else f'{faces.n_with_face} of {n} pictures'
         return Presence('yes', 1.0, 'review', None, f'a face is seen on {where}{more}')
     if faces.n_unreadable:
-        unread = f'{faces.n_unreadable} of its {n + faces.n_unreadable} pictures'
+        n_all = n + faces.n_unreadable
+        unread = (
+            f'{faces.n_unreadable} of its {n_all} pictures' if n_all > 1 else 'its only picture'
+        )
         return Presence(None, None, 'could not assess', None, f'{unread} cannot be read{more}')
     if not n:
         return Presence(None, None, 'could not assess', None, f'no picture was seen{more}')

@@ -1,4 +1,4 @@
-"""How re-faced images are judged: a face is meant to be there, but not their original's.
+"""How re-faced images are judged: a face is meant to be there, but not the original's.
 
 Each image is compared with its original in place (`bids_reid.surface.change`), and all of them by
 linkage: whether a re-faced scan finds its original among those of other people by its face. The

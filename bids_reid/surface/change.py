@@ -1,4 +1,4 @@
-"""Whether the face of a version of a scan is still the one of its original.
+"""Whether a version of a scan still has the face of its original.
 
 A re-faced image shows a face, and it must be another one than before. Both skins lie in the same
 space, since re-facing changes voxels in place: what was not changed lies where it was, to a

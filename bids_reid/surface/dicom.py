@@ -1,4 +1,4 @@
-"""DICOM series: slices in their order become a volume; what is no volume, pictures."""
+"""DICOM series: slices in their order become a volume; other series become pictures."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class _Slice(NamedTuple):
 
     @property
     def plane(self) -> tuple[Any, ...]:
-        """What slices of one volume share."""
+        """Shape and axes, which slices of one volume share."""
         return (*self.shape, *np.round(self.axes, 2).ravel().tolist())
 
 
@@ -76,7 +76,7 @@ def read_series(files: Sequence[Path]) -> Series:
         datasets = [_opened(path) for path in files]
         datasets = [data for data in datasets if 'Rows' in data]
         if not datasets:
-            raise ScanError(f'{name} holds no picture')
+            raise ScanError(f'{name} holds no pixels')
         return _series(datasets, name)
     except ScanError:
         raise
