@@ -33,8 +33,8 @@ def change(
         (change(0.98, aligned=False), 'could not assess', 'does not lie where it does'),
         # a head that was moved looks changed all over
         (change(0.1, aligned=False), 'could not assess', 'does not lie where it does'),
-        (change(None, aligned=False), 'could not assess', 'could not be found'),
-        (None, 'could not assess', 'could not be found'),
+        (change(None, aligned=False), 'could not assess', 'was not found'),
+        (None, 'could not assess', 'was not found'),
     ],
 )
 def test_an_image_is_judged_by_its_original(
