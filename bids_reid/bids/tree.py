@@ -142,7 +142,7 @@ def _file(folder: str, path: str, at: str) -> Found:
     except OSError as error:
         return _missing(folder, path, at, error)
     if not stat.S_ISREG(status.st_mode):
-        return _told(folder, path, 'it is a pipe, socket or device, not a file: take it out')
+        return _told(folder, path, 'a pipe, socket or device is not opened: take it out')
     return Found(folder, path, at, status, key=_link_key(at))
 
 
