@@ -421,7 +421,7 @@ def _by_numbers(volume: Volume) -> _Seen:
     if bright is not None and clear and not hidden:
         return bright
     shape = _by_shape(mask)
-    if not clear and shape.status == 'no_face' and not _is_small(shape):
+    if shape.status == 'no_face' and not _is_small(shape):
         # traces around a brain are as wide as the filter that left them
         core = _by_shape(labels.shape_of(volume, empty, TRACES))
         shape = core if _is_small(core) else shape
