@@ -24,7 +24,7 @@ from bids_reid.bids.manifest import SCHEMA_VERSION, manifest_sha256
 from bids_reid.bids.release import walk_release
 from bids_reid.bids.tables import NOT_AVAILABLE, read_table, written
 from bids_reid.bids.walk import check_there
-from bids_reid.cli import Parser, absolute, guarded, positive
+from bids_reid.cli import Parser, absolute, add_nprocs, guarded
 from bids_reid.errors import Exit, NoInputError, UsageError
 from bids_reid.records import Image
 
@@ -145,17 +145,7 @@ def build_parser() -> Parser:
         action='store_true',
         help='read all files again, and keep no hashes',
     )
-    parser.add_argument(
-        '-n',
-        '--nprocs',
-        '--n-procs',
-        '--n_procs',
-        dest='n_procs',
-        type=positive(int),
-        default=os.cpu_count() or 1,
-        metavar='N',
-        help='processes at a time (default: all processors)',
-    )
+    add_nprocs(parser, '-n', '--nprocs', '--n-procs', '--n_procs')
     return parser
 
 

@@ -365,19 +365,7 @@ def _add_analysis(parser: Parser) -> None:
 
 def _add_running(parser: Parser) -> None:
     group = parser.add_argument_group('how to run')
-    group.add_argument(
-        '--nprocs',
-        '--n-procs',
-        '--n_procs',
-        '--nthreads',
-        '--n-cpus',
-        '--n_cpus',
-        dest='n_procs',
-        type=positive(int),
-        default=os.cpu_count() or 1,
-        metavar='N',
-        help='processes at a time (default: all processors)',
-    )
+    add_nprocs(group, '--nprocs', '--n-procs', '--n_procs', '--nthreads', '--n-cpus', '--n_cpus')
     group.add_argument(
         '--omp-nthreads',
         dest='omp_threads',
@@ -419,6 +407,18 @@ def _add_running(parser: Parser) -> None:
     group.add_argument('-v', dest='verbosity', action='count', default=0, help='say more')
 
 
+def add_nprocs(parser: argparse._ActionsContainer, *spellings: str) -> None:
+    """Add the option that says how many processes run at a time."""
+    parser.add_argument(
+        *spellings,
+        dest='n_procs',
+        type=positive(int),
+        default=os.cpu_count() or 1,
+        metavar='N',
+        help='processes at a time (default: all processors)',
+    )
+
+
 def absolute(text: str) -> Path:
     """Parse a path; what the program is run from may change later."""
     if not text:
@@ -440,10 +440,20 @@ def named_folder(text: str) -> tuple[str, Path]:
 
 
 def fraction(text: str) -> float:
-    """Parse a number from 0 to 1, or a percentage."""
-    value = float(text.removesuffix('%')) / 100 if text.endswith('%') else float(text)
+    """Read ``5%`` or ``0.05``.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        It is neither, or not from 0 to 1.
+    """
+    number = text.strip()
+    try:
+        value = float(number.removesuffix('%')) / (100 if number.endswith('%') else 1)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'{text} is not from 0 to 1')
+        raise argparse.ArgumentTypeError(f'{text!r} is not a share: give 5% or 0.05')
     return value
 
 

@@ -42,6 +42,15 @@ def show_messages() -> None:
         logger.propagate = False
 
 
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Write a number with its noun.
+
+    >>> count(1, 'scan'), count(1200, 'scan'), count(2, 'is', 'are')
+    ('1 scan', '1,200 scans', '2 are')
+    """
+    return f'{number:,} {noun if number == 1 else plural or noun + "s"}'
+
+
 def say_not_run(reasons: Mapping[str, str]) -> None:
     """Say which extractors do not run; those with the same reason share a line."""
     for reason in dict.fromkeys(reasons.values()):

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from bids_reid import __version__
-from bids_reid.cli import Parser, guarded
+from bids_reid.cli import Parser, fraction, guarded
 from bids_reid.errors import Exit
+from bids_reid.messages import count
 
 DESCRIPTION = """\
 How many photographed participants does a run need, so that a dataset whose scans give nobody
@@ -33,7 +34,7 @@ def build_parser() -> Parser:
     parser.add_argument('--version', action='version', version=f'bids-reid {__version__}')
     parser.add_argument(
         '--max-risk',
-        type=share,
+        type=fraction,
         required=True,
         metavar='SHARE',
         help='the limit of the rank-1 rate: 5%% or 0.05',
@@ -59,24 +60,6 @@ def build_parser() -> Parser:
     )
     parser.add_argument('--json', action='store_true', help='print one JSON object instead')
     return parser
-
-
-def share(text: str) -> float:
-    """Read ``5%`` or ``0.05``.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-        It is neither, or not from 0 to 1.
-    """
-    number = text.strip()
-    try:
-        value = float(number.removesuffix('%')) / (100 if number.endswith('%') else 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a share: give 5% or 0.05')
-    return value
 
 
 def _number(least: int) -> Any:
@@ -143,24 +126,24 @@ def planned(
 
 
 def _lines(numbers: dict[str, Any]) -> list[str]:
-    from bids_reid.risk.gate import counted, percent
+    from bids_reid.risk.gate import percent
 
     limit = f'a limit of {percent(numbers["max_risk"])}'
-    tried = counted(numbers['n_attacks'], 'attack')
+    tried = count(numbers['n_attacks'], 'attack')
     if numbers['n_needed_80'] is None:
         lines = [f'no number of people can show a risk within {limit}']
     else:
         among = numbers['n_gallery']
         searched = f', searched among {among:,} or more' if among else ''
         lines = [
-            f'{counted(numbers["n_needed_80"], "person", "people")}{searched}: scans that give '
+            f'{count(numbers["n_needed_80"], "person", "people")}{searched}: scans that give '
             f'nobody away pass {limit} with a chance of 80% or more ({tried})',
-            f'{counted(numbers["n_needed_95"], "person", "people")}{searched}: 95% or more',
+            f'{count(numbers["n_needed_95"], "person", "people")}{searched}: 95% or more',
         ]
     if 'n_people' in numbers:
         chance = numbers['chance_of_pass']
         said = f'{percent(chance)} or more' if chance else 'too few, even if none is recognised'
-        lines.append(f'{counted(numbers["n_people"], "person", "people")}: {said}')
+        lines.append(f'{count(numbers["n_people"], "person", "people")}: {said}')
     return lines
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bids_reid import __version__
-from bids_reid.cli import Parser, absolute, guarded, positive, shown, whole
+from bids_reid.cli import Parser, absolute, add_nprocs, guarded, positive, shown, whole
 from bids_reid.errors import CannotWriteError, Exit
 from bids_reid.settings import LEVELS, Settings
 
@@ -144,14 +143,7 @@ def build_parser() -> Parser:
     parser.add_argument(
         '--seed', type=int, default=0, metavar='N', help='same seed, same files (default: 0)'
     )
-    parser.add_argument(
-        '--nprocs',
-        dest='n_procs',
-        type=positive(int),
-        default=os.cpu_count() or 1,
-        metavar='N',
-        help='processes at a time (default: all processors)',
-    )
+    add_nprocs(parser, '--nprocs')
     return parser
 
 

@@ -7,9 +7,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from bids_reid import messages
+
 NOT_AVAILABLE = 'n/a'
 EN_DASH = '\N{EN DASH}'
 MINUS = '\N{MINUS SIGN}'
+count = messages.count
 
 
 @cache
@@ -77,15 +80,6 @@ def p_value(p: float | None) -> str:
     if p is None:
         return NOT_AVAILABLE
     return '<0.001' if p < 0.001 else f'{p:.2g}'
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """Write a number with its noun.
-
-    >>> count(1, 'scan'), count(1200, 'scan'), count(2, 'is', 'are')
-    ('1 scan', '1,200 scans', '2 are')
-    """
-    return f'{number:,} {noun if number == 1 else plural or noun + "s"}'
 
 
 def na(value: object) -> object:

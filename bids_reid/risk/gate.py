@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
+from bids_reid.messages import count
 from bids_reid.risk.attacks import StrongestRow
 from bids_reid.risk.intervals import wilson
 from bids_reid.risk.planning import chance_of_pass, people_needed
@@ -315,7 +316,7 @@ def planning_sentence(risk: RiskResult | None) -> str | None:
     """Say the chance that a run of this size had; ``None`` without a limit that can be reached."""
     if risk is None or risk.chance_of_pass is None or risk.n_needed_80 is None:
         return None
-    people = counted(risk.n, 'person', 'people')
+    people = count(risk.n, 'person', 'people')
     return (
         f'If scans give nobody away, a run with {people} stays within the limit with a chance '
         f'of {percent(risk.chance_of_pass)} or more; 80% takes '
@@ -331,7 +332,7 @@ def _too_few(result: RiskResult, limit: str) -> str:
         f'have passed with a chance of {percent(chance)} or more' if chance else 'not have passed'
     )
     return (
-        f'{counted(result.n, "person is", "people are")} too few to tell whether that is within '
+        f'{count(result.n, "person is", "people are")} too few to tell whether that is within '
         f'{limit}. Scans that give nobody away would {passed}; with {result.n_needed_80:,} people '
         f'their chance is 80% or more, with {result.n_needed_95:,} people 95% or more.'
     )
@@ -366,7 +367,7 @@ def _recognised(row: StrongestRow, low: float, high: float) -> str:
     without = f' ({n_not_enrolled:,} of whom could not be enrolled)' if n_not_enrolled else ''
     return (
         f'From {row.condition} {row.modality} scans {who} recognised {row.n_correct:,} of '
-        f'{counted(row.n_assessed, "participant")}{without}, {percent(low)} to {percent(high)} '
+        f'{count(row.n_assessed, "participant")}{without}, {percent(low)} to {percent(high)} '
         f'with 95% confidence{", allowing for all attacks" if several else ""}'
     )
 
@@ -478,17 +479,12 @@ def _headline(
     told = [reason.sentence for reason in reasons[:NAMED]]
     n_left = len(reasons) - len(told)
     if n_left:
-        more.append(f'And {counted(n_left, "more reason")}.')
+        more.append(f'And {count(n_left, "more reason")}.')
     return ' '.join([f'{label}: {told[0]}', *told[1:], *more])
 
 
 def _of_all(n: int, n_all: int, condition: str) -> str:
-    return f'{n:,} of {counted(n_all, f"{condition} image")}'
-
-
-def counted(number: int, noun: str, plural: str | None = None) -> str:
-    """Write a number with its noun: ``1 image``, ``1,200 images``."""
-    return f'{number:,} {noun if number == 1 else plural or noun + "s"}'
+    return f'{n:,} of {count(n_all, f"{condition} image")}'
 
 
 def named(paths: Sequence[str]) -> str:

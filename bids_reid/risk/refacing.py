@@ -15,8 +15,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
+from bids_reid.messages import count
 from bids_reid.records import RAW
-from bids_reid.risk.gate import FINDING, GAP, Reason, counted
+from bids_reid.risk.gate import FINDING, GAP, Reason
 from bids_reid.risk.linkage import N_PERMUTATIONS, THIS, LinkageRow
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ def _found(row: LinkageRow) -> str:
     """Say how many find themselves."""
     session = f' of ses-{row.probe_session}' if row.probe_session else ''
     return (
-        f'{row.n_correct} of {counted(row.n_probes, "person", "people")}{session} '
+        f'{row.n_correct} of {count(row.n_probes, "person", "people")}{session} '
         f'{"finds" if row.n_correct == 1 else "find"} their own original first '
         f'among those of {row.n_gallery} (guessing: {row.n_probes / row.n_gallery:.1f}; '
         f'p = {row.p_value:.2g})'
@@ -217,7 +218,7 @@ def _found(row: LinkageRow) -> str:
 
 
 def _too_few(condition: str, modality: str, n: int) -> Reason:
-    people = f': {counted(n, "person", "people")} could be searched for' if n else ''
+    people = f': {count(n, "person", "people")} could be searched for' if n else ''
     return Reason(
         GAP,
         f'Too few people to tell by linkage whether the faces of {condition} {modality} scans '
