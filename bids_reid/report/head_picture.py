@@ -1,0 +1,221 @@
+"""The average head, coloured by what is left of a face: it shows where something is, not who.
+
+A picture has a letter of :data:`CLASSES` per point of :func:`bids_reid.surface.parts.face_parts`.
+Letters spread to the pixels around their point, and the most of them around a pixel win, so that
+borders are smooth without inventing values in between. The same letters give the same bytes.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bids_reid.surface.parts import BACKGROUND, PARTS, VIEWS, face_parts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SCALE = 1.4
+"""Pixels of a picture per stored one: sharp on fine screens, and smooth on others."""
+SPREAD = 2.2
+"""Standard deviation with which a letter spreads, stored pixels; points are 5 pixels apart."""
+LEVELS = 22
+"""Of light, per colour: with those of nine colours the palette of a PNG is full."""
+SKIN = '#ece7df'
+BESIDE = '#dfb8a6'
+BESIDE_TEXT = 'skin beside the parts of the face, as de-facing leaves it'
+BESIDE_MM = 8.0
+"""Skin so far from each part is beside the face; gaps between parts are narrower."""
+EARS = tuple(number for number, part in enumerate(PARTS) if part.endswith('ear'))
+LINE = '#26160f'
+GREY = '#9aa0a6'
+STRIPE = 7
+"""Pixels from one stripe or dot to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A colour of the picture: the line about it in the legend, and its pattern.
+
+    ``weight`` is that of its votes for a pixel: with more than 1 little is smoothed away.
+    ``skin``: it says that skin is left, which beside the parts of the face means nothing.
+    """
+
+    colour: str
+    text: str
+    pattern: str = 'plain'
+    weight: float = 1.0
+    skin: bool = False
+
+
+CLASSES: Mapping[str, Key] = {
+    'd': Key('#d7301f', 'skin is there, within 2 mm of where the face would go on', 'edged', 1.3, skin=True),
+    'e': Key('#f2c14e', '2 to 5 mm in front of it', 'dotted'),
+    'f': Key('#b8860b', 'more than 5 mm in front: something was put there', 'dotted'),
+    'c': Key('#c6dcef', '2 to 5 mm behind it'),
+    'b': Key('#7fb0dc', '5 to 10 mm behind: removed'),
+    'a': Key('#3f76b5', 'more than 10 mm behind: removed'),
+    '.': Key(GREY, 'outside the image, or not known', 'striped'),
+}
+"""Letters of ``ScanMeasures.face_map``, what one has to look at first."""
+SHARES: Mapping[str, Key] = {
+    '5': Key('#8f1414', 'skin is left in more than 75% of the scans', 'edged', 1.3, skin=True),
+    '4': Key('#cf3327', '50 to 75%', weight=1.2, skin=True),
+    '3': Key('#ec7a5c', '25 to 50%', weight=1.1, skin=True),
+    '2': Key('#f6b58e', '10 to 25%', weight=1.1, skin=True),
+    '1': Key('#fadfc0', 'up to 10%, but not none', weight=1.1, skin=True),
+    '0': Key('#7fb0dc', 'in none'),
+    '.': Key(GREY, 'outside the image of every scan', 'striped'),
+}
+LIMITS = (0.1, 0.25, 0.5, 0.75)
+
+
+def shares(n_left: Sequence[int], n_in_view: Sequence[int]) -> str:
+    """Return a letter of `SHARES` per point.
+
+    Parameters
+    ----------
+    n_left, n_in_view : sequence of int
+        Per point: scans with skin in its place, and scans whose image it lies in.
+
+    >>> shares([0, 1, 1, 3, 0], [4, 100, 2, 3, 0])
+    '0135.'
+    """
+    letters = []
+    for left, seen in zip(n_left, n_in_view, strict=True):
+        if not seen:
+            letters.append('.')
+        elif not left:
+            letters.append('0')
+        else:
+            letters.append(str(1 + sum(left / seen > limit for limit in LIMITS)))
+    return ''.join(letters)
+
+
+def picture_address(letters: str, keys: Mapping[str, Key] = CLASSES) -> str:
+    """Return the picture as an address with its data."""
+    return 'data:image/png;base64,' + b64encode(head_picture(letters, keys)).decode('ascii')
+
+
+def head_picture(letters: str, keys: Mapping[str, Key] = CLASSES) -> bytes:
+    """Paint the views of the average head, side by side, on nothing.
+
+    Parameters
+    ----------
+    letters : str
+        One per point of `face_parts`, in order.
+    keys : mapping
+        Their colours, at most seven.
+
+    Returns
+    -------
+    bytes
+        Of a PNG file with a palette.
+
+    Raises
+    ------
+    ValueError
+        There are more or fewer letters than points, or others than those of ``keys``.
+    """
+    from PIL import Image
+
+    n_points = len(face_parts().points)
+    if len(letters) != n_points or not set(letters) <= set(keys):
+        raise ValueError(f'a face map has {n_points} letters of {"".join(keys)!r}')
+    place = {letter: number for number, letter in enumerate(keys)}
+    numbers = np.array([place[letter] for letter in letters])
+    skin = np.array([key.skin for key in keys.values()])
+    numbers[skin[numbers] & _beside()] = len(keys)
+    colour = _winners(numbers, list(keys.values()))
+    light, line = _light(colour, list(keys.values()))
+    level = (light * (LEVELS - 1)).round().astype(np.uint8)
+    pixels = colour * LEVELS + level
+    nothing = (len(keys) + 2) * LEVELS
+    pixels[line] = nothing + 1
+    head = (face_parts().shown != BACKGROUND).astype(np.float32)
+    pixels[_enlarged(head) < 0.5] = nothing
+    image = Image.fromarray(pixels)
+    image.putpalette(_palette([*(key.colour for key in keys.values()), BESIDE, SKIN]))
+    file = BytesIO()
+    image.save(file, format='PNG', optimize=True, transparency=nothing)
+    return file.getvalue()
+
+
+def _winners(numbers: NDArray[np.intp], keys: Sequence[Key]) -> NDArray[np.uint8]:
+    """Number of the key that each pixel takes, then of skin beside the face and of any other."""
+    import cv2
+
+    shown = face_parts().shown
+    number = np.where(shown >= 0, numbers[shown], len(keys) + 1)
+    number[shown == BACKGROUND] = -1
+    votes = [
+        cv2.GaussianBlur((number == n).astype(np.float32), None, SPREAD) * weight
+        for n, weight in enumerate([*(key.weight for key in keys), 1.0, 1.0])
+    ]
+    return np.argmax([_enlarged(vote) for vote in votes], axis=0).astype(np.uint8)
+
+
+@cache
+def _beside() -> NDArray[np.bool_]:
+    """Whether each point lies beside the parts of the face."""
+    from scipy.spatial import cKDTree
+
+    points, part = face_parts().points, face_parts().part
+    ear = np.isin(part, EARS)
+    distance, _ = cKDTree(points[(part >= 0) & ~ear]).query(points)
+    return np.asarray((distance > BESIDE_MM) & ~ear)
+
+
+def _light(
+    colour: NDArray[np.uint8], keys: Sequence[Key]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Light of each pixel, 0 to 1, with the patterns of its colour, and where lines are drawn."""
+    import cv2
+
+    light = _enlarged(face_parts().shade.astype(np.float32) / 255)
+    row, column = np.indices(light.shape)
+    stripe = (row + column) % STRIPE < 2
+    dot = ((row % STRIPE - 4) ** 2 + ((column + row // STRIPE % 2 * 4) % STRIPE - 4) ** 2) < 4
+    line = np.zeros(light.shape, bool)
+    for number, key in enumerate(keys):
+        here = colour == number
+        if key.pattern == 'striped':
+            light[here & stripe] *= 0.72
+        elif key.pattern == 'dotted':
+            light[here & dot] *= 0.5
+        elif key.pattern == 'edged':
+            inner = cv2.erode(here.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+            line |= here & ~inner
+    return light.clip(0, 1), line
+
+
+def _enlarged(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Enlarge a stored picture to the size of those that are shown."""
+    import cv2
+
+    height, width = values.shape
+    size = round(width * SCALE), round(height * SCALE)
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+
+def _palette(colours: Sequence[str]) -> list[int]:
+    """Return red, green and blue of each colour in each light, then of nothing and of lines."""
+    light = np.linspace(0.15, 1, LEVELS)[:, None]
+    ramps = [light * np.array(list(bytes.fromhex(colour[1:]))) for colour in colours]
+    lines = [[255, 255, 255], list(bytes.fromhex(LINE[1:]))]
+    return [*np.concatenate(ramps).round().astype(int).ravel().tolist(), *lines[0], *lines[1]]
+
+
+def view_widths() -> list[tuple[str, float]]:
+    """Return the name of each view in the picture and its share of the width."""
+    ends = face_parts().ends.tolist()
+    return [
+        (name, (end - start) / ends[-1])
+        for name, start, end in zip(VIEWS, [0, *ends], ends, strict=False)
+    ]
