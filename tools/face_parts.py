@@ -110,9 +110,7 @@ def _one_per_cell(points: Points, where: NDArray[np.bool_]) -> NDArray[np.intp]:
     return np.sort(index[order[first]])
 
 
-def _picture(
-    view: str, points: Points
-) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
+def _picture(view: str, points: Points) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
     """Draw a view of the head, without perspective.
 
     Returns

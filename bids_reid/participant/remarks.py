@@ -69,6 +69,7 @@ def scan_line(files: ScanFiles, record: ScanRecord) -> ScanLine:
         verdict=presence.verdict,
         brain_loss=presence.brain_loss,
         parts_left=presence.parts_left,
+        parts=presence.parts,
         reason='; '.join(filter(None, reasons)),
         deidentification='claimed' if claimed else 'none',
         face_completed=_face_completed(record.measures),

@@ -25,7 +25,7 @@ SCALE = 1.4
 """Pixels of a picture per stored one: sharp on fine screens, and smooth on others."""
 SPREAD = 2.2
 """Standard deviation with which a letter spreads, stored pixels; points are 5 pixels apart."""
-LEVELS = 22
+LEVELS = 24
 """Of light, per colour: with those of nine colours the palette of a PNG is full."""
 SKIN = '#ece7df'
 BESIDE = '#dfb8a6'
@@ -35,6 +35,10 @@ BESIDE_MM = 8.0
 EARS = tuple(number for number, part in enumerate(PARTS) if part.endswith('ear'))
 LINE = '#26160f'
 GREY = '#9aa0a6'
+EDGE = '#6b6b6b'
+OPAQUE = (0, 77, 128, 178)
+"""Of the edge of the head, which so is smooth on a light and on a dark page."""
+DARKEST = 0.12
 STRIPE = 7
 """Pixels from one stripe or dot to the next."""
 
@@ -55,10 +59,10 @@ class Key:
 
 
 CLASSES: Mapping[str, Key] = {
-    'd': Key('#d7301f', 'skin is there, within 2 mm of where the face would go on', 'edged', 1.3, skin=True),
-    'e': Key('#f2c14e', '2 to 5 mm in front of it', 'dotted'),
-    'f': Key('#b8860b', 'more than 5 mm in front: something was put there', 'dotted'),
-    'c': Key('#c6dcef', '2 to 5 mm behind it'),
+    'd': Key('#d7301f', 'skin is there, within 2 mm', 'edged', 1.3, skin=True),
+    'e': Key('#f2c14e', '2 to 5 mm in front', 'dotted'),
+    'f': Key('#b8860b', 'more than 5 mm in front: something is there', 'dotted'),
+    'c': Key('#c6dcef', '2 to 5 mm behind'),
     'b': Key('#7fb0dc', '5 to 10 mm behind: removed'),
     'a': Key('#3f76b5', 'more than 10 mm behind: removed'),
     '.': Key(GREY, 'outside the image, or not known', 'striped'),
@@ -98,6 +102,19 @@ def shares(n_left: Sequence[int], n_in_view: Sequence[int]) -> str:
     return ''.join(letters)
 
 
+def used(letters: str, keys: Mapping[str, Key] = CLASSES) -> tuple[Key, ...]:
+    """Return the lines of the legend: of the colours in a picture, in their order."""
+    beside = {letter for letter, on in zip(letters, _beside(), strict=True) if on}
+    inside = {letter for letter, on in zip(letters, _beside(), strict=True) if not on}
+    lines = [
+        key
+        for letter, key in keys.items()
+        if letter in inside or (letter in beside and not key.skin)
+    ]
+    hidden = any(keys[letter].skin for letter in beside)
+    return (*lines, Key(BESIDE, BESIDE_TEXT)) if hidden else tuple(lines)
+
+
 def picture_address(letters: str, keys: Mapping[str, Key] = CLASSES) -> str:
     """Return the picture as an address with its data."""
     return 'data:image/png;base64,' + b64encode(head_picture(letters, keys)).decode('ascii')
@@ -134,16 +151,15 @@ def head_picture(letters: str, keys: Mapping[str, Key] = CLASSES) -> bytes:
     numbers[skin[numbers] & _beside()] = len(keys)
     colour = _winners(numbers, list(keys.values()))
     light, line = _light(colour, list(keys.values()))
-    level = (light * (LEVELS - 1)).round().astype(np.uint8)
-    pixels = colour * LEVELS + level
-    nothing = (len(keys) + 2) * LEVELS
-    pixels[line] = nothing + 1
-    head = (face_parts().shown != BACKGROUND).astype(np.float32)
-    pixels[_enlarged(head) < 0.5] = nothing
-    image = Image.fromarray(pixels)
+    pixels = colour * LEVELS + np.searchsorted(_levels()[0], light).astype(np.uint8)
+    n_colours = (len(keys) + 2) * LEVELS
+    pixels[line] = n_colours
+    pixels = np.where(_covered() < len(OPAQUE), n_colours + 1 + _covered(), pixels)
+    image = Image.fromarray(pixels.astype(np.uint8))
     image.putpalette(_palette([*(key.colour for key in keys.values()), BESIDE, SKIN]))
     file = BytesIO()
-    image.save(file, format='PNG', optimize=True, transparency=nothing)
+    opaque = bytes([255] * (n_colours + 1)) + bytes(OPAQUE)
+    image.save(file, format='PNG', optimize=True, transparency=opaque)
     return file.getvalue()
 
 
@@ -154,11 +170,11 @@ def _winners(numbers: NDArray[np.intp], keys: Sequence[Key]) -> NDArray[np.uint8
     shown = face_parts().shown
     number = np.where(shown >= 0, numbers[shown], len(keys) + 1)
     number[shown == BACKGROUND] = -1
-    votes = [
-        cv2.GaussianBlur((number == n).astype(np.float32), None, SPREAD) * weight
-        for n, weight in enumerate([*(key.weight for key in keys), 1.0, 1.0])
-    ]
-    return np.argmax([_enlarged(vote) for vote in votes], axis=0).astype(np.uint8)
+    votes = []
+    for n, weight in enumerate([*(key.weight for key in keys), 1.0, 1.0]):
+        near = cv2.GaussianBlur(np.where(number == n, np.float32(weight), 0), None, SPREAD)
+        votes.append(_enlarged(np.asarray(near, np.float32)))
+    return np.argmax(votes, axis=0).astype(np.uint8)
 
 
 @cache
@@ -192,7 +208,29 @@ def _light(
         elif key.pattern == 'edged':
             inner = cv2.erode(here.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
             line |= here & ~inner
-    return light.clip(0, 1), line
+    return light, line
+
+
+@cache
+def _levels() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the limits between the levels of light, and the light of each level.
+
+    There are more of them where the head has more pixels: borders between levels are not seen.
+    """
+    shade = face_parts().shade[face_parts().shown != BACKGROUND].astype(np.float32) / 255
+    shares = np.linspace(0, 1, LEVELS)
+    light = (np.quantile(shade, shares) + np.linspace(shade.min(), shade.max(), LEVELS)) / 2
+    return ((light[1:] + light[:-1]) / 2).astype(np.float32), light.astype(np.float32)
+
+
+@cache
+def _covered() -> NDArray[np.uint8]:
+    """How much of a pixel the head covers: index into `OPAQUE`, one more for all of it."""
+    import cv2
+
+    head = (face_parts().shown != BACKGROUND).astype(np.float32)
+    share = _enlarged(np.asarray(cv2.GaussianBlur(head, None, 0.8), np.float32))
+    return np.digitize(share, np.linspace(0.2, 0.8, len(OPAQUE))).astype(np.uint8)
 
 
 def _enlarged(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -205,11 +243,11 @@ def _enlarged(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _palette(colours: Sequence[str]) -> list[int]:
-    """Return red, green and blue of each colour in each light, then of nothing and of lines."""
-    light = np.linspace(0.15, 1, LEVELS)[:, None]
+    """Return red, green and blue of each colour in each light, of lines, and of `OPAQUE`."""
+    light = DARKEST + (1 - DARKEST) * _levels()[1][:, None]
     ramps = [light * np.array(list(bytes.fromhex(colour[1:]))) for colour in colours]
-    lines = [[255, 255, 255], list(bytes.fromhex(LINE[1:]))]
-    return [*np.concatenate(ramps).round().astype(int).ravel().tolist(), *lines[0], *lines[1]]
+    numbers = np.concatenate(ramps).round().astype(int).ravel().tolist()
+    return [*numbers, *bytes.fromhex(LINE[1:]), *(len(OPAQUE) * bytes.fromhex(EDGE[1:]))]
 
 
 def view_widths() -> list[tuple[str, float]]:

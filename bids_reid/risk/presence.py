@@ -11,7 +11,8 @@ the synthetic people of ``benchmarks/presence.py``, and are reported on the othe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 Answer = Literal['yes', 'no', 'unsure']
 Verdict = Literal['no findings', 'review', 'could not assess', 'not looked at']
 Limits = tuple[float, float]
+
+ANSWERS = ('left', 'removed', 'not in the image', 'cannot tell')
+"""Answers about a part of a face."""
 
 COVERED: Limits = (0.4, 0.75)
 """Share of eyes, nose and mouth that have skin near the average's."""
@@ -101,7 +105,8 @@ class Presence:
 
     ``face_score`` is 0 without a face and 1 with one; ``brain_loss`` warns of brain that was cut.
     ``parts_left`` names those of eyes, nose and mouth whose skin is in its place, ``none`` if that
-    was measured and none is; ``None`` where it was not.
+    was measured and none is; ``None`` where it was not. ``parts`` has an answer of `ANSWERS` per
+    part of `bids_reid.surface.parts.PARTS`; it is empty where nothing was measured.
     """
 
     face_present: Answer | None
@@ -110,6 +115,7 @@ class Presence:
     brain_loss: Answer | None
     reason: str
     parts_left: str | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
 
 
 def assess(scan: ScanMeasures | None, failure: str | None = None) -> Presence:

@@ -56,3 +56,8 @@ def face_parts() -> FaceParts:
     with (files('bids_reid') / 'data' / 'face_parts.npz').open('rb') as file:
         content = dict(np.load(file))
     return FaceParts(**content)
+
+
+def known_map(letters: str | None) -> str | None:
+    """Return a face map; ``None`` for one of another version, which had other points."""
+    return letters if letters is not None and len(letters) == len(face_parts().points) else None
