@@ -25,7 +25,7 @@ from bids_reid.report.findings import (
 )
 from bids_reid.report.head_picture import view_widths
 from bids_reid.report.html import render_page
-from bids_reid.report.parts_left import ANSWERS, group_faces
+from bids_reid.report.parts_left import group_faces
 from bids_reid.report.statistics import (
     changes,
     completed_sentence,
@@ -105,7 +105,6 @@ def group_page(content: GroupResult) -> str:
         changes=changes(content.reductions),
         n_changes=len(content.reductions),
         group_faces=group_faces(content.faces_left, content.audited),
-        answers=ANSWERS,
         view_widths=view_widths(),
         image_groups=_image_groups(content.images),
         n_templates=sum(scan.status == 'ok' for scan in content.scans),

@@ -21,11 +21,11 @@ from bids_reid.surface.parts import BACKGROUND, PARTS, VIEWS, face_parts
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-SCALE = 1.4
+SCALE = 1.3
 """Pixels of a picture per stored one: sharp on fine screens, and smooth on others."""
 SPREAD = 2.2
 """Standard deviation with which a letter spreads, stored pixels; points are 5 pixels apart."""
-LEVELS = 24
+LEVELS = 21
 """Of light, per colour: with those of nine colours the palette of a PNG is full."""
 SKIN = '#ece7df'
 BESIDE = '#dfb8a6'
@@ -70,10 +70,10 @@ CLASSES: Mapping[str, Key] = {
 """Letters of ``ScanMeasures.face_map``, what one has to look at first."""
 SHARES: Mapping[str, Key] = {
     '5': Key('#8f1414', 'skin is left in more than 75% of the scans', 'edged', 1.3, skin=True),
-    '4': Key('#cf3327', '50 to 75%', weight=1.2, skin=True),
-    '3': Key('#ec7a5c', '25 to 50%', weight=1.1, skin=True),
-    '2': Key('#f6b58e', '10 to 25%', weight=1.1, skin=True),
-    '1': Key('#fadfc0', 'up to 10%, but not none', weight=1.1, skin=True),
+    '4': Key('#c22a26', '50 to 75%', weight=1.2, skin=True),
+    '3': Key('#e2593f', '25 to 50%', weight=1.1, skin=True),
+    '2': Key('#f5924f', '10 to 25%', weight=1.1, skin=True),
+    '1': Key('#fdc765', 'up to 10%, but not none', weight=1.1, skin=True),
     '0': Key('#7fb0dc', 'in none'),
     '.': Key(GREY, 'outside the image of every scan', 'striped'),
 }
@@ -165,15 +165,13 @@ def head_picture(letters: str, keys: Mapping[str, Key] = CLASSES) -> bytes:
 
 def _winners(numbers: NDArray[np.intp], keys: Sequence[Key]) -> NDArray[np.uint8]:
     """Number of the key that each pixel takes, then of skin beside the face and of any other."""
-    import cv2
-
     shown = face_parts().shown
     number = np.where(shown >= 0, numbers[shown], len(keys) + 1)
     number[shown == BACKGROUND] = -1
     votes = []
     for n, weight in enumerate([*(key.weight for key in keys), 1.0, 1.0]):
-        near = cv2.GaussianBlur(np.where(number == n, np.float32(weight), 0), None, SPREAD)
-        votes.append(_enlarged(np.asarray(near, np.float32)))
+        mine = np.where(number == n, np.float32(weight), np.float32(0))
+        votes.append(_enlarged(_spread(mine, SPREAD)))
     return np.argmax(votes, axis=0).astype(np.uint8)
 
 
@@ -194,7 +192,7 @@ def _light(
     """Light of each pixel, 0 to 1, with the patterns of its colour, and where lines are drawn."""
     import cv2
 
-    light = _enlarged(face_parts().shade.astype(np.float32) / 255)
+    light = _enlarged(face_parts().shade.astype(np.float32) / np.float32(255))
     row, column = np.indices(light.shape)
     stripe = (row + column) % STRIPE < 2
     dot = ((row % STRIPE - 4) ** 2 + ((column + row // STRIPE % 2 * 4) % STRIPE - 4) ** 2) < 4
@@ -226,11 +224,16 @@ def _levels() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 @cache
 def _covered() -> NDArray[np.uint8]:
     """How much of a pixel the head covers: index into `OPAQUE`, one more for all of it."""
+    head = (face_parts().shown != BACKGROUND).astype(np.float32)
+    share = _enlarged(_spread(head, 0.8))
+    return np.digitize(share, np.linspace(0.2, 0.8, len(OPAQUE))).astype(np.uint8)
+
+
+def _spread(values: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:
+    """Blur a stored picture; the standard deviation is in its pixels."""
     import cv2
 
-    head = (face_parts().shown != BACKGROUND).astype(np.float32)
-    share = _enlarged(np.asarray(cv2.GaussianBlur(head, None, 0.8), np.float32))
-    return np.digitize(share, np.linspace(0.2, 0.8, len(OPAQUE))).astype(np.uint8)
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), deviation), np.float32)
 
 
 def _enlarged(values: NDArray[np.float32]) -> NDArray[np.float32]:

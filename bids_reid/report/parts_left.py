@@ -50,11 +50,15 @@ class ScanFace:
 
 @dataclass(frozen=True, slots=True)
 class GroupFaces:
-    """What is left of the faces of a group of scans: per part a count for each answer."""
+    """What is left of the faces of a group of scans.
+
+    ``parts`` are those that were judged, ``counts`` has a line of numbers of scans per answer.
+    """
 
     group: str
     n_scans: int
     n_without: int
+    parts: tuple[str, ...]
     counts: tuple[tuple[str, tuple[int, ...]], ...]
     figure: HeadFigure | None
 
@@ -101,28 +105,38 @@ def part_names(parts: Iterable[str]) -> str:
 
 
 def _group(one: FacesLeft) -> GroupFaces:
-    counts = tuple(
-        (part, tuple(one.answers[part].get(answer, 0) for answer in ANSWERS))
-        for part in PARTS
-        if part in one.answers
-    )
+    parts = tuple(part for part in PARTS if part in one.answers)
     figure = None
     if one.n_scans:
         letters = shares(one.n_left, one.n_in_view)
-        figure = HeadFigure(
-            picture_address(letters, SHARES), _said(one, counts), used(letters, SHARES)
-        )
-    return GroupFaces(group_name(one), one.n_scans, one.n_without, counts, figure)
+        address = picture_address(letters, SHARES)
+        figure = HeadFigure(address, _said(one, parts), used(letters, SHARES))
+    return GroupFaces(
+        group=group_name(one),
+        n_scans=one.n_scans,
+        n_without=one.n_without,
+        parts=parts,
+        counts=tuple(
+            (title, tuple(one.answers[part].get(answer, 0) for part in parts))
+            for answer, title in ANSWERS.items()
+        ),
+        figure=figure,
+    )
 
 
-def _said(one: FacesLeft, counts: Sequence[tuple[str, tuple[int, ...]]]) -> str:
+def _said(one: FacesLeft, parts: Sequence[str]) -> str:
     """Say in words what the picture of a group shows."""
     shown = (
         f'{VIEWED}, coloured by the share of {words.count(one.n_scans, "scan")} '
         'with skin where their face would go on.'
     )
-    if not counts:
+    if not parts:
         return f'{shown} No part was judged.'
-    still = sorted(counts, key=lambda line: -line[1][0])
-    parts = ', '.join(f'{part} in {n} of {sum((n, *rest))}' for part, (n, *rest) in still if n)
-    return f'{shown} Still there: {parts or "no part in any"}.'
+    n_left = {part: one.answers[part].get('left', 0) for part in parts}
+    still = sorted((part for part in parts if n_left[part]), key=lambda part: -n_left[part])
+    named = ', '.join(f'{part} in {n_left[part]} of {_total(one, part)}' for part in still)
+    return f'{shown} Still there: {named or "no part of any"}.'
+
+
+def _total(one: FacesLeft, part: str) -> int:
+    return sum(one.answers[part].values())
