@@ -474,11 +474,6 @@ class ScanMeasures:
         What was.
     face_evidence : FaceEvidence or None
         ``None`` until detectors and landmarks are asked.
-    face_map : str or None
-        A letter per point of `bids_reid.surface.parts.face_parts`: distance of the skin from where
-        this head's own face would go on. ``a`` more than 10 mm behind, ``b`` 5 to 10, ``c`` 2 to
-        5, ``d`` within 2 mm, ``e`` 2 to 5 mm in front, ``f`` more, ``.`` outside the image or not
-        known. ``None`` for what is taken for a brain.
     """
 
     voxel_size: Annotated[tuple[float, ...], Digits(4)]
@@ -498,7 +493,6 @@ class ScanMeasures:
     complete_face: bool = False
     face_completed: CompletedPart | None = None
     face_evidence: FaceEvidence | None = None
-    face_map: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that a file holds."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bids_reid.participant.library import EnrolledScan
 
 OUTSIDE, IN_PLACE = b'.d'
-"""Letters of a face map (`bids_reid.records.ScanMeasures`)."""
+"""Letters of a face map (`bids_reid.surface.traces`)."""
 
 
 def faces_left(scans: Iterable[EnrolledScan]) -> tuple[FacesLeft, ...]:
