@@ -34,6 +34,8 @@ BESIDE_MM = 8.0
 """Skin so far from each part is beside the face; gaps between parts are narrower."""
 EARS = tuple(number for number, part in enumerate(PARTS) if part.endswith('ear'))
 LINE = '#26160f'
+NEAR = '#f4cd6b'
+"""People differ from the average by some millimetres: such skin may be there or not."""
 GREY = '#9aa0a6'
 EDGE = '#6b6b6b'
 OPAQUE = (0, 77, 128, 178)
@@ -48,7 +50,7 @@ class Key:
     """A colour of the picture: the line about it in the legend, and its pattern.
 
     ``weight`` is that of its votes for a pixel: with more than 1 little is smoothed away.
-    ``skin``: it says that skin is left, which beside the parts of the face means nothing.
+    ``skin``: it says that skin is there or near, which beside the parts of the face means nothing.
     """
 
     colour: str
@@ -60,9 +62,9 @@ class Key:
 
 CLASSES: Mapping[str, Key] = {
     'd': Key('#d7301f', 'skin is there, within 2 mm', 'edged', 1.3, skin=True),
-    'e': Key('#f2c14e', '2 to 5 mm in front', 'dotted'),
-    'f': Key('#b8860b', 'more than 5 mm in front: something is there', 'dotted'),
-    'c': Key('#c6dcef', '2 to 5 mm behind'),
+    'c': Key(NEAR, '2 to 5 mm behind: near', skin=True),
+    'e': Key(NEAR, '2 to 5 mm in front: near', 'dotted', skin=True),
+    'f': Key('#b07f14', 'more than 5 mm in front: something is there', 'dotted'),
     'b': Key('#7fb0dc', '5 to 10 mm behind: removed'),
     'a': Key('#3f76b5', 'more than 10 mm behind: removed'),
     '.': Key(GREY, 'outside the image, or not known', 'striped'),
@@ -204,8 +206,8 @@ def _light(
         elif key.pattern == 'dotted':
             light[here & dot] *= 0.5
         elif key.pattern == 'edged':
-            inner = cv2.erode(here.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-            line |= here & ~inner
+            # around it, so that it takes nothing away from the smallest spot
+            line |= (cv2.dilate(here.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~here
     return light, line
 
 
