@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCALE = 1.3
 """Pixels of a picture per stored one: sharp on fine screens, and smooth on others."""
-SPREAD = 2.2
+SPREAD = 1.7
 """Standard deviation with which a letter spreads, stored pixels; points are 5 pixels apart."""
 LEVELS = 21
 """Of light, per colour: with those of nine colours the palette of a PNG is full."""
@@ -61,7 +61,7 @@ class Key:
 
 
 CLASSES: Mapping[str, Key] = {
-    'd': Key('#d7301f', 'skin is there, within 2 mm', 'edged', 1.3, skin=True),
+    'd': Key('#d7301f', 'skin is there, within 2 mm', 'edged', 1.8, skin=True),
     'c': Key(NEAR, '2 to 5 mm behind: near', skin=True),
     'e': Key(NEAR, '2 to 5 mm in front: near', 'dotted', skin=True),
     'f': Key('#b07f14', 'more than 5 mm in front: something is there', 'dotted'),
@@ -71,11 +71,11 @@ CLASSES: Mapping[str, Key] = {
 }
 """Letters of ``ScanMeasures.face_map``, what one has to look at first."""
 SHARES: Mapping[str, Key] = {
-    '5': Key('#8f1414', 'skin is left in more than 75% of the scans', 'edged', 1.3, skin=True),
-    '4': Key('#c22a26', '50 to 75%', weight=1.2, skin=True),
-    '3': Key('#e2593f', '25 to 50%', weight=1.1, skin=True),
-    '2': Key('#f5924f', '10 to 25%', weight=1.1, skin=True),
-    '1': Key('#fdc765', 'up to 10%, but not none', weight=1.1, skin=True),
+    '5': Key('#8f1414', 'skin is left in more than 75% of the scans', 'edged', 1.8, skin=True),
+    '4': Key('#c22a26', '50 to 75%', weight=1.7, skin=True),
+    '3': Key('#e2593f', '25 to 50%', weight=1.6, skin=True),
+    '2': Key('#f5924f', '10 to 25%', weight=1.5, skin=True),
+    '1': Key('#fdc765', 'up to 10%, but not none', weight=1.4, skin=True),
     '0': Key('#7fb0dc', 'in none'),
     '.': Key(GREY, 'outside the image of every scan', 'striped'),
 }
@@ -169,7 +169,7 @@ def _winners(numbers: NDArray[np.intp], keys: Sequence[Key]) -> NDArray[np.uint8
     """Number of the key that each pixel takes, then of skin beside the face and of any other."""
     shown = face_parts().shown
     number = np.where(shown >= 0, numbers[shown], len(keys) + 1)
-    number[shown == BACKGROUND] = -1
+    # where nothing votes, beside the head, the first number would win
     votes = []
     for n, weight in enumerate([*(key.weight for key in keys), 1.0, 1.0]):
         mine = np.where(number == n, np.float32(weight), np.float32(0))

@@ -65,13 +65,17 @@ def test_what_is_left_is_red_where_it_is() -> None:
     assert picture.sum() > 500
 
 
-def test_one_point_that_is_left_is_not_smoothed_away() -> None:
+@pytest.mark.parametrize('part', PARTS)
+def test_half_a_square_centimetre_that_is_left_is_not_smoothed_away(part: str) -> None:
     """Otherwise the tip of a nose is left and nobody sees it."""
-    nose = np.flatnonzero(face_parts().part == PARTS.index('nose'))
-    tip = nose[face_parts().points[nose, 1].argmax()]
-    letters = ['a'] * N_POINTS
-    letters[tip] = 'd'
-    assert red(head_picture(''.join(letters))).any()
+    points = face_parts().points
+    mine = np.flatnonzero(face_parts().part == PARTS.index(part))
+    # what protrudes: forwards, of ears sidewards
+    tip = mine[np.abs(points[mine, 0 if 'ear' in part else 1] + 100).argmax()]
+    spot = np.argsort(np.linalg.norm(points - points[tip], axis=1))[:3]
+    letters = np.full(N_POINTS, 'a')
+    letters[spot] = 'd'
+    assert red(head_picture(''.join(letters))).sum() > 10
 
 
 def test_skin_beside_the_face_is_no_alarm() -> None:
