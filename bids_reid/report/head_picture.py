@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SCALE = 1.3
-"""Pixels of a picture per stored one: sharp on fine screens, and smooth on others."""
+"""Pixels of a picture per stored one."""
 SPREAD = 1.7
 """Standard deviation with which a letter spreads, stored pixels; points are 5 pixels apart."""
 LEVELS = 21
-"""Of light, per colour: with those of nine colours the palette of a PNG is full."""
+"""Of light, per colour: nine colours and some more fit a palette, and few levels pack well."""
 SKIN = '#ece7df'
 BESIDE = '#dfb8a6'
 BESIDE_TEXT = 'skin beside the parts of the face, as de-facing leaves it'

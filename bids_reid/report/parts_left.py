@@ -128,7 +128,7 @@ def _said(one: FacesLeft, parts: Sequence[str]) -> str:
     """Say in words what the picture of a group shows."""
     shown = (
         f'{VIEWED}, coloured by the share of {words.count(one.n_scans, "scan")} '
-        'with skin where their face would go on.'
+        'with skin where their face would continue.'
     )
     if not parts:
         return f'{shown} No part was judged.'

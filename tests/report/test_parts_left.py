@@ -108,7 +108,7 @@ def test_a_group_counts_scans_per_part() -> None:
     assert alt.endswith('Still there: chin in 2 of 8.')
     text = text_of(page)
     assert 'Chin Still there 2 Removed 6 Not in the image 0 Cannot tell 0' in text
-    assert 'Share of 8 scans with skin where their face would go on' in text
+    assert 'Share of 8 scans with skin where their face would continue' in text
     assert '1 scan more of this kind is in no picture' in text
     assert SHARES['2'].text in text
     assert SHARES['5'].text not in text
