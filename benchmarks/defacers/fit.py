@@ -41,8 +41,8 @@ PROBABLY = 0.5
 GRID = tuple(round(0.02 * number, 2) for number in range(1, 36))
 ABOUT = (
     'Logistic regressions of what is left of a face, made by benchmarks/defacers/fit.py from '
-    'phantoms and other synthetic heads; benchmarks/results/defacers_fit.tsv says how well people, '
-    'tools and fields of view left out are judged.'
+    'phantoms and other synthetic heads; benchmarks/results/defacers_fit.tsv says how well '
+    'people, tools and fields of view left out are judged.'
 )
 NEEDED = tuple(part for name in IDENTIFYING for part in PART_NAMES[name])
 
