@@ -19,6 +19,18 @@ SKIN_SURFACE = 'Skin surface of the head, scanner RAS millimetres'
 FAILED_SCAN = 'A scan that could not be processed'
 RAW = 'raw'
 """The condition of the scans in ``bids_dir``, as they were given."""
+PART_NAMES: Mapping[str, tuple[str, ...]] = {
+    'brow': ('brow',),
+    'eyes': ('left eye', 'right eye'),
+    'nose': ('nose',),
+    'mouth': ('mouth',),
+    'chin': ('chin',),
+    'cheeks': ('left cheek', 'right cheek'),
+    'ears': ('left ear', 'right ear'),
+}
+"""The parts of a face that each name stands for; left and right are the participant's."""
+IDENTIFYING = ('brow', 'eyes', 'nose', 'mouth', 'chin')
+"""Names of the parts that have to be removed, unless others are chosen."""
 STRANGER = ''
 """In place of the label of a photograph that shows nobody of the dataset."""
 

@@ -55,6 +55,7 @@ class ImageLine:
     face_present: str | None = None
     face_score: float | None = None
     parts_left: str | None = None
+    parts_unclear: str | None = None
     brain_loss: str | None = None
     n_views_with_face: int | None = None
     deidentification: str | None = None
@@ -77,7 +78,7 @@ class FacesLeft:
         Per point of `bids_reid.surface.parts.face_parts`: face maps with skin in its place, and
         those of images that it lies in.
     answers : mapping
-        Per part of a face and answer (`bids_reid.risk.presence.ANSWERS`), scans; a part that no
+        Per part of a face and answer (`bids_reid.risk.presence.PartAnswer`), scans; a part that no
         answer is known about is not in it.
     """
 

@@ -62,6 +62,7 @@ class ScanLine:
     face_completed: str | None = None
     parts_left: str | None = None
     parts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    parts_unclear: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,11 @@ NEXT_VOXEL = 1.5
 the voxels and the scanner leaves some signal."""
 CLASSES_MM = (-10.0, -5.0, -2.0, 2.0, 5.0)
 LETTERS = 'abcdef'
+IN_PLACE = 'd'
 OUTSIDE = '.'
 """Letters of `FaceTraces.map` for signed distances between these, and for what is not known."""
+CROSSES = 0.5
+"""A surface turned further from the skin that should be there passes through it: cosine."""
 
 
 class Surface(NamedTuple):
@@ -153,7 +156,7 @@ def face_traces(
         _trace(number, surface, seen, off - expected, expected, empty_air)
         for number in range(len(PARTS))
     )
-    return FaceTraces(parts, _letters(off - expected, gap, seen))
+    return FaceTraces(parts, _letters(off - expected, gap, aligned, seen))
 
 
 def _surface(skin: Skin, frame: FaceFrame) -> Surface:
@@ -304,9 +307,13 @@ def _bend(here: Points, average: Points) -> float:
     return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
 
 
-def _letters(off: NDArray[np.float32], gap: NDArray[np.float64], seen: Mask) -> str:
-    """Classes of signed distances."""
+def _letters(
+    off: NDArray[np.float32], gap: NDArray[np.float64], aligned: NDArray[np.float32], seen: Mask
+) -> str:
+    """Classes of signed distances; a surface that only passes through is not skin in its place."""
     far = np.where(gap > REACH_MM, -REACH_MM, off)
     classes = np.searchsorted(CLASSES_MM, far)
+    crosses = (classes == LETTERS.index(IN_PLACE)) & (aligned < CROSSES)
+    classes = np.where(crosses, LETTERS.index(IN_PLACE) - 1, classes)
     letters = np.where(seen, np.array(list(LETTERS))[classes], OUTSIDE)
     return ''.join(letters.tolist())
