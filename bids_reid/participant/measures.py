@@ -176,7 +176,8 @@ def skin_evidence(skin: Skin, frame: FaceFrame) -> FaceEvidence:
 def _placed_frame(placed: FoundFrame) -> PlacedFrame:
     axes = (placed.frame.origin, placed.frame.forward, placed.frame.up)
     origin, forward, up = (tuple(axis.tolist()) for axis in axes)
-    return PlacedFrame(origin, forward, up, placed.frame.scale, placed.source)
+    off = (placed.face_off_mm or 0.0) if placed.trusted else None
+    return PlacedFrame(origin, forward, up, placed.frame.scale, placed.source, off)
 
 
 def face_frame(placed: PlacedFrame) -> FaceFrame:
