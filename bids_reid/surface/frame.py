@@ -28,7 +28,7 @@ from bids_reid.surface.fit import (
     start_at,
     tilted,
 )
-from bids_reid.surface.refit import Left, Refit, follows, left_of, refit
+from bids_reid.surface.refit import Left, Refit, follows, judged, left_of, refit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,8 +88,14 @@ end at the brow (0.23) 3 and 5.
 """
 FAR_TURNED = 40.0
 """Degrees from the header's axes from which on the fit is repeated from where it ended."""
-TRUSTED_OFF_MM, TRUSTED_LOSS = 9.0, 0.5
-FOLLOWS_LESS = 0.1
+TRUSTED_OFF_MM, TRUSTED_LOSS = 9.5, 0.16
+"""Above either, the fit to what is left of a head does not tell where its face was.
+
+Measured: heads without a face, with both ears, 4 to 8 mm and 0.02 to 0.11; without ears 12 mm and
+more; with the forehead cut off 0.14 to 0.22, and frames up to 20 mm off.
+"""
+CLEARLY_MORE = 0.03
+"""Of the average's face must follow the skin, before a part of a face outweighs the head."""
 CLEARLY_LESS = 0.05
 MIN_CORE_TURNED = 0.4
 """What another orientation must show: so much less loss, and so much of a face in view."""
@@ -271,23 +277,23 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
     if face.agrees:
         return FoundFrame(_frame(fit), 'face', face, fit)
     left = left_of(skin, dense, in_view)
-    again = refit((fit, start_at(skin, average, np.eye(3)[None])), left)
-    if face.departs and is_trusted(again) and _follows_more(again.fit, fit, left):
-        face = _measured(again.fit, skin, target)
-        return FoundFrame(_frame(again.fit), 'face', face, again.fit, again)
+    old, new = judged(fit, left), refit((fit, start_at(skin, average, np.eye(3)[None])), left)
+    if face.departs and is_trusted(new) and not _better_kept(old, new, left):
+        return FoundFrame(_frame(new.fit), 'face', _measured(new.fit, skin, target), new.fit, new)
     if face.fits:
-        return FoundFrame(_frame(fit), 'face', face, fit, again)
-    return FoundFrame(shape_frame(points), 'shape', face, fit, again)
+        return FoundFrame(_frame(fit), 'face', face, fit, old)
+    return FoundFrame(shape_frame(points), 'shape', face, fit, old)
 
 
 def is_trusted(left: Refit) -> bool:
-    """Whether the fit to what is left of a head puts the face where it was."""
+    """Whether a fit follows what is left of a head, and this tells where the face was."""
     return left.face_off_mm < TRUSTED_OFF_MM and left.loss < TRUSTED_LOSS
 
 
-def _follows_more(new: Similarity, old: Similarity, left: Left) -> bool:
-    """Whether a part of a face that is left does not speak for the old fit."""
-    return follows(old, left) < follows(new, left) + FOLLOWS_LESS
+def _better_kept(old: Refit, new: Refit, left: Left) -> bool:
+    """Whether a part of the face is left that the old fit follows, without leaving the head."""
+    follows_more = follows(old.fit, left) > follows(new.fit, left) + CLEARLY_MORE
+    return follows_more and old.loss < new.loss + CLEARLY_LESS
 
 
 def _searched(
