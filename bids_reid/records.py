@@ -308,6 +308,8 @@ class PartTrace:
     follows, around : float or None
         Share of the part, and of the skin around it, that the surface follows once the average's
         has been moved onto it.
+    alone : float or None
+        The same share if the part was moved without the skin around it.
     bend : float or None
         Correlation of how the surface's normals turn with how the average's do, -1 to 1.
     spread_mm : float or None
@@ -327,6 +329,7 @@ class PartTrace:
     in_view: float
     follows: float | None = None
     around: float | None = None
+    alone: float | None = None
     bend: float | None = None
     spread_mm: float | None = None
     off_mm: float | None = None

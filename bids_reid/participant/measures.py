@@ -112,6 +112,8 @@ def _measures(
     """Measure the skin that was scanned; ``n_points`` has the surface that is written."""
     from bids_reid.faces.half_faces import half_faces
     from bids_reid.surface.brain import brain_cut
+    from bids_reid.surface.islands import islands, joined
+    from bids_reid.surface.mesh import Mesh
     from bids_reid.surface.relief import face_depths, face_relief
     from bids_reid.surface.traces import emptied_air, face_traces, hypotheses
     from bids_reid.surface.vault import is_brain
@@ -122,8 +124,13 @@ def _measures(
     brain = roughness is not None and is_brain(roughness) and face.departs
     asked = completion is not None and not brain
     depths = face_depths(skin.points, skin.triangles, placed.frame, view)
+    alone = None if volume is None or brain else islands(volume, skin, placed.frame)
+    whole = Mesh(skin.points, skin.triangles) if alone is None else joined(skin, alone)
+    shown = depths
+    if alone is not None:
+        shown = face_depths(whole.points, whole.triangles, placed.frame, view)
     emptied = None if volume is None else emptied_air(volume)
-    traces = None if brain else face_traces(skin, hypotheses(placed), view, emptied)
+    traces = None if brain else face_traces(whole, hypotheses(placed), view, emptied)
     return ScanMeasures(
         voxel_size=() if volume is None else tuple(volume.voxel_size),
         notes=() if volume is None else tuple(volume.notes),
@@ -146,7 +153,7 @@ def _measures(
         ),
         face_parts=() if traces is None else traces.parts,
         face_map=None if traces is None else traces.map,
-        half_faces=None if brain else half_faces(depths),
+        half_faces=None if brain else half_faces(shown),
         complete_face=complete,
         face_completed=None if completion is None else CompletedPart(*completion),
         face_evidence=skin_evidence(skin, placed.frame) if asked else None,

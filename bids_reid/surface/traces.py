@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.surface.frame import FieldOfView, FoundFrame
-    from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Volume
 
     Mask = NDArray[np.bool_]
@@ -158,7 +157,7 @@ def _nodded(frame: FaceFrame, radians: float) -> FaceFrame:
 
 
 def face_traces(
-    skin: Skin,
+    skin: Mesh,
     frames: Sequence[FaceFrame],
     view: FieldOfView,
     emptied: Callable[[Points, Points], Mask] | None = None,
@@ -167,8 +166,8 @@ def face_traces(
 
     Parameters
     ----------
-    skin : Skin
-        Of the scan.
+    skin : Mesh
+        Of the scan, with what hangs together with nothing (`bids_reid.surface.islands`).
     frames : sequence of FaceFrame
         Where the face may be, or should be: `hypotheses`. The first counts unless another one
         finds clearly more of a face.
@@ -204,11 +203,11 @@ def _placed(frame: FaceFrame, view: FieldOfView) -> _Placed:
     return _Placed(points, face.normals @ axes, view.holds(points, margin=BORDER_MM))
 
 
-def _surface(skin: Skin, there: Points) -> Surface:
+def _surface(skin: Mesh, there: Points) -> Surface:
     """The part of the scan's surface that is near to where the face may be."""
     low, high = there.min(axis=0) - REACH_MM, there.max(axis=0) + REACH_MM
     near = ((skin.points > low) & (skin.points < high)).all(axis=1)
-    normals = vertex_normals(Mesh(skin.points, skin.triangles))[near].astype(np.float32)
+    normals = vertex_normals(skin)[near].astype(np.float32)
     points = skin.points[near]
     return Surface(points, normals, cKDTree(points, balanced_tree=False, compact_nodes=False))
 
@@ -296,11 +295,13 @@ def _trace(number: int, found: _Face, surface: Surface, emptied: Mask | None) ->
     inner = shown[window]
     moved = _moved(found, surface, window)
     follows, gap = moved.follows(), moved.gap()
+    alone = _moved(found, surface, shown)
     off = (found.off - found.expected)[shown]
     return PartTrace(
         PARTS[number],
         in_view,
         follows=float(follows[inner].mean()),
+        alone=float(alone.follows().mean()),
         around=float(follows[~inner].mean()) if (~inner).any() else None,
         bend=moved.bend(),
         spread_mm=1.4826 * float(np.median(np.abs(gap[inner]))),

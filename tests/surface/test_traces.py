@@ -11,6 +11,8 @@ from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.scanner import Scan
 from bids_reid.records import PartTrace
 from bids_reid.surface.frame import FaceFrame, FieldOfView, find_frame
+from bids_reid.surface.islands import islands, joined
+from bids_reid.surface.mesh import Mesh
 from bids_reid.surface.parts import PARTS, face_parts
 from bids_reid.surface.skin import extract_skin
 from bids_reid.surface.traces import LETTERS, OUTSIDE, emptied_air, face_traces
@@ -44,7 +46,11 @@ def traced(scan: Scan) -> tuple[dict[str, PartTrace], str]:
     """Trace a version of the whole head."""
     volume = volume_of(scan)
     view = FieldOfView(volume.affine, volume.data.shape)
-    traces = face_traces(extract_skin(volume), [frame()], view, emptied_air(volume))
+    skin = extract_skin(volume)
+    mesh = Mesh(skin.points, skin.triangles)
+    alone = islands(volume, skin, frame())
+    mesh = mesh if alone is None else joined(skin, alone)
+    traces = face_traces(mesh, [frame()], view, emptied_air(volume))
     return {part.name: part for part in traces.parts}, traces.map
 
 
@@ -92,6 +98,17 @@ def test_half_a_face_is_told_from_the_other_half(where: str, left: str) -> None:
     gone = f'{where} eye'
     assert (parts[left].follows or 0) > 0.6
     assert (parts[gone].follows or 0) < 0.4
+
+
+def test_a_nose_that_hangs_together_with_nothing_is_left() -> None:
+    """The skin is one surface: whatever a tool leaves in front of it would not be seen."""
+    scan = whole()
+    x, y, z = coordinates(scan)
+    away = (y > -25) & (z < 30) & ~((np.abs(x) < 22) & (z < 6) & (z > -50) & (y > 4))
+    parts, _ = traced(zeroed(scan, away))
+    assert (parts['nose'].follows or 0) > 0.6
+    assert (parts['mouth'].follows or 0) < 0.3
+    assert islands(volume_of(scan), extract_skin(volume_of(scan)), frame()) is None
 
 
 def test_parts_beyond_the_field_of_view_are_not_measured() -> None:
