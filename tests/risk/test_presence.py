@@ -3,32 +3,92 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
 
 import pytest
 
-from bids_reid.records import BrainCut, FaceEvidence, FaceRelief, ImageRecord, PictureFaces
-from bids_reid.risk.presence import PART_LEFT, assess, assess_image
-from tests.support.scan_records import NO_FACE, WHOLE_FACE, quality
+from bids_reid.records import (
+    IDENTIFYING,
+    PART_NAMES,
+    BrainCut,
+    FaceEvidence,
+    FaceFit,
+    HalfFaces,
+    ImageRecord,
+    PictureFaces,
+)
+from bids_reid.risk.presence import assess, assess_image
+from tests.support.scan_records import (
+    NO_FACE,
+    WHOLE_FACE,
+    left,
+    outside,
+    parts,
+    quality,
+    removed,
+)
+
+NEEDED = [part for name in IDENTIFYING for part in PART_NAMES[name]]
 
 
 def test_a_whole_face_is_seen_and_is_to_be_reviewed() -> None:
     """A dataset that nobody de-faced must not come out as safe."""
     found = assess(WHOLE_FACE)
     assert (found.face_present, found.verdict, found.brain_loss) == ('yes', 'review', 'no')
-    assert found.face_score == 1
+    assert found.face_score is not None
+    assert found.face_score > 0.9
 
 
 def test_a_removed_face_is_no_finding() -> None:
     """Otherwise a curator has to look at every scan that was de-faced well."""
     found = assess(NO_FACE)
     assert (found.face_present, found.verdict) == ('no', 'no findings')
+    assert found.parts_left == 'left ear, right ear'
+    assert found.parts_unclear == 'none'
 
 
-def test_a_detector_alone_does_not_make_a_face() -> None:
-    """dlib's HOG detector fires on tissue that a cut laid bare."""
-    fired = FaceEvidence(3, 0.6, 3, 0.4, 15.0, 11.0)
-    assert assess(replace(NO_FACE, face_evidence=fired)).face_present == 'no'
+@pytest.mark.parametrize('part', NEEDED)
+def test_one_part_that_is_left_is_a_finding_and_is_named(part: str) -> None:
+    """A tool may leave one eye: the curator has to know which."""
+    found = assess(replace(NO_FACE, face_parts=parts(removed, left(part))))
+    assert (found.face_present, found.verdict) == ('unsure', 'review')
+    assert found.parts_left is not None
+    assert part in found.parts_left
+    assert part in found.reason
+    assert found.face_present != 'yes'
+
+
+def test_ears_and_cheeks_are_named_but_do_not_count_unless_asked_for() -> None:
+    """Most tools leave them: nobody could ever share."""
+    cheek = replace(NO_FACE, face_parts=parts(removed, left('left cheek')))
+    assert assess(cheek).verdict == 'no findings'
+    assert 'left cheek' in (assess(cheek).parts_left or '')
+    found = assess(NO_FACE, needed=(*IDENTIFYING, 'ears'))
+    assert found.verdict == 'review'
+    assert 'left ear' in found.reason
+    assert assess(cheek, needed=('cheeks',)).verdict == 'review'
+    nose = replace(NO_FACE, face_parts=parts(removed, left('nose')))
+    assert assess(nose, needed=('eyes', 'mouth')).parts == assess(nose).parts
+
+
+def test_parts_beyond_the_field_of_view_are_not_missed() -> None:
+    """Most research scans end below the nose: nothing outside can be disclosed."""
+    below = [outside(name) for name in ('mouth', 'chin')]
+    found = assess(replace(NO_FACE, face_parts=parts(removed, *below)))
+    assert found.verdict == 'no findings'
+    assert found.parts['mouth'] == 'not in the image'
+    whole = assess(replace(WHOLE_FACE, face_parts=parts(left, *below)))
+    assert (whole.face_present, whole.verdict) == ('yes', 'review')
+    nothing = assess(replace(NO_FACE, face_parts=parts(outside), half_faces=None))
+    assert nothing.verdict == 'no findings'
+    assert 'in the image' in nothing.reason
+
+
+def test_a_part_that_is_not_clear_is_reviewed() -> None:
+    """Neither left nor removed is no pass."""
+    odd = replace(left('nose'), follows=0.45, alone=0.45, around=0.4, bend=0.35, spread_mm=2.5)
+    found = assess(replace(NO_FACE, face_parts=parts(removed, odd)))
+    assert found.verdict == 'review'
+    assert found.parts['nose'] != 'removed'
 
 
 def test_detectors_that_agree_keep_a_scan_from_no_findings() -> None:
@@ -37,24 +97,48 @@ def test_detectors_that_agree_keep_a_scan_from_no_findings() -> None:
     assert (found.face_present, found.verdict) == ('unsure', 'review')
 
 
+def test_a_detector_alone_does_not_make_a_face() -> None:
+    """dlib's HOG detector fires on tissue that a cut laid bare."""
+    fired = FaceEvidence(3, 0.6, 3, 0.4, 15.0, 11.0)
+    assert assess(replace(NO_FACE, face_evidence=fired)).face_present == 'no'
+
+
+def test_the_plain_shape_of_a_face_keeps_a_scan_from_no_findings() -> None:
+    """The model may go wrong on somebody's scanner."""
+    found = assess(replace(NO_FACE, face=WHOLE_FACE.face))
+    assert (found.face_present, found.verdict) == ('unsure', 'review')
+
+
+def test_the_halves_of_no_face_keep_an_image_from_yes() -> None:
+    """A curator would be told of a face where there is a part of one."""
+    found = assess(replace(WHOLE_FACE, half_faces=HalfFaces(0.2, None)))
+    assert (found.face_present, found.verdict) == ('unsure', 'review')
+
+
 @pytest.mark.parametrize(
     'poor',
     [
-        {'surface_quality': quality(face_core_in_view=0.5)},
-        {'surface_quality': quality(face_core_in_view=0.05)},
+        {'face_frame': replace(NO_FACE.face_frame, off_mm=None)},
         {'surface_quality': quality(relative_noise=0.5)},
         {'surface_quality': quality(edge_blur_mm=4.0)},
         {'face_evidence': None},
+        {'face_parts': ()},
         # noise breaks skin into what looks like the folds of a brain
         {'skull_stripped': True, 'surface_quality': quality(relative_noise=0.5)},
         {'skull_stripped': True, 'surface_quality': quality(edge_blur_mm=4.0)},
     ],
 )
 def test_no_face_found_is_not_safe_where_none_could_be_seen(poor: dict[str, object]) -> None:
-    """A scan too noisy for any detector, or cut at the eyes, may hold a face."""
+    """A scan too noisy for any detector, or that nobody knows the face of, may hold one."""
     found = assess(replace(NO_FACE, **poor))  # type: ignore[arg-type]
     assert found.verdict == 'could not assess'
     assert found.reason
+
+
+def test_a_face_in_a_place_nobody_trusts_is_a_finding_all_the_same() -> None:
+    """Not to know where a face should be is no reason not to see it."""
+    frame = replace(WHOLE_FACE.face_frame, off_mm=None)
+    assert assess(replace(WHOLE_FACE, face_frame=frame)).verdict == 'review'
 
 
 def test_a_scan_that_failed_is_not_safe() -> None:
@@ -63,30 +147,24 @@ def test_a_scan_that_failed_is_not_safe() -> None:
     assert (found.face_present, found.verdict, found.reason) == (
         *(None, 'could not assess', 'disk full'),
     )
+    assert found.parts_left is None
 
 
 def test_a_face_is_never_no_findings_whichever_measure_fails() -> None:
     """One measure that goes wrong on somebody's scanner must not clear a whole dataset."""
-    whole, gone = WHOLE_FACE, NO_FACE
-    for relief, evidence, face, noise in product(
-        (whole.face_relief, gone.face_relief, FaceRelief(1.0)),
-        (whole.face_evidence, gone.face_evidence, None),
-        (whole.face, gone.face),
-        (0.05, 0.5),
-    ):
-        scan = replace(whole, face_relief=relief, face_evidence=evidence, face=face)
-        scan = replace(scan, surface_quality=quality(relative_noise=noise))
-        pairs = ((relief, whole.face_relief), (evidence, whole.face_evidence), (face, whole.face))
-        if sum(one != other for one, other in pairs) <= 1:
-            assert assess(scan).verdict != 'no findings', scan
-
-
-def test_a_blurred_face_is_unsure() -> None:
-    """Blurring leaves the large forms: a curator has to look."""
-    relief = replace(WHOLE_FACE.face_relief, gain=0.3, correlation=0.55)
-    evidence = FaceEvidence(3, 0.6, 3, None, 11.0, 5.0)
-    found = assess(replace(WHOLE_FACE, face_relief=relief, face_evidence=evidence))
-    assert (found.face_present, found.verdict) == ('unsure', 'review')
+    gone: tuple[dict[str, object], ...] = (
+        {'face': FaceFit(0.1, 30.0, 0.4)},
+        {'face_evidence': NO_FACE.face_evidence},
+        {'face_relief': NO_FACE.face_relief},
+        {'half_faces': NO_FACE.half_faces},
+        {'half_faces': None},
+        {'face_parts': NO_FACE.face_parts},
+        {'face_frame': NO_FACE.face_frame},
+        {'surface_quality': quality(relative_noise=0.5)},
+    )
+    for change in gone:
+        found = assess(replace(WHOLE_FACE, **change))  # type: ignore[arg-type]
+        assert found.verdict != 'no findings', change
 
 
 def test_brain_that_was_cut_is_a_warning() -> None:
@@ -112,16 +190,6 @@ def image(**changes: object) -> ImageRecord:
     return replace(record, **changes)  # type: ignore[arg-type]
 
 
-def test_parts_that_are_left_are_named() -> None:
-    """A curator has to know whether it is the eyes or the mouth that the tool left."""
-    assert assess(WHOLE_FACE).parts_left == 'eyes, nose, mouth'
-    assert assess(NO_FACE).parts_left == 'none'
-    some = FaceRelief(1.0, PART_LEFT, PART_LEFT - 0.01, None)
-    assert assess(replace(WHOLE_FACE, face_relief=some)).parts_left == 'eyes'
-    assert assess(replace(WHOLE_FACE, face_relief=FaceRelief(0.0))).parts_left is None
-    assert assess(None).parts_left is None
-
-
 def test_an_image_is_judged_as_a_scan_is() -> None:
     """The same head in another format must not have another verdict."""
     for measures in (WHOLE_FACE, NO_FACE):
@@ -142,7 +210,11 @@ def test_what_could_not_be_read_could_not_be_assessed() -> None:
         assert found.verdict == 'could not assess'
 
 
-CUT = replace(NO_FACE, surface_quality=quality(face_core_in_view=0.5), voxel_size=(3.0, 3.0, 3.0))
+CUT = replace(
+    NO_FACE,
+    face_frame=replace(NO_FACE.face_frame, off_mm=None),
+    voxel_size=(3.0, 3.0, 3.0),
+)
 
 
 def test_functional_series_in_which_no_face_is_seen_need_no_sharper_look() -> None:

@@ -17,21 +17,50 @@ from bids_reid.records import (
     FaceEvidence,
     FaceFit,
     FaceRelief,
+    HalfFaces,
     Origin,
+    PartTrace,
     PlacedFrame,
     Scan,
     ScanMeasures,
     ScanRecord,
     SurfaceQuality,
 )
+from bids_reid.surface.parts import PARTS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from bids_reid.records import KeypointTemplate, Template
     from bids_reid.risk.presence import Verdict
 
-FRAME = PlacedFrame((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), 1.0, 'face')
+FRAME = PlacedFrame((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), 1.0, 'face', 0.0)
+
+
+def left(part: str) -> PartTrace:
+    """Return traces of a part that is there."""
+    return PartTrace(part, 1.0, 0.95, 0.95, 0.95, 0.85, 0.7, 0.0, 0.98, 0.0)
+
+
+def removed(part: str) -> PartTrace:
+    """Return traces of a part that a tool removed."""
+    return PartTrace(part, 1.0, 0.02, 0.05, 0.02, 0.05, 6.0, -14.0, 0.05, 0.7)
+
+
+def outside(part: str) -> PartTrace:
+    """Return traces of a part that is not in the image."""
+    return PartTrace(part, 0.0)
+
+
+def parts(
+    trace: Callable[[str], PartTrace], *others: PartTrace, ears: bool = True
+) -> tuple[PartTrace, ...]:
+    """Return traces of all parts, some of which are others; ears are there by default."""
+    named = {one.name: one for one in others}
+    kept = {name: left(name) for name in ('left ear', 'right ear') if ears}
+    return tuple(named.get(name) or kept.get(name) or trace(name) for name in PARTS)
+
+
 WHOLE_FACE = ScanMeasures(
     voxel_size=(1.0, 1.0, 1.0),
     notes=(),
@@ -44,12 +73,19 @@ WHOLE_FACE = ScanMeasures(
     face=FaceFit(face_covered=0.97, face_behind_mm=0.5, head_loss=0.4),
     face_relief=FaceRelief(1.0, 1.0, 0.9, 1.0, 0.8, 1.1, 0.98, 0.15, 0.005),
     brain_cut=BrainCut(0.0, 0.0),
+    face_parts=parts(left),
+    face_map='d' * 5785,
+    half_faces=HalfFaces(2.2, 0.8),
     face_evidence=FaceEvidence(3, 2.5, 3, 1.0, 5.0, 4.0),
 )
 NO_FACE = replace(
     WHOLE_FACE,
     face=FaceFit(face_covered=0.1, face_behind_mm=30.0, head_loss=0.4),
     face_relief=FaceRelief(1.0, 0.2, 0.0, 0.0, 0.1, 0.3, 0.6, 0.8, 0.02),
+    face_frame=replace(FRAME, off_mm=6.0),
+    face_parts=parts(removed),
+    face_map='a' * 5785,
+    half_faces=HalfFaces(-0.6, None),
     face_evidence=FaceEvidence(3, -0.5, 0, None, None, 30.0),
 )
 
