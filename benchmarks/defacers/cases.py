@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from benchmarks.defacers.labels import (
+    MIN_SEEN,
     PartPoints,
     Shares,
     fitted_points,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
     from bids_reid.phantom.identity import Identity
     from bids_reid.surface.skin import SkinField
+    from bids_reid.surface.volume import Volume
 
     Random = np.random.Generator
 
@@ -162,14 +164,16 @@ class Heads24:
     def made(self, folder: str) -> Iterator[tuple[Head, Outcome]]:
         """What lies in one of the folders of de-faced scans."""
         for path in sorted((self.folder / folder / f'sub-{self.person:02d}').rglob('*.nii.gz')):
-            raw = self.folder / 'bids' / path.relative_to(self.folder / folder)
-            head = self._read(raw)
+            raw = path.with_name(path.name.replace(f'_desc-{folder}', ''))
+            head = self._read(self.folder / 'bids' / raw.relative_to(self.folder / folder))
             after = load_volume(path)
-            if after.data.shape != head.scan.data.shape:
-                raise ValueError(f'{path} has another grid than {raw}')
-            data = np.rint(after.data).astype(np.int16)
-            changed = data != head.scan.data
-            yield head, Outcome(replace(head.scan, data=data), changed)
+            scan = replace(
+                head.scan,
+                data=np.rint(after.data).astype(np.int16),
+                affine=after.affine,
+                distance=np.zeros(after.data.shape, np.float32),
+            )
+            yield head, Outcome(scan, _zeros(scan, head.scan))
 
     def _read(self, path: Path) -> Head:
         if path not in self.heads:
@@ -203,20 +207,34 @@ def fitted(path: Path) -> tuple[Scan, PartPoints]:
         np.rint(volume.data).astype(np.int16),
         volume.affine,
         to_head,
-        _outside_mm(field, volume.data.shape),
+        _outside_mm(field, volume),
         average_person(),
         CONTRASTS['T1w'],
     )
     return scan, fitted_points(skin, found)
 
 
-def _outside_mm(field: SkinField, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Distance of voxels to the skin; -1 inside."""
+def _zeros(scan: Scan, intact: Scan) -> NDArray[np.bool_]:
+    """Where a scan is 0, or shows nothing, on the grid of the intact one; both start alike."""
+    if not np.allclose(scan.affine, intact.affine, atol=1e-3):
+        raise ValueError('a de-faced scan starts elsewhere than the raw one')
+    out = np.ones(intact.data.shape, np.bool_)
+    i, j, k = np.minimum(out.shape, scan.data.shape)
+    out[:i, :j, :k] = scan.data[:i, :j, :k] == 0
+    return out
+
+
+def _outside_mm(field: SkinField, volume: Volume) -> NDArray[np.float32]:
+    """Distance of voxels to the skin; -1 inside. Thick slices have more in the field."""
     from scipy import ndimage
 
-    if field.inside.shape != shape:
-        raise ValueError('thick slices are not made into cases')
     outside = ndimage.distance_transform_edt(field.inside < 0.5, field.spacing)
+    to_field = np.linalg.inv(field.affine) @ volume.affine
+    places = []
+    for axis, n in enumerate(volume.data.shape):
+        place = np.rint(to_field[axis, axis] * np.arange(n) + to_field[axis, 3])
+        places.append(place.astype(np.intp).clip(0, field.inside.shape[axis] - 1))
+    outside = outside[np.ix_(*places)]
     return np.where(outside > 0, outside, -1.0).astype(np.float32)
 
 
@@ -295,24 +313,36 @@ def real_cases(folder: Path, intact: Path, table: Path | None) -> Iterator[dict[
     who looked at the files, goes before it: a TSV with the columns ``file``, ``own`` (``yes``,
     ``no``), ``view``, and of each part the share that is left, ``n/a`` where it is outside.
     """
-    seen = {} if table is None else _looked_at(table)
-    for path in sorted(folder.glob('*.nii.gz')):
-        scan, tool = path.name.removesuffix('.nii.gz').rsplit('_', 1)
+    looked_at = {} if table is None else _looked_at(table)
+    for path in [*sorted(intact.glob('*.nii.gz')), *sorted(folder.glob('*.nii.gz'))]:
+        scan, tool = path.name.removesuffix('.nii.gz'), 'intact'
+        if path.parent == folder:
+            scan, tool = scan.rsplit('_', 1)
         scan, _, view = scan.partition('-')
-        facts: dict[str, Any] = {'source': 'real', 'person': scan}
-        row = seen.get(path.name)
-        if row is not None:
-            left = {name: _share(row[name]) for name in PARTS}
-            found = Shares(left, {})
-            view = row['view']
-        else:
-            compared = _compared(path, intact / f'{scan}.nii.gz')
-            if compared is None:
+        row = looked_at.get(path.name)
+        if row is None:
+            found = _compared(path, intact / f'{scan}.nii.gz')
+            if found is None:
                 continue
-            found = compared
+            view = view or view_of(found.seen)
+        else:
+            found = Shares({name: _share(row[name]) for name in PARTS}, {})
+            view = row['view']
+        facts: dict[str, Any] = {'source': 'real', 'person': scan}
         own = row is None or row['own'] != 'no'
-        deal = Deal(tool, view or 'whole')
-        yield {'file': str(path), **labelled(facts, deal, found, own=own)}
+        line = labelled(facts, Deal(tool, view), found, own=own)
+        yield {'file': str(path.absolute()), **line}
+
+
+def view_of(seen: dict[str, float]) -> str:
+    """Name where an image ends by how much of the parts is in view."""
+    if seen['chin'] > MIN_SEEN:
+        return 'whole' if seen['chin'] > 0.95 else 'chin'
+    if seen['mouth'] > MIN_SEEN:
+        return 'lips'
+    if seen['nose'] > MIN_SEEN:
+        return 'below-nose' if seen['nose'] > 0.9 else 'nose'
+    return 'brow'
 
 
 def _compared(path: Path, intact: Path) -> Shares | None:
@@ -322,14 +352,13 @@ def _compared(path: Path, intact: Path) -> Shares | None:
     before, after = load_volume(intact), load_volume(path)
     skin = find_skin(before).cut()
     found = find_frame(skin.points, FieldOfView(before.affine, before.data.shape))
-    if not found.face.agrees:
+    if found.source != 'face' or found.face.departs:
         return None
-    spread = float(np.percentile(before.data, 99)) * 1e-3
     return shares_by_comparison(
         fitted_points(skin, found),
         (before.data, before.affine),
         (after.data, after.affine),
-        tolerance=spread,
+        tolerance=1e-3 * float(np.percentile(before.data, 99)),
     )
 
 

@@ -96,20 +96,24 @@ def _to_landmarks(points: Points, own: Anatomy) -> Points:
     """Stretch points of the average face between its landmarks to those of another."""
     average = anatomy(average_person(), ASLEEP)
     x, y, z = points.T
-    heights = [
-        np.array([a.chin_z, a.mouth_z, a.base_z, 0.0, a.brow_z, a.brow_z + 40.0])
-        for a in (average, own)
-    ]
     # beyond the chin nothing is stretched
-    low = own.chin_z - average.chin_z
-    moved_z = np.where(z < average.chin_z, z + low, np.interp(z, *heights))
-    widths = [
-        np.array([0.0, a.eye_x, a.cheek_x, 0.5 * a.who.cranium_width, 100.0])
-        for a in (average, own)
-    ]
-    moved_x = np.sign(x) * np.interp(np.abs(x), *widths)
-    depths = [np.array([-100.0, -40.0, a.front, a.front + 40.0]) for a in (average, own)]
-    return np.stack([moved_x, np.interp(y, *depths), moved_z], axis=1).astype(np.float32)
+    below = z + (own.chin_z - average.chin_z)
+    moved_z = np.where(z < average.chin_z, below, np.interp(z, _heights(average), _heights(own)))
+    moved_x = np.sign(x) * np.interp(np.abs(x), _widths(average), _widths(own))
+    moved_y = np.interp(y, _depths(average), _depths(own))
+    return np.stack([moved_x, moved_y, moved_z], axis=1).astype(np.float32)
+
+
+def _heights(a: Anatomy) -> NDArray[np.float64]:
+    return np.array([a.chin_z, a.mouth_z, a.base_z, 0.0, a.brow_z, a.brow_z + 40.0])
+
+
+def _widths(a: Anatomy) -> NDArray[np.float64]:
+    return np.array([0.0, a.eye_x, a.cheek_x, 0.5 * a.who.cranium_width, 100.0])
+
+
+def _depths(a: Anatomy) -> NDArray[np.float64]:
+    return np.array([-100.0, -40.0, a.front, a.front + 40.0])
 
 
 def _onto_skin(points: Points, normals: Points, scan: Scan) -> Points:

@@ -149,9 +149,7 @@ def only(region: Region) -> MakeMask:
 def nose(x: Array, y: Array, z: Array, a: Anatomy, rng: Random) -> Mask:
     """The nose, from between the eyes to its base."""
     high, low, wide = _off(rng, 3)
-    return (
-        (np.abs(x) < 20 + wide) & (z < 4 + high) & (z > a.base_z - 4 + low) & (y > a.front - 14)
-    )
+    return (np.abs(x) < 20 + wide) & (z < 4 + high) & (z > a.base_z - 4 + low) & (y > a.front - 14)
 
 
 def eyes(x: Array, y: Array, z: Array, a: Anatomy, rng: Random) -> Mask:
