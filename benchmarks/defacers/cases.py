@@ -28,7 +28,7 @@ from benchmarks.defacers.labels import (
     shares_by_comparison,
     what_is_left,
 )
-from benchmarks.defacers.tools import PROPER, TOOLS, Outcome, brain_lost
+from benchmarks.defacers.tools import AS_REAL, PROPER, TOOLS, Outcome, brain_lost
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
 from bids_reid.phantom.identity import average_person, draw_people
 from bids_reid.phantom.scanner import Scan, add_noise, coil, draw_pose, expose
@@ -52,12 +52,15 @@ if TYPE_CHECKING:
 
 SEED = 15
 N_PHANTOMS, N_HEADS24 = 40, 24
-N_CASES = 13
+N_CASES, N_AS_REAL = 13, 4
+"""Of each person."""
 VIEWS = ('whole', 'chin', 'lips', 'below-nose', 'nose', 'brow')
 """Where an image ends below."""
 REFACED = ('refaced-average', 'refaced-other')
 ONLY_PHANTOMS = (*REFACED, 'stripped')
 """Of other heads, nothing says where the brain's folds are."""
+FIRST_AS_REAL = 50
+"""Number of the first file of these."""
 FOLDERS = ('defaced', 'refaced')
 CONTRAST_NAMES = ('T1w', 'T1w', 'T1w', 'T2w', 'FLAIR', 'T1w', 'PDw', 'T1w')
 SPACINGS: tuple[float | tuple[float, float, float], ...] = (
@@ -84,7 +87,9 @@ class Head:
     facts: dict[str, Any]
 
 
-def deals(n_people: int, tools: tuple[str, ...], *, seed: int) -> list[list[Deal]]:
+def deals(
+    n_people: int, tools: tuple[str, ...], *, seed: int, n_cases: int = N_CASES
+) -> list[list[Deal]]:
     """Deal all combinations of tools and fields of view to people, again and again.
 
     Whole heads and what was properly done come twice as often.
@@ -96,9 +101,9 @@ def deals(n_people: int, tools: tuple[str, ...], *, seed: int) -> list[list[Deal
         for view in VIEWS
         for _ in range(2 if view == 'whole' or tool in PROPER else 1)
     ]
-    n_all = n_people * N_CASES
+    n_all = n_people * n_cases
     order = [all_[n] for _ in range(-(-n_all // len(all_))) for n in rng.permutation(len(all_))]
-    return [order[person::n_people][:N_CASES] for person in range(n_people)]
+    return [order[person::n_people][:n_cases] for person in range(n_people)]
 
 
 # --- sources
@@ -284,22 +289,28 @@ def person_cases(
     source: Phantom | Heads24, dealt: list[Deal], rng: Random
 ) -> Iterator[tuple[Scan, dict[str, Any]]]:
     """Make all cases of a person."""
+    every = TOOLS | AS_REAL
     for deal in dealt:
         head = source.head(deal.tool)
-        made = TOOLS.get(deal.tool, TOOLS['intact'])(head.scan, rng)
+        made = every.get(deal.tool, TOOLS['intact'])(head.scan, rng)
         yield make(head, made, deal, rng)
-    if isinstance(source, Heads24):
-        for folder in FOLDERS:
-            for head, made in source.made(folder):
-                for view in ('whole', str(rng.choice(VIEWS[1:]))):
-                    yield make(head, made, Deal(f'{folder}-folder', view), rng)
 
 
-def write(target: Path, made: Iterator[tuple[Scan, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
-    """Write scans, and give their lines with the names of their files."""
+def folder_cases(source: Heads24, rng: Random) -> Iterator[tuple[Scan, dict[str, Any]]]:
+    """What lies in a dataset's folders of de-faced scans, whole and with a cut field of view."""
+    for folder in FOLDERS:
+        for head, made in source.made(folder):
+            for view in ('whole', str(rng.choice(VIEWS[1:]))):
+                yield make(head, made, Deal(f'{folder}-folder', view), rng)
+
+
+def write(
+    target: Path, made: Iterator[tuple[Scan, dict[str, Any]]], first: int
+) -> Iterator[dict[str, Any]]:
+    """Write scans, and give their lines with the names of their files, numbered from ``first``."""
     import nibabel as nib
 
-    for number, (scan, line) in enumerate(made):
+    for number, (scan, line) in enumerate(made, first):
         name = f'{line["source"]}-{line["person"]}_{number:02d}_{line["tool"]}_{line["view"]}'
         path = target / f'{name}.nii.gz'
         nib.save(nib.Nifti1Image(scan.data, scan.affine), path)
@@ -349,17 +360,22 @@ def _compared(path: Path, intact: Path) -> Shares | None:
     """Compare with the intact scan; ``None`` if there is none, or no face on it."""
     if not intact.exists():
         return None
-    before, after = load_volume(intact), load_volume(path)
-    skin = find_skin(before).cut()
-    found = find_frame(skin.points, FieldOfView(before.affine, before.data.shape))
+    volume = load_volume(intact)
+    skin = find_skin(volume).cut()
+    found = find_frame(skin.points, FieldOfView(volume.affine, volume.data.shape))
     if found.source != 'face' or found.face.departs:
         return None
-    return shares_by_comparison(
-        fitted_points(skin, found),
-        (before.data, before.affine),
-        (after.data, after.affine),
-        tolerance=1e-3 * float(np.percentile(before.data, 99)),
-    )
+    # as they are stored: fine voxels are averaged to other ones where the image is cut
+    before, after = _as_stored(intact), _as_stored(path)
+    tolerance = 1e-3 * float(np.percentile(before[0], 99))
+    return shares_by_comparison(fitted_points(skin, found), before, after, tolerance=tolerance)
+
+
+def _as_stored(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    import nibabel as nib
+
+    image = nib.as_closest_canonical(nib.load(path))
+    return np.asarray(image.dataobj, np.float32), image.affine
 
 
 def _looked_at(table: Path) -> dict[str, dict[str, str]]:
@@ -385,15 +401,15 @@ def main() -> None:
     listing = arguments.folder / 'cases.jsonl'
     lines = [] if not listing.exists() else listing.read_text().splitlines()
     known = [json.loads(line) for line in lines]
-    done = {(line['source'], line['person']) for line in known}
+    done = {(line['source'], line['person'], line['tool'] in AS_REAL) for line in known}
     with listing.open('a') as file:
-        for source, person, dealt in _people(arguments.phantoms, arguments.heads24):
-            if (source, f'{person:02d}') in done:
+        for source, person, as_real, dealt in _people(arguments.phantoms, arguments.heads24):
+            if (source, f'{person:02d}', as_real) in done:
                 continue
-            who = Phantom(person) if source == 'phantom' else Heads24(arguments.heads24, person)
-            rng = np.random.default_rng([SEED, len(source), person])
-            made = list(write(arguments.folder, person_cases(who, dealt, rng)))
-            file.writelines(json.dumps(line) + '\n' for line in made)
+            rng = np.random.default_rng([SEED, len(source), person, as_real])
+            made = _made(source, person, dealt, arguments.heads24, rng, folders=not as_real)
+            new = list(write(arguments.folder, made, FIRST_AS_REAL if as_real else 0))
+            file.writelines(json.dumps(line) + '\n' for line in new)
             file.flush()
         if arguments.real:
             files = {line['file'] for line in known}
@@ -402,17 +418,43 @@ def main() -> None:
             file.writelines(json.dumps(line) + '\n' for line in new)
 
 
-def _people(n_phantoms: int, heads24: Path | None) -> Iterator[tuple[str, int, list[Deal]]]:
-    """People of both sources in turn, so that early ones are of both."""
+def _made(
+    source: str,
+    person: int,
+    dealt: list[Deal],
+    heads24: Path | None,
+    rng: Random,
+    *,
+    folders: bool,
+) -> Iterator[tuple[Scan, dict[str, Any]]]:
+    """Make the cases of one person of a source."""
+    if source == 'phantom' or heads24 is None:
+        yield from person_cases(Phantom(person), dealt, rng)
+        return
+    who = Heads24(heads24, person)
+    yield from person_cases(who, dealt, rng)
+    if folders:
+        yield from folder_cases(who, rng)
+
+
+def _people(n_phantoms: int, heads24: Path | None) -> Iterator[tuple[str, int, bool, list[Deal]]]:
+    """People of both sources in turn, so that early ones are of both.
+
+    Gives the source, the person, whether the tools are those of `AS_REAL`, and what was dealt.
+    """
     everything = (*TOOLS, *REFACED)
-    phantoms = deals(N_PHANTOMS, everything, seed=0)[:n_phantoms]
     others = tuple(tool for tool in everything if tool not in ONLY_PHANTOMS)
-    heads = deals(N_HEADS24, others, seed=1) if heads24 else []
-    for person in range(max(len(phantoms), len(heads))):
-        if person < len(phantoms):
-            yield 'phantom', person, phantoms[person]
-        if person < len(heads):
-            yield 'heads24', person + 1, heads[person]
+    n_heads = N_HEADS24 if heads24 else 0
+    sources = (('phantom', 0, n_phantoms, N_PHANTOMS), ('heads24', 1, n_heads, N_HEADS24))
+    dealt = {}
+    for source, seed, _, n_all in sources:
+        mine = everything if source == 'phantom' else others
+        dealt[source, False] = deals(n_all, mine, seed=seed)
+        dealt[source, True] = deals(n_all, tuple(AS_REAL), seed=10 + seed, n_cases=N_AS_REAL)
+    for person in range(max(n_phantoms, n_heads)):
+        for source, first, n, _ in sources:
+            for as_real in (True, False) if person < n else ():
+                yield source, first + person, as_real, dealt[source, as_real][person]
 
 
 if __name__ == '__main__':
