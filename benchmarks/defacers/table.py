@@ -1,9 +1,10 @@
 """Count verdicts on measured heads: ``python -m benchmarks.defacers.table FOLDER MEASURED``.
 
 Prints a row for each combination of ``--by`` (by default the source, the tool, the field of view
-and what is left), with the number of heads, of each verdict and answer, and the share of ``no
-findings`` with its 95% Wilson interval. ``--wrong`` names the files of which a face or a part of
-one is left and the verdict is ``no findings``, or nothing is left and it is another.
+and what is left), with the number of heads, of each verdict and answer, of warnings of brain that
+was cut, and the share of ``no findings`` with its 95% Wilson interval. ``--wrong`` names the files
+of which a face or a part of one is left and the verdict is ``no findings``, or nothing is left and
+it is another.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 KEYS = ('source', 'tool', 'view', 'left')
 VERDICTS = ('no findings', 'review', 'could not assess')
 ANSWERS = ('yes', 'unsure', 'no')
+BRAIN = ('yes', 'unsure')
+"""Warnings of brain that was cut."""
 
 
 class Judged(NamedTuple):
@@ -56,7 +59,8 @@ def table(those: Sequence[Judged], by: Sequence[str] = KEYS) -> Iterator[tuple[o
     groups: dict[tuple[str, ...], list[Presence]] = defaultdict(list)
     for one in those:
         groups[tuple(str(one.case[key]) for key in by)].append(one.presence)
-    yield (*by, 'n', *VERDICTS, *ANSWERS, 'no_findings_share', 'low', 'high')
+    brain = tuple(f'brain_{answer}' for answer in BRAIN)
+    yield (*by, 'n', *VERDICTS, *ANSWERS, *brain, 'no_findings_share', 'low', 'high')
     for key, presences in sorted(groups.items()):
         n = len(presences)
         verdicts = Counter(str(presence.verdict) for presence in presences)
@@ -64,6 +68,7 @@ def table(those: Sequence[Judged], by: Sequence[str] = KEYS) -> Iterator[tuple[o
         share = verdicts['no findings'] / n
         low, high = wilson(share, n)
         counts = [verdicts[name] for name in VERDICTS] + [answers[name] for name in ANSWERS]
+        counts += [sum(one.brain_loss == answer for one in presences) for answer in BRAIN]
         yield (*key, n, *counts, *(f'{float(one):.3f}' for one in (share, low, high)))
 
 

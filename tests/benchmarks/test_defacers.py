@@ -42,7 +42,7 @@ def head(spacing: float = 3.0) -> cases.Head:
 def labelled(tool: str, view: str = 'whole') -> dict[str, object]:
     """The line of a case, of which the file was not written."""
     rng = np.random.default_rng(7)
-    outcome = tools.TOOLS[tool](head().scan, rng)
+    outcome = (tools.TOOLS | tools.AS_REAL)[tool](head().scan, rng)
     _, line = cases.make(head(), outcome, cases.Deal(tool, view), rng)
     return line
 
@@ -67,6 +67,20 @@ def test_proper_tools_leave_nothing_that_identifies(tool: str) -> None:
     line = labelled(tool)
     assert line['left'] == 'none'
     assert line['parts']['left ear'] == (0.0 if tool == 'stripped' else 1.0)
+
+
+@pytest.mark.parametrize('tool', tools.AS_REAL)
+def test_tools_as_they_are_leave_cheeks_and_ears(tool: str) -> None:
+    """Real tools cut less than one thinks: eyes, nose and mouth are gone, the rest is not."""
+    line = labelled(tool)
+    assert line['parts']['mouth'] < 0.15
+    assert line['parts']['left ear'] == 1.0
+    if tool.startswith('shear'):
+        assert line['parts']['left cheek'] > 0.1
+    if 'left' not in tool:
+        assert line['parts']['nose'] < 0.15
+    if tool == 'facemask-eyes-left':
+        assert line['parts']['left eye'] > 0.7
 
 
 def test_a_left_nose_is_left() -> None:
@@ -134,6 +148,25 @@ def test_comparing_two_images_gives_the_labels_of_the_mask() -> None:
 
 
 @pytest.mark.slow
+def test_a_whole_run_sees_whole_faces_and_no_removed_ones(tmp_path: Path) -> None:
+    """A dataset whose faces were never removed must not be called safe."""
+    source = cases.Phantom(7)
+    tools_ = ('intact', 'refaced-other', 'nose-left', 'curved', 'deep')
+    dealt = [cases.Deal(tool, 'whole') for tool in tools_]
+    lines = list(cases.write(tmp_path, cases.person_cases(source, dealt, _rng()), 0))
+    (tmp_path / 'cases.jsonl').write_text(''.join(json.dumps(one) + '\n' for one in lines))
+    target = tmp_path / 'measured.jsonl'
+    assert measure.measure_all(tmp_path, target, version='1', nprocs=1) == len(tools_)
+    assert measure.measure_all(tmp_path, target, version='1', nprocs=1) == 0
+    found = {one.case['tool']: one.presence for one in table.judged(tmp_path, target)}
+    assert {found[tool].verdict for tool in tools_[:3]} == {'review'}
+    assert found['intact'].face_present == found['refaced-other'].face_present == 'yes'
+    assert found['curved'].face_present != 'yes'
+    assert found['curved'].brain_loss == 'no'
+    assert found['deep'].brain_loss in {'yes', 'unsure'}
+
+
+@pytest.mark.slow
 def test_the_frame_that_is_fitted_puts_parts_where_they_are(tmp_path: Path) -> None:
     """Heads that are no phantoms are labelled through it."""
     truth = head(2.0)
@@ -163,12 +196,14 @@ def test_every_tool_is_seen_with_every_field_of_view() -> None:
 
 def test_what_was_looked_at_goes_before_what_was_compared(tmp_path: Path) -> None:
     """The labels of real heads are those of somebody who looked."""
-    (tmp_path / 'someone-lips_shears.nii.gz').touch()
+    made, intact = tmp_path / 'made', tmp_path / 'intact'
+    made.mkdir()
+    (made / 'someone-lips_shears.nii.gz').touch()
     seen = tmp_path / 'seen.tsv'
     columns = ('file', 'own', 'view', *PARTS)
     row = ('someone-lips_shears.nii.gz', 'yes', 'lips', '0', '0.9', *('n/a',) * (len(PARTS) - 2))
     seen.write_text('\t'.join(columns) + '\n' + '\t'.join(row) + '\n')
-    (line,) = cases.real_cases(tmp_path, tmp_path, seen)
+    (line,) = cases.real_cases(made, intact, seen)
     assert (line['source'], line['person'], line['tool']) == ('real', 'someone', 'shears')
     assert (line['view'], line['left'], line['parts']['left eye']) == ('lips', 'part', 0.9)
 
