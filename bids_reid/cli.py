@@ -15,7 +15,7 @@ from typing import NoReturn, TypeVar
 from bids_reid import __version__
 from bids_reid.errors import Exit, ReidError
 from bids_reid.messages import show_messages
-from bids_reid.records import RAW
+from bids_reid.records import IDENTIFYING, PART_NAMES, RAW
 from bids_reid.settings import LEVELS, Settings
 
 _NAMED = re.compile(r'([A-Za-z0-9]+)=(.+)')
@@ -150,6 +150,7 @@ def settings_from(options: argparse.Namespace, *, command: str) -> Settings:
         'extractors': tuple(dict.fromkeys(options.extractors)),
         'derivatives': tuple(options.derivatives),
         'refaced': tuple(dict.fromkeys(options.refaced)),
+        'parts': tuple(dict.fromkeys(options.parts)),
         'breakdown': None if options.breakdown is None else tuple(options.breakdown),
     }
     return Settings(**values, command=command)
@@ -289,6 +290,16 @@ def _add_analysis(parser: Parser) -> None:
         metavar='NAME',
         help='group level: conditions whose faces were replaced: a face on their scans '
         "counts as a finding only if it is its original's, or if it links people",
+    )
+    group.add_argument(
+        '--parts',
+        nargs='+',
+        choices=tuple(PART_NAMES),
+        default=IDENTIFYING,
+        metavar='PART',
+        help='parts of a face that have to be removed from an image: brow (its lower edge and the '
+        'root of the nose), eyes, nose, mouth, chin, cheeks, ears; the others are named, and do '
+        'not count (default: brow eyes nose mouth chin)',
     )
     group.add_argument(
         '--reviewed',

@@ -115,7 +115,11 @@ def _write_pages(selection: Selection, settings: Settings) -> list[ScanLine]:
     if not selection.everything:
         return []
     chosen = {ScanFiles.of(scan, settings.output_dir) for scan in selection.everything}
-    enrolled = read_scans(settings.output_dir, {scan.participant for scan in selection.everything})
+    enrolled = read_scans(
+        settings.output_dir,
+        {scan.participant for scan in selection.everything},
+        needed=settings.parts,
+    )
     lines = [scan.line for scan in enrolled if scan.files in chosen]
     dataset = dataset_name(settings.bids_dir)
     scans_of: dict[str, list[EnrolledScan]] = defaultdict(list)

@@ -19,6 +19,18 @@ SKIN_SURFACE = 'Skin surface of the head, scanner RAS millimetres'
 FAILED_SCAN = 'A scan that could not be processed'
 RAW = 'raw'
 """The condition of the scans in ``bids_dir``, as they were given."""
+PART_NAMES: Mapping[str, tuple[str, ...]] = {
+    'brow': ('brow',),
+    'eyes': ('left eye', 'right eye'),
+    'nose': ('nose',),
+    'mouth': ('mouth',),
+    'chin': ('chin',),
+    'cheeks': ('left cheek', 'right cheek'),
+    'ears': ('left ear', 'right ear'),
+}
+"""The parts of a face that each name stands for; left and right are the participant's."""
+IDENTIFYING = ('brow', 'eyes', 'nose', 'mouth', 'chin')
+"""Names of the parts that have to be removed, unless others are chosen."""
 STRANGER = ''
 """In place of the label of a photograph that shows nobody of the dataset."""
 
@@ -282,6 +294,47 @@ class FaceRelief:
 
 
 @dataclass(frozen=True, slots=True)
+class PartTrace:
+    """Traces of one part of a face; ``None`` where too little of it is in the image.
+
+    `bids_reid.surface.traces` takes them, and says what following and near are.
+
+    Attributes
+    ----------
+    name : str
+        Of `bids_reid.surface.parts.PARTS`.
+    in_view : float
+        Share of the part inside the field of view.
+    follows, around : float or None
+        Share of the part, and of the skin around it, that the surface follows once the average's
+        has been moved onto it.
+    bend : float or None
+        Correlation of how the surface's normals turn with how the average's do, -1 to 1.
+    spread_mm : float or None
+        Spread of the surface about the part that was moved onto it, mm of the average head:
+        1.4826 times the median absolute distance.
+    off_mm : float or None
+        Median distance of the surface from where this head's own face would go on, negative
+        behind it; mm of the average head.
+    near : float or None
+        Share of the part with a surface near to there.
+    emptied : float or None
+        Share of the surface next to which a tool wrote one value, over that beside the face;
+        ``None`` also if nothing tells.
+    """
+
+    name: str
+    in_view: float
+    follows: float | None = None
+    around: float | None = None
+    bend: float | None = None
+    spread_mm: float | None = None
+    off_mm: float | None = None
+    near: float | None = None
+    emptied: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FaceEvidence:
     """Answers of detectors and landmarks about the renders of a few cameras.
 
@@ -312,6 +365,26 @@ class FaceEvidence:
     cnn: float | None = None
     landmarks_off_mm: float | None = None
     landmarks_apart_mm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HalfFaces:
+    """Answers of detectors about faces made of one half and its mirror image.
+
+    Beyond the field of view the average's face continues them, so that detectors, which know
+    whole faces only, can be asked about a part (`bids_reid.faces.half_faces`).
+
+    Attributes
+    ----------
+    hog : float or None
+        Score of the HOG detector for the better half; ``None`` if far below its limit.
+    cnn : float or None
+        Confidence of the network for that half; ``None`` if it found nothing, or the HOG detector
+        did not.
+    """
+
+    hog: float | None = None
+    cnn: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,6 +473,13 @@ class ScanMeasures:
         Degrees; ``None`` for a head that is too large for a brain.
     skull_stripped : bool
         Whether the surface is taken for a brain.
+    face_parts : tuple of PartTrace
+        Traces of each part of a face; none of a brain.
+    face_map : str or None
+        How far the skin lies from where this head's own face would go on, a letter for each point
+        of the average head (`bids_reid.surface.traces`); ``None`` of a brain.
+    half_faces : HalfFaces or None
+        ``None`` of a brain, or if too little of a face is in the field of view.
     complete_face : bool
         Whether a face that the field of view cuts had to be completed.
     face_completed : CompletedPart or None
@@ -419,6 +499,9 @@ class ScanMeasures:
     face: FaceFit
     face_relief: FaceRelief
     brain_cut: BrainCut
+    face_parts: tuple[PartTrace, ...] = ()
+    face_map: str | None = None
+    half_faces: HalfFaces | None = None
     complete_face: bool = False
     face_completed: CompletedPart | None = None
     face_evidence: FaceEvidence | None = None

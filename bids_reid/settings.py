@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from bids_reid.errors import UsageError
-from bids_reid.records import RAW
+from bids_reid.records import IDENTIFYING, PART_NAMES, RAW
 
 Level = Literal['participant', 'group']
 LEVELS: tuple[Level, ...] = ('participant', 'group')
@@ -46,6 +46,7 @@ class Settings:
     release: Path | None = None
     refaced: tuple[str, ...] = ()
     reviewed: Path | None = None
+    parts: tuple[str, ...] = IDENTIFYING
     against: Path | None = None
     breakdown: tuple[str, ...] | None = None
     seed: int = 0
@@ -71,6 +72,8 @@ class Settings:
         for name, share in (('risk', self.max_risk), ('share of findings', self.max_findings)):
             if share is not None and not 0 <= share <= 1:
                 raise UsageError(f'the largest {name} is a number from 0 to 1, not {share}')
+        if not self.parts or not set(self.parts) <= set(PART_NAMES):
+            raise UsageError(f'parts of a face are {", ".join(PART_NAMES)}, not {self.parts}')
         for name, _ in self.derivatives:
             if name.lower() == RAW or not _CONDITION.fullmatch(name):
                 raise UsageError(f'{name!r} cannot name a condition: letters and digits, not raw')

@@ -42,7 +42,7 @@ LANDMARKS = (range(36, 42), range(42, 48), range(30, 31), range(48, 68))
 """The same among the 68 landmarks of iBUG 300-W, which dlib's predictor gives."""
 
 
-class _Detection(NamedTuple):
+class Detection(NamedTuple):
     """The best face of one detector in one render."""
 
     score: float
@@ -77,10 +77,10 @@ def face_evidence(
         That it was rendered in.
     """
     asked = asked_views(views)
-    hogs = {number: _hog(renders[number]) for number in asked}
-    cnns: dict[int, _Detection | None] = {}
+    hogs = {number: ask_hog(renders[number]) for number in asked}
+    cnns: dict[int, Detection | None] = {}
     for number in sorted(asked, key=lambda number: abs(views[number].camera_yaw)):
-        cnns[number] = one = _cnn(renders[number])
+        cnns[number] = one = ask_network(renders[number])
         if one is not None and one.score > SURE_CNN:
             break
     boxes = {number: _box(hogs[number], cnns.get(number)) for number in asked}
@@ -107,14 +107,14 @@ def _predictor() -> dlib.shape_predictor:
     return dlib.shape_predictor(str(models_folder() / 'shape_predictor_68_face_landmarks.dat'))
 
 
-def _hog(image: NDArray[np.uint8]) -> _Detection | None:
-    """Ask dlib's HOG detector."""
+def ask_hog(image: NDArray[np.uint8]) -> Detection | None:
+    """Ask dlib's HOG detector for the best face of an image, (h, w) uint8."""
     boxes, scores, _ = detector().run(np.ascontiguousarray(image), 0, HOG_FLOOR)
-    return _Detection(float(scores[0]), boxes[0]) if len(scores) else None
+    return Detection(float(scores[0]), boxes[0]) if len(scores) else None
 
 
-def _cnn(image: NDArray[np.uint8]) -> _Detection | None:
-    """Ask dlib's convolutional network (max-margin object detection)."""
+def ask_network(image: NDArray[np.uint8]) -> Detection | None:
+    """Ask dlib's convolutional network for the best face of an image, (h, w) uint8."""
     small = cv2.resize(image, (CNN_PIXELS, CNN_PIXELS), interpolation=cv2.INTER_AREA)
     faces = network()(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), 0)
     if not faces:
@@ -122,12 +122,12 @@ def _cnn(image: NDArray[np.uint8]) -> _Detection | None:
     best = max(faces, key=lambda face: face.confidence)
     sides = (best.rect.left(), best.rect.top(), best.rect.right(), best.rect.bottom())
     times = image.shape[0] / CNN_PIXELS
-    return _Detection(
+    return Detection(
         float(best.confidence), dlib.rectangle(*(int(side * times) for side in sides))
     )
 
 
-def _box(hog: _Detection | None, cnn: _Detection | None) -> dlib.rectangle | None:
+def _box(hog: Detection | None, cnn: Detection | None) -> dlib.rectangle | None:
     """Where landmarks are looked for: what their predictor was made for, if it is sure."""
     if hog is not None and (hog.score > 0 or cnn is None):
         return hog.box

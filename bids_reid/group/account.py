@@ -20,7 +20,7 @@ from bids_reid.bids.versions import missing_versions
 from bids_reid.bids.walk import RealPaths
 from bids_reid.group.result import ImageLine, Uncounted
 from bids_reid.messages import logger
-from bids_reid.records import RAW, Image
+from bids_reid.records import IDENTIFYING, RAW, Image
 from bids_reid.risk.presence import assess_image
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class Survey:
         Results whose scans are gone, have changed or are left out.
     missing : tuple of str
         Originals without a version in the release, by path.
+    needed : tuple of str
+        Parts of a face that have to be removed, by their names in `bids_reid.records.PART_NAMES`.
     """
 
     folder: Path
@@ -67,6 +69,7 @@ class Survey:
     folders: Mapping[str, Path]
     uncounted: tuple[Uncounted, ...] = ()
     missing: tuple[str, ...] = ()
+    needed: tuple[str, ...] = IDENTIFYING
 
 
 def survey(
@@ -103,7 +106,10 @@ def survey(
     if not settings.dry_run:
         cache.save()
     missing = tuple(_missing(folder, condition, folders, settings))
-    return Survey(folder, condition, images, folders, tuple(uncounted), missing), counted
+    found = Survey(
+        *(folder, condition, images, folders, tuple(uncounted)), missing, settings.parts
+    )
+    return found, counted
 
 
 def _missing(
@@ -264,6 +270,7 @@ def _line_of_scan(scan: EnrolledScan, image: Image) -> ImageLine:
         face_present=line.face_present,
         face_score=line.face_score,
         parts_left=line.parts_left,
+        parts_unclear=line.parts_unclear,
         brain_loss=line.brain_loss,
         n_views_with_face=line.n_views_with_face,
         deidentification=line.deidentification,
@@ -286,7 +293,7 @@ def _line_of_content(
     if record is None:
         scan = scan or scans.of_content(image.sha256, failed=True)
         return empty if scan is None else _line_of_copy(scan, image, empty)
-    seen = assess_image(record, empty.modality)
+    seen = assess_image(record, empty.modality, survey.needed)
     return replace(
         empty,
         kind=record.kind,
@@ -295,6 +302,7 @@ def _line_of_content(
         face_present=seen.face_present,
         face_score=seen.face_score,
         parts_left=seen.parts_left,
+        parts_unclear=seen.parts_unclear,
         brain_loss=seen.brain_loss,
         reason=seen.reason,
     )

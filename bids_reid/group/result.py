@@ -55,6 +55,7 @@ class ImageLine:
     face_present: str | None = None
     face_score: float | None = None
     parts_left: str | None = None
+    parts_unclear: str | None = None
     brain_loss: str | None = None
     n_views_with_face: int | None = None
     deidentification: str | None = None

@@ -122,7 +122,7 @@ def _enrolled(settings: Settings) -> list[EnrolledScan]:
     audit_only = settings.photos is None and has_looks(settings.output_dir)
     if audit_only and not scan_files(settings.output_dir):
         return []
-    return read_scans(settings.output_dir)
+    return read_scans(settings.output_dir, needed=settings.parts)
 
 
 def _selected(

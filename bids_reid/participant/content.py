@@ -59,6 +59,7 @@ class ScanLine:
     deidentification: str = 'none'
     face_completed: str | None = None
     parts_left: str | None = None
+    parts_unclear: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

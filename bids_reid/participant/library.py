@@ -12,6 +12,7 @@ from bids_reid.errors import NoInputError, NothingSelectedError
 from bids_reid.faces.extractors import EXTRACTORS, bids_label, load_extractor
 from bids_reid.participant.content import Model, Provenance, ScanLine
 from bids_reid.participant.remarks import scan_line
+from bids_reid.records import IDENTIFYING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -36,8 +37,11 @@ def read_scans(
     sessions: Collection[str] = (),
     modalities: Collection[str] = (),
     conditions: Collection[str] = (),
+    needed: Collection[str] = IDENTIFYING,
 ) -> list[EnrolledScan]:
     """Read the records of the scans chosen; an empty choice means all.
+
+    Each is judged by the parts of a face that are needed to be removed.
 
     Raises
     ------
@@ -47,7 +51,7 @@ def read_scans(
         It has, but none of those chosen.
     """
     scans = [
-        EnrolledScan(scan_line(files, record), files, record)
+        EnrolledScan(scan_line(files, record, needed), files, record)
         for files, record in scan_records(output_dir, participants)
     ]
     if not scans and next(scan_records(output_dir), None) is None:

@@ -110,8 +110,10 @@ def _measures(
     completion: Completion | None,
 ) -> ScanMeasures:
     """Measure the skin that was scanned; ``n_points`` has the surface that is written."""
+    from bids_reid.faces.half_faces import half_faces
     from bids_reid.surface.brain import brain_cut
-    from bids_reid.surface.relief import face_relief
+    from bids_reid.surface.relief import face_depths, face_relief
+    from bids_reid.surface.traces import emptied_air, face_traces
     from bids_reid.surface.vault import is_brain
 
     face = placed.face
@@ -119,6 +121,9 @@ def _measures(
     # skin that follows a face on a rough vault is a face, also where it does so not quite
     brain = roughness is not None and is_brain(roughness) and face.departs
     asked = completion is not None and not brain
+    depths = face_depths(skin.points, skin.triangles, placed.frame, view)
+    emptied = None if volume is None else emptied_air(volume)
+    traces = None if brain else face_traces(skin, placed.frame, view, emptied)
     return ScanMeasures(
         voxel_size=() if volume is None else tuple(volume.voxel_size),
         notes=() if volume is None else tuple(volume.notes),
@@ -135,10 +140,13 @@ def _measures(
         ),
         face_frame=_placed_frame(placed),
         face=FaceFit(face.covered, face.behind_mm, face.head_loss),
-        face_relief=face_relief(skin.points, skin.triangles, placed.frame, view),
+        face_relief=face_relief(depths),
         brain_cut=(
             BrainCut(0.0, 0.0) if volume is None else brain_cut(volume, skin, placed.frame, view)
         ),
+        face_parts=() if traces is None else traces.parts,
+        face_map=None if traces is None else traces.map,
+        half_faces=None if brain else half_faces(depths),
         complete_face=complete,
         face_completed=None if completion is None else CompletedPart(*completion),
         face_evidence=skin_evidence(skin, placed.frame) if asked else None,

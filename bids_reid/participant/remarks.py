@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bids_reid.participant.content import ScanLine
+from bids_reid.records import IDENTIFYING
 from bids_reid.risk.deidentification import contradiction
 from bids_reid.risk.presence import assess
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from bids_reid.bids.layout import ScanFiles
     from bids_reid.records import ScanMeasures, ScanRecord
 
@@ -45,9 +48,11 @@ def completed_sentence(measures: ScanMeasures | None) -> str | None:
     return COMPLETED.format(share=share, parts=completed_parts(measures))
 
 
-def scan_line(files: ScanFiles, record: ScanRecord) -> ScanLine:
-    """Return the row of a scan, its record judged."""
-    presence = assess(record.measures, record.reason)
+def scan_line(
+    files: ScanFiles, record: ScanRecord, needed: Collection[str] = IDENTIFYING
+) -> ScanLine:
+    """Return the row of a scan, its record judged by the parts that have to be removed."""
+    presence = assess(record.measures, record.reason, needed)
     claimed = record.deidentification.claimed
     # what could not be looked at contradicts nothing
     seen = None if presence.verdict == 'could not assess' else presence.face_present
@@ -69,6 +74,7 @@ def scan_line(files: ScanFiles, record: ScanRecord) -> ScanLine:
         verdict=presence.verdict,
         brain_loss=presence.brain_loss,
         parts_left=presence.parts_left,
+        parts_unclear=presence.parts_unclear,
         reason='; '.join(filter(None, reasons)),
         deidentification='claimed' if claimed else 'none',
         face_completed=_face_completed(record.measures),

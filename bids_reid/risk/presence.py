@@ -1,56 +1,54 @@
 """Presence: whether there is a face on a scan, and what its curator should do about it.
 
-What is measured (geometry, detectors, landmarks; :mod:`bids_reid.surface.relief`,
-:mod:`bids_reid.faces.evidence`) is judged here, so that limits may change without measuring again.
-
-Each measure counts from 0 (as on scans without a face) to 1 (as on whole faces), linearly between
-two limits. The score is the weighted mean of geometry and detectors; ``yes`` and ``no`` ask for
-both: one alone that says the contrary makes it ``unsure``. The limits were chosen on some of
-the synthetic people of ``benchmarks/presence.py``, and are reported on the others.
+Each part of a face is judged from its own traces (`bids_reid.surface.traces`) by a fitted model
+(:mod:`bids_reid.risk.part_model`): left, removed, not in the image, or not clear. Nothing outside
+the field of view can be disclosed. A scan has no findings if every part in the image that
+identifies is removed, and neither the plain shape of the skin nor the detectors, which are asked
+about whole faces, say otherwise. What was measured is judged here, so that limits may change
+without measuring again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from bids_reid.records import IDENTIFYING, PART_NAMES
+from bids_reid.risk.part_model import image_inputs, part_model, probability_left
+
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from bids_reid.records import (
         BrainCut,
         FaceEvidence,
-        FaceRelief,
+        FaceFit,
         ImageRecord,
         PictureFaces,
         ScanMeasures,
     )
 
 Answer = Literal['yes', 'no', 'unsure']
+PartAnswer = Literal['left', 'removed', 'not in the image', 'cannot tell']
 Verdict = Literal['no findings', 'review', 'could not assess', 'not looked at']
-Limits = tuple[float, float]
 
-COVERED: Limits = (0.4, 0.75)
-"""Share of eyes, nose and mouth that have skin near the average's."""
-BEHIND_MM: Limits = (12.0, 5.0)
-CORRELATION: Limits = (0.3, 0.5)
-FLAT: Limits = (0.6, 0.35)
-STEPS: Limits = (0.04, 0.02)
-GAIN: Limits = (0.2, 0.7)
-HOG: Limits = (0.0, 1.5)
-CNN: Limits = (0.0, 0.8)
-OFF_MM: Limits = (14.0, 8.0)
-APART_MM: Limits = (9.0, 5.5)
-GEOMETRY_WEIGHT = 0.6
-YES_SCORE, NO_SCORE = 0.7, 0.35
-YES_GEOMETRY = 0.7
-YES_DETECTORS = 0.6
-"""A mask filled with noise keeps the form of a face's outside, which no detector is sure of."""
-SURE_DETECTORS = 0.35
-"""Detectors and landmarks that agree so well keep a scan from ``no``."""
-PART_LEFT = 0.85
-"""With so much of the skin of eyes, nose or mouth in its place, a part of a face is left."""
-MIN_CORE_IN_VIEW = 0.1
-WHOLE_CORE_IN_VIEW = 0.9
-"""With less of eyes, nose and mouth in view, that no face was found says nothing."""
+MIN_IN_VIEW = 0.15
+"""With less of a part in the image it is not judged."""
+MAX_OFF_MM = 8.0
+"""If the place of the face is less certain, nothing can be said of its parts."""
+YES_SCORE = 0.9
+NO_SCORE = 0.35
+"""A face is there from the first score on; below the second one nothing speaks for one."""
+YES_SHARE = 0.5
+"""So many of the parts that identify have to be left for a whole face."""
+YES_HALVES = 0.7
+"""Score of the HOG detector about the better half of a face that is there: real tools leave up to
+half of it, whole faces have twice as much."""
+SURE_HOG, SURE_CNN = 1.0, 0.6
+"""Detectors that are so sure of a face keep an image from having none."""
+COVERED, BEHIND_MM = 0.85, 4.0
+"""With so much of eyes, nose and mouth near the average's, and not behind them, the skin has the
+plain shape of a face."""
 MAX_NOISE = 0.25
 MAX_EDGE_MM = 2.5
 """A noisier or more blurred skin may hide a face from what looks for one."""
@@ -66,8 +64,8 @@ PARTLY = 'a part of a face may be left'
 SKULL_STRIPPED = (
     'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
 )
-OUT_OF_VIEW = 'eyes, nose and mouth lie outside the field of view'
-CUT_VIEW = 'no face was found, but the field of view ends where it should be'
+OUT_OF_VIEW = 'no part of a face that tells people apart is in the image'
+UNTRUSTED = 'no face was found, but it is not sure where it should be: look at it yourself'
 POOR = 'no face was found, but the surface is too poor to tell'
 NOT_MEASURED = 'no face was found, by its shape alone: run the participant level again'
 NO_FACE_SHAPE = 'it does not have the shape of a face'
@@ -99,9 +97,9 @@ ECHO_PLANAR_REASON = (
 class Presence:
     """The judgement of a scan: columns of ``group_images.tsv``; ``None`` is ``n/a``.
 
-    ``face_score`` is 0 without a face and 1 with one; ``brain_loss`` warns of brain that was cut.
-    ``parts_left`` names those of eyes, nose and mouth whose skin is in its place, ``none`` if that
-    was measured and none is; ``None`` where it was not.
+    ``face_score`` is the model's probability that a part that identifies is left; ``brain_loss``
+    warns of brain that was cut. ``parts`` has the answer for each part of a face, and nothing if
+    none was measured.
     """
 
     face_present: Answer | None
@@ -109,10 +107,30 @@ class Presence:
     verdict: Verdict
     brain_loss: Answer | None
     reason: str
-    parts_left: str | None = None
+    parts: Mapping[str, PartAnswer] = field(default_factory=dict)
+
+    @property
+    def parts_left(self) -> str | None:
+        """Names of the parts that are left, ``none`` if none is."""
+        return self.named('left')
+
+    @property
+    def parts_unclear(self) -> str | None:
+        """Names of the parts of which it is not clear, ``none`` if there are none."""
+        return self.named('cannot tell')
+
+    def named(self, answer: PartAnswer) -> str | None:
+        """Name the parts with an answer; ``None`` if no part was measured."""
+        if not self.parts:
+            return None
+        return ', '.join(name for name, one in self.parts.items() if one == answer) or 'none'
 
 
-def assess(scan: ScanMeasures | None, failure: str | None = None) -> Presence:
+def assess(
+    scan: ScanMeasures | None,
+    failure: str | None = None,
+    needed: Collection[str] = IDENTIFYING,
+) -> Presence:
     """Judge a scan: whether there is a face, and what its curator should do.
 
     Parameters
@@ -121,27 +139,21 @@ def assess(scan: ScanMeasures | None, failure: str | None = None) -> Presence:
         ``None`` if it could not be processed.
     failure : str, optional
         Why it could not.
+    needed : collection of str
+        Parts that have to be removed, by their names in `bids_reid.records.PART_NAMES`.
     """
     if scan is None:
         reason = failure or 'the scan could not be processed'
         return Presence(None, None, 'could not assess', None, reason)
     if scan.skull_stripped:
         verdict, reason = _verdict_of_brain(scan)
-        return Presence('no', 0.0, verdict, None, reason, 'none')
+        return Presence('no', 0.0, verdict, None, reason)
     brain: Answer | None = _brain_loss(scan.brain_cut)
-    parts = parts_left(scan.face_relief)
-    in_view = _in_view(scan)
-    if in_view < MIN_CORE_IN_VIEW:
-        return Presence('no', 0.0, 'could not assess', brain, OUT_OF_VIEW, parts)
-    geometry, detectors = _geometry(scan), _detectors(scan.face_evidence)
-    score = geometry
-    if detectors is not None and in_view >= WHOLE_CORE_IN_VIEW:
-        # detectors know whole faces only: what they miss of a cut one counts for nothing
-        score = GEOMETRY_WEIGHT * geometry + (1 - GEOMETRY_WEIGHT) * detectors
-    else:
-        detectors = None
-    answer = _answer(score, geometry, detectors, _largest_part(scan.face_relief))
-    verdict, reason = _verdict(scan, answer, in_view)
+    parts = _answers(scan)
+    judged = {name: parts[name] for name in _names(needed) if name in parts}
+    score = _score(scan, judged)
+    answer = _answer(scan, judged, score)
+    verdict, reason = _verdict(scan, answer, judged)
     if scan.brain_cut.cut_cm2 > BARE_BRAIN_CM2:
         brain, reason = None, f'{reason}; {BARE}'
     elif brain == 'yes':
@@ -149,16 +161,99 @@ def assess(scan: ScanMeasures | None, failure: str | None = None) -> Presence:
     return Presence(answer, round(score, 3), verdict, brain, reason, parts)
 
 
-def parts_left(relief: FaceRelief) -> str | None:
-    """Name the parts of a face whose skin is in its place."""
-    shares = {'eyes': relief.eyes, 'nose': relief.nose, 'mouth': relief.mouth}
-    if all(share is None for share in shares.values()):
-        return None
-    left = [part for part, share in shares.items() if share is not None and share >= PART_LEFT]
-    return ', '.join(left) or 'none'
+def _names(needed: Collection[str]) -> list[str]:
+    return [part for name in needed for part in PART_NAMES[name]]
 
 
-def assess_image(record: ImageRecord, suffix: str | None) -> Presence:
+def _answers(scan: ScanMeasures) -> dict[str, PartAnswer]:
+    """Judge each part; nothing is known of any if nobody knows where the face should be."""
+    model = part_model()
+    answers: dict[str, PartAnswer] = {}
+    for trace in scan.face_parts:
+        probability = probability_left(trace, scan.half_faces)
+        if probability is None:
+            shown = trace.in_view >= MIN_IN_VIEW
+            answers[trace.name] = 'cannot tell' if shown else 'not in the image'
+        elif probability >= model.left:
+            answers[trace.name] = 'left'
+        else:
+            removed = probability <= model.removed and _trusted(scan)
+            answers[trace.name] = 'removed' if removed else 'cannot tell'
+    return answers
+
+
+def _trusted(scan: ScanMeasures) -> bool:
+    """Whether it is known where the face should be."""
+    off = scan.face_frame.off_mm
+    return off is not None and off <= MAX_OFF_MM
+
+
+def _score(scan: ScanMeasures, judged: Collection[str]) -> float:
+    """Probability that any of the parts is left; 0 if none of them is in the image."""
+    found = [
+        probability
+        for trace in scan.face_parts
+        if trace.name in judged
+        and (probability := probability_left(trace, scan.half_faces)) is not None
+    ]
+    if not found:
+        return 0.0
+    return part_model().image.probability(image_inputs(found, scan.half_faces))
+
+
+def _answer(scan: ScanMeasures, judged: Mapping[str, PartAnswer], score: float) -> Answer:
+    shown = [answer for answer in judged.values() if answer != 'not in the image']
+    halves = scan.half_faces
+    seen = halves is None or (halves.hog is not None and halves.hog >= YES_HALVES)
+    left = shown.count('left')
+    if shown and score >= YES_SCORE and left >= YES_SHARE * len(shown) and seen:
+        return 'yes'
+    if left or score > part_model().clear or _detected(scan.face_evidence):
+        return 'unsure'
+    if _plain_face(scan.face) and shown:
+        return 'unsure'
+    return 'unsure' if 'cannot tell' in shown and _trusted(scan) else 'no'
+
+
+def _detected(evidence: FaceEvidence | None) -> bool:
+    """Whether both detectors are sure of a face: one alone fires at what tools leave."""
+    if evidence is None:
+        return False
+    return (evidence.hog or 0.0) >= SURE_HOG and (evidence.cnn or 0.0) >= SURE_CNN
+
+
+def _plain_face(face: FaceFit) -> bool:
+    """Whether skin lies where the average's face does."""
+    return face.face_covered >= COVERED and (face.face_behind_mm or 0.0) < BEHIND_MM
+
+
+def _verdict(
+    scan: ScanMeasures, answer: Answer, judged: Mapping[str, PartAnswer]
+) -> tuple[Verdict, str]:
+    """No face found is good news only where a face could have been seen."""
+    if answer != 'no':
+        return 'review', PRESENT if answer == 'yes' else _partly(judged)
+    if scan.face_evidence is None or not judged:
+        return 'could not assess', NOT_MEASURED
+    if not _trusted(scan) or _poor(scan):
+        return 'could not assess', POOR if _poor(scan) else UNTRUSTED
+    outside = all(one == 'not in the image' for one in judged.values())
+    return 'no findings', OUT_OF_VIEW if outside else REMOVED
+
+
+def _partly(judged: Mapping[str, PartAnswer]) -> str:
+    """Say which parts may be left."""
+    left = [name for name, answer in judged.items() if answer == 'left']
+    unclear = [name for name, answer in judged.items() if answer == 'cannot tell']
+    named = [', '.join(left)] if left else []
+    if unclear:
+        named.append(f'not clear: {", ".join(unclear)}')
+    return f'{PARTLY} ({"; ".join(named)})' if named else PARTLY
+
+
+def assess_image(
+    record: ImageRecord, suffix: str | None, needed: Collection[str] = IDENTIFYING
+) -> Presence:
     """Judge an image that got a look only.
 
     Parameters
@@ -181,7 +276,7 @@ def assess_image(record: ImageRecord, suffix: str | None) -> Presence:
         return _of_pictures(record.faces, record.reason)
     if record.measures is None:
         return Presence(None, None, 'could not assess', None, reason)
-    presence = assess(record.measures)
+    presence = assess(record.measures, needed=needed)
     if record.kind != 'head volume' and presence.reason in {REMOVED, SKULL_STRIPPED}:
         brain = presence.reason == SKULL_STRIPPED or _brain_sized(record.measures)
         presence = replace(presence, reason=BRAIN_SHAPE if brain else NO_FACE_SHAPE)
@@ -216,44 +311,6 @@ def _brain_sized(scan: ScanMeasures) -> bool:
     return low <= scan.volume_litres <= high
 
 
-def _in_view(scan: ScanMeasures) -> float:
-    """Share of eyes, nose and mouth in view, by the frame that was used: a fit may be rejected."""
-    if scan.face_frame.source == 'face':
-        return scan.surface_quality.face_core_in_view
-    return scan.face_relief.in_view
-
-
-def _answer(score: float, geometry: float, detectors: float | None, part: float) -> Answer:
-    """``detectors`` is ``None`` if they were not asked, or know no face that is cut."""
-    seen = detectors is None or detectors >= YES_DETECTORS
-    if score >= YES_SCORE and geometry >= YES_GEOMETRY and seen:
-        return 'yes'
-    unseen = detectors is None or detectors < SURE_DETECTORS
-    if score < NO_SCORE and unseen and part < PART_LEFT:
-        return 'no'
-    return 'unsure'
-
-
-def _largest_part(relief: FaceRelief) -> float:
-    """Share of its skin that the best kept of eyes, nose and mouth has in its place."""
-    return max(share or 0.0 for share in (relief.eyes, relief.nose, relief.mouth))
-
-
-def _verdict(scan: ScanMeasures, answer: Answer, in_view: float) -> tuple[Verdict, str]:
-    """No face found is good news only where a face could have been seen."""
-    if answer == 'yes':
-        return 'review', PRESENT
-    if answer == 'unsure':
-        return 'review', PARTLY
-    if in_view < WHOLE_CORE_IN_VIEW:
-        return 'could not assess', CUT_VIEW
-    if _poor(scan):
-        return 'could not assess', POOR
-    if scan.face_evidence is None:
-        return 'could not assess', NOT_MEASURED
-    return 'no findings', REMOVED
-
-
 def _verdict_of_brain(scan: ScanMeasures) -> tuple[Verdict, str]:
     """What is taken for the folds of a brain may be noise."""
     if _poor(scan):
@@ -267,43 +324,8 @@ def _poor(scan: ScanMeasures) -> bool:
     return quality.relative_noise > MAX_NOISE or quality.edge_blur_mm > MAX_EDGE_MM
 
 
-def _geometry(scan: ScanMeasures) -> float:
-    """Weakest of where the skin is, its relief, and whether it is a cut: each has to be right."""
-    face, relief = scan.face, scan.face_relief
-    parts = [_between(face.face_covered, COVERED)]
-    # how far behind is known for what is in view only
-    parts.append(1.0 if face.face_behind_mm is None else _between(face.face_behind_mm, BEHIND_MM))
-    if relief.correlation is not None:
-        parts.append(_between(relief.correlation, CORRELATION))
-        parts.append(_between(relief.flat, FLAT))
-        parts.append(0.5 + 0.5 * _between(relief.steps, STEPS))
-        parts.append(0.4 + 0.6 * _between(relief.gain, GAIN))
-    return min(parts)
-
-
-def _detectors(evidence: FaceEvidence | None) -> float | None:
-    """Mean of both detectors and of the landmarks; ``None`` if nobody was asked."""
-    if evidence is None or not evidence.n_cameras:
-        return None
-    landmarks = 0.0
-    if evidence.landmarks_off_mm is not None and evidence.landmarks_apart_mm is not None:
-        landmarks = min(
-            _between(evidence.landmarks_off_mm, OFF_MM),
-            _between(evidence.landmarks_apart_mm, APART_MM),
-        )
-    return (_between(evidence.hog, HOG) + _between(evidence.cnn, CNN) + landmarks) / 3
-
-
 def _brain_loss(brain: BrainCut) -> Answer:
     none, warning = BRAIN_CM2
     if brain.cut_cm2 < none:
         return 'no'
     return 'yes' if brain.cut_cm2 >= warning else 'unsure'
-
-
-def _between(value: float | None, limits: Limits) -> float:
-    """0 up to the first limit, 1 from the second on, which may be the smaller one."""
-    if value is None:
-        return 0.0
-    low, high = limits
-    return min(max((value - low) / (high - low), 0.0), 1.0)

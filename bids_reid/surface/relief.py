@@ -64,6 +64,25 @@ class _Average(NamedTuple):
         return np.isin(self.part, CORE)
 
 
+class FaceDepths(NamedTuple):
+    """Maps of what the front of the face frame shows, squares of `SQUARE_MM` across and up.
+
+    Attributes
+    ----------
+    depth, average : (x, z) float32
+        Of the foremost surface of the scan, and of the average's, mm of the average head.
+    seen : (x, z) bool
+        Whether the average's skin is inside the field of view.
+    core : (x, z) bool
+        Eyes, nose and mouth, in the field of view or not.
+    """
+
+    depth: Map
+    average: Map
+    seen: Mask
+    core: Mask
+
+
 def to_average(points: Points, frame: FaceFrame) -> Points:
     """Bring points of a scan (n, 3) to the average head's coordinates, mm."""
     axes = np.array([-frame.left, frame.forward, frame.up]) / frame.scale
@@ -78,10 +97,10 @@ def to_scan(points: Points, frame: FaceFrame) -> Points:
     return np.asarray(away + frame.origin.astype(np.float32))
 
 
-def face_relief(
+def face_depths(
     points: Points, triangles: NDArray[np.int32], frame: FaceFrame, view: FieldOfView
-) -> FaceRelief:
-    """Compare the relief of a surface with that of the average face.
+) -> FaceDepths:
+    """Look at a surface from the front.
 
     Parameters
     ----------
@@ -92,15 +111,23 @@ def face_relief(
     frame : FaceFrame
         Where the face is, or should be.
     view : FieldOfView
-        Of the scan: what it does not hold is not missed.
+        Of the scan.
     """
     average = _average_map()
-    seen = _in_view(average, frame, view)
+    depth = _depth_map(points, triangles, frame)
+    return FaceDepths(depth, average.depth, _in_view(average, frame, view), average.core)
+
+
+def face_relief(depths: FaceDepths) -> FaceRelief:
+    """Compare the relief of a surface with that of the average face.
+
+    The scan does not miss what is outside its field of view.
+    """
+    average, depth, seen = _average_map(), depths.depth, depths.seen
     core = average.core & seen
     in_view = float(core.sum() / average.core.sum())
     if core.sum() < MIN_SQUARES:
         return FaceRelief(in_view)
-    depth = _depth_map(points, triangles, frame)
     eyes, nose, mouth = [_near(depth, average, core & (average.part == number)) for number in CORE]
     around = seen & ndimage.binary_dilation(average.core, iterations=4) & (average.part >= 0)
     relief = _relief(depth, seen, BAND_MM)

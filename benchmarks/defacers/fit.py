@@ -1,0 +1,303 @@
+"""Fit the model of what is left of a face: ``python -m benchmarks.defacers.fit MEASURES TARGET``.
+
+MEASURES is what `benchmarks.defacers.measure` wrote of phantoms and other synthetic heads; real
+ones are never fitted to. Every probability that is reported, and that limits are chosen by, is of
+a person whom the model was not fitted to. Tools and fields of view are left out in turn, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.preprocessing import StandardScaler
+
+from bids_reid.records import IDENTIFYING, PART_NAMES, ScanMeasures
+from bids_reid.risk.intervals import wilson
+from bids_reid.risk.part_model import Regression, image_inputs, kind_of, part_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.float64]
+
+LEFT, REMOVED = 0.6, 0.4
+"""A part is left if so much of its skin is, and removed if no more than that is."""
+FOLDS = 5
+STRENGTH = 0.3
+"""Inverse of the regularisation."""
+MISSES = 0.005
+"""So many images with a part that is left may come out as removed, among people left out."""
+BINS = 10
+PROBABLY = 0.5
+"""A part is left from this probability on."""
+GRID = tuple(round(0.02 * number, 2) for number in range(1, 36))
+ABOUT = (
+    'Logistic regressions of what is left of a face, made by benchmarks/defacers/fit.py from '
+    'phantoms and other synthetic heads; benchmarks/results/defacers_fit.tsv says how well '
+    'people, tools and fields of view left out are judged.'
+)
+NEEDED = tuple(part for name in IDENTIFYING for part in PART_NAMES[name])
+
+
+class Example(NamedTuple):
+    """A part, or an image: its inputs, whether it is left, and what it is left out with.
+
+    ``left`` is ``None`` if neither is true: it is judged, but nothing is fitted to it.
+    """
+
+    kind: str
+    name: str
+    inputs: dict[str, float]
+    left: bool | None
+    person: str
+    tool: str
+    view: str
+    file: str
+
+
+class Judged(NamedTuple):
+    """An image, and the probability that a part of a face is left on it."""
+
+    example: Example
+    probability: float
+
+    def cleared(self, removed: float, clear: float) -> bool:
+        """Whether it has no findings under these limits."""
+        return self.example.inputs['most'] <= removed and self.probability <= clear
+
+
+Case = tuple[dict[str, Any], ScanMeasures]
+
+
+def measured(path: Path) -> Iterator[Case]:
+    """Read cases that were measured and are no brain, but for real ones."""
+    for line in path.read_text().splitlines():
+        case = json.loads(line)
+        if case['source'] == 'real' or 'measures' not in case:
+            continue
+        measures = ScanMeasures.from_json(case['measures'])
+        if not measures.skull_stripped:
+            yield case, measures
+
+
+def part_examples(case: dict[str, Any], measures: ScanMeasures) -> Iterator[Example]:
+    """Parts of a case that were measured."""
+    for trace in measures.face_parts:
+        share = case['parts'][trace.name]
+        if share is None or trace.follows is None:
+            continue
+        left = None if REMOVED < share < LEFT else share >= LEFT
+        inputs = part_inputs(trace, measures.half_faces)
+        yield _example(case, kind_of(trace.name), trace.name, inputs, left=left)
+
+
+def _example(
+    case: dict[str, Any], kind: str, name: str, inputs: dict[str, float], *, left: bool | None
+) -> Example:
+    person = f'{case["source"]}-{case["person"]}'
+    return Example(kind, name, inputs, left, person, case['tool'], case['view'], case['file'])
+
+
+def image_left(case: dict[str, Any]) -> bool | None:
+    """Whether a part that identifies is left in an image; ``None`` if that is not clear."""
+    shares = [share for part in NEEDED if (share := case['parts'][part]) is not None]
+    if any(share >= LEFT for share in shares):
+        return True
+    return None if any(share > REMOVED for share in shares) else False
+
+
+def fitted(examples: Sequence[Example]) -> Regression:
+    """Fit a logistic regression; its weights are of inputs as they are."""
+    examples = [one for one in examples if one.left is not None]
+    names = list(examples[0].inputs)
+    table = _table(examples)
+    scaler = StandardScaler().fit(table)
+    model = LogisticRegression(C=STRENGTH, max_iter=2000)
+    model.fit(scaler.transform(table), _left(examples))
+    weights = model.coef_[0] / scaler.scale_
+    intercept = float(model.intercept_[0] - (weights * scaler.mean_).sum())
+    rounded = dict(zip(names, weights.round(4).tolist(), strict=True))
+    return Regression(round(intercept, 4), rounded)
+
+
+def _table(examples: Sequence[Example]) -> Numbers:
+    return np.array([list(one.inputs.values()) for one in examples], float)
+
+
+def _left(examples: Sequence[Example]) -> NDArray[np.bool_]:
+    return np.array([one.left for one in examples], dtype=bool)
+
+
+def left_out(examples: Sequence[Example], group: Callable[[Example], str]) -> Numbers:
+    """Probability of each example by a model that was fitted without its group."""
+    names = [group(one) for one in examples]
+    found = np.full(len(examples), np.nan)
+    folds = min(FOLDS, len(set(names)))
+    for learnt, asked in GroupKFold(folds).split(np.zeros(len(names)), groups=names):
+        model = fitted([examples[i] for i in learnt])
+        found[asked] = [model.probability(examples[i].inputs) for i in asked]
+    return found
+
+
+def by_kind(examples: Sequence[Example]) -> dict[str, list[Example]]:
+    """Sort parts by their kind."""
+    kinds: dict[str, list[Example]] = {}
+    for one in examples:
+        kinds.setdefault(one.kind, []).append(one)
+    return kinds
+
+
+def image_examples(
+    cases: Sequence[Case],
+    probability: dict[tuple[str, str], float],
+) -> list[Example]:
+    """Images, from the probabilities of their parts: by (file, part)."""
+    examples = []
+    for case, measures in cases:
+        found = [
+            probability[case['file'], trace.name]
+            for trace in measures.face_parts
+            if trace.name in NEEDED and (case['file'], trace.name) in probability
+        ]
+        left = image_left(case)
+        if found:
+            inputs = image_inputs(found, measures.half_faces)
+            examples.append(_example(case, 'image', 'image', inputs, left=left))
+    return examples
+
+
+def fit(cases: Sequence[Case]) -> tuple[dict[str, Any], list[Judged]]:
+    """Fit everything.
+
+    Returns
+    -------
+    The content of ``data/part_model.json``, and the images as people left out are judged.
+    """
+    kinds = by_kind([one for case, measures in cases for one in part_examples(case, measures)])
+    parts = {kind: fitted(examples) for kind, examples in sorted(kinds.items())}
+    judged = judge(cases, kinds, lambda one: one.person)
+    removed, clear = limits(judged)
+    content = {
+        'about': ABOUT,
+        'people': len({one.example.person for one in judged}),
+        'images': len(judged),
+        'parts': {kind: _object(one) for kind, one in parts.items()},
+        'image': _object(fitted([one.example for one in judged])),
+        'left': PROBABLY,
+        'removed': removed,
+        'clear': clear,
+    }
+    return content, judged
+
+
+def judge(
+    cases: Sequence[Case], kinds: dict[str, list[Example]], group: Callable[[Example], str]
+) -> list[Judged]:
+    """Judge all images by models that were fitted without their group."""
+    asked = {
+        (one.file, one.name): float(probability)
+        for examples in kinds.values()
+        for one, probability in zip(examples, left_out(examples, group), strict=True)
+    }
+    images = image_examples(cases, asked)
+    found = left_out(images, group)
+    return [Judged(one, float(score)) for one, score in zip(images, found, strict=True)]
+
+
+def limits(judged: Sequence[Judged]) -> tuple[float, float]:
+    """Choose up to which probability a part is removed, and an image is clear.
+
+    As many images whose parts were removed as can be are cleared while no more than `MISSES` of
+    those with a part left are.
+    """
+    left = [one for one in judged if one.example.left]
+    gone = [one for one in judged if one.example.left is False]
+    best = (-1.0, 0.0, 0.0)
+    for removed in GRID:
+        for clear in GRID:
+            misses = sum(one.cleared(removed, clear) for one in left) / len(left)
+            share = sum(one.cleared(removed, clear) for one in gone) / len(gone)
+            if misses <= MISSES:
+                best = max(best, (round(share, 4), -removed, -clear))
+    return -best[1], -best[2]
+
+
+def reliability(judged: Sequence[Judged]) -> Iterator[tuple[str, int, float, float]]:
+    """Yield bins of the probability of an image: from, N, mean probability, share left."""
+    known = [one for one in judged if one.example.left is not None]
+    for number in range(BINS):
+        low, high = number / BINS, (number + 1) / BINS
+        inside = [one for one in known if low <= one.probability < high]
+        if inside:
+            mean = float(np.mean([one.probability for one in inside]))
+            share = float(np.mean([bool(one.example.left) for one in inside]))
+            yield f'{low:.1f}-{high:.1f}', len(inside), mean, share
+
+
+def brier(judged: Sequence[Judged]) -> float:
+    """Mean squared difference between the probability and whether a part is left."""
+    known = [one for one in judged if one.example.left is not None]
+    return float(np.mean([(one.probability - bool(one.example.left)) ** 2 for one in known]))
+
+
+def rows(
+    content: dict[str, Any], judged: Sequence[Judged], out: str, group: Callable[[Example], str]
+) -> Iterator[tuple[object, ...]]:
+    """Yield, per group and in all, the images cleared of those with a part left and without."""
+    names = ['all', *sorted({group(one.example) for one in judged})]
+    for name in names if out != 'person' else names[:1]:
+        those = [one for one in judged if name in ('all', group(one.example))]
+        for left in (True, False):
+            asked = [one for one in those if one.example.left is left]
+            if asked:
+                n = sum(one.cleared(content['removed'], content['clear']) for one in asked)
+                low, high = wilson(n, len(asked))
+                yield (out, name, 'left' if left else 'removed', len(asked), n, *_round(low, high))
+
+
+def _round(*numbers: float) -> tuple[float, ...]:
+    return tuple(round(number, 4) for number in numbers)
+
+
+def _object(model: Regression) -> dict[str, Any]:
+    return {'intercept': model.intercept, 'weights': dict(model.weights)}
+
+
+def main() -> None:
+    """Fit the model, write it, and print how well people, tools and views left out are judged."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('measures', type=Path, nargs='+', help='what measure.py wrote')
+    parser.add_argument('target', type=Path, help='bids_reid/data/part_model.json')
+    arguments = parser.parse_args()
+    cases = [case for path in arguments.measures for case in measured(path)]
+    content, judged = fit(cases)
+    content['brier'] = round(brier(judged), 4)
+    arguments.target.write_text(json.dumps(content, indent=2) + '\n')
+    kinds = by_kind([one for case, measures in cases for one in part_examples(case, measures)])
+    print('left_out', 'group', 'parts', 'n', 'no_findings', 'ci_low', 'ci_high', sep='\t')
+    groups: dict[str, Callable[[Example], str]] = {
+        'person': lambda one: one.person,
+        'tool': lambda one: one.tool,
+        'view': lambda one: one.view,
+        'source': lambda one: one.person.split('-')[0],
+    }
+    for name, group in groups.items():
+        found = judged if name == 'person' else judge(cases, kinds, group)
+        for row in rows(content, found, name, group):
+            print(*row, sep='\t')
+    print('probability', 'n', 'mean', 'left', sep='\t')
+    for bin_ in reliability(judged):
+        print(*bin_[:2], *_round(*bin_[2:]), sep='\t')
+    print('brier', content['brier'], sep='\t')
+
+
+if __name__ == '__main__':
+    main()
