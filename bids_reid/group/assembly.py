@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bids_reid.group.audit import audit, not_assessed
+from bids_reid.group.faces_left import faces_left
 from bids_reid.group.galleries import galleries
 from bids_reid.group.merging import merged
 from bids_reid.group.order import order_of
@@ -104,6 +105,7 @@ def group_result(
         linkage=linkage,
         remarks=tuple(_remarks(selection, linkage, gate)),
         audited=choice.audited,
+        faces_left=faces_left(scans),
         not_run=left_out(
             extractors.reasons,
             used,

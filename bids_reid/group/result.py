@@ -65,6 +65,33 @@ class ImageLine:
 
 
 @dataclass(frozen=True, slots=True)
+class FacesLeft:
+    """Sums over the scans of a condition and modality: what is left of their faces, and where.
+
+    Attributes
+    ----------
+    n_scans : int
+        Scans with a face map.
+    n_without : int
+        Those without: they failed, are taken for a brain, or are results of an older version.
+    n_left, n_in_view : tuple of int
+        Per point of `bids_reid.surface.parts.face_parts`: face maps with skin in its place, and
+        those of images that it lies in.
+    answers : mapping
+        Per part of a face and answer (`bids_reid.risk.presence.PartAnswer`), scans; a part that no
+        answer is known about is not in it.
+    """
+
+    condition: str
+    modality: str
+    n_scans: int
+    n_without: int
+    n_left: tuple[int, ...]
+    n_in_view: tuple[int, ...]
+    answers: Mapping[str, Mapping[str, int]] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PhotoLine:
     """One photograph given, with its label or ``None``; of distractors as in `Photo`.
 
@@ -163,6 +190,8 @@ class GroupResult:
         The condition that the page is about first.
     remarks
         Sentences to stand beside the outcome, which change nothing about it.
+    faces_left
+        What is left of the faces, per condition and modality.
     """
 
     dataset: str
@@ -183,3 +212,4 @@ class GroupResult:
     linkage: tuple[LinkageRow, ...] = ()
     audited: str = RAW
     remarks: tuple[str, ...] = ()
+    faces_left: tuple[FacesLeft, ...] = ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bids_reid.records import View
 from bids_reid.risk.presence import Verdict
@@ -42,6 +43,7 @@ class ScanLine:
     ``deidentification`` is claimed if the scan's sidecar says that its face was removed or
     replaced, otherwise none. ``face_completed`` is yes if a part of the face comes from an average
     head, no if nothing had to be completed, and ``None`` if cut faces were to be left cut.
+    ``parts`` are the answers about each part of the face.
     """
 
     participant: str
@@ -59,6 +61,7 @@ class ScanLine:
     deidentification: str = 'none'
     face_completed: str | None = None
     parts_left: str | None = None
+    parts: Mapping[str, str] = field(default_factory=dict, hash=False)
     parts_unclear: str | None = None
 
 
@@ -96,7 +99,7 @@ class ScanReport:
     """One scan on the participant page.
 
     ``surface`` is pairs of what was measured and its value with its unit. ``faces`` are shown only
-    if given.
+    if given. ``face_map`` is that of its measures, ``None`` if there is none to be shown.
     """
 
     line: ScanLine
@@ -105,6 +108,7 @@ class ScanReport:
     templates: tuple[TemplateLine, ...] = ()
     warnings: tuple[str, ...] = ()
     faces: tuple[FacePicture, ...] = ()
+    face_map: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from bids_reid.participant.content import (
 from bids_reid.participant.library import EnrolledScan, provenance_of
 from bids_reid.participant.remarks import completed_parts
 from bids_reid.records import View
+from bids_reid.surface.parts import known_map
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def _scan_report(scan: EnrolledScan, extractors: Sequence[str], *, show_faces: b
         templates=_template_lines(scan, extractors),
         warnings=measures.notes,
         faces=_pictures(scan) if show_faces else (),
+        face_map=known_map(measures.face_map),
     )
 
 

@@ -74,6 +74,7 @@ def scan_line(
         verdict=presence.verdict,
         brain_loss=presence.brain_loss,
         parts_left=presence.parts_left,
+        parts=presence.parts,
         parts_unclear=presence.parts_unclear,
         reason='; '.join(filter(None, reasons)),
         deidentification='claimed' if claimed else 'none',

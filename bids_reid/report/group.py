@@ -23,7 +23,9 @@ from bids_reid.report.findings import (
     group_findings,
     group_name,
 )
+from bids_reid.report.head_picture import view_widths
 from bids_reid.report.html import render_page
+from bids_reid.report.parts_left import group_faces
 from bids_reid.report.statistics import (
     changes,
     completed_sentence,
@@ -102,6 +104,8 @@ def group_page(content: GroupResult) -> str:
         linkage_sentence=linkage_sentence(linked, content.audited),
         changes=changes(content.reductions),
         n_changes=len(content.reductions),
+        group_faces=group_faces(content.faces_left, content.audited),
+        view_widths=view_widths(),
         image_groups=_image_groups(content.images),
         n_templates=sum(scan.status == 'ok' for scan in content.scans),
         remarkable_images=[line for line in content.images if _remarkable(line)],

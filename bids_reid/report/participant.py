@@ -8,7 +8,9 @@ from pathlib import Path
 
 from bids_reid.bids.files import write_text
 from bids_reid.participant.content import FacePicture, ParticipantReport, ScanReport, ViewLine
+from bids_reid.report.head_picture import view_widths
 from bids_reid.report.html import render_page
+from bids_reid.report.parts_left import ScanFace, scan_face
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class ScanSection:
     scan: ScanReport
     grid: ViewGrid
     faces: tuple[tuple[str, str], ...]
+    face: ScanFace | None
 
 
 def participant_page_path(output_dir: Path, participant: str) -> Path:
@@ -53,16 +56,22 @@ def write_participant_page(output_dir: Path, content: ParticipantReport) -> Path
 def participant_page(content: ParticipantReport) -> str:
     """Return the page of one participant as one self-contained HTML file.
 
-    It holds pictures of faces only if ``content`` does.
+    It holds pictures of faces only if ``content`` does; the average head's is nobody's.
     """
     sections = [
-        ScanSection(scan, _grid(scan.views), tuple(map(_embedded, scan.faces)))
+        ScanSection(
+            scan,
+            _grid(scan.views),
+            tuple(map(_embedded, scan.faces)),
+            scan_face(scan.face_map, scan.line.parts),
+        )
         for scan in content.scans
     ]
     return render_page(
         'participant.html.j2',
         report=content,
         sections=sections,
+        view_widths=view_widths(),
         shows_faces=any(scan.faces for scan in content.scans),
     )
 

@@ -17,6 +17,10 @@ PARTS = (
     *('left cheek', 'right cheek', 'left ear', 'right ear'),
 )
 """Names of the numbers in ``FaceParts.part``; left and right are the participant's."""
+VIEWS = ('right side', 'front', 'left side')
+"""The views in the picture, from the left: one in front of the participant sees the right left."""
+BACKGROUND, ELSEWHERE = -1, -2
+"""In ``FaceParts.shown``: pixels beside the head, and skin that none of the points is on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +33,21 @@ class FaceParts:
         In head coordinates, mm (`bids_reid.surface.average`), and outward unit normals.
     part : (n,) int8
         Indices into `PARTS`; -1 for skin of none of them.
+    shown : (h, w) int16
+        A picture of the average head, its `VIEWS` side by side: the point that each pixel shows,
+        else `BACKGROUND` or `ELSEWHERE`.
+    shade : (h, w) uint8
+        Light that the skin gives back there.
+    ends : (3,) int16
+        The column after the last one of each view.
     """
 
     points: NDArray[np.float32]
     normals: NDArray[np.float32]
     part: NDArray[np.int8]
+    shown: NDArray[np.int16]
+    shade: NDArray[np.uint8]
+    ends: NDArray[np.int16]
 
 
 @cache
@@ -42,3 +56,8 @@ def face_parts() -> FaceParts:
     with (files('bids_reid') / 'data' / 'face_parts.npz').open('rb') as file:
         content = dict(np.load(file))
     return FaceParts(**content)
+
+
+def known_map(letters: str | None) -> str | None:
+    """Return a face map; ``None`` for one of another version, which had other points."""
+    return letters if letters is not None and len(letters) == len(face_parts().points) else None
