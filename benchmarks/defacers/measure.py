@@ -1,8 +1,9 @@
 """Measure de-faced heads: ``python -m benchmarks.defacers.measure FOLDER TARGET [--nprocs N]``.
 
 Each file that ``cases.jsonl`` of FOLDER names is measured as the participant level does it, and
-gives one JSON object in TARGET. What was measured of the same file by the same code stays, so a
-run that was stopped goes on; the code is known by a digest of its files, or by ``--version``.
+gives one JSON object in TARGET: its line, with the ``measures``, or with a ``reason`` if it cannot
+be processed. What was measured of the same file by the same code stays, so a run that was stopped
+goes on; the code is known by a digest of its files, or by ``--version``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ READ = {'.py', '.npz'}
 
 
 def measured(path: Path) -> dict[str, Any]:
-    """Measure a file; what cannot be processed has ``None``, and a reason."""
+    """Measure a file; what cannot be processed has a ``reason`` only."""
     from bids_reid.errors import ScanError
     from bids_reid.participant.measures import measured_skin, skin_evidence
     from bids_reid.surface.volume import load_volume
@@ -36,13 +37,13 @@ def measured(path: Path) -> dict[str, Any]:
     try:
         skin, frame, measures = measured_skin(load_volume(path))
     except ScanError as error:
-        return {'measures': None, 'reason': str(error)}
+        return {'reason': str(error)}
     between = time.perf_counter()
     if not measures.skull_stripped:
         measures = replace(measures, face_evidence=skin_evidence(skin, frame))
     seconds = {'seconds': round(between - start, 3)}
     seconds['evidence_seconds'] = round(time.perf_counter() - between, 3)
-    return {'measures': measures.to_json(), 'reason': None, **seconds}
+    return {**seconds, 'measures': measures.to_json()}
 
 
 def code_digest() -> str:
@@ -68,7 +69,7 @@ def measure_all(folder: Path, target: Path, *, version: str, nprocs: int) -> int
         return 0
     pool = ProcessPoolExecutor(nprocs, get_context('forkserver'))
     with pool, target.open('a') as file:
-        for row in pool.map(partial(_row, version=version), *zip(*todo, strict=True)):
+        for row in pool.map(partial(_row, folder, version=version), todo):
             file.write(json.dumps(row) + '\n')
             file.flush()
     return len(todo)
@@ -84,20 +85,21 @@ def newest(target: Path) -> dict[str, dict[str, Any]]:
     return {row['file']: row for row in _read(target)}
 
 
-def _not_measured(folder: Path, target: Path, version: str) -> Iterator[tuple[str, Path, int]]:
+def _not_measured(folder: Path, target: Path, version: str) -> Iterator[dict[str, Any]]:
+    """Lines of files that were not measured by this code since they were made."""
     done = newest(target) if target.exists() else {}
     for case in cases_of(folder):
         path = folder / case['file']
         if not path.exists():
             continue
-        made = path.stat().st_mtime_ns
         row = done.get(case['file'])
-        if row is None or (row['version'], row['made']) != (version, made):
-            yield case['file'], path, made
+        if row is None or (row['version'], row['made']) != (version, path.stat().st_mtime_ns):
+            yield case
 
 
-def _row(name: str, path: Path, made: int, *, version: str) -> dict[str, Any]:
-    return {'file': name, 'version': version, 'made': made, **measured(path)}
+def _row(folder: Path, case: dict[str, Any], *, version: str) -> dict[str, Any]:
+    path = folder / case['file']
+    return {**case, 'version': version, 'made': path.stat().st_mtime_ns, **measured(path)}
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -1,10 +1,10 @@
 """Count verdicts on measured heads: ``python -m benchmarks.defacers.table FOLDER MEASURED``.
 
 Prints a row for each combination of ``--by`` (by default the source, the tool, the field of view
-and what is left), with the number of heads, of each verdict and answer, of warnings of brain that
-was cut, and the share of ``no findings`` with its 95% Wilson interval. ``--wrong`` names the files
-of which a face or a part of one is left and the verdict is ``no findings``, or nothing is left and
-it is another.
+and what is left: ``some`` if a part that identifies is there, as `fit` counts it), with the number
+of heads, of each verdict and answer, of warnings of brain that was cut, and the share of ``no
+findings`` with its 95% Wilson interval. ``--wrong`` names the files of which some is left and the
+verdict is ``no findings``, or none is and it is another.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from benchmarks.defacers.fit import image_left
 from benchmarks.defacers.measure import cases_of, newest
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from bids_reid.risk.presence import Presence
 
-KEYS = ('source', 'tool', 'view', 'left')
+KEYS = ('source', 'tool', 'view', 'some')
+SOME = {True: 'some', False: 'none', None: 'unclear'}
 VERDICTS = ('no findings', 'review', 'could not assess')
 ANSWERS = ('yes', 'unsure', 'no')
 BRAIN = ('yes', 'unsure')
@@ -46,9 +48,10 @@ def judged(folder: Path, measured: Path) -> list[Judged]:
         row = rows.get(case['file'])
         if row is None:
             continue
-        content = row['measures']
+        content = row.get('measures')
         scan = None if content is None else ScanMeasures.from_json(content)
-        out.append(Judged(case, assess(scan, row['reason'])))
+        case['some'] = SOME[image_left(case)]
+        out.append(Judged(case, assess(scan, row.get('reason'))))
     return out
 
 
@@ -74,12 +77,12 @@ def table(those: Sequence[Judged], by: Sequence[str] = KEYS) -> Iterator[tuple[o
 
 def wrong(those: Sequence[Judged]) -> Iterator[tuple[object, ...]]:
     """Name the files that are judged wrongly, worst first."""
-    yield ('left', 'verdict', 'file', 'parts', 'reason')
-    for one in sorted(those, key=lambda one: one.case['left'] == 'none'):
-        nothing = one.case['left'] == 'none'
-        if nothing != (one.presence.verdict == 'no findings'):
+    yield ('some', 'verdict', 'file', 'parts', 'reason')
+    for one in sorted(those, key=lambda one: one.case['some'] == 'none'):
+        clear = one.presence.verdict == 'no findings'
+        if one.case['some'] == ('some' if clear else 'none'):
             parts = {name: share for name, share in one.case['parts'].items() if share}
-            row = (one.case['left'], one.presence.verdict, one.case['file'])
+            row = (one.case['some'], one.presence.verdict, one.case['file'])
             yield (*row, parts, one.presence.reason)
 
 

@@ -23,6 +23,7 @@ from tests.support.artefacts import crop
 from tests.support.scan_records import WHOLE_FACE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 TURNED = Pose(rotation=(6.0, -3.0, 5.0), shift=(3.0, -4.0, 6.0))
@@ -211,25 +212,35 @@ def test_what_was_looked_at_goes_before_what_was_compared(tmp_path: Path) -> Non
 def test_measuring_goes_on_where_it_stopped_and_verdicts_are_counted(tmp_path: Path) -> None:
     """An hour of measuring must not be lost, nor what other code measured be taken for it."""
     target = tmp_path / 'measured.jsonl'
-    case = {'source': 'phantom', 'tool': 'intact', 'view': 'whole', 'left': 'face', 'parts': {}}
+    case = {'source': 'phantom', 'tool': 'intact', 'view': 'whole', 'left': 'face'}
+    case['parts'] = dict.fromkeys(PARTS, 1.0)
     listed = [{'file': f'{n}.nii.gz', **case} for n in range(3)]
     (tmp_path / 'cases.jsonl').write_text(''.join(json.dumps(one) + '\n' for one in listed))
     for one in listed:
         (tmp_path / one['file']).touch()
-    made = (tmp_path / '0.nii.gz').stat().st_mtime_ns
-    rows = [
-        {'file': '0.nii.gz', 'version': 'old', 'made': made},
-        {'file': '0.nii.gz', 'version': 'new', 'made': made},
-        {'file': '1.nii.gz', 'version': 'old', 'made': made},
-    ]
-    known = {'measures': WHOLE_FACE.to_json(), 'reason': None}
     stopped = '{"file": "2.nii'
-    target.write_text(''.join(json.dumps(row | known) + '\n' for row in rows) + stopped)
-    todo = [name for name, *_ in measure._not_measured(tmp_path, target, 'new')]
+    target.write_text(''.join(map(_measured(tmp_path), ('0 old', '0 new', '1 old'))) + stopped)
+    todo = [case['file'] for case in measure._not_measured(tmp_path, target, 'new')]
     assert todo == ['1.nii.gz', '2.nii.gz']
     header, row = table.table(table.judged(tmp_path, target))
     counted = dict(zip(header, row, strict=True))
-    assert (counted['n'], counted['review'], counted['no findings']) == (2, 2, 0)
-    assert float(counted['low']) == 0
-    assert 0.5 < float(counted['high']) < 0.7
-    assert len(list(table.wrong(table.judged(tmp_path, target)))) == 1
+    assert (counted['some'], counted['n'], counted['no findings']) == ('some', 2, 2)
+    assert float(counted['high']) == 1
+    assert 0.3 < float(counted['low']) < 0.4
+    assert [row[2] for row in table.wrong(table.judged(tmp_path, target))][1:] == [
+        '0.nii.gz',
+        '1.nii.gz',
+    ]
+
+
+def _measured(folder: Path) -> Callable[[str], str]:
+    """Lines of files taken for brains, from the file's number and the code's version."""
+    brain = replace(WHOLE_FACE, skull_stripped=True)
+
+    def line(which: str) -> str:
+        number, version = which.split()
+        made = (folder / f'{number}.nii.gz').stat().st_mtime_ns
+        row = {'file': f'{number}.nii.gz', 'version': version, 'made': made}
+        return json.dumps({**row, 'measures': brain.to_json()}) + '\n'
+
+    return line
