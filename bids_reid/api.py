@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bids_reid.records import IDENTIFYING
 from bids_reid.settings import LEVELS, Settings
 
 if TYPE_CHECKING:
@@ -143,8 +144,10 @@ def load(output_dir: PathLike) -> Output:
     }
     # a release may hold no scans of heads, only images that got a look
     no_scans = has_looks(folder) and not scan_files(folder)
-    scans = () if no_scans else tuple(read_scans(folder))
-    return Output(scans, tables, read_json(folder / 'group_summary.json'))
+    summary = read_json(folder / 'group_summary.json')
+    needed = summary.get('limits', {}).get('parts', IDENTIFYING)
+    scans = () if no_scans else tuple(read_scans(folder, needed=needed))
+    return Output(scans, tables, summary)
 
 
 def assess(image: PathLike) -> Presence:

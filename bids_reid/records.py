@@ -427,7 +427,9 @@ class SurfaceQuality:
 class PlacedFrame:
     """The face frame, RAS millimetres; ``source`` tells whether a fit or the box placed it.
 
-    `bids_reid.surface.frame.FaceFrame` says what its numbers are.
+    `bids_reid.surface.frame.FaceFrame` says what its numbers are. ``off_mm`` is the predicted
+    standard deviation of the place of the face, 0 where a face is there, and ``None`` if the frame
+    is not to be trusted.
     """
 
     origin: tuple[float, ...]
@@ -435,6 +437,7 @@ class PlacedFrame:
     up: Annotated[tuple[float, ...], Digits(None)]
     scale: Annotated[float, Digits(4)]
     source: Literal['face', 'shape']
+    off_mm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

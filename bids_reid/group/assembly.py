@@ -14,7 +14,7 @@ from bids_reid.group.order import order_of
 from bids_reid.group.result import Curve, GroupResult, ImageLine, PhotoLine, Statistics
 from bids_reid.group.scan_links import all_ways, linkage_rows, linked_scans
 from bids_reid.participant.library import left_out, provenance_of
-from bids_reid.records import RAW, AttackKey
+from bids_reid.records import IDENTIFYING, RAW, AttackKey
 from bids_reid.risk.attacks import by_group, participant_rows, strongest_attacks
 from bids_reid.risk.comparisons import comparison_rows
 from bids_reid.risk.gate import GAP, planning_sentence
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 COMPARED = ('modality', 'extractor', 'decision')
 """Conditions are compared by `group_reduction`, in galleries of the same people."""
+PARTS_IGNORED = 'a face is judged without its {}: --parts left that out'
 UNASKED = 'it was not asked for'
 PHOTOGRAPHS_ONLY = 'it searches with photographs, and there are none'
 
@@ -106,6 +107,7 @@ def group_result(
         remarks=tuple(_remarks(selection, linkage, gate)),
         audited=choice.audited,
         faces_left=faces_left(scans),
+        needed=selection.survey.needed,
         not_run=left_out(
             extractors.reasons,
             used,
@@ -145,8 +147,11 @@ def _original(selection: Selection) -> str:
 
 
 def _remarks(selection: Selection, linkage: Sequence[LinkageRow], gate: Gate) -> Iterator[str]:
-    """Say how well skulls link where faces were replaced, and what chance the limit left."""
+    """Say which parts count for nothing, how well skulls link, and what chance the limit left."""
     choice = selection.choice
+    ignored = [name for name in IDENTIFYING if name not in selection.survey.needed]
+    if ignored:
+        yield PARTS_IGNORED.format(', '.join(ignored))
     if choice.audited in choice.refaced:
         original = _original(selection)
         skulls = skull_sentence(linkage, condition=choice.audited, original=original)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bids_reid.participant.content import Provenance, ScanLine
-from bids_reid.records import RAW, AttackKey, ImageKind, Score
+from bids_reid.records import IDENTIFYING, RAW, AttackKey, ImageKind, Score
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.breakdown import BreakdownRow
 from bids_reid.risk.comparisons import ComparisonRow
@@ -192,6 +192,8 @@ class GroupResult:
         Sentences to stand beside the outcome, which change nothing about it.
     faces_left
         What is left of the faces, per condition and modality.
+    needed
+        Names of the parts of a face that have to be removed.
     """
 
     dataset: str
@@ -213,3 +215,4 @@ class GroupResult:
     audited: str = RAW
     remarks: tuple[str, ...] = ()
     faces_left: tuple[FacesLeft, ...] = ()
+    needed: tuple[str, ...] = IDENTIFYING

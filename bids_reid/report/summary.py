@@ -31,7 +31,7 @@ def group_summary(content: GroupResult) -> dict[str, Any]:
         'schema_version': SCHEMA_VERSION,
         'generated_by': {'name': 'bids_reid', 'version': content.provenance.version},
         'dataset': content.dataset,
-        **_outcome(content.gate, content.release),
+        **_outcome(content.gate, content.release, content.needed),
         **_images(content.images),
         'not_counted': [asdict(one) for one in content.uncounted],
         'participants': len({scan.participant for scan in content.scans}),
@@ -54,7 +54,7 @@ def group_summary(content: GroupResult) -> dict[str, Any]:
     }
 
 
-def _outcome(gate: Gate | None, release: str) -> dict[str, Any]:
+def _outcome(gate: Gate | None, release: str, needed: Sequence[str]) -> dict[str, Any]:
     """Return the outcome of the gate, its reasons and limits."""
     return {
         'release': release,
@@ -65,6 +65,7 @@ def _outcome(gate: Gate | None, release: str) -> dict[str, Any]:
         'limits': {
             'max_findings': None if gate is None else gate.max_findings,
             'max_risk': None if gate is None else gate.max_risk,
+            'parts': list(needed),
         },
         'risk': None if gate is None or gate.risk is None else asdict(gate.risk),
     }

@@ -34,8 +34,6 @@ Verdict = Literal['no findings', 'review', 'could not assess', 'not looked at']
 
 MIN_IN_VIEW = 0.15
 """With less of a part in the image it is not judged."""
-MAX_OFF_MM = 8.0
-"""If the place of the face is less certain, nothing can be said of its parts."""
 YES_SCORE = 0.9
 NO_SCORE = 0.35
 """A face is there from the first score on; below the second one nothing speaks for one."""
@@ -184,8 +182,7 @@ def _answers(scan: ScanMeasures) -> dict[str, PartAnswer]:
 
 def _trusted(scan: ScanMeasures) -> bool:
     """Whether it is known where the face should be."""
-    off = scan.face_frame.off_mm
-    return off is not None and off <= MAX_OFF_MM
+    return scan.face_frame.off_mm is not None
 
 
 def _score(scan: ScanMeasures, judged: Collection[str]) -> float:

@@ -121,7 +121,7 @@ def fit_head(
     """
     average = target.average
     few, some = _thinned(skin, COARSE_POINTS), _thinned(skin, MIDDLE_POINTS)
-    fits = _start(few, average, rotations)
+    fits = start_at(few, average, rotations)
     fits = _improved(fits, few, average, COARSE_WIDTHS, size_share)
     best = np.argsort(losses(fits, few, target, every=4), kind='stable')[:KEPT]
     fits = _improved(fits.take(best), some, average, MIDDLE_WIDTHS, size_share, FACE_WEIGHT)
@@ -178,7 +178,7 @@ def _thinned(points: Points, number: int) -> Points:
     return points[:: max(1, len(points) // number)]
 
 
-def _start(points: Points, average: AverageHead, rotations: NDArray[np.float64]) -> Similarity:
+def start_at(points: Points, average: AverageHead, rotations: NDArray[np.float64]) -> Similarity:
     """Put the head's box where the average's lies when it is turned likewise."""
     here = head_box(points)
     # rows times a rotation: its inverse, from the average to the scan
@@ -245,10 +245,12 @@ def _step(
     # where nothing is near, the step is short
     normal_matrix += np.diag([1.0, 1.0, 1.0, 1e-3, 1e-3, 1e-3, 1.0]) * total[:, None, None]
     step = -np.linalg.solve(normal_matrix, gradient[..., None])[..., 0]
-    return _moved(fits, middle.astype(float), step)
+    return moved_by(fits, middle.astype(float), step)
 
 
-def _moved(fits: Similarity, middle: NDArray[np.float64], step: NDArray[np.float64]) -> Similarity:
+def moved_by(
+    fits: Similarity, middle: NDArray[np.float64], step: NDArray[np.float64]
+) -> Similarity:
     """Turn, shift and resize (step, (B, 7)) the average's side of the transforms."""
     radians, millimetres, part = _LARGEST_STEP
     turn = _turn(step[:, :3].clip(-radians, radians))

@@ -25,8 +25,10 @@ from bids_reid.surface.fit import (
     fit_head,
     head_box,
     losses,
+    start_at,
     tilted,
 )
+from bids_reid.surface.refit import Left, Refit, follows, left_of, refit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,6 +88,8 @@ end at the brow (0.23) 3 and 5.
 """
 FAR_TURNED = 40.0
 """Degrees from the header's axes from which on the fit is repeated from where it ended."""
+TRUSTED_OFF_MM, TRUSTED_LOSS = 9.0, 0.5
+FOLLOWS_LESS = 0.1
 CLEARLY_LESS = 0.05
 MIN_CORE_TURNED = 0.4
 """What another orientation must show: so much less loss, and so much of a face in view."""
@@ -183,12 +187,37 @@ class FaceMeasures:
 
 @dataclass(frozen=True, slots=True)
 class FoundFrame:
-    """A frame, what it was found by, and how the average's face compares with the skin there."""
+    """A frame, what it was found by, and how the average's face compares with the skin there.
+
+    Attributes
+    ----------
+    frame : FaceFrame
+    source : 'face' or 'shape'
+        Whether the fit of the average head gave the frame, or the box of the head.
+    face : FaceMeasures
+        At the place where the fit puts the face.
+    fit : Similarity
+    left : Refit, optional
+        The fit to what is left of the head; None where a face is there.
+    """
 
     frame: FaceFrame
     source: Literal['face', 'shape']
     face: FaceMeasures
     fit: Similarity
+    left: Refit | None = None
+
+    @property
+    def face_off_mm(self) -> float | None:
+        """Predicted standard deviation of the face's place, mm; None where a face gives it."""
+        return None if self.left is None else self.left.face_off_mm
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the frame is where the face is, or was: else that none is seen says nothing."""
+        if self.left is None:
+            return True
+        return self.source == 'face' and is_trusted(self.left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +268,26 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
     turned = np.trace(fit.rotation[0]) < 1 + 2 * np.cos(np.radians(FAR_TURNED))
     if turned or face.doubtful:
         fit, face = _searched(fit, face, skin, target)
-    if face.fits:
+    if face.agrees:
         return FoundFrame(_frame(fit), 'face', face, fit)
-    return FoundFrame(shape_frame(points), 'shape', face, fit)
+    left = left_of(skin, dense, in_view)
+    again = refit((fit, start_at(skin, average, np.eye(3)[None])), left)
+    if face.departs and is_trusted(again) and _follows_more(again.fit, fit, left):
+        face = _measured(again.fit, skin, target)
+        return FoundFrame(_frame(again.fit), 'face', face, again.fit, again)
+    if face.fits:
+        return FoundFrame(_frame(fit), 'face', face, fit, again)
+    return FoundFrame(shape_frame(points), 'shape', face, fit, again)
+
+
+def is_trusted(left: Refit) -> bool:
+    """Whether the fit to what is left of a head puts the face where it was."""
+    return left.face_off_mm < TRUSTED_OFF_MM and left.loss < TRUSTED_LOSS
+
+
+def _follows_more(new: Similarity, old: Similarity, left: Left) -> bool:
+    """Whether a part of a face that is left does not speak for the old fit."""
+    return follows(old, left) < follows(new, left) + FOLLOWS_LESS
 
 
 def _searched(
