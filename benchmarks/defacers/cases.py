@@ -13,6 +13,7 @@ import argparse
 import csv
 import json
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -332,7 +333,8 @@ def real_cases(folder: Path, intact: Path, table: Path | None) -> Iterator[dict[
         scan, _, view = scan.partition('-')
         row = looked_at.get(path.name)
         if row is None:
-            found = _compared(path, intact / f'{scan}.nii.gz')
+            kept = tool.startswith(('blur', 'refaced'))
+            found = _compared(path, intact / f'{scan}.nii.gz', kept=kept)
             if found is None:
                 continue
             view = view or view_of(found.seen)
@@ -340,7 +342,7 @@ def real_cases(folder: Path, intact: Path, table: Path | None) -> Iterator[dict[
             found = Shares({name: _share(row[name]) for name in PARTS}, {})
             view = row['view']
         facts: dict[str, Any] = {'source': 'real', 'person': scan}
-        own = row is None or row['own'] != 'no'
+        own = row['own'] != 'no' if row else not tool.startswith('refaced')
         line = labelled(facts, Deal(tool, view), found, own=own)
         yield {'file': str(path.absolute()), **line}
 
@@ -356,21 +358,37 @@ def view_of(seen: dict[str, float]) -> str:
     return 'brow'
 
 
-def _compared(path: Path, intact: Path) -> Shares | None:
-    """Compare with the intact scan; ``None`` if there is none, or no face on it."""
+def _compared(path: Path, intact: Path, *, kept: bool) -> Shares | None:
+    """Compare with the intact scan; ``None`` if there is none, or no face on it.
+
+    Of a face that is ``kept``, blurred or another's, only what is in view is found.
+    """
     if not intact.exists():
         return None
+    parts = _parts_of(intact)
+    if parts is None:
+        return None
+    # as they are stored: fine voxels are averaged to other ones where the image is cut
+    before, after = _as_stored(intact), _as_stored(path)
+    tolerance = 1e-3 * float(np.percentile(before[0], 99))
+    found = shares_by_comparison(parts, before, after, tolerance=tolerance)
+    if not kept:
+        return found
+    left = {name: None if share is None else 1.0 for name, share in found.left.items()}
+    return Shares(left, found.seen)
+
+
+@cache
+def _parts_of(intact: Path) -> PartPoints | None:
     volume = load_volume(intact)
     skin = find_skin(volume).cut()
     found = find_frame(skin.points, FieldOfView(volume.affine, volume.data.shape))
     if found.source != 'face' or found.face.departs:
         return None
-    # as they are stored: fine voxels are averaged to other ones where the image is cut
-    before, after = _as_stored(intact), _as_stored(path)
-    tolerance = 1e-3 * float(np.percentile(before[0], 99))
-    return shares_by_comparison(fitted_points(skin, found), before, after, tolerance=tolerance)
+    return fitted_points(skin, found)
 
 
+@lru_cache(maxsize=2)
 def _as_stored(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     import nibabel as nib
 
