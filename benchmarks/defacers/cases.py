@@ -29,7 +29,7 @@ from benchmarks.defacers.labels import (
     shares_by_comparison,
     what_is_left,
 )
-from benchmarks.defacers.tools import AS_REAL, PROPER, TOOLS, Outcome, brain_lost
+from benchmarks.defacers.tools import AS_REAL, PROPER, SHIFTED, TOOLS, Outcome, brain_lost
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
 from bids_reid.phantom.identity import average_person, draw_people
 from bids_reid.phantom.scanner import Scan, add_noise, coil, draw_pose, expose
@@ -53,15 +53,11 @@ if TYPE_CHECKING:
 
 SEED = 15
 N_PHANTOMS, N_HEADS24 = 40, 24
-N_CASES, N_AS_REAL = 13, 4
-"""Of each person."""
 VIEWS = ('whole', 'chin', 'lips', 'below-nose', 'nose', 'brow')
 """Where an image ends below."""
 REFACED = ('refaced-average', 'refaced-other')
 ONLY_PHANTOMS = (*REFACED, 'stripped')
 """Of other heads, nothing says where the brain's folds are."""
-FIRST_AS_REAL = 50
-"""Number of the first file of these."""
 FOLDERS = ('defaced', 'refaced')
 CONTRAST_NAMES = ('T1w', 'T1w', 'T1w', 'T2w', 'FLAIR', 'T1w', 'PDw', 'T1w')
 SPACINGS: tuple[float | tuple[float, float, float], ...] = (
@@ -70,6 +66,21 @@ SPACINGS: tuple[float | tuple[float, float, float], ...] = (
     (2.0, 1.2, 1.2),
 )
 NOISES = (0.01, 0.02, 0.03, 0.05, 0.08)
+
+
+class Batch(NamedTuple):
+    """Tools that are dealt out together: how many to each person, and the first file's number."""
+
+    tools: tuple[str, ...]
+    n_cases: int
+    first: int
+
+
+BATCHES = (
+    Batch((*TOOLS, *REFACED), 13, 0),
+    Batch(tuple(AS_REAL), 4, 50),
+    Batch(tuple(SHIFTED), 3, 70),
+)
 
 
 class Deal(NamedTuple):
@@ -88,9 +99,7 @@ class Head:
     facts: dict[str, Any]
 
 
-def deals(
-    n_people: int, tools: tuple[str, ...], *, seed: int, n_cases: int = N_CASES
-) -> list[list[Deal]]:
+def deals(n_people: int, tools: tuple[str, ...], *, seed: int, n_cases: int) -> list[list[Deal]]:
     """Deal all combinations of tools and fields of view to people, again and again.
 
     Whole heads and what was properly done come twice as often.
@@ -290,7 +299,7 @@ def person_cases(
     source: Phantom | Heads24, dealt: list[Deal], rng: Random
 ) -> Iterator[tuple[Scan, dict[str, Any]]]:
     """Make all cases of a person."""
-    every = TOOLS | AS_REAL
+    every = TOOLS | AS_REAL | SHIFTED
     for deal in dealt:
         head = source.head(deal.tool)
         made = every.get(deal.tool, TOOLS['intact'])(head.scan, rng)
@@ -419,14 +428,14 @@ def main() -> None:
     listing = arguments.folder / 'cases.jsonl'
     lines = [] if not listing.exists() else listing.read_text().splitlines()
     known = [json.loads(line) for line in lines]
-    done = {(line['source'], line['person'], line['tool'] in AS_REAL) for line in known}
+    done = {(line['source'], line['person'], batch_of(line['tool'])) for line in known}
     with listing.open('a') as file:
-        for source, person, as_real, dealt in _people(arguments.phantoms, arguments.heads24):
-            if (source, f'{person:02d}', as_real) in done:
+        for source, person, number, dealt in _people(arguments.phantoms, arguments.heads24):
+            if (source, f'{person:02d}', number) in done:
                 continue
-            rng = np.random.default_rng([SEED, len(source), person, as_real])
-            made = _made(source, person, dealt, arguments.heads24, rng, folders=not as_real)
-            new = list(write(arguments.folder, made, FIRST_AS_REAL if as_real else 0))
+            rng = np.random.default_rng([SEED, len(source), person, number])
+            made = _made(source, person, dealt, arguments.heads24, rng, folders=number == 0)
+            new = list(write(arguments.folder, made, BATCHES[number].first))
             file.writelines(json.dumps(line) + '\n' for line in new)
             file.flush()
         if arguments.real:
@@ -455,24 +464,37 @@ def _made(
         yield from folder_cases(who, rng)
 
 
-def _people(n_phantoms: int, heads24: Path | None) -> Iterator[tuple[str, int, bool, list[Deal]]]:
+def batch_of(tool: str) -> int:
+    """Number of the batch that a tool is dealt in; what lies in folders goes with the first."""
+    numbers = (number for number, batch in enumerate(BATCHES) if tool in batch.tools)
+    return next(numbers, 0)
+
+
+def _people(n_phantoms: int, heads24: Path | None) -> Iterator[tuple[str, int, int, list[Deal]]]:
     """People of both sources in turn, so that early ones are of both.
 
-    Gives the source, the person, whether the tools are those of `AS_REAL`, and what was dealt.
+    Gives the source, the person, the number of a batch, and what of it was dealt.
     """
-    everything = (*TOOLS, *REFACED)
-    others = tuple(tool for tool in everything if tool not in ONLY_PHANTOMS)
     n_heads = N_HEADS24 if heads24 else 0
-    sources = (('phantom', 0, n_phantoms, N_PHANTOMS), ('heads24', 1, n_heads, N_HEADS24))
-    dealt = {}
-    for source, seed, _, n_all in sources:
-        mine = everything if source == 'phantom' else others
-        dealt[source, False] = deals(n_all, mine, seed=seed)
-        dealt[source, True] = deals(n_all, tuple(AS_REAL), seed=10 + seed, n_cases=N_AS_REAL)
+    sources = (('phantom', 0, n_phantoms), ('heads24', 1, n_heads))
+    dealt = {
+        (source, number): _dealt(source, number)
+        for source, *_ in sources
+        for number in range(len(BATCHES))
+    }
     for person in range(max(n_phantoms, n_heads)):
-        for source, first, n, _ in sources:
-            for as_real in (True, False) if person < n else ():
-                yield source, first + person, as_real, dealt[source, as_real][person]
+        for source, first, n in sources:
+            for number in range(len(BATCHES)) if person < n else ():
+                yield source, first + person, number, dealt[source, number][person]
+
+
+def _dealt(source: str, number: int) -> list[list[Deal]]:
+    """Deal a batch to all people of a source, whether they are asked for or not."""
+    tools, n_cases, _ = BATCHES[number]
+    if source == 'phantom':
+        return deals(N_PHANTOMS, tools, seed=10 * number, n_cases=n_cases)
+    tools = tuple(tool for tool in tools if tool not in ONLY_PHANTOMS)
+    return deals(N_HEADS24, tools, seed=10 * number + 1, n_cases=n_cases)
 
 
 if __name__ == '__main__':

@@ -393,6 +393,12 @@ AS_REAL: dict[str, Callable[[Scan, Random], Outcome]] = {
     'facemask-eyes-left': Tool(facemask, 'any', spare=eyes),
 }
 """As real tools cut real heads, which is less than the first ones of `TOOLS` do."""
+SHIFTED: dict[str, Callable[[Scan, Random], Outcome]] = {
+    f'{name}-shift-{by}': Tool(mask, 'any', lies=shifted(by))
+    for name, mask in (('shear', shear), ('facemask', facemask))
+    for by in (5, 10, 15, 20)
+}
+"""The same out of place: more is left than by the deep masks of `TOOLS`."""
 
 
 # --- helpers

@@ -187,12 +187,17 @@ def test_the_frame_that_is_fitted_puts_parts_where_they_are(tmp_path: Path) -> N
 
 def test_every_tool_is_seen_with_every_field_of_view() -> None:
     """A combination that nobody has is never tested."""
-    names = (*tools.TOOLS, *cases.REFACED)
-    dealt = cases.deals(cases.N_PHANTOMS, names, seed=0)
-    seen = Counter(deal for deals in dealt for deal in deals)
-    assert len(seen) == len(names) * len(cases.VIEWS)
-    assert {len(deals) for deals in dealt} == {cases.N_CASES}
-    assert dealt == cases.deals(cases.N_PHANTOMS, names, seed=0)
+    for number, batch in enumerate(cases.BATCHES):
+        dealt = cases._dealt('phantom', number)
+        assert len(dealt) == cases.N_PHANTOMS
+        assert {len(deals) for deals in dealt} == {batch.n_cases}
+        seen = Counter(deal for deals in dealt for deal in deals)
+        assert len(seen) == len(batch.tools) * len(cases.VIEWS)
+        assert {cases.batch_of(tool) for tool in batch.tools} == {number}
+        assert dealt == cases._dealt('phantom', number)
+    assert not {deal.tool for deals in cases._dealt('heads24', 0) for deal in deals} & set(
+        cases.ONLY_PHANTOMS
+    )
 
 
 def test_what_was_looked_at_goes_before_what_was_compared(tmp_path: Path) -> None:
