@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bids_reid.surface.relief import FaceDepths, Map
 
-MIN_CORE = 0.2
+MIN_CORE = 0.5
 """With less of eyes, nose and mouth in view the picture would show the average only."""
 TIMES = 4
 """Pixels per square of the map."""

@@ -113,7 +113,7 @@ def _measures(
     from bids_reid.faces.half_faces import half_faces
     from bids_reid.surface.brain import brain_cut
     from bids_reid.surface.relief import face_depths, face_relief
-    from bids_reid.surface.traces import emptied_air, face_traces
+    from bids_reid.surface.traces import emptied_air, face_traces, hypotheses
     from bids_reid.surface.vault import is_brain
 
     face = placed.face
@@ -123,7 +123,7 @@ def _measures(
     asked = completion is not None and not brain
     depths = face_depths(skin.points, skin.triangles, placed.frame, view)
     emptied = None if volume is None else emptied_air(volume)
-    traces = None if brain else face_traces(skin, placed.frame, view, emptied)
+    traces = None if brain else face_traces(skin, hypotheses(placed), view, emptied)
     return ScanMeasures(
         voxel_size=() if volume is None else tuple(volume.voxel_size),
         notes=() if volume is None else tuple(volume.notes),
@@ -176,7 +176,8 @@ def skin_evidence(skin: Skin, frame: FaceFrame) -> FaceEvidence:
 def _placed_frame(placed: FoundFrame) -> PlacedFrame:
     axes = (placed.frame.origin, placed.frame.forward, placed.frame.up)
     origin, forward, up = (tuple(axis.tolist()) for axis in axes)
-    return PlacedFrame(origin, forward, up, placed.frame.scale, placed.source)
+    off = (placed.face_off_mm or 0.0) if placed.trusted else None
+    return PlacedFrame(origin, forward, up, placed.frame.scale, placed.source, off)
 
 
 def face_frame(placed: PlacedFrame) -> FaceFrame:

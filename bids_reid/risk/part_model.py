@@ -103,10 +103,13 @@ def part_inputs(trace: PartTrace, halves: HalfFaces | None) -> dict[str, float]:
 
 
 def _half_inputs(halves: HalfFaces | None) -> dict[str, float]:
-    halves_hog = None if halves is None else halves.hog
+    """Inputs of detectors, which are asked only if enough of a face is in the image."""
+    if halves is None:
+        return {'half_asked': 0.0, 'half_hog': 0.0, 'half_cnn': 0.0}
     return {
-        'half_hog': NO_HOG if halves_hog is None else max(halves_hog, NO_HOG),
-        'half_cnn': 0.0 if halves is None else halves.cnn or 0.0,
+        'half_asked': 1.0,
+        'half_hog': NO_HOG if halves.hog is None else max(halves.hog, NO_HOG),
+        'half_cnn': halves.cnn or 0.0,
     }
 
 

@@ -88,7 +88,7 @@ end at the brow (0.23) 3 and 5.
 """
 FAR_TURNED = 40.0
 """Degrees from the header's axes from which on the fit is repeated from where it ended."""
-TRUSTED_OFF_MM, TRUSTED_LOSS = 9.0, 0.5
+TRUSTED_OFF_MM, TRUSTED_LOSS = 18.0, 0.5
 FOLLOWS_LESS = 0.1
 CLEARLY_LESS = 0.05
 MIN_CORE_TURNED = 0.4
@@ -269,14 +269,15 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
     if turned or face.doubtful:
         fit, face = _searched(fit, face, skin, target)
     if face.agrees:
-        return FoundFrame(_frame(fit), 'face', face, fit)
+        return FoundFrame(frame_of(fit), 'face', face, fit)
     left = left_of(skin, dense, in_view)
     again = refit((fit, start_at(skin, average, np.eye(3)[None])), left)
-    if face.departs and is_trusted(again) and _follows_more(again.fit, fit, left):
+    better = not face.fits or (face.departs and _follows_more(again.fit, fit, left))
+    if is_trusted(again) and better:
         face = _measured(again.fit, skin, target)
-        return FoundFrame(_frame(again.fit), 'face', face, again.fit, again)
+        return FoundFrame(frame_of(again.fit), 'face', face, again.fit, again)
     if face.fits:
-        return FoundFrame(_frame(fit), 'face', face, fit, again)
+        return FoundFrame(frame_of(fit), 'face', face, fit, again)
     return FoundFrame(shape_frame(points), 'shape', face, fit, again)
 
 
@@ -328,7 +329,7 @@ def shape_frame(points: Points) -> FaceFrame:
     )
 
 
-def _frame(fit: Similarity) -> FaceFrame:
+def frame_of(fit: Similarity) -> FaceFrame:
     """Bring the average head's frame to the scan."""
     _, forward, up = fit.rotation[0]
     origin = fit.to_scan(np.array([ORIGIN_MM], np.float32))[0, 0]

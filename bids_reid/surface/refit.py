@@ -52,6 +52,8 @@ EARS_MM = np.array([(-78.5, -87.0, -17.5), (78.5, -87.0, -17.5)])
 """Middle of what stands out at either side of the average head, as `_ear` finds it."""
 EAR_SPREAD_MM = np.array([5.0, 1.5, 1.5])
 """Measured against the frame of the whole face: 2 mm along, 3 mm up."""
+AROUND_EAR_MM = np.array([(0.0, y, z) for y in (-25.0, 25.0) for z in (-38.0, 38.0)])
+"""An ear is sought only where all of this is in the field of view: of a part the middle is not."""
 DEPTHS_MM = (25.0, 20.0, 16.0, 13.0, 11.0, 10.0, 9.0, 9.0, 9.0, 9.0)
 """Skin that lies deeper inside the average's front is a cut, one number per iteration."""
 EARS_SOUGHT = (0, 3, 6, 8)
@@ -167,7 +169,7 @@ def _refitted(fit: Similarity, left: Left) -> Refit:
     system = None
     for number, depth in enumerate(DEPTHS_MM):
         if number in EARS_SOUGHT:
-            ears = _ears(fit, left.dense[::2])
+            ears = _ears(fit, left)
         system = _system(fit, left, depth, ears, face=number >= FOLLOWS_FROM)
         step = -np.linalg.solve(system.matrix + np.diag([0.05] * 6 + [0.0]), system.gradient)
         fit = moved_by(fit, MIDDLE_MM[None], step[None])
@@ -321,11 +323,16 @@ def _loss(fit: Similarity, system: _System, left: Left) -> tuple[float, float]:
     return float(loss[asked].mean()), float(seen[asked].mean())
 
 
-def _ears(fit: Similarity, dense: Points) -> list[Numbers | None]:
-    """Places of the left and the right ear in the scan, (3,) each."""
-    moved = fit.to_average(dense)[0]
-    found = [_ear(moved, expected) for expected in EARS_MM]
-    return [None if ear is None else fit.to_scan(ear[None])[0, 0].astype(float) for ear in found]
+def _ears(fit: Similarity, left: Left) -> list[Numbers | None]:
+    """Places of the left and the right ear in the scan, (3,) each; one that is cut has none."""
+    moved = fit.to_average(left.dense[::2])[0]
+    ears: list[Numbers | None] = []
+    for expected in EARS_MM:
+        around = (expected + AROUND_EAR_MM).astype(np.float32)
+        whole = left.in_view(fit.to_scan(around)[0]).all()
+        ear = _ear(moved, expected) if whole else None
+        ears.append(None if ear is None else fit.to_scan(ear[None])[0, 0].astype(float))
+    return ears
 
 
 def _ear(moved: Points, expected: Numbers) -> Points | None:

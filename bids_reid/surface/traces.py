@@ -13,18 +13,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
 
-from bids_reid.records import PartTrace
+from bids_reid.records import IDENTIFYING, PART_NAMES, PartTrace
+from bids_reid.surface.frame import FaceFrame, frame_of
 from bids_reid.surface.mesh import Mesh, vertex_normals
 from bids_reid.surface.parts import PARTS, face_parts
-from bids_reid.surface.relief import to_average, to_scan
+from bids_reid.surface.relief import to_scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from bids_reid.surface.frame import FaceFrame, FieldOfView
+    from bids_reid.surface.frame import FieldOfView, FoundFrame
     from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Volume
 
@@ -50,11 +52,17 @@ BORDER_MM = 3.0
 KEPT_MM, KEPT_ALIGNED = 8.0, 0.85
 """Skin beside the face that is so near to the average's tells how far this head is from it."""
 SIGMA_MM = 22.0
-FAR_MM = 250.0
-"""Weight of no shift at all: so far away skin beside the face is no longer believed."""
-EMPTY_SHARE = 0.05
-"""Tools leave at least this share of the voxels with one and the same value."""
-NEXT_VOXEL = 1.5
+FEW = np.float32(0.03)
+"""Weight of no shift at all: far from all skin beside the face."""
+ARM_MM = 100.0
+"""The face is so far from the middle of the vault, about which heads nod."""
+MIDDLE_MM = np.array([0.0, -70.0, 10.0], np.float32)
+LARGEST_NOD = 0.14
+"""A face is sought so far up and down, radians, where skulls do not tell."""
+MATCHED = tuple(PARTS.index(part) for name in IDENTIFYING for part in PART_NAMES[name])
+CLEARLY_MORE = 0.1
+"""Another place counts if it matches by so much more."""
+NEXT_VOXELS = (1.5, 2.5, 3.5)
 """So many voxels outside the surface a tool's cut is empty already; at the edge of skin, blur by
 the voxels and the scanner leaves some signal."""
 CLASSES_MM = (-10.0, -5.0, -2.0, 2.0, 5.0)
@@ -67,7 +75,7 @@ CROSSES = 0.5
 
 
 class Surface(NamedTuple):
-    """Points (n, 3) of a scan in the average head's coordinates, with normals and a tree."""
+    """Points of a scan's skin near its face with unit normals, (n, 3), RAS mm, and a tree."""
 
     points: Points
     normals: Points
@@ -85,6 +93,14 @@ class FaceTraces(NamedTuple):
     map: str
 
 
+class _Placed(NamedTuple):
+    """The average's face where a frame puts it: points (n, 3), RAS mm, normals, and those seen."""
+
+    points: Points
+    normals: Points
+    seen: Mask
+
+
 def emptied_air(volume: Volume) -> Callable[[Points, Points], Mask]:
     """Tell where a tool wrote one value next to the surface.
 
@@ -96,30 +112,51 @@ def emptied_air(volume: Volume) -> Callable[[Points, Points], Mask]:
     Returns
     -------
     callable
-        Whether the voxel next to points (n, 3) with outward normals (n, 3), RAS millimetres, has
-        the most common value of the volume; nowhere, if none is common.
+        Whether the voxels on the way out from points (n, 3), RAS millimetres, along outward
+        normals (n, 3) all have one value: neither noise nor the blur of an edge does.
     """
-    values, counts = np.unique(volume.data[::2, ::2, ::2], return_counts=True)
-    common = values[counts.argmax()]
-    nothing = counts.max() < EMPTY_SHARE * counts.sum()
     inverse = np.linalg.inv(volume.affine)
     last = np.array(volume.data.shape) - 1
 
     def emptied(points: Points, normals: Points) -> Mask:
-        if nothing:
-            return np.zeros(len(points), np.bool_)
         along = normals @ inverse[:3, :3].T
         along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
-        place = points @ inverse[:3, :3].T + inverse[:3, 3] + NEXT_VOXEL * along
-        index = np.round(place).astype(np.intp).clip(0, last)
-        return np.asarray(volume.data[tuple(index.T)] == common)
+        place = points @ inverse[:3, :3].T + inverse[:3, 3]
+        values = []
+        for step in NEXT_VOXELS:
+            index = np.round(place + step * along).astype(np.intp).clip(0, last)
+            values.append(volume.data[tuple(index.T)])
+        return np.asarray(np.ptp(values, axis=0) == 0)
 
     return emptied
 
 
+def hypotheses(found: FoundFrame) -> list[FaceFrame]:
+    """Return where a face may be or have been, the most likely place first.
+
+    A face that is there tells its place. Without one, skulls leave open how far a head is nodded.
+    """
+    frames = [found.frame]
+    if found.left is None:
+        return frames
+    turn = float(np.clip(found.left.face_off_mm / ARM_MM, 0, LARGEST_NOD))
+    likely = frame_of(found.left.fit)
+    frames += [_nodded(likely, sign * turn) for sign in (-1, 1)] + [likely, frame_of(found.fit)]
+    return frames
+
+
+def _nodded(frame: FaceFrame, radians: float) -> FaceFrame:
+    """Nod a head about the middle of its vault."""
+    middle = to_scan(MIDDLE_MM[None], frame)[0].astype(float)
+    turn = _rotation(radians * frame.left)
+    return FaceFrame(
+        middle + turn @ (frame.origin - middle), turn @ frame.forward, turn @ frame.up, frame.scale
+    )
+
+
 def face_traces(
     skin: Skin,
-    frame: FaceFrame,
+    frames: Sequence[FaceFrame],
     view: FieldOfView,
     emptied: Callable[[Points, Points], Mask] | None = None,
 ) -> FaceTraces:
@@ -129,8 +166,9 @@ def face_traces(
     ----------
     skin : Skin
         Of the scan.
-    frame : FaceFrame
-        Where the face is, or should be.
+    frames : sequence of FaceFrame
+        Where the face may be, or should be: `hypotheses`. The first counts unless another one
+        finds clearly more of a face.
     view : FieldOfView
         Of the scan: what it does not hold is not missed.
     emptied : callable, optional
@@ -138,119 +176,142 @@ def face_traces(
         RAS millimetres; ``None`` if nothing tells.
     """
     face = face_parts()
-    there = to_scan(face.points, frame)
-    seen = view.holds(there, margin=BORDER_MM)
-    surface = _surface(skin, frame)
+    places = [_placed(frame, view) for frame in frames]
+    surface = _surface(skin, np.concatenate([place.points for place in places]))
     if len(surface.points) == 0:
+        seen = places[0].seen
         empty = tuple(
             PartTrace(name, float(seen[face.part == number].mean()))
             for number, name in enumerate(PARTS)
         )
         return FaceTraces(empty, OUTSIDE * len(face.points))
-    gap, nearest = surface.tree.query(face.points)
-    off = _off(surface, nearest, face.points, face.normals)
-    aligned = (surface.normals[nearest] * face.normals).sum(axis=1)
-    expected = _continued(off, gap, aligned, seen)
-    empty_air = _emptied(surface, nearest, frame, emptied)
-    parts = tuple(
-        _trace(number, surface, seen, off - expected, expected, empty_air)
-        for number in range(len(PARTS))
-    )
-    return FaceTraces(parts, _letters(off - expected, gap, aligned, seen))
+    found = [_Face.of(place, surface) for place in places]
+    best = 0
+    if len(found) > 1:
+        matches = [_match(one, surface) for one in found]
+        most = int(np.argmax(matches))
+        best = most if matches[most] > matches[0] + CLEARLY_MORE else 0
+    return _measured(found[best], surface, emptied)
 
 
-def _surface(skin: Skin, frame: FaceFrame) -> Surface:
-    """The part of the scan's surface that is near to the average's face and ears."""
-    face = face_parts().points
-    moved = to_average(skin.points, frame)
-    low, high = face.min(axis=0) - REACH_MM, face.max(axis=0) + REACH_MM
-    near = ((moved > low) & (moved < high)).all(axis=1)
-    normals = vertex_normals(Mesh(skin.points, skin.triangles))[near].astype(np.float32)
+def _placed(frame: FaceFrame, view: FieldOfView) -> _Placed:
+    face = face_parts()
     axes = np.array([-frame.left, frame.forward, frame.up], np.float32)
-    moved = moved[near]
-    tree = cKDTree(moved, balanced_tree=False, compact_nodes=False)
-    return Surface(moved, np.asarray(normals @ axes.T), tree)
+    points = to_scan(face.points, frame)
+    return _Placed(points, face.normals @ axes, view.holds(points, margin=BORDER_MM))
 
 
-def _off(
-    surface: Surface, nearest: NDArray[np.intp], points: Points, normals: Points
-) -> NDArray[np.float32]:
-    """How far outside of the average's skin the surface lies, mm of the average."""
-    away = surface.points[nearest] - points
-    along = (away * normals).sum(axis=1)
-    return np.asarray(along.clip(-REACH_MM, REACH_MM), np.float32)
+def _surface(skin: Skin, there: Points) -> Surface:
+    """The part of the scan's surface that is near to where the face may be."""
+    low, high = there.min(axis=0) - REACH_MM, there.max(axis=0) + REACH_MM
+    near = ((skin.points > low) & (skin.points < high)).all(axis=1)
+    normals = vertex_normals(Mesh(skin.points, skin.triangles))[near].astype(np.float32)
+    points = skin.points[near]
+    return Surface(points, normals, cKDTree(points, balanced_tree=False, compact_nodes=False))
+
+
+class _Face(NamedTuple):
+    """A place of the face, and the surface there.
+
+    For each point of the average's face: the nearest of the surface, how far it is, how far
+    outside, how well it is aligned, and how far outside it is expected, mm.
+    """
+
+    place: _Placed
+    nearest: NDArray[np.intp]
+    gap: NDArray[np.float64]
+    off: NDArray[np.float32]
+    aligned: NDArray[np.float32]
+    expected: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, place: _Placed, surface: Surface) -> _Face:
+        gap, nearest = surface.tree.query(place.points)
+        away = surface.points[nearest] - place.points
+        off = (away * place.normals).sum(axis=1).clip(-REACH_MM, REACH_MM)
+        aligned = (surface.normals[nearest] * place.normals).sum(axis=1)
+        expected = _continued(off, gap, aligned, place.seen)
+        return cls(place, nearest, gap, off, aligned, expected)
 
 
 def _continued(
     off: NDArray[np.float32], gap: NDArray[np.float64], aligned: NDArray[np.float32], seen: Mask
 ) -> NDArray[np.float32]:
     """How far outside of the average's this head's own skin would lie, by that beside the face."""
+    kept = seen & (gap < KEPT_MM) & (aligned > KEPT_ALIGNED)
+    beside, likeness = _beside()
+    weight = kept[beside].astype(np.float32)
+    total = likeness @ (weight * off[beside])
+    return np.asarray(total / (likeness @ weight + FEW), np.float32)
+
+
+@cache
+def _beside() -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return some points beside the face (k,), and how much each tells of all points (n, k)."""
     face = face_parts()
-    kept = seen & (face.part < 0) & (gap < KEPT_MM) & (aligned > KEPT_ALIGNED)
-    source, values = face.points[kept][::3], off[kept][::3]
-    if not len(source):
-        return np.zeros(len(off), np.float32)
-    squares = (face.points**2).sum(axis=1)[:, None] + (source**2).sum(axis=1)
-    squares -= 2 * face.points @ source.T
-    weight = np.exp(-np.maximum(squares, 0) / np.float32(2 * SIGMA_MM**2))
-    none = np.float32(np.exp(-((FAR_MM / SIGMA_MM) ** 0.5)))
-    return np.asarray(weight @ values / (weight.sum(axis=1) + none), np.float32)
+    beside = np.flatnonzero(face.part < 0)[::3]
+    source = face.points[beside]
+    apart = (face.points**2).sum(axis=1)[:, None] + (source**2).sum(axis=1)
+    apart -= 2 * face.points @ source.T
+    return beside, np.exp(-np.maximum(apart, 0) / np.float32(2 * SIGMA_MM**2))
 
 
-def _emptied(
-    surface: Surface,
-    nearest: NDArray[np.intp],
-    frame: FaceFrame,
-    emptied: Callable[[Points, Points], Mask] | None,
-) -> NDArray[np.float32] | None:
-    """Whether the surface next to each point of the average borders on emptied air."""
-    if emptied is None:
-        return None
-    axes = np.array([-frame.left, frame.forward, frame.up], np.float32)
-    points = to_scan(surface.points[nearest], frame)
-    return emptied(points, np.asarray(surface.normals[nearest] @ axes)).astype(np.float32)
+def _match(found: _Face, surface: Surface) -> float:
+    """Mean over the parts that identify of how much of them follows and bends as it should."""
+    face = face_parts()
+    matches = []
+    for number in MATCHED:
+        window = found.place.seen & _windows()[number]
+        shown = window & (face.part == number)
+        if shown.sum() < MIN_POINTS:
+            continue
+        moved = _moved(found, surface, window, every=2)
+        matches.append(float(moved.follows().mean()) * max(moved.bend(), 0.0))
+    return float(np.mean(matches)) if matches else 0.0
 
 
-def _trace(
-    number: int,
-    surface: Surface,
-    seen: Mask,
-    off: NDArray[np.float32],
-    expected: NDArray[np.float32],
-    emptied: NDArray[np.float32] | None,
-) -> PartTrace:
+def _measured(
+    found: _Face, surface: Surface, emptied: Callable[[Points, Points], Mask] | None
+) -> FaceTraces:
+    empty = None
+    if emptied is not None:
+        empty = emptied(surface.points[found.nearest], surface.normals[found.nearest])
+    parts = tuple(_trace(number, found, surface, empty) for number in range(len(PARTS)))
+    off = found.off - found.expected
+    return FaceTraces(parts, _letters(off, found.gap, found.aligned, found.place.seen))
+
+
+def _trace(number: int, found: _Face, surface: Surface, emptied: Mask | None) -> PartTrace:
     """Measure one part."""
-    face = face_parts()
+    face, seen = face_parts(), found.place.seen
     part = face.part == number
     in_view = float(seen[part].mean())
     shown = part & seen
     if in_view < MIN_IN_VIEW or shown.sum() < MIN_POINTS:
         return PartTrace(PARTS[number], in_view)
     window = seen & _windows()[number]
-    points, normals = face.points[window], face.normals[window]
-    points = points + expected[window, None] * normals
-    moved, turned, nearest = _moved(points, normals, surface)
     inner = shown[window]
-    gap = ((surface.points[nearest] - moved) * surface.normals[nearest]).sum(axis=1)
-    across = np.linalg.norm(surface.points[nearest] - moved, axis=1)
-    aligned = (surface.normals[nearest] * turned).sum(axis=1)
-    follows = (np.abs(gap) < FOLLOWS_MM) & (across < 2 * FOLLOWS_MM) & (aligned > ALIGNED)
-    borders = None
-    if emptied is not None:
-        outside = (face.part < 0) & seen
-        vault = float(emptied[outside].mean()) if outside.any() else 0.0
-        borders = float(emptied[shown].mean()) - vault
+    moved = _moved(found, surface, window)
+    follows, gap = moved.follows(), moved.gap()
+    off = (found.off - found.expected)[shown]
     return PartTrace(
         PARTS[number],
         in_view,
         follows=float(follows[inner].mean()),
         around=float(follows[~inner].mean()) if (~inner).any() else None,
-        bend=_bend(surface.normals[nearest], turned),
+        bend=moved.bend(),
         spread_mm=1.4826 * float(np.median(np.abs(gap[inner]))),
-        off_mm=float(np.median(off[shown])),
-        near=float((np.abs(off[shown]) < FOLLOWS_MM * 2).mean()),
-        emptied=borders,
+        off_mm=float(np.median(off)),
+        near=float((np.abs(off) < FOLLOWS_MM * 2).mean()),
+        emptied=None if emptied is None else _emptied(emptied, shown, seen),
     )
+
+
+def _emptied(emptied: Mask, shown: Mask, seen: Mask) -> float:
+    """Share of a part next to emptied air, over that of the skin beside the face."""
+    beside = seen & (face_parts().part < 0)
+    usual = float(emptied[beside].mean()) if beside.any() else 0.0
+    return float(emptied[shown].mean()) - usual
 
 
 @cache
@@ -259,52 +320,74 @@ def _windows() -> NDArray[np.bool_]:
     face = face_parts()
     windows = []
     for number in range(len(PARTS)):
-        gap, _ = cKDTree(face.points[face.part == number]).query(
-            face.points, distance_upper_bound=AROUND_MM
-        )
+        tree = cKDTree(face.points[face.part == number])
+        gap, _ = tree.query(face.points, distance_upper_bound=AROUND_MM)
         windows.append(np.isfinite(gap))
     return np.array(windows)
 
 
-def _moved(
-    points: Points, normals: Points, surface: Surface
-) -> tuple[Points, Points, NDArray[np.intp]]:
-    """Move a part onto the surface; its points, normals, and the nearest of the surface."""
-    start, middle = points, points.mean(axis=0)
+class _Moved(NamedTuple):
+    """A part that was moved onto the surface: points (n, 3), normals, and the surface's there."""
+
+    points: Points
+    normals: Points
+    there: Points
+    onto: Points
+
+    def gap(self) -> NDArray[np.float32]:
+        """Distance from the surface along its normal, mm."""
+        return np.asarray(((self.there - self.points) * self.onto).sum(axis=1))
+
+    def follows(self) -> Mask:
+        """Whether the surface follows each point."""
+        across = np.linalg.norm(self.there - self.points, axis=1)
+        aligned = (self.onto * self.normals).sum(axis=1)
+        near = (np.abs(self.gap()) < FOLLOWS_MM) & (across < 2 * FOLLOWS_MM)
+        return np.asarray(near & (aligned > ALIGNED))
+
+    def bend(self) -> float:
+        """Correlation of how normals turn: 1 if the surface bends as the average does."""
+        a, b = self.onto - self.onto.mean(axis=0), self.normals - self.normals.mean(axis=0)
+        return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
+
+
+def _moved(found: _Face, surface: Surface, window: Mask, every: int = 1) -> _Moved:
+    """Move a part onto the surface."""
+    index = np.flatnonzero(window)[::every]
+    normals = found.place.normals[index]
+    start = found.place.points[index] + found.expected[index, None] * normals
+    middle = start.mean(axis=0)
     turn, shift = np.eye(3), np.zeros(3)
+    radians, millimetres = LARGEST
     for width in WIDTHS_MM:
         moved = (start - middle) @ turn.T + middle + shift
-        directions = normals @ turn.T
         _, nearest = surface.tree.query(moved)
-        away, onto = surface.points[nearest] - moved, surface.normals[nearest]
-        gap = (away * onto).sum(axis=1)
-        agree = (onto * directions).sum(axis=1).clip(0, 1)
+        onto = surface.normals[nearest]
+        away = surface.points[nearest] - moved
+        agree = (onto * (normals @ turn.T)).sum(axis=1).clip(0, 1)
         weight = agree / (1 + (np.linalg.norm(away, axis=1) / width) ** 2) ** 2
-        arm = moved - middle - shift
-        rows = np.hstack([np.cross(arm, onto), onto]) * weight[:, None]
-        # turns of a radian weigh like shifts of the part's size
-        ridge = np.diag([400.0, 400.0, 400.0, 1.0, 1.0, 1.0]) * 0.02 * weight.sum()
-        matrix = rows.T @ np.hstack([np.cross(arm, onto), onto]) + ridge
-        step = np.linalg.solve(matrix + 1e-6 * np.eye(6), rows.T @ gap)
-        radians, millimetres = LARGEST
+        step = _step(moved - middle - shift, onto, (away * onto).sum(axis=1), weight)
         turn = _rotation(step[:3].clip(-radians / 2, radians / 2)) @ turn
         shift = (shift + step[3:]).clip(-millimetres, millimetres)
     moved = (start - middle) @ turn.T + middle + shift
     _, nearest = surface.tree.query(moved)
-    return moved.astype(np.float32), (normals @ turn.T).astype(np.float32), nearest
+    return _Moved(moved, normals @ turn.T, surface.points[nearest], surface.normals[nearest])
+
+
+def _step(
+    arm: Points, onto: Points, gap: NDArray[np.floating], weight: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Small turn and shift (6,) that bring points nearer to the planes of the surface."""
+    change = np.hstack([np.cross(arm, onto), onto])
+    rows = change * weight[:, None]
+    # turns of a radian weigh like shifts of the part's size
+    ridge = np.diag([400.0, 400.0, 400.0, 1.0, 1.0, 1.0]) * (0.02 * weight.sum() + 1e-6)
+    return np.asarray(np.linalg.solve(rows.T @ change + ridge, rows.T @ gap))
 
 
 def _rotation(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rotation by a vector (3,), radians."""
-    from scipy.spatial.transform import Rotation
-
     return np.asarray(Rotation.from_rotvec(vector).as_matrix())
-
-
-def _bend(here: Points, average: Points) -> float:
-    """Correlation of how normals turn over a part: 1 if it bends as the average does."""
-    a, b = here - here.mean(axis=0), average - average.mean(axis=0)
-    return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
 
 
 def _letters(

@@ -44,7 +44,7 @@ def traced(scan: Scan) -> tuple[dict[str, PartTrace], str]:
     """Trace a version of the whole head."""
     volume = volume_of(scan)
     view = FieldOfView(volume.affine, volume.data.shape)
-    traces = face_traces(extract_skin(volume), frame(), view, emptied_air(volume))
+    traces = face_traces(extract_skin(volume), [frame()], view, emptied_air(volume))
     return {part.name: part for part in traces.parts}, traces.map
 
 
