@@ -28,7 +28,7 @@ from bids_reid.surface.fit import (
     start_at,
     tilted,
 )
-from bids_reid.surface.refit import Left, Refit, follows, left_of, refit
+from bids_reid.surface.refit import Left, Refit, follows, judged, left_of, refit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,8 +88,14 @@ end at the brow (0.23) 3 and 5.
 """
 FAR_TURNED = 40.0
 """Degrees from the header's axes from which on the fit is repeated from where it ended."""
-TRUSTED_OFF_MM, TRUSTED_LOSS = 18.0, 0.5
-FOLLOWS_LESS = 0.1
+TRUSTED_OFF_MM, TRUSTED_LOSS = 18.0, 0.16
+"""Above either, the fit to what is left of a head does not tell where its face was.
+
+Measured: heads without a face, with both ears, 4 to 8 mm and 0.02 to 0.11; without ears 12 mm and
+more; with the forehead cut off 0.14 to 0.22, and frames up to 20 mm off.
+"""
+CLEARLY_MORE = 0.03
+"""Of the average's face must follow the skin, before a part of a face outweighs the head."""
 CLEARLY_LESS = 0.05
 MIN_CORE_TURNED = 0.4
 """What another orientation must show: so much less loss, and so much of a face in view."""
@@ -199,6 +205,8 @@ class FoundFrame:
     fit : Similarity
     left : Refit, optional
         The fit to what is left of the head; None where a face is there.
+    other : Similarity, optional
+        Another fit, by which the face may be somewhere else.
     """
 
     frame: FaceFrame
@@ -206,6 +214,7 @@ class FoundFrame:
     face: FaceMeasures
     fit: Similarity
     left: Refit | None = None
+    other: Similarity | None = None
 
     @property
     def face_off_mm(self) -> float | None:
@@ -271,24 +280,25 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
     if face.agrees:
         return FoundFrame(frame_of(fit), 'face', face, fit)
     left = left_of(skin, dense, in_view)
-    again = refit((fit, start_at(skin, average, np.eye(3)[None])), left)
-    better = not face.fits or (face.departs and _follows_more(again.fit, fit, left))
-    if is_trusted(again) and better:
-        face = _measured(again.fit, skin, target)
-        return FoundFrame(frame_of(again.fit), 'face', face, again.fit, again)
+    old, new = judged(fit, left), refit((fit, start_at(skin, average, np.eye(3)[None])), left)
+    kept = face.fits and not (face.departs and not _better_kept(old, new, left))
+    if is_trusted(new) and not kept:
+        face = _measured(new.fit, skin, target)
+        return FoundFrame(frame_of(new.fit), 'face', face, new.fit, new, fit)
     if face.fits:
-        return FoundFrame(frame_of(fit), 'face', face, fit, again)
-    return FoundFrame(shape_frame(points), 'shape', face, fit, again)
+        return FoundFrame(frame_of(fit), 'face', face, fit, old, new.fit)
+    return FoundFrame(shape_frame(points), 'shape', face, fit, old, new.fit)
 
 
 def is_trusted(left: Refit) -> bool:
-    """Whether the fit to what is left of a head puts the face where it was."""
+    """Whether a fit follows what is left of a head, and this tells where the face was."""
     return left.face_off_mm < TRUSTED_OFF_MM and left.loss < TRUSTED_LOSS
 
 
-def _follows_more(new: Similarity, old: Similarity, left: Left) -> bool:
-    """Whether a part of a face that is left does not speak for the old fit."""
-    return follows(old, left) < follows(new, left) + FOLLOWS_LESS
+def _better_kept(old: Refit, new: Refit, left: Left) -> bool:
+    """Whether a part of the face is left that the old fit follows, without leaving the head."""
+    follows_more = follows(old.fit, left) > follows(new.fit, left) + CLEARLY_MORE
+    return follows_more and old.loss < new.loss + CLEARLY_LESS
 
 
 def _searched(

@@ -141,8 +141,11 @@ def hypotheses(found: FoundFrame) -> list[FaceFrame]:
         return frames
     turn = float(np.clip(found.left.face_off_mm / ARM_MM, 0, LARGEST_NOD))
     likely = frame_of(found.left.fit)
-    frames += [_nodded(likely, sign * turn) for sign in (-1, 1)] + [likely, frame_of(found.fit)]
-    return frames
+    frames += [_nodded(likely, sign * turn) for sign in (-1, 1)]
+    # the frame itself may be that of the head's box
+    fits = [found.fit] if found.source == 'shape' else []
+    fits += [] if found.other is None else [found.other]
+    return frames + [frame_of(fit) for fit in fits]
 
 
 def _nodded(frame: FaceFrame, radians: float) -> FaceFrame:
@@ -371,7 +374,12 @@ def _moved(found: _Face, surface: Surface, window: Mask, every: int = 1) -> _Mov
         shift = (shift + step[3:]).clip(-millimetres, millimetres)
     moved = (start - middle) @ turn.T + middle + shift
     _, nearest = surface.tree.query(moved)
-    return _Moved(moved, normals @ turn.T, surface.points[nearest], surface.normals[nearest])
+    return _Moved(
+        moved.astype(np.float32),
+        (normals @ turn.T).astype(np.float32),
+        surface.points[nearest],
+        surface.normals[nearest],
+    )
 
 
 def _step(
