@@ -259,7 +259,7 @@ def rows(
             asked = [one for one in those if one.example.left is left]
             if asked:
                 n = sum(one.cleared(content['removed'], content['clear']) for one in asked)
-                low, high = wilson(n, len(asked))
+                low, high = wilson(n / len(asked), len(asked))
                 yield (out, name, 'left' if left else 'removed', len(asked), n, *_round(low, high))
 
 
