@@ -94,7 +94,7 @@ TRUSTED_OFF_MM, TRUSTED_LOSS = 9.5, 0.16
 Measured: heads without a face, with both ears, 4 to 8 mm and 0.02 to 0.11; without ears 12 mm and
 more; with the forehead cut off 0.14 to 0.22, and frames up to 20 mm off.
 """
-CLEARLY_MORE = 0.03
+CLEARLY_MORE = 0.1
 """Of the average's face must follow the skin, before a part of a face outweighs the head."""
 CLEARLY_LESS = 0.05
 MIN_CORE_TURNED = 0.4
@@ -278,7 +278,8 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
         return FoundFrame(_frame(fit), 'face', face, fit)
     left = left_of(skin, dense, in_view)
     old, new = judged(fit, left), refit((fit, start_at(skin, average, np.eye(3)[None])), left)
-    if face.departs and is_trusted(new) and not _better_kept(old, new, left):
+    kept = face.fits and _better_kept(old, new, left)
+    if face.departs and is_trusted(new) and not kept:
         return FoundFrame(_frame(new.fit), 'face', _measured(new.fit, skin, target), new.fit, new)
     if face.fits:
         return FoundFrame(_frame(fit), 'face', face, fit, old)

@@ -313,7 +313,8 @@ def _change(arm: Numbers) -> Numbers:
 
 def _face_off(fit: Similarity, matrix: Numbers) -> float:
     """Predicted standard deviation of the landmarks' places, mm of the scan."""
-    covariance = np.linalg.inv(matrix)
+    # what nothing is known of is as far off as a head is large
+    covariance = np.linalg.inv(matrix + np.diag([1.0] * 3 + [1e-4] * 3 + [0.0]))
     changes = [_change(point - MIDDLE_MM) for point in LANDMARKS_MM]
     variance = np.mean([np.trace(change @ covariance @ change.T) for change in changes])
     return float(np.sqrt(variance) / fit.size[0])
