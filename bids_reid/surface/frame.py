@@ -88,10 +88,10 @@ end at the brow (0.23) 3 and 5.
 """
 FAR_TURNED = 40.0
 """Degrees from the header's axes from which on the fit is repeated from where it ended."""
-TRUSTED_OFF_MM, TRUSTED_LOSS = 9.5, 0.16
+TRUSTED_OFF_MM, TRUSTED_LOSS = 11.0, 0.16
 """Above either, the fit to what is left of a head does not tell where its face was.
 
-Measured: heads without a face, with both ears, 4 to 8 mm and 0.02 to 0.11; without ears 12 mm and
+Measured: heads without a face, with both ears, 5 to 9 mm and 0.02 to 0.11; without ears 12 mm and
 more; with the forehead cut off 0.14 to 0.22, and frames up to 20 mm off.
 """
 CLEARLY_MORE = 0.1
