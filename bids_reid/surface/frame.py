@@ -283,7 +283,7 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
         return FoundFrame(_frame(new.fit), 'face', _measured(new.fit, skin, target), new.fit, new)
     if face.fits:
         return FoundFrame(_frame(fit), 'face', face, fit, old)
-    return FoundFrame(shape_frame(points), 'shape', face, fit, old)
+    return FoundFrame(shape_frame(points), 'shape', face, fit, new)
 
 
 def is_trusted(left: Refit) -> bool:
