@@ -28,7 +28,7 @@ from bids_reid.surface.fit import (
     start_at,
     tilted,
 )
-from bids_reid.surface.refit import Left, Refit, follows, judged, left_of, refit
+from bids_reid.surface.refit import Left, Refit, apart_mm, follows, judged, left_of, refit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,6 +94,8 @@ TRUSTED_OFF_MM, TRUSTED_LOSS = 11.0, 0.16
 Measured: heads without a face, with both ears, 5 to 9 mm and 0.02 to 0.11; without ears 12 mm and
 more; with the forehead cut off 0.14 to 0.22, and frames up to 20 mm off.
 """
+HARDLY_MORE = 0.02
+"""Loss of the head that a part of a face outweighs."""
 CLEARLY_MORE = 0.1
 """Of the average's face must follow the skin, before a part of a face outweighs the head."""
 CLEARLY_LESS = 0.05
@@ -282,7 +284,9 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
     if face.departs and is_trusted(new) and not kept:
         return FoundFrame(_frame(new.fit), 'face', _measured(new.fit, skin, target), new.fit, new)
     if face.fits:
-        return FoundFrame(_frame(fit), 'face', face, fit, old)
+        # what fills the place of a face may carry the fit away: both have to agree
+        off = max(old.face_off_mm, apart_mm(old.fit, new.fit))
+        return FoundFrame(_frame(fit), 'face', face, fit, old._replace(face_off_mm=off))
     return FoundFrame(shape_frame(points), 'shape', face, fit, new)
 
 
@@ -294,7 +298,7 @@ def is_trusted(left: Refit) -> bool:
 def _better_kept(old: Refit, new: Refit, left: Left) -> bool:
     """Whether a part of the face is left that the old fit follows, without leaving the head."""
     follows_more = follows(old.fit, left) > follows(new.fit, left) + CLEARLY_MORE
-    return follows_more and old.loss < new.loss + CLEARLY_LESS
+    return follows_more and old.loss < new.loss + HARDLY_MORE
 
 
 def _searched(

@@ -183,6 +183,12 @@ def judged(fit: Similarity, left: Left) -> Refit:
     return _judged(fit, left, _ears(fit, left.dense[::2]))
 
 
+def apart_mm(one: Similarity, other: Similarity) -> float:
+    """Mean distance of the landmarks of the face by two fits, mm of the scan."""
+    places = [fit.to_scan(LANDMARKS_MM.astype(np.float32))[0] for fit in (one, other)]
+    return float(np.linalg.norm(places[0] - places[1], axis=1).mean())
+
+
 def _judged(fit: Similarity, left: Left, ears: Sequence[Numbers | None]) -> Refit:
     system = _system(fit, left, DEPTHS_MM[-1], ears, face=True)
     loss, seen = _loss(fit, system, left)
