@@ -28,7 +28,7 @@ from bids_reid.surface.fit import (
     start_at,
     tilted,
 )
-from bids_reid.surface.refit import Left, Refit, follows, judged, left_of, refit
+from bids_reid.surface.refit import Left, Refit, apart_mm, follows, judged, left_of, refit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -88,13 +88,17 @@ end at the brow (0.23) 3 and 5.
 """
 FAR_TURNED = 40.0
 """Degrees from the header's axes from which on the fit is repeated from where it ended."""
-TRUSTED_OFF_MM, TRUSTED_LOSS = 18.0, 0.16
+TRUSTED_OFF_MM, TRUSTED_LOSS = 22.0, 0.16
 """Above either, the fit to what is left of a head does not tell where its face was.
 
-Measured: heads without a face, with both ears, 4 to 8 mm and 0.02 to 0.11; without ears 12 mm and
-more; with the forehead cut off 0.14 to 0.22, and frames up to 20 mm off.
+Measured: heads without a face, with both ears, 5 to 9 mm and 0.02 to 0.11; where the field of view
+ends at the ears 14 to 19 mm, since nothing tells how they are nodded: traces of a face are then
+sought as far up and down (`bids_reid.surface.traces`). With the forehead cut off 0.14 to 0.22, and
+frames up to 20 mm off.
 """
-CLEARLY_MORE = 0.03
+HARDLY_MORE = 0.02
+"""Loss of the head that a part of a face outweighs."""
+CLEARLY_MORE = 0.1
 """Of the average's face must follow the skin, before a part of a face outweighs the head."""
 CLEARLY_LESS = 0.05
 MIN_CORE_TURNED = 0.4
@@ -281,24 +285,29 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
         return FoundFrame(frame_of(fit), 'face', face, fit)
     left = left_of(skin, dense, in_view)
     old, new = judged(fit, left), refit((fit, start_at(skin, average, np.eye(3)[None])), left)
-    kept = face.fits and not (face.departs and not _better_kept(old, new, left))
+    kept = face.fits and (not face.departs or _better_kept(old, new, left))
     if is_trusted(new) and not kept:
         face = _measured(new.fit, skin, target)
         return FoundFrame(frame_of(new.fit), 'face', face, new.fit, new, fit)
     if face.fits:
+        # what fills the place of a face may carry the fit away: both have to agree
+        off = max(old.face_off_mm, apart_mm(old.fit, new.fit))
+        old = old._replace(face_off_mm=off)
         return FoundFrame(frame_of(fit), 'face', face, fit, old, new.fit)
-    return FoundFrame(shape_frame(points), 'shape', face, fit, old, new.fit)
+    return FoundFrame(shape_frame(points), 'shape', face, fit, new, new.fit)
 
 
 def is_trusted(left: Refit) -> bool:
     """Whether a fit follows what is left of a head, and this tells where the face was."""
-    return left.face_off_mm < TRUSTED_OFF_MM and left.loss < TRUSTED_LOSS
+    sure = left.face_off_mm < TRUSTED_OFF_MM and left.loss < TRUSTED_LOSS
+    # a ball or an egg has no ears
+    return sure and (left.ears > 0 or not left.missed)
 
 
 def _better_kept(old: Refit, new: Refit, left: Left) -> bool:
     """Whether a part of the face is left that the old fit follows, without leaving the head."""
     follows_more = follows(old.fit, left) > follows(new.fit, left) + CLEARLY_MORE
-    return follows_more and old.loss < new.loss + CLEARLY_LESS
+    return follows_more and old.loss < new.loss + HARDLY_MORE
 
 
 def _searched(

@@ -38,19 +38,19 @@ FACE_BEHIND_MM, FACE_TOP_MM = -62.0, 28.0
 """Skin in front of the first and below the second is where faces are cut."""
 FRONT_MM = -60.0
 """In front of it, skin inside the average may be a cut."""
-SPREAD_MM = 1.0
+SPREAD_MM = 0.5
 BACK_MM, LOW_MM, EAR_SKIN_MM = 20.0, 15.0, 15.0
 """Standard deviation of the skin from the average's: of vault and forehead, of the back of the
 head and the nape, of the jaw, and of the ears themselves."""
 REACH_MM = 35.0
 """Over this distance the deviation of neighbouring patches is alike."""
-PATCH_MM = 3.0
+PATCH_MM = 2.0
 """What a patch deviates by itself."""
 AXES_SPREAD = 0.01
 SIZE_SPREAD = 0.07
-EARS_MM = np.array([(-78.0, -86.0, -20.0), (78.0, -86.0, -20.0)])
+EARS_MM = np.array([(-78.0, -86.5, -19.5), (78.0, -86.5, -19.5)])
 """Middle of what stands out at either side of the average head, as `_ear` finds it."""
-EAR_SPREAD_MM = np.array([5.0, 2.0, 2.0])
+EAR_SPREAD_MM = np.array([5.0, 2.5, 2.5])
 """Across, along and up. Measured against the frame of the whole face: 3 mm along and up; they are
 held more firmly, since skulls of two kinds differ more than the patches allow for."""
 AROUND_EAR_MM = np.array([(0.0, y, z) for y in (-25.0, 25.0) for z in (-38.0, 38.0)])
@@ -65,6 +65,8 @@ FOLLOWS_MM, FOLLOWS_COSINE = 4.0, 0.9
 """Skin of the face counts if it is so near to the average's and faces so nearly the same way."""
 FOLLOWS_FROM = 6
 """Iteration from which on it counts."""
+MORE_THAN_PREDICTED = 1.3
+"""Root mean square of the measured errors over the predicted ones, on heads of two kinds."""
 FACE_NEAR_MM = 7.0
 FAR_MM = 25.0
 PATCH_POINTS = 1.5
@@ -86,6 +88,8 @@ class Refit(NamedTuple):
         Share of those patches that have skin.
     ears : int
         How many ears were found.
+    missed : int
+        How many were not though they should be in view.
     """
 
     fit: Similarity
@@ -93,6 +97,7 @@ class Refit(NamedTuple):
     loss: float
     seen: float
     ears: int
+    missed: int
 
 
 class Left(NamedTuple):
@@ -183,11 +188,18 @@ def judged(fit: Similarity, left: Left) -> Refit:
     return _judged(fit, left, _ears(fit, left))
 
 
+def apart_mm(one: Similarity, other: Similarity) -> float:
+    """Mean distance of the landmarks of the face by two fits, mm of the scan."""
+    places = [fit.to_scan(LANDMARKS_MM.astype(np.float32))[0] for fit in (one, other)]
+    return float(np.linalg.norm(places[0] - places[1], axis=1).mean())
+
+
 def _judged(fit: Similarity, left: Left, ears: Sequence[Numbers | None]) -> Refit:
     system = _system(fit, left, DEPTHS_MM[-1], ears, face=True)
     loss, seen = _loss(fit, system, left)
     found = sum(ear is not None for ear in ears)
-    return Refit(fit, _face_off(fit, system.matrix), loss, seen, found)
+    missed = sum(_ears_in_view(fit, left)) - found
+    return Refit(fit, _face_off(fit, system.matrix), loss, seen, found, missed)
 
 
 @cache
@@ -315,10 +327,11 @@ def _change(arm: Numbers) -> Numbers:
 
 def _face_off(fit: Similarity, matrix: Numbers) -> float:
     """Predicted standard deviation of the landmarks' places, mm of the scan."""
-    covariance = np.linalg.inv(matrix)
+    # what nothing is known of is as far off as a head is large
+    covariance = np.linalg.inv(matrix + np.diag([1.0] * 3 + [1e-4] * 3 + [0.0]))
     changes = [_change(point - MIDDLE_MM) for point in LANDMARKS_MM]
     variance = np.mean([np.trace(change @ covariance @ change.T) for change in changes])
-    return float(np.sqrt(variance) / fit.size[0])
+    return float(MORE_THAN_PREDICTED * np.sqrt(variance) / fit.size[0])
 
 
 def _loss(fit: Similarity, system: _System, left: Left) -> tuple[float, float]:
@@ -338,12 +351,16 @@ def _ears(fit: Similarity, left: Left) -> list[Numbers | None]:
     """Places of the left and the right ear in the scan, (3,) each; one that is cut has none."""
     moved = fit.to_average(left.dense[::2])[0]
     ears: list[Numbers | None] = []
-    for expected in EARS_MM:
-        around = (expected + AROUND_EAR_MM).astype(np.float32)
-        whole = left.in_view(fit.to_scan(around)[0]).all()
+    for expected, whole in zip(EARS_MM, _ears_in_view(fit, left), strict=True):
         ear = _ear(moved, expected) if whole else None
         ears.append(None if ear is None else fit.to_scan(ear[None])[0, 0].astype(float))
     return ears
+
+
+def _ears_in_view(fit: Similarity, left: Left) -> list[bool]:
+    """Whether the left and the right ear are wholly in the field of view."""
+    around = [(expected + AROUND_EAR_MM).astype(np.float32) for expected in EARS_MM]
+    return [bool(left.in_view(fit.to_scan(points)[0]).all()) for points in around]
 
 
 def _ear(moved: Points, expected: Numbers) -> Points | None:
