@@ -56,8 +56,8 @@ FEW = np.float32(0.03)
 ARM_MM = 100.0
 """The face is so far from the middle of the vault, about which heads nod."""
 MIDDLE_MM = np.array([0.0, -70.0, 10.0], np.float32)
-LARGEST_NOD = 0.14
-"""A face is sought so far up and down, radians, where skulls do not tell."""
+DEVIATIONS, LARGEST_NOD = 1.5, 0.14
+"""A face is sought so many of its place's standard deviations up and down, and no more radians."""
 MATCHED = tuple(PARTS.index(part) for name in IDENTIFYING for part in PART_NAMES[name])
 CLEARLY_MORE = 0.1
 """Another place counts if it matches by so much more."""
@@ -138,7 +138,7 @@ def hypotheses(found: FoundFrame) -> list[FaceFrame]:
     frames = [found.frame]
     if found.left is None:
         return frames
-    turn = float(np.clip(found.left.face_off_mm / ARM_MM, 0, LARGEST_NOD))
+    turn = min(DEVIATIONS * found.left.face_off_mm / ARM_MM, LARGEST_NOD)
     likely = frame_of(found.left.fit)
     frames += [_nodded(likely, sign * turn) for sign in (-1, 1)]
     # the frame itself may be that of the head's box
