@@ -90,10 +90,10 @@ def _parts(points: Points, normals: Points) -> Numbers:
     cheek = (side > 18) & (side < 62) & (z < -14) & (z > a.mouth_z - 5) & (y > -45)
     mark('cheek', front & cheek)
     # its lower edge with the root of the nose: above it, common tools leave the forehead
-    mark('brow', front & (side < 48) & (z > 3) & (z < a.brow_z - 3.5) & (y > -25))
-    mark('eye', front & (np.abs(side - a.eye_x) < 19) & (z > -12) & (z < 6))
+    mark('brow', front & (side < 48) & (z > 2) & (z < a.brow_z - 7.5) & (y > -25))
+    mark('eye', front & (np.abs(side - a.eye_x) < 19) & (z > -12) & (z < 2))
     # the sides of the nose face sideways
-    mark('nose', (y > -10) & (side < 18) & (z < 3) & (z > a.base_z - 3))
+    mark('nose', (y > -10) & (side < 18) & (z < 2) & (z > a.base_z - 3))
     below = a.base_z - 3
     mark('mouth', front & (side < a.mouth_half + 3) & (np.abs(z - a.mouth_z) < 16) & (z < below))
     mark('chin', front & (side < 27) & (z < a.mouth_z - 16) & (z > a.chin_z - 1) & (y > -20))

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.defacers.labels import NONE_SHARE, WHOLE_SHARE
 from bids_reid.records import IDENTIFYING, PART_NAMES, ScanMeasures
 from bids_reid.risk.intervals import wilson
 from bids_reid.risk.part_model import Regression, image_inputs, kind_of, part_inputs
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.float64]
 
-LEFT, REMOVED = 0.6, 0.4
-"""A part is left if so much of its skin is, and removed if no more than that is."""
+UNCLEAR = {'noise', 'facemask-noise'}
+"""Tools that fill the place of a face with noise, the outside of which may have a face's form:
+nothing is fitted to what they leave."""
 FOLDS = 5
 STRENGTH = 0.3
 """Inverse of the regularisation."""
@@ -94,9 +96,16 @@ def part_examples(case: dict[str, Any], measures: ScanMeasures) -> Iterator[Exam
         share = case['parts'][trace.name]
         if share is None or trace.follows is None:
             continue
-        left = None if REMOVED < share < LEFT else share >= LEFT
+        left = part_left(share, case['tool'])
         inputs = part_inputs(trace, measures.half_faces)
         yield _example(case, kind_of(trace.name), trace.name, inputs, left=left)
+
+
+def part_left(share: float, tool: str) -> bool | None:
+    """Whether a part is left, by the share of its skin that is; ``None`` if that is not clear."""
+    if tool in UNCLEAR or NONE_SHARE < share < WHOLE_SHARE:
+        return None
+    return share >= WHOLE_SHARE
 
 
 def _example(
@@ -109,9 +118,10 @@ def _example(
 def image_left(case: dict[str, Any]) -> bool | None:
     """Whether a part that identifies is left in an image; ``None`` if that is not clear."""
     shares = [share for part in NEEDED if (share := case['parts'][part]) is not None]
-    if any(share >= LEFT for share in shares):
+    found = [part_left(share, case['tool']) for share in shares]
+    if any(found):
         return True
-    return None if any(share > REMOVED for share in shares) else False
+    return None if None in found else False
 
 
 def fitted(examples: Sequence[Example]) -> Regression:

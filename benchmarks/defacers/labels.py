@@ -37,8 +37,9 @@ IDENTIFYING = ('brow', 'left eye', 'right eye', 'nose', 'mouth', 'chin')
 DEPTHS_MM = (1.0, 2.0, 3.0, 4.0)
 MIN_UNCHANGED = 0.75
 """A point is left if so many of the voxels below it are as they were."""
-NONE_SHARE, WHOLE_SHARE = 0.15, 0.85
-"""Up to which share a part is removed, and from which on it is left."""
+NONE_SHARE, WHOLE_SHARE = 0.4, 0.667
+"""Up to which share a part is removed, and from which on it is left: common tools leave the outer
+corners of the eyes, or the upper half of the brow's edge."""
 MIN_SEEN = 0.3
 """A part with less of it in the image is taken for outside."""
 REACH_MM = 14.0
