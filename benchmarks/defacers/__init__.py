@@ -1,0 +1,1 @@
+"""De-faced heads, labelled by what is left: see the modules."""
