@@ -119,7 +119,13 @@ def run_elsewhere(python: Path, tool: str, image: Path, scan: Path, out: Path) -
     began = time.monotonic()
     brain = out / 'brains' / f'{name}.nii.gz'
     nasion = [f'{value:.3f}' for value in _nasion(scan)] if tool in AT_NASION else ['0'] * 3
-    command = [python, '-P', Path(__file__).resolve(), target.resolve(), image.resolve()]
+    command: list[str | Path] = [
+        python,
+        '-P',
+        Path(__file__).resolve(),
+        target.resolve(),
+        image.resolve(),
+    ]
     one = dict.fromkeys(('OMP_NUM_THREADS', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS'), '1')
     ended = subprocess.run(
         [*command, '--here', tool, brain.resolve(), *nasion],
@@ -141,7 +147,8 @@ def run_here(tool: str, source: Path, target: Path, brain: Path, nasion: Vector)
         canonical = nib.as_closest_canonical(image)
         nib.save(canonical, straight)
         os.chdir(folder)
-        kept = nib.Nifti1Image(TOOLS[tool](Given(straight, brain, nasion)), canonical.affine)
+        shares = np.asarray(TOOLS[tool](Given(straight, brain, nasion)), np.float32)
+        kept = nib.Nifti1Image(shares, canonical.affine)
     back = nib.orientations.ornt_transform(
         nib.io_orientation(kept.affine), nib.io_orientation(image.affine)
     )
@@ -156,18 +163,18 @@ def pydeface(given: Given) -> Shares:
 
     Its edge is interpolated, as FLIRT does it.
     """
-    import SimpleITK as sitk
+    import SimpleITK
 
     scan, template, mask = (
-        sitk.ReadImage(str(path), sitk.sitkFloat32)
+        SimpleITK.ReadImage(str(path), SimpleITK.sitkFloat32)
         for path in (
             given.scan,
             _inside('pydeface', 'data/mean_reg2mean.nii.gz'),
             _inside('pydeface', 'data/facemask.nii.gz'),
         )
     )
-    placed = sitk.Resample(mask, scan, _affine(scan, template), sitk.sitkLinear, 1.0)
-    return np.asarray(sitk.GetArrayFromImage(placed).T)
+    placed = SimpleITK.Resample(mask, scan, _affine(scan, template), SimpleITK.sitkLinear, 1.0)
+    return np.asarray(SimpleITK.GetArrayFromImage(placed).T)
 
 
 def niimath(given: Given) -> Shares:
@@ -175,8 +182,9 @@ def niimath(given: Given) -> Shares:
     out = given.scan.with_name('out.nii.gz')
     template = _inside('pydeface', 'data/mean_reg2mean.nii.gz')
     mask = _inside('pydeface', 'data/facemask.nii.gz')
-    command = [Path(sys.executable).parent / 'niimath', given.scan, '-deface', template, mask]
-    subprocess.run([*command, out], check=True, capture_output=True)
+    program = Path(sys.executable).parent / 'niimath'
+    command: list[str | Path] = [program, given.scan, '-deface', template, mask, out]
+    subprocess.run(command, check=True, capture_output=True)
     before, after = (np.asarray(nib.load(path).dataobj, float) for path in (given.scan, out))
     return np.divide(after, before, out=np.ones(before.shape), where=before != 0)
 
@@ -191,21 +199,25 @@ def quickshear(given: Given) -> Shares:
 
 def caideface(given: Given) -> Shares:
     """Caideface's mask, and the brain dilated by a cube as it does."""
-    import SimpleITK as sitk
+    import SimpleITK
     from scipy import ndimage
 
-    scan = sitk.ReadImage(str(given.scan), sitk.sitkFloat32)
+    scan = SimpleITK.ReadImage(str(given.scan), SimpleITK.sitkFloat32)
     brain = np.asarray(_brain(given).dataobj) > 0
     size = [max(1, round(DILATED_MM / step)) for step in scan.GetSpacing()]
     dilated = ndimage.binary_dilation(brain, np.ones(size))
     template, mask = (
-        sitk.ReadImage(str(_inside('caideface', f'data/{name}.nii.gz')), sitk.sitkFloat32)
+        SimpleITK.ReadImage(
+            str(_inside('caideface', f'data/{name}.nii.gz')), SimpleITK.sitkFloat32
+        )
         for name in ('mni_icbm152_t1_tal_nlin_sym_55_ext_brain_only', 't1_mask')
     )
-    part = sitk.GetImageFromArray(sitk.GetArrayFromImage(scan) * dilated.T)
+    part = SimpleITK.GetImageFromArray(SimpleITK.GetArrayFromImage(scan) * dilated.T)
     part.CopyInformation(scan)
-    placed = sitk.Resample(mask, scan, _affine(part, template), sitk.sitkNearestNeighbor, 1.0)
-    return np.asarray((sitk.GetArrayFromImage(placed).T > 0) | dilated, np.float32)
+    placed = SimpleITK.Resample(
+        mask, scan, _affine(part, template), SimpleITK.sitkNearestNeighbor, 1.0
+    )
+    return np.asarray((SimpleITK.GetArrayFromImage(placed).T > 0) | dilated, np.float32)
 
 
 def skullduggery(given: Given) -> Shares:
@@ -214,22 +226,22 @@ def skullduggery(given: Given) -> Shares:
     It is drawn on MNI152NLin6Asym, of which only the grid is needed; the brain is laid over the
     MNI brain that caideface has.
     """
-    import SimpleITK as sitk
+    import SimpleITK
     from skullduggery.mask import generate_deface_ear_mask
 
     grid = np.array([[-1.0, 0, 0, 90], [0, 1, 0, -126], [0, 0, 1, -72], [0, 0, 0, 1]])
     template = nib.Nifti1Image(np.zeros((182, 218, 182), np.uint8), grid)
     path = given.scan.with_name('mask.nii.gz')
     nib.save(generate_deface_ear_mask(template), path)
-    scan = sitk.ReadImage(str(given.scan), sitk.sitkFloat32)
+    scan = SimpleITK.ReadImage(str(given.scan), SimpleITK.sitkFloat32)
     brain = np.asarray(_brain(given).dataobj) > 0
-    part = sitk.GetImageFromArray(sitk.GetArrayFromImage(scan) * brain.T)
+    part = SimpleITK.GetImageFromArray(SimpleITK.GetArrayFromImage(scan) * brain.T)
     part.CopyInformation(scan)
     name = 'data/mni_icbm152_t1_tal_nlin_sym_55_ext_brain_only.nii.gz'
-    mni = sitk.ReadImage(str(_inside('caideface', name)), sitk.sitkFloat32)
-    mask = sitk.ReadImage(str(path), sitk.sitkFloat32)
-    placed = sitk.Resample(mask, scan, _rigid(part, mni), sitk.sitkNearestNeighbor, 0.0)
-    return np.asarray(sitk.GetArrayFromImage(placed).T)
+    mni = SimpleITK.ReadImage(str(_inside('caideface', name)), SimpleITK.sitkFloat32)
+    mask = SimpleITK.ReadImage(str(path), SimpleITK.sitkFloat32)
+    placed = SimpleITK.Resample(mask, scan, _rigid(part, mni), SimpleITK.sitkNearestNeighbor, 0.0)
+    return np.asarray(SimpleITK.GetArrayFromImage(placed).T)
 
 
 def mne_bids(given: Given) -> Shares:
@@ -242,7 +254,7 @@ def mne_bids(given: Given) -> Shares:
 
     image = _ones(given)
     nasion = np.array(given.nasion)
-    ears = nasion + ((-75.0, -90.0, -30.0), (75.0, -90.0, -30.0))
+    ears = np.add(nasion, [(-75.0, -90.0, -30.0), (75.0, -90.0, -30.0)])
     inverse = np.linalg.inv(image.affine)
     left, right, middle = (inverse[:3, :3] @ one + inverse[:3, 3] for one in (*ears, nasion))
     montage = mne.channels.make_dig_montage(
@@ -257,12 +269,12 @@ def mne_bids(given: Given) -> Shares:
 def deepdefacer(given: Given) -> Shares:
     """Deepdefacer's network, its channels moved last, where a processor can compute them."""
     import h5py
-    import SimpleITK as sitk
+    import SimpleITK
     from deepdefacer.defacer_utils import pre_process_image, resample_image
     from keras.models import model_from_json
 
     # it asks for SimpleITK 1, in which every transform could be chained
-    sitk.Transform = lambda first: sitk.CompositeTransform([first])
+    SimpleITK.Transform = lambda first: SimpleITK.CompositeTransform([first])
     file = _inside('deepdefacer', 'model.hdf5')
     with h5py.File(file) as stored:
         config = str(stored.attrs['model_config'])
@@ -319,21 +331,23 @@ def _brain(given: Given) -> Any:
 
 def _rigid(fixed: Any, moving: Any) -> Any:
     """Lay centres of mass over each other, then improve it."""
-    import SimpleITK as sitk
+    import SimpleITK
 
-    by_moments = sitk.CenteredTransformInitializerFilter.MOMENTS
-    start = sitk.CenteredTransformInitializer(fixed, moving, sitk.Euler3DTransform(), by_moments)
-    transform = sitk.Euler3DTransform(start)
+    by_moments = SimpleITK.CenteredTransformInitializerFilter.MOMENTS
+    start = SimpleITK.CenteredTransformInitializer(
+        fixed, moving, SimpleITK.Euler3DTransform(), by_moments
+    )
+    transform = SimpleITK.Euler3DTransform(start)
     _register(fixed, moving, transform)
     return transform
 
 
 def _affine(fixed: Any, moving: Any) -> Any:
     """Register rigidly, then with twelve degrees of freedom."""
-    import SimpleITK as sitk
+    import SimpleITK
 
     rigid = _rigid(fixed, moving)
-    transform = sitk.AffineTransform(3)
+    transform = SimpleITK.AffineTransform(3)
     transform.SetMatrix(rigid.GetMatrix())
     transform.SetTranslation(rigid.GetTranslation())
     transform.SetCenter(rigid.GetCenter())
@@ -343,15 +357,15 @@ def _affine(fixed: Any, moving: Any) -> Any:
 
 def _register(fixed: Any, moving: Any, transform: Any) -> None:
     """Improve a transform in place, by mutual information."""
-    import SimpleITK as sitk
+    import SimpleITK
 
     # several threads sum in another order each time
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    method = sitk.ImageRegistrationMethod()
+    SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    method = SimpleITK.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(48)
     method.SetMetricSamplingStrategy(method.REGULAR)
     method.SetMetricSamplingPercentage(0.05)
-    method.SetInterpolator(sitk.sitkLinear)
+    method.SetInterpolator(SimpleITK.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(2.0, 1e-3, STEPS)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel([4, 2])
