@@ -309,7 +309,7 @@ class PartTrace:
         Share of the part, and of the skin around it, that the surface follows once the average's
         has been moved onto it.
     alone : float or None
-        The same share if the part was moved without the skin around it.
+        Share that follows, times ``bend``, if the part is moved without the skin around it.
     bend : float or None
         Correlation of how the surface's normals turn with how the average's do, -1 to 1.
     spread_mm : float or None

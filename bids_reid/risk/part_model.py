@@ -93,6 +93,7 @@ def part_inputs(trace: PartTrace, halves: HalfFaces | None) -> dict[str, float]:
     return {
         'follows': trace.follows or 0.0,
         'around': trace.around or 0.0,
+        'match': (trace.follows or 0.0) * max(trace.bend or 0.0, 0.0),
         'alone': trace.alone or 0.0,
         'bend': trace.bend or 0.0,
         'spread': min(spread, SPREAD_MM) / SPREAD_MM,

@@ -59,8 +59,8 @@ MIDDLE_MM = np.array([0.0, -70.0, 10.0], np.float32)
 DEVIATIONS, LARGEST_NOD = 1.5, 0.14
 """A face is sought so many of its place's standard deviations up and down, and no more radians."""
 MATCHED = tuple(PARTS.index(part) for name in IDENTIFYING for part in PART_NAMES[name])
-CLEARLY_MORE = 0.1
-"""Another place counts if it matches by so much more."""
+CLEARLY_MORE = 0.05
+"""Another place counts if a part matches by so much more."""
 NEXT_VOXELS = (1.5, 2.5, 3.5)
 """So many voxels outside the surface a tool's cut is empty already; at the edge of skin, blur by
 the voxels and the scanner leaves some signal."""
@@ -169,8 +169,8 @@ def face_traces(
     skin : Mesh
         Of the scan, with what hangs together with nothing (`bids_reid.surface.islands`).
     frames : sequence of FaceFrame
-        Where the face may be, or should be: `hypotheses`. The first counts unless another one
-        finds clearly more of a face.
+        Where the face may be, or should be: `hypotheses`. For each part the first counts unless
+        the part matches clearly better by another one.
     view : FieldOfView
         Of the scan: what it does not hold is not missed.
     emptied : callable, optional
@@ -188,12 +188,13 @@ def face_traces(
         )
         return FaceTraces(empty, OUTSIDE * len(face.points))
     found = [_Face.of(place, surface) for place in places]
-    best = 0
-    if len(found) > 1:
-        matches = [_match(one, surface) for one in found]
-        most = int(np.argmax(matches))
-        best = most if matches[most] > matches[0] + CLEARLY_MORE else 0
-    return _measured(found[best], surface, emptied)
+    best = _best(found, surface)
+    traces = [_trace(n, found[best[n]], surface, emptied) for n in range(len(PARTS))]
+    # the picture is of one place: that of the most parts
+    shown = found[max(best, key=best.count)]
+    off = shown.off - shown.expected
+    letters = _letters(off, shown.gap, shown.aligned, shown.place.seen)
+    return FaceTraces(tuple(traces), letters)
 
 
 def _placed(frame: FaceFrame, view: FieldOfView) -> _Placed:
@@ -258,32 +259,27 @@ def _beside() -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     return beside, np.exp(-np.maximum(apart, 0) / np.float32(2 * SIGMA_MM**2))
 
 
-def _match(found: _Face, surface: Surface) -> float:
-    """Mean over the parts that identify of how much of them follows and bends as it should."""
+def _best(found: Sequence[_Face], surface: Surface) -> list[int]:
+    """Return by which of the places each part matches best."""
     face = face_parts()
-    matches = []
-    for number in MATCHED:
-        window = found.place.seen & _windows()[number]
-        shown = window & (face.part == number)
-        if shown.sum() < MIN_POINTS:
-            continue
-        moved = _moved(found, surface, window, every=2)
-        matches.append(float(moved.follows().mean()) * max(moved.bend(), 0.0))
-    return float(np.mean(matches)) if matches else 0.0
+    best = [0] * len(PARTS)
+    for number in MATCHED if len(found) > 1 else ():
+        matches = []
+        for one in found:
+            window = one.place.seen & _windows()[number]
+            few = (window & (face.part == number)).sum() < MIN_POINTS
+            matches.append(0.0 if few else _moved(one, surface, window, every=2).match())
+        most = int(np.argmax(matches))
+        best[number] = most if matches[most] > matches[0] + CLEARLY_MORE else 0
+    return best
 
 
-def _measured(
-    found: _Face, surface: Surface, emptied: Callable[[Points, Points], Mask] | None
-) -> FaceTraces:
-    empty = None
-    if emptied is not None:
-        empty = emptied(surface.points[found.nearest], surface.normals[found.nearest])
-    parts = tuple(_trace(number, found, surface, empty) for number in range(len(PARTS)))
-    off = found.off - found.expected
-    return FaceTraces(parts, _letters(off, found.gap, found.aligned, found.place.seen))
-
-
-def _trace(number: int, found: _Face, surface: Surface, emptied: Mask | None) -> PartTrace:
+def _trace(
+    number: int,
+    found: _Face,
+    surface: Surface,
+    emptied: Callable[[Points, Points], Mask] | None,
+) -> PartTrace:
     """Measure one part."""
     face, seen = face_parts(), found.place.seen
     part = face.part == number
@@ -295,27 +291,32 @@ def _trace(number: int, found: _Face, surface: Surface, emptied: Mask | None) ->
     inner = shown[window]
     moved = _moved(found, surface, window)
     follows, gap = moved.follows(), moved.gap()
-    alone = _moved(found, surface, shown)
     off = (found.off - found.expected)[shown]
     return PartTrace(
         PARTS[number],
         in_view,
         follows=float(follows[inner].mean()),
-        alone=float(alone.follows().mean()),
+        alone=_moved(found, surface, shown).match(),
         around=float(follows[~inner].mean()) if (~inner).any() else None,
         bend=moved.bend(),
         spread_mm=1.4826 * float(np.median(np.abs(gap[inner]))),
         off_mm=float(np.median(off)),
         near=float((np.abs(off) < FOLLOWS_MM * 2).mean()),
-        emptied=None if emptied is None else _emptied(emptied, shown, seen),
+        emptied=None if emptied is None else _emptied(emptied, found, surface, shown),
     )
 
 
-def _emptied(emptied: Mask, shown: Mask, seen: Mask) -> float:
+def _emptied(
+    emptied: Callable[[Points, Points], Mask], found: _Face, surface: Surface, shown: Mask
+) -> float:
     """Share of a part next to emptied air, over that of the skin beside the face."""
-    beside = seen & (face_parts().part < 0)
-    usual = float(emptied[beside].mean()) if beside.any() else 0.0
-    return float(emptied[shown].mean()) - usual
+    beside = np.flatnonzero(found.place.seen & (face_parts().part < 0))[::3]
+    shares = []
+    for index in (np.flatnonzero(shown), beside):
+        there = found.nearest[index]
+        here = emptied(surface.points[there], surface.normals[there])
+        shares.append(float(here.mean()) if len(index) else 0.0)
+    return shares[0] - shares[1]
 
 
 @cache
@@ -353,6 +354,10 @@ class _Moved(NamedTuple):
         """Correlation of how normals turn: 1 if the surface bends as the average does."""
         a, b = self.onto - self.onto.mean(axis=0), self.normals - self.normals.mean(axis=0)
         return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
+
+    def match(self) -> float:
+        """Share that follows, times how well it bends: from 0 to 1."""
+        return float(self.follows().mean()) * max(self.bend(), 0.0)
 
 
 def _moved(found: _Face, surface: Surface, window: Mask, every: int = 1) -> _Moved:
