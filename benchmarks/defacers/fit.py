@@ -21,6 +21,7 @@ from benchmarks.defacers.labels import NONE_SHARE, WHOLE_SHARE
 from bids_reid.records import IDENTIFYING, PART_NAMES, ScanMeasures
 from bids_reid.risk.intervals import wilson
 from bids_reid.risk.part_model import Regression, image_inputs, kind_of, part_inputs
+from bids_reid.risk.presence import MIN_IN_VIEW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,8 @@ STRENGTH = 0.3
 """Inverse of the regularisation."""
 MISSES = 0.005
 """So many images with a part that is left may come out as removed, among people left out."""
+MIN_SEEN = 0.5
+"""With less of a part in the image, that it is left does not make an image one with a face."""
 BINS = 10
 PROBABLY = 0.5
 """A part is left from this probability on."""
@@ -52,7 +55,9 @@ NEEDED = tuple(part for name in IDENTIFYING for part in PART_NAMES[name])
 class Example(NamedTuple):
     """A part, or an image: its inputs, whether it is left, and what it is left out with.
 
-    ``left`` is ``None`` if neither is true: it is judged, but nothing is fitted to it.
+    ``left`` is ``None`` if neither is true: it is judged, but nothing is fitted to it. ``judged``
+    is false for an image of which it is not known where the face should be, or of which a part
+    that identifies is in view, but too little of it.
     """
 
     kind: str
@@ -63,6 +68,7 @@ class Example(NamedTuple):
     tool: str
     view: str
     file: str
+    judged: bool = True
 
 
 class Judged(NamedTuple):
@@ -73,7 +79,8 @@ class Judged(NamedTuple):
 
     def cleared(self, removed: float, clear: float) -> bool:
         """Whether it has no findings under these limits."""
-        return self.example.inputs['most'] <= removed and self.probability <= clear
+        low = self.example.inputs['most'] <= removed and self.probability <= clear
+        return low and self.example.judged
 
 
 Case = tuple[dict[str, Any], ScanMeasures]
@@ -101,6 +108,15 @@ def part_examples(case: dict[str, Any], measures: ScanMeasures) -> Iterator[Exam
         yield _example(case, kind_of(trace.name), trace.name, inputs, left=left)
 
 
+def _is_judged(measures: ScanMeasures) -> bool:
+    """Whether all parts that identify are measured or out of view, in a place that is known."""
+    unclear = any(
+        trace.name in NEEDED and trace.follows is None and trace.in_view >= MIN_IN_VIEW
+        for trace in measures.face_parts
+    )
+    return measures.face_frame.off_mm is not None and not unclear
+
+
 def part_left(share: float, tool: str) -> bool | None:
     """Whether a part is left, by the share of its skin that is; ``None`` if that is not clear."""
     if tool in UNCLEAR or NONE_SHARE < share < WHOLE_SHARE:
@@ -117,8 +133,13 @@ def _example(
 
 def image_left(case: dict[str, Any]) -> bool | None:
     """Whether a part that identifies is left in an image; ``None`` if that is not clear."""
-    shares = [share for part in NEEDED if (share := case['parts'][part]) is not None]
-    found = [part_left(share, case['tool']) for share in shares]
+    found = []
+    for part in NEEDED:
+        share = case['parts'][part]
+        if share is not None:
+            left = part_left(share, case['tool'])
+            # of a strip at the edge of the image nobody can say what it shows
+            found.append(None if left and case['seen'].get(part, 1.0) < MIN_SEEN else left)
     if any(found):
         return True
     return None if None in found else False
@@ -180,7 +201,8 @@ def image_examples(
         left = image_left(case)
         if found:
             inputs = image_inputs(found, measures.half_faces)
-            examples.append(_example(case, 'image', 'image', inputs, left=left))
+            one = _example(case, 'image', 'image', inputs, left=left)
+            examples.append(one._replace(judged=_is_judged(measures)))
     return examples
 
 

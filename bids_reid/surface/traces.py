@@ -42,7 +42,7 @@ ALIGNED = 0.7
 """Cosine of the angle between normals up to which it does."""
 WIDTHS_MM = (12.0, 8.0, 6.0, 4.0, 3.0, 3.0)
 """Distance at which a point's weight is a quarter, one number per step of moving a part."""
-LARGEST = (0.2, 8.0)
+LARGEST = (0.2, 6.0)
 """A part is turned (radians) and moved (mm) by no more than this."""
 MIN_IN_VIEW = 0.15
 MIN_POINTS = 12
@@ -56,8 +56,8 @@ FEW = np.float32(0.03)
 ARM_MM = 100.0
 """The face is so far from the middle of the vault, about which heads nod."""
 MIDDLE_MM = np.array([0.0, -70.0, 10.0], np.float32)
-DEVIATIONS, LARGEST_NOD = 1.5, 0.14
-"""A face is sought so many of its place's standard deviations up and down, and no more radians."""
+DEVIATIONS, LARGEST_NOD = 1.0, 0.14
+"""A face is sought so many standard deviations of its place up and down, and no more radians."""
 MATCHED = tuple(PARTS.index(part) for name in IDENTIFYING for part in PART_NAMES[name])
 CLEARLY_MORE = 0.05
 """Another place counts if a part matches by so much more."""

@@ -39,7 +39,7 @@ FRAME = PlacedFrame((0.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), 1.0, 'fac
 
 def left(part: str) -> PartTrace:
     """Return traces of a part that is there."""
-    return PartTrace(part, 1.0, 0.95, 0.95, 0.95, 0.85, 0.7, 0.0, 0.98, 0.0)
+    return PartTrace(part, 1.0, 0.95, 0.95, 0.8, 0.85, 0.7, 0.0, 0.98, 0.0)
 
 
 def removed(part: str) -> PartTrace:
