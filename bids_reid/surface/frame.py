@@ -288,7 +288,9 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
     kept = face.fits and (not face.departs or _better_kept(old, new, left))
     if is_trusted(new) and not kept:
         face = _measured(new.fit, skin, target)
-        return FoundFrame(frame_of(new.fit), 'face', face, new.fit, new, fit)
+        # a fit that leans on a cut leaves the head
+        other = fit if old.loss < new.loss + HARDLY_MORE else None
+        return FoundFrame(frame_of(new.fit), 'face', face, new.fit, new, other)
     if face.fits:
         # what fills the place of a face may carry the fit away: both have to agree
         off = max(old.face_off_mm, apart_mm(old.fit, new.fit))
