@@ -109,6 +109,7 @@ ALIASES = [
     ('max_findings', ('--max-findings',), ('0',), 0.0),
     ('release', ('--release',), ('/r',), Path('/r')),
     ('refaced', ('--refaced',), ('a', 'b'), ('a', 'b')),
+    ('parts', ('--parts',), ('eyes', 'ears', 'eyes'), ('eyes', 'ears')),
     ('reviewed', ('--reviewed',), ('/r.tsv',), Path('/r.tsv')),
     ('audit', ('--audit',), ('defaced',), 'defaced'),
     ('models_dir', ('--models-dir',), ('/m',), Path('/m')),
@@ -263,6 +264,7 @@ REFUSED = {
     # a script that relies on exit code 3 must not read 0 as a pass
     'a gate of nothing': ('{data} out participant --max-risk 0.1', 64, 'at the group level'),
     'an audit of nothing': ('{data} out participant --audit defaced', 64, '-d defaced=DIR'),
+    'parts of none': ('{data} out participant --parts beard', 64, 'beard'),
     'refaced nowhere': ('{data} out participant --refaced x', 64, 'the group level judges'),
     'no release': ('{data} out participant --release {tmp}/none', 66, 'none: No such file'),
     # the system refuses too long a name as it does another user's folder, and root, too

@@ -139,7 +139,7 @@ def image_left(case: dict[str, Any]) -> bool | None:
         if share is not None:
             left = part_left(share, case['tool'])
             # of a strip at the edge of the image nobody can say what it shows
-            found.append(None if left and case['seen'].get(part, 1.0) < MIN_SEEN else left)
+            found.append(None if left and case.get('seen', {}).get(part, 1.0) < MIN_SEEN else left)
     if any(found):
         return True
     return None if None in found else False

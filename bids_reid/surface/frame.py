@@ -88,7 +88,7 @@ end at the brow (0.23) 3 and 5.
 """
 FAR_TURNED = 40.0
 """Degrees from the header's axes from which on the fit is repeated from where it ended."""
-TRUSTED_OFF_MM, TRUSTED_LOSS = 22.0, 0.2
+TRUSTED_OFF_MM, TRUSTED_LOSS = 22.0, 0.17
 """Above either, the fit to what is left of a head does not tell where its face was.
 
 Measured: heads without a face, with both ears, 5 to 9 mm and 0.02 to 0.11; where the field of view

@@ -26,7 +26,7 @@ from bids_reid.risk.presence import BRAIN, OUT_OF_VIEW, PRESENT, REMOVED, SKULL_
 from bids_reid.surface import complete
 from bids_reid.surface.volume import Volume
 from bids_reid.views.cameras import standard_views
-from tests.support.scan_records import NO_FACE, WHOLE_FACE, quality
+from tests.support.scan_records import NO_FACE, WHOLE_FACE, outside, parts
 
 SPACING = 4.0
 
@@ -72,7 +72,7 @@ def test_the_record_tells_how_much_of_a_face_there_is(
         # what a detector sees on a defaced scan is searched, and no face all the same
         (NO_FACE, 81, [REMOVED]),
         (
-            *(replace(WHOLE_FACE, surface_quality=quality(face_core_in_view=0.05)), 0),
+            *(replace(NO_FACE, face_parts=parts(outside), half_faces=None), 0),
             [NOT_FOUND, OUT_OF_VIEW],
         ),
         (replace(NO_FACE, skull_stripped=True), 0, [SKULL_STRIPPED]),

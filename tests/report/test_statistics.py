@@ -210,7 +210,11 @@ def test_machines_read_the_same(full_report):
     """Otherwise a pipeline acts on other numbers than people do."""
     summary = group_summary(full_report)
     assert summary['outcome'] == full_report.gate.outcome == 'do not share'
-    assert summary['limits'] == {'max_findings': 0.0, 'max_risk': 0.05}
+    assert summary['limits'] == {
+        'max_findings': 0.0,
+        'max_risk': 0.05,
+        'parts': ['brow', 'eyes', 'nose', 'mouth', 'chin'],
+    }
     assert summary['reasons'][0]['sentence'] in text_of(group_page(full_report))
     assert summary['images']['n'] == 2
     assert summary['controls'] == {
