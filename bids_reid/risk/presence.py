@@ -234,8 +234,11 @@ def _verdict(
         return 'could not assess', NOT_MEASURED
     if not _trusted(scan) or _poor(scan):
         return 'could not assess', POOR if _poor(scan) else UNTRUSTED
-    outside = all(one == 'not in the image' for one in judged.values())
-    return 'no findings', OUT_OF_VIEW if outside else REMOVED
+    outside = [name for name, one in judged.items() if one == 'not in the image']
+    if len(outside) == len(judged):
+        return 'no findings', OUT_OF_VIEW
+    more = f' (not in the image: {", ".join(outside)})' if outside else ''
+    return 'no findings', REMOVED + more
 
 
 def _partly(judged: Mapping[str, PartAnswer]) -> str:
@@ -274,9 +277,11 @@ def assess_image(
     if record.measures is None:
         return Presence(None, None, 'could not assess', None, reason)
     presence = assess(record.measures, needed=needed)
-    if record.kind != 'head volume' and presence.reason in {REMOVED, SKULL_STRIPPED}:
+    if record.kind != 'head volume' and presence.reason in {REMOVED, SKULL_STRIPPED, UNTRUSTED}:
+        # nobody knows where the face of something else should be
         brain = presence.reason == SKULL_STRIPPED or _brain_sized(record.measures)
-        presence = replace(presence, reason=BRAIN_SHAPE if brain else NO_FACE_SHAPE)
+        reason = BRAIN_SHAPE if brain else NO_FACE_SHAPE
+        presence = replace(presence, verdict='no findings', reason=reason)
     coarse = min(record.measures.voxel_size, default=0.0) >= ECHO_PLANAR_MM
     if presence.verdict == 'could not assess' and suffix in ECHO_PLANAR and coarse:
         presence = replace(presence, verdict='no findings', reason=ECHO_PLANAR_REASON)
