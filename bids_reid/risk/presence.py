@@ -277,7 +277,8 @@ def assess_image(
     if record.measures is None:
         return Presence(None, None, 'could not assess', None, reason)
     presence = assess(record.measures, needed=needed)
-    if record.kind != 'head volume' and presence.reason in {REMOVED, SKULL_STRIPPED, UNTRUSTED}:
+    none = presence.verdict == 'no findings' or presence.reason == UNTRUSTED
+    if record.kind != 'head volume' and none:
         # nobody knows where the face of something else should be
         brain = presence.reason == SKULL_STRIPPED or _brain_sized(record.measures)
         reason = BRAIN_SHAPE if brain else NO_FACE_SHAPE
