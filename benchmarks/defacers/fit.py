@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,20 +37,25 @@ nothing is fitted to what they leave."""
 FOLDS = 5
 STRENGTH = 0.3
 """Inverse of the regularisation."""
-MISSES = 0.005
+MISSES = 0.01
 """So many images with a part that is left may come out as removed, among people left out."""
 MIN_SEEN = 0.5
 """With less of a part in the image, that it is left does not make an image one with a face."""
 BINS = 10
 PROBABLY = 0.5
 """A part is left from this probability on."""
-GRID = tuple(round(0.02 * number, 2) for number in range(1, 36))
+GRID = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+"""Limits that are tried."""
+OTHERS = 0.25
+"""The limit of parts that do not identify."""
 ABOUT = (
     'Logistic regressions of what is left of a face, made by benchmarks/defacers/fit.py from '
     'phantoms and other synthetic heads; benchmarks/results/defacers_fit.tsv says how well '
     'people, tools and fields of view left out are judged.'
 )
 NEEDED = tuple(part for name in IDENTIFYING for part in PART_NAMES[name])
+KINDS = tuple(dict.fromkeys(map(kind_of, NEEDED)))
+ALL_KINDS = tuple(dict.fromkeys(kind_of(part) for parts in PART_NAMES.values() for part in parts))
 
 
 class Example(NamedTuple):
@@ -71,16 +77,25 @@ class Example(NamedTuple):
     judged: bool = True
 
 
+class Limits(NamedTuple):
+    """Up to which probability a part of each kind is removed, and an image is clear."""
+
+    removed: dict[str, float]
+    clear: float
+
+
 class Judged(NamedTuple):
     """An image, and the probability that a part of a face is left on it."""
 
     example: Example
     probability: float
+    most: dict[str, float]
+    """The largest probability of the parts of each kind that identify."""
 
-    def cleared(self, removed: float, clear: float) -> bool:
+    def cleared(self, limits: Limits) -> bool:
         """Whether it has no findings under these limits."""
-        low = self.example.inputs['most'] <= removed and self.probability <= clear
-        return low and self.example.judged
+        low = all(value <= limits.removed[kind] for kind, value in self.most.items())
+        return low and self.probability <= limits.clear and self.example.judged
 
 
 Case = tuple[dict[str, Any], ScanMeasures]
@@ -216,7 +231,7 @@ def fit(cases: Sequence[Case]) -> tuple[dict[str, Any], list[Judged]]:
     kinds = by_kind([one for case, measures in cases for one in part_examples(case, measures)])
     parts = {kind: fitted(examples) for kind, examples in sorted(kinds.items())}
     judged = judge(cases, kinds, lambda one: one.person)
-    removed, clear = limits(judged)
+    chosen = limits(judged)
     content = {
         'about': ABOUT,
         'people': len({one.example.person for one in judged}),
@@ -224,8 +239,8 @@ def fit(cases: Sequence[Case]) -> tuple[dict[str, Any], list[Judged]]:
         'parts': {kind: _object(one) for kind, one in parts.items()},
         'image': _object(fitted([one.example for one in judged])),
         'left': PROBABLY,
-        'removed': removed,
-        'clear': clear,
+        'removed': chosen.removed,
+        'clear': chosen.clear,
     }
     return content, judged
 
@@ -241,25 +256,43 @@ def judge(
     }
     images = image_examples(cases, asked)
     found = left_out(images, group)
-    return [Judged(one, float(score)) for one, score in zip(images, found, strict=True)]
+    most: dict[str, dict[str, float]] = {one.file: {} for one in images}
+    for (file, part), probability in asked.items():
+        if part in NEEDED:
+            kind = kind_of(part)
+            most[file][kind] = max(most[file].get(kind, 0.0), probability)
+    return [
+        Judged(one, float(score), most[one.file]) for one, score in zip(images, found, strict=True)
+    ]
 
 
-def limits(judged: Sequence[Judged]) -> tuple[float, float]:
-    """Choose up to which probability a part is removed, and an image is clear.
+def limits(judged: Sequence[Judged]) -> Limits:
+    """Choose up to which probability a part of each kind is removed, and an image is clear.
 
     As many images whose parts were removed as can be are cleared while no more than `MISSES` of
-    those with a part left are.
+    those with a part left are. Of limits that do equally well the smallest count.
     """
-    left = [one for one in judged if one.example.left]
-    gone = [one for one in judged if one.example.left is False]
-    best = (-1.0, 0.0, 0.0)
-    for removed in GRID:
-        for clear in GRID:
-            misses = sum(one.cleared(removed, clear) for one in left) / len(left)
-            share = sum(one.cleared(removed, clear) for one in gone) / len(gone)
-            if misses <= MISSES:
-                best = max(best, (round(share, 4), -removed, -clear))
-    return -best[1], -best[2]
+    known = [one for one in judged if one.example.left is not None]
+    left = np.array([bool(one.example.left) for one in known])
+    usable = np.array([one.example.judged for one in known])
+    most = {kind: np.array([one.most.get(kind, 0.0) for one in known]) for kind in KINDS}
+    passing = {kind: [most[kind] <= limit for limit in GRID] for kind in KINDS}
+    image = np.array([one.probability for one in known])
+    best: tuple[float, float, tuple[float, ...]] = (-1.0, 0.0, ())
+    for clear in GRID:
+        low = usable & (image <= clear)
+        for choice in product(range(len(GRID)), repeat=len(KINDS)):
+            those = low.copy()
+            for kind, number in zip(KINDS, choice, strict=True):
+                those &= passing[kind][number]
+            if those[left].mean() <= MISSES:
+                values = tuple(GRID[number] for number in choice)
+                share = float(those[~left].mean())
+                best = max(best, (share, -clear, tuple(-value for value in values)))
+    removed = dict.fromkeys(ALL_KINDS, OTHERS) | {
+        kind: -value for kind, value in zip(KINDS, best[2], strict=True)
+    }
+    return Limits(removed, -best[1])
 
 
 def reliability(judged: Sequence[Judged]) -> Iterator[tuple[str, int, float, float]]:
@@ -284,13 +317,14 @@ def rows(
     content: dict[str, Any], judged: Sequence[Judged], out: str, group: Callable[[Example], str]
 ) -> Iterator[tuple[object, ...]]:
     """Yield, per group and in all, the images cleared of those with a part left and without."""
+    limits_ = Limits(content['removed'], content['clear'])
     names = ['all', *sorted({group(one.example) for one in judged})]
     for name in names if out != 'person' else names[:1]:
         those = [one for one in judged if name in ('all', group(one.example))]
         for left in (True, False):
             asked = [one for one in those if one.example.left is left]
             if asked:
-                n = sum(one.cleared(content['removed'], content['clear']) for one in asked)
+                n = sum(one.cleared(limits_) for one in asked)
                 low, high = wilson(n / len(asked), len(asked))
                 yield (out, name, 'left' if left else 'removed', len(asked), n, *_round(low, high))
 

@@ -51,15 +51,17 @@ class PartModel:
         The regression of each kind of part (`kind_of`).
     image : Regression
         Of a whole image.
-    removed, left : float
-        A part is removed up to the first probability, and left from the second on.
+    removed : mapping
+        Up to which probability a part of each kind is removed.
+    left : float
+        A part is left from this probability on.
     clear : float
         Up to this probability no part is left on an image.
     """
 
     parts: Mapping[str, Regression]
     image: Regression
-    removed: float
+    removed: Mapping[str, float]
     left: float
     clear: float
 

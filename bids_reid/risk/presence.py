@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from bids_reid.records import IDENTIFYING, PART_NAMES
-from bids_reid.risk.part_model import image_inputs, part_model, probability_left
+from bids_reid.risk.part_model import image_inputs, kind_of, part_model, probability_left
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -175,7 +175,7 @@ def _answers(scan: ScanMeasures) -> dict[str, PartAnswer]:
         elif probability >= model.left:
             answers[trace.name] = 'left'
         else:
-            removed = probability <= model.removed and _trusted(scan)
+            removed = probability <= model.removed[kind_of(trace.name)] and _trusted(scan)
             answers[trace.name] = 'removed' if removed else 'cannot tell'
     return answers
 

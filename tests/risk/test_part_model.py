@@ -28,7 +28,8 @@ def test_the_model_has_numbers_for_each_part_and_input() -> None:
     for regression in model.parts.values():
         assert set(regression.weights) == set(part_inputs(left('nose'), SEEN))
     assert set(model.image.weights) == set(image_inputs([0.1], GONE))
-    assert 0 < model.removed < model.left <= 1
+    assert set(model.removed) == set(model.parts)
+    assert all(0 < limit <= model.left <= 1 for limit in model.removed.values())
     assert 0 < model.clear < 0.5
 
 
@@ -40,7 +41,7 @@ def test_a_part_that_is_there_is_more_probable_than_one_that_is_not(part: str) -
     assert gone is not None
     assert there > part_model().left
     if 'ear' not in part and 'cheek' not in part:
-        assert gone <= part_model().removed
+        assert gone <= part_model().removed[kind_of(part)]
 
 
 def test_a_part_beyond_the_image_has_no_probability() -> None:
