@@ -19,7 +19,8 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.defacers.labels import NONE_SHARE, WHOLE_SHARE
-from bids_reid.records import IDENTIFYING, PART_NAMES, ScanMeasures
+from bids_reid.json_fields import from_object
+from bids_reid.records import IDENTIFYING, PART_NAMES, PartTrace, ScanMeasures
 from bids_reid.risk.intervals import wilson
 from bids_reid.risk.part_model import Regression, image_inputs, kind_of, part_inputs
 from bids_reid.risk.presence import MIN_IN_VIEW
@@ -44,7 +45,7 @@ MIN_SEEN = 0.5
 BINS = 10
 PROBABLY = 0.5
 """A part is left from this probability on."""
-GRID = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+GRID = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7)
 """Limits that are tried."""
 OTHERS = 0.25
 """The limit of parts that do not identify."""
@@ -91,6 +92,8 @@ class Judged(NamedTuple):
     probability: float
     most: dict[str, float]
     """The largest probability of the parts of each kind that identify."""
+    brow_alone: bool = False
+    """Whether no other part that identifies is left."""
 
     def cleared(self, limits: Limits) -> bool:
         """Whether it has no findings under these limits."""
@@ -113,14 +116,26 @@ def measured(path: Path) -> Iterator[Case]:
 
 
 def part_examples(case: dict[str, Any], measures: ScanMeasures) -> Iterator[Example]:
-    """Parts of a case that were measured."""
-    for trace in measures.face_parts:
+    """Parts of a case that were measured, then those measured where they are not.
+
+    The latter have no name: models are fitted to them, and nothing is judged by them.
+    """
+    places = [(trace.name, trace) for trace in measures.face_parts]
+    for traces in case.get('displaced', ()):
+        places += [('', from_object(PartTrace, one)) for one in traces]
+    for name, trace in places:
         share = case['parts'][trace.name]
         if share is None or trace.follows is None:
             continue
         left = part_left(share, case['tool'])
         inputs = part_inputs(trace, measures.half_faces)
-        yield _example(case, kind_of(trace.name), trace.name, inputs, left=left)
+        yield _example(case, kind_of(trace.name), name, inputs, left=left)
+
+
+def _brow_alone(case: dict[str, Any]) -> bool:
+    shares = {part: case['parts'][part] or 0.0 for part in NEEDED}
+    left = [part for part, share in shares.items() if share > NONE_SHARE]
+    return left == ['brow']
 
 
 def _is_judged(measures: ScanMeasures) -> bool:
@@ -253,6 +268,7 @@ def judge(
         (one.file, one.name): float(probability)
         for examples in kinds.values()
         for one, probability in zip(examples, left_out(examples, group), strict=True)
+        if one.name
     }
     images = image_examples(cases, asked)
     found = left_out(images, group)
@@ -261,8 +277,10 @@ def judge(
         if part in NEEDED:
             kind = kind_of(part)
             most[file][kind] = max(most[file].get(kind, 0.0), probability)
+    brows = {case['file'] for case, _ in cases if _brow_alone(case)}
     return [
-        Judged(one, float(score), most[one.file]) for one, score in zip(images, found, strict=True)
+        Judged(one, float(score), most[one.file], one.file in brows)
+        for one, score in zip(images, found, strict=True)
     ]
 
 
@@ -270,9 +288,11 @@ def limits(judged: Sequence[Judged]) -> Limits:
     """Choose up to which probability a part of each kind is removed, and an image is clear.
 
     As many images whose parts were removed as can be are cleared while no more than `MISSES` of
-    those with a part left are. Of limits that do equally well the smallest count.
+    those with a part left are. Of limits that do equally well the smallest count. Images on which
+    the brow alone is left do not count: it is a band narrower than its place is known, and most
+    tools leave some of it.
     """
-    known = [one for one in judged if one.example.left is not None]
+    known = [one for one in judged if one.example.left is not None and not one.brow_alone]
     left = np.array([bool(one.example.left) for one in known])
     usable = np.array([one.example.judged for one in known])
     most = {kind: np.array([one.most.get(kind, 0.0) for one in known]) for kind in KINDS}
@@ -321,12 +341,16 @@ def rows(
     names = ['all', *sorted({group(one.example) for one in judged})]
     for name in names if out != 'person' else names[:1]:
         those = [one for one in judged if name in ('all', group(one.example))]
-        for left in (True, False):
-            asked = [one for one in those if one.example.left is left]
+        kinds = {
+            'left': [one for one in those if one.example.left and not one.brow_alone],
+            'brow alone': [one for one in those if one.example.left and one.brow_alone],
+            'removed': [one for one in those if one.example.left is False],
+        }
+        for label, asked in kinds.items():
             if asked:
                 n = sum(one.cleared(limits_) for one in asked)
                 low, high = wilson(n / len(asked), len(asked))
-                yield (out, name, 'left' if left else 'removed', len(asked), n, *_round(low, high))
+                yield (out, name, label, len(asked), n, *_round(float(low), float(high)))
 
 
 def _round(*numbers: float) -> tuple[float, ...]:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bids_reid.records import (
         BrainCut,
         FaceEvidence,
-        FaceFit,
         ImageRecord,
         PictureFaces,
         ScanMeasures,
@@ -44,9 +43,9 @@ YES_HALVES = 0.7
 half of it, whole faces have twice as much."""
 SURE_HOG, SURE_CNN = 1.0, 0.6
 """Detectors that are so sure of a face keep an image from having none."""
-COVERED, BEHIND_MM = 0.85, 4.0
+COVERED, BEHIND_MM, MIN_CORE_IN_VIEW = 0.85, 4.0, 0.3
 """With so much of eyes, nose and mouth near the average's, and not behind them, the skin has the
-plain shape of a face."""
+plain shape of a face, if so much of them is in view."""
 MAX_NOISE = 0.25
 MAX_EDGE_MM = 2.5
 """A noisier or more blurred skin may hide a face from what looks for one."""
@@ -172,11 +171,10 @@ def _answers(scan: ScanMeasures) -> dict[str, PartAnswer]:
         if probability is None:
             shown = trace.in_view >= MIN_IN_VIEW
             answers[trace.name] = 'cannot tell' if shown else 'not in the image'
-        elif probability >= model.left:
-            answers[trace.name] = 'left'
+        elif probability <= model.removed[kind_of(trace.name)]:
+            answers[trace.name] = 'removed' if _trusted(scan) else 'cannot tell'
         else:
-            removed = probability <= model.removed[kind_of(trace.name)] and _trusted(scan)
-            answers[trace.name] = 'removed' if removed else 'cannot tell'
+            answers[trace.name] = 'left' if probability >= model.left else 'cannot tell'
     return answers
 
 
@@ -207,7 +205,7 @@ def _answer(scan: ScanMeasures, judged: Mapping[str, PartAnswer], score: float) 
         return 'yes'
     if left or score > part_model().clear or _detected(scan.face_evidence):
         return 'unsure'
-    if _plain_face(scan.face) and shown:
+    if _plain_face(scan) and shown:
         return 'unsure'
     return 'unsure' if 'cannot tell' in shown and _trusted(scan) else 'no'
 
@@ -219,9 +217,11 @@ def _detected(evidence: FaceEvidence | None) -> bool:
     return (evidence.hog or 0.0) >= SURE_HOG and (evidence.cnn or 0.0) >= SURE_CNN
 
 
-def _plain_face(face: FaceFit) -> bool:
-    """Whether skin lies where the average's face does."""
-    return face.face_covered >= COVERED and (face.face_behind_mm or 0.0) < BEHIND_MM
+def _plain_face(scan: ScanMeasures) -> bool:
+    """Whether skin lies where the average's face does, of which enough is in the image."""
+    face, in_view = scan.face, scan.surface_quality.face_core_in_view
+    near = face.face_covered >= COVERED and (face.face_behind_mm or 0.0) < BEHIND_MM
+    return near and in_view >= MIN_CORE_IN_VIEW
 
 
 def _verdict(

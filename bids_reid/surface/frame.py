@@ -301,9 +301,7 @@ def find_frame(points: Points, view: FieldOfView) -> FoundFrame:
 
 def is_trusted(left: Refit) -> bool:
     """Whether a fit follows what is left of a head, and this tells where the face was."""
-    sure = left.face_off_mm < TRUSTED_OFF_MM and left.loss < TRUSTED_LOSS
-    # a ball or an egg has no ears
-    return sure and (left.ears > 0 or not left.missed)
+    return left.face_off_mm < TRUSTED_OFF_MM and left.loss < TRUSTED_LOSS
 
 
 def _better_kept(old: Refit, new: Refit, left: Left) -> bool:

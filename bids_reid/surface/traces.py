@@ -140,15 +140,15 @@ def hypotheses(found: FoundFrame) -> list[FaceFrame]:
         return frames
     turn = min(DEVIATIONS * found.left.face_off_mm / ARM_MM, LARGEST_NOD)
     likely = frame_of(found.left.fit)
-    frames += [_nodded(likely, sign * turn) for sign in (-1, 1)]
+    frames += [nodded(likely, sign * turn) for sign in (-1, 1)]
     # the frame itself may be that of the head's box
     fits = [found.fit] if found.source == 'shape' else []
     fits += [] if found.other is None else [found.other]
     return frames + [frame_of(fit) for fit in fits]
 
 
-def _nodded(frame: FaceFrame, radians: float) -> FaceFrame:
-    """Nod a head about the middle of its vault."""
+def nodded(frame: FaceFrame, radians: float) -> FaceFrame:
+    """Return the frame of a head nodded about the middle of its vault, forwards if positive."""
     middle = to_scan(MIDDLE_MM[None], frame)[0].astype(float)
     turn = _rotation(radians * frame.left)
     return FaceFrame(
