@@ -22,11 +22,16 @@ from bids_reid.records import (
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bids_reid.records import PartTrace
     from bids_reid.surface.complete import Completion
     from bids_reid.surface.frame import FaceFrame, FieldOfView, FoundFrame
     from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Volume
 
+TOOL = 0.25
+"""Share of a part of the face next to emptied air by which a tool cut it."""
 BEYOND_MM = 500.0
 """So far around a surface that no field of view cuts, everything counts as in view."""
 
@@ -145,7 +150,7 @@ def _measures(
             face_core_in_view=face.core_in_view,
             face_fit_mm=face.fit_mm,
         ),
-        face_frame=_placed_frame(placed),
+        face_frame=_placed_frame(placed, () if traces is None else traces.parts),
         face=FaceFit(face.covered, face.behind_mm, face.head_loss),
         face_relief=face_relief(depths),
         brain_cut=(
@@ -180,10 +185,13 @@ def skin_evidence(skin: Skin, frame: FaceFrame) -> FaceEvidence:
     return face_evidence(renders, asked, skin.points, frame)
 
 
-def _placed_frame(placed: FoundFrame) -> PlacedFrame:
+def _placed_frame(placed: FoundFrame, parts: Sequence[PartTrace]) -> PlacedFrame:
     axes = (placed.frame.origin, placed.frame.forward, placed.frame.up)
     origin, forward, up = (tuple(axis.tolist()) for axis in axes)
     off = (placed.face_off_mm or 0.0) if placed.trusted else None
+    if placed.earless and max((part.emptied or 0.0 for part in parts), default=0.0) < TOOL:
+        # neither ears nor the trace of a tool: cushions or a cap may hide a whole head
+        off = None
     return PlacedFrame(origin, forward, up, placed.frame.scale, placed.source, off)
 
 

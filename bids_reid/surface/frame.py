@@ -226,6 +226,11 @@ class FoundFrame:
         return None if self.left is None else self.left.face_off_mm
 
     @property
+    def earless(self) -> bool:
+        """Whether it has no ears where they should be in view, as a ball or an egg."""
+        return self.left is not None and self.left.ears == 0 and self.left.missed > 0
+
+    @property
     def trusted(self) -> bool:
         """Whether the frame is where the face is, or was: else that none is seen says nothing."""
         if self.left is None:

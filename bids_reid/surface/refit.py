@@ -88,6 +88,8 @@ class Refit(NamedTuple):
         Share of those patches that have skin.
     ears : int
         How many ears were found.
+    missed : int
+        How many were not though they should be in view.
     """
 
     fit: Similarity
@@ -95,6 +97,7 @@ class Refit(NamedTuple):
     loss: float
     seen: float
     ears: int
+    missed: int
 
 
 class Left(NamedTuple):
@@ -195,7 +198,8 @@ def _judged(fit: Similarity, left: Left, ears: Sequence[Numbers | None]) -> Refi
     system = _system(fit, left, DEPTHS_MM[-1], ears, face=True)
     loss, seen = _loss(fit, system, left)
     found = sum(ear is not None for ear in ears)
-    return Refit(fit, _face_off(fit, system.matrix), loss, seen, found)
+    missed = sum(_ears_in_view(fit, left)) - found
+    return Refit(fit, _face_off(fit, system.matrix), loss, seen, found, missed)
 
 
 @cache
@@ -347,12 +351,16 @@ def _ears(fit: Similarity, left: Left) -> list[Numbers | None]:
     """Places of the left and the right ear in the scan, (3,) each; one that is cut has none."""
     moved = fit.to_average(left.dense[::2])[0]
     ears: list[Numbers | None] = []
-    for expected in EARS_MM:
-        around = (expected + AROUND_EAR_MM).astype(np.float32)
-        whole = left.in_view(fit.to_scan(around)[0]).all()
+    for expected, whole in zip(EARS_MM, _ears_in_view(fit, left), strict=True):
         ear = _ear(moved, expected) if whole else None
         ears.append(None if ear is None else fit.to_scan(ear[None])[0, 0].astype(float))
     return ears
+
+
+def _ears_in_view(fit: Similarity, left: Left) -> list[bool]:
+    """Whether the left and the right ear are wholly in the field of view."""
+    around = [(expected + AROUND_EAR_MM).astype(np.float32) for expected in EARS_MM]
+    return [bool(left.in_view(fit.to_scan(points)[0]).all()) for points in around]
 
 
 def _ear(moved: Points, expected: Numbers) -> Points | None:
