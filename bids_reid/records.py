@@ -313,11 +313,11 @@ class PartTrace:
     bend : float or None
         Correlation of how the surface's normals turn with how the average's do, -1 to 1.
     spread_mm : float or None
-        Spread of the surface about the part that was moved onto it, mm of the average head:
-        1.4826 times the median absolute distance.
+        Spread of the surface about the part that was moved onto it, mm: 1.4826 times the median
+        absolute distance.
     off_mm : float or None
         Median distance of the surface from where this head's own face would go on, negative
-        behind it; mm of the average head.
+        behind it; mm.
     near : float or None
         Share of the part with a surface near to there.
     emptied : float or None

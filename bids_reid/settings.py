@@ -73,7 +73,8 @@ class Settings:
             if share is not None and not 0 <= share <= 1:
                 raise UsageError(f'the largest {name} is a number from 0 to 1, not {share}')
         if not self.parts or not set(self.parts) <= set(PART_NAMES):
-            raise UsageError(f'parts of a face are {", ".join(PART_NAMES)}, not {self.parts}')
+            given = ', '.join(self.parts) or 'none'
+            raise UsageError(f'parts of a face are some of {", ".join(PART_NAMES)}, not {given}')
         for name, _ in self.derivatives:
             if name.lower() == RAW or not _CONDITION.fullmatch(name):
                 raise UsageError(f'{name!r} cannot name a condition: letters and digits, not raw')

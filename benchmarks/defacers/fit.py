@@ -45,8 +45,10 @@ MIN_SEEN = 0.5
 BINS = 10
 PROBABLY = 0.5
 """A part is left from this probability on."""
-GRID = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7)
-"""Limits that are tried."""
+GRID = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.49)
+"""Limits that are tried for a part: below the one from which on it is left."""
+CLEAR = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
+"""And for an image."""
 OTHERS = 0.25
 """The limit of parts that do not identify."""
 ABOUT = (
@@ -299,7 +301,7 @@ def limits(judged: Sequence[Judged]) -> Limits:
     passing = {kind: [most[kind] <= limit for limit in GRID] for kind in KINDS}
     image = np.array([one.probability for one in known])
     best: tuple[float, float, tuple[float, ...]] = (-1.0, 0.0, ())
-    for clear in GRID:
+    for clear in CLEAR:
         low = usable & (image <= clear)
         for choice in product(range(len(GRID)), repeat=len(KINDS)):
             those = low.copy()
@@ -309,6 +311,10 @@ def limits(judged: Sequence[Judged]) -> Limits:
                 values = tuple(GRID[number] for number in choice)
                 share = float(those[~left].mean())
                 best = max(best, (share, -clear, tuple(-value for value in values)))
+    if not best[2]:
+        raise SystemExit(
+            f'no limits let no more than {MISSES:.1%} of images with a part left pass'
+        )
     removed = dict.fromkeys(ALL_KINDS, OTHERS) | {
         kind: -value for kind, value in zip(KINDS, best[2], strict=True)
     }

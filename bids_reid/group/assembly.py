@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 COMPARED = ('modality', 'extractor', 'decision')
 """Conditions are compared by `group_reduction`, in galleries of the same people."""
-PARTS_IGNORED = 'a face is judged without its {}: --parts left that out'
+PARTS_IGNORED = 'faces are judged without: {} (--parts leaves them out)'
 UNASKED = 'it was not asked for'
 PHOTOGRAPHS_ONLY = 'it searches with photographs, and there are none'
 

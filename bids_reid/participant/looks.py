@@ -342,12 +342,11 @@ def _head_sized(volume: Stored) -> Iterator[NDArray[np.float64]]:
 
 def _believed(seen: _Seen) -> bool:
     """Whether so much of a face is seen on what was made as large as a head that it is one."""
-    from bids_reid.risk.presence import NO_SCORE, assess
+    from bids_reid.risk.presence import assess, speaks_for_a_face
 
-    if seen.measures is None:
+    if seen.measures is None or assess(seen.measures).face_present == 'no':
         return False
-    presence = assess(seen.measures)
-    return presence.face_present != 'no' and (presence.face_score or 0.0) >= NO_SCORE
+    return speaks_for_a_face(seen.measures)
 
 
 def _severity(seen: _Seen) -> int:

@@ -34,8 +34,9 @@ Verdict = Literal['no findings', 'review', 'could not assess', 'not looked at']
 MIN_IN_VIEW = 0.15
 """With less of a part in the image it is not judged."""
 YES_SCORE = 0.9
-NO_SCORE = 0.35
-"""A face is there from the first score on; below the second one nothing speaks for one."""
+"""A face is there from this score on."""
+SOME_SCORE = 0.35
+"""From this score on the model alone speaks for a face in an image of a doubtful size."""
 YES_SHARE = 0.5
 """So many of the parts that identify have to be left for a whole face."""
 YES_HALVES = 0.7
@@ -55,14 +56,14 @@ BRAIN_SIZE_LITRES = (0.7, 2.2)
 BARE_BRAIN_CM2 = 150.0
 """So much bare brain was not cut: the skull was stripped."""
 
-REMOVED = 'no skin where eyes, nose and mouth should be: the face seems to be removed'
+REMOVED = 'every part of a face in the image that has to be removed is removed'
 PRESENT = 'a face is there; only linkage or photographs can tell whose'
 PARTLY = 'a part of a face may be left'
 SKULL_STRIPPED = (
     'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
 )
-OUT_OF_VIEW = 'no part of a face that tells people apart is in the image'
-UNTRUSTED = 'no face was found, but it is not sure where it should be: look at it yourself'
+OUT_OF_VIEW = 'no part of a face that has to be removed is in the image'
+UNTRUSTED = 'no face was found, but it is not clear where it should be: look at it yourself'
 POOR = 'no face was found, but the surface is too poor to tell'
 NOT_MEASURED = 'no face was found, by its shape alone: run the participant level again'
 NO_FACE_SHAPE = 'it does not have the shape of a face'
@@ -94,9 +95,9 @@ ECHO_PLANAR_REASON = (
 class Presence:
     """The judgement of a scan: columns of ``group_images.tsv``; ``None`` is ``n/a``.
 
-    ``face_score`` is the model's probability that a part that identifies is left; ``brain_loss``
-    warns of brain that was cut. ``parts`` has the answer for each part of a face, and nothing if
-    none was measured.
+    ``face_score`` is the model's probability that a part that has to be removed is left;
+    ``brain_loss`` warns of brain that was cut. ``parts`` has the answer for each part of a face,
+    and nothing if none was measured.
     """
 
     face_present: Answer | None
@@ -163,7 +164,7 @@ def _names(needed: Collection[str]) -> list[str]:
 
 
 def _answers(scan: ScanMeasures) -> dict[str, PartAnswer]:
-    """Judge each part; nothing is known of any if nobody knows where the face should be."""
+    """Judge each part; none is removed if nobody knows where the face should be."""
     model = part_model()
     answers: dict[str, PartAnswer] = {}
     for trace in scan.face_parts:
@@ -171,10 +172,11 @@ def _answers(scan: ScanMeasures) -> dict[str, PartAnswer]:
         if probability is None:
             shown = trace.in_view >= MIN_IN_VIEW
             answers[trace.name] = 'cannot tell' if shown else 'not in the image'
-        elif probability <= model.removed[kind_of(trace.name)]:
-            answers[trace.name] = 'removed' if _trusted(scan) else 'cannot tell'
+        elif probability >= model.left:
+            answers[trace.name] = 'left'
         else:
-            answers[trace.name] = 'left' if probability >= model.left else 'cannot tell'
+            removed = probability <= model.removed[kind_of(trace.name)] and _trusted(scan)
+            answers[trace.name] = 'removed' if removed else 'cannot tell'
     return answers
 
 
@@ -208,6 +210,23 @@ def _answer(scan: ScanMeasures, judged: Mapping[str, PartAnswer], score: float) 
     if _plain_face(scan) and shown:
         return 'unsure'
     return 'unsure' if 'cannot tell' in shown and _trusted(scan) else 'no'
+
+
+def speaks_for_a_face(scan: ScanMeasures) -> bool:
+    """Whether the model, both detectors, or the plain shape of the skin speak for a face."""
+    score = assess(scan).face_score or 0.0
+    return score >= SOME_SCORE or _detected(scan.face_evidence) or _plain_face(scan)
+
+
+def _speaks_for_a_part(scan: ScanMeasures, needed: Collection[str]) -> bool:
+    """Whether a part that has to be removed is more probable than removed ones are."""
+    limits, names = part_model().removed, _names(needed)
+    return any(
+        probability > limits[kind_of(trace.name)]
+        for trace in scan.face_parts
+        if trace.name in names
+        and (probability := probability_left(trace, scan.half_faces)) is not None
+    )
 
 
 def _detected(evidence: FaceEvidence | None) -> bool:
@@ -277,14 +296,16 @@ def assess_image(
     if record.measures is None:
         return Presence(None, None, 'could not assess', None, reason)
     presence = assess(record.measures, needed=needed)
-    none = presence.verdict == 'no findings' or presence.reason == UNTRUSTED
-    if record.kind != 'head volume' and none:
+    nowhere = presence.reason.startswith(UNTRUSTED)
+    nowhere &= not _speaks_for_a_part(record.measures, needed)
+    if record.kind != 'head volume' and (presence.verdict == 'no findings' or nowhere):
         # nobody knows where the face of something else should be
         brain = presence.reason == SKULL_STRIPPED or _brain_sized(record.measures)
         reason = BRAIN_SHAPE if brain else NO_FACE_SHAPE
         presence = replace(presence, verdict='no findings', reason=reason)
     coarse = min(record.measures.voxel_size, default=0.0) >= ECHO_PLANAR_MM
-    if presence.verdict == 'could not assess' and suffix in ECHO_PLANAR and coarse:
+    unseen = presence.verdict == 'could not assess' and not speaks_for_a_face(record.measures)
+    if unseen and suffix in ECHO_PLANAR and coarse:
         presence = replace(presence, verdict='no findings', reason=ECHO_PLANAR_REASON)
     if record.reason is not None:
         presence = replace(presence, reason=f'{presence.reason}; {record.reason}')

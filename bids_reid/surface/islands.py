@@ -6,6 +6,7 @@ face should be, that may be a part of one.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,10 +78,13 @@ def islands(volume: Volume, skin: Skin, frame: FaceFrame) -> Mesh | None:
         alone[label] = _outside(places[:: max(1, len(places) // N_ASKED)], points, normals)
     if not alone.any():
         return None
-    # what is not an island is air: nothing of the head shows in its surface
-    kept = ndimage.binary_dilation(alone[labels])
-    field = np.where(kept, (smooth - air) / (tissue - air), 0).clip(0, 1)
-    return contour(field.astype(np.float32), affine)
+    bright = ((smooth - air) / (tissue - air)).clip(0, 1).astype(np.float32)
+    # what is not the island is air: nothing of the head shows in its surface
+    found = [
+        contour(np.where(ndimage.binary_dilation(labels == label), bright, 0), affine)
+        for label in np.flatnonzero(alone)
+    ]
+    return reduce(joined, found)
 
 
 def _outside(
@@ -91,7 +95,7 @@ def _outside(
     return bool((((places - points[nearest]) * normals[nearest]).sum(axis=1) > 0).mean() > MOST)
 
 
-def joined(skin: Skin, other: Mesh) -> Mesh:
+def joined(skin: Skin | Mesh, other: Mesh) -> Mesh:
     """Put two surfaces together."""
     triangles = np.concatenate([skin.triangles, other.triangles + np.int32(len(skin.points))])
     return Mesh(np.concatenate([skin.points, other.points]), triangles.astype(np.int32))

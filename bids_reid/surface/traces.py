@@ -43,7 +43,8 @@ ALIGNED = 0.7
 WIDTHS_MM = (12.0, 8.0, 6.0, 4.0, 3.0, 3.0)
 """Distance at which a point's weight is a quarter, one number per step of moving a part."""
 LARGEST = (0.2, 6.0)
-"""A part is turned (radians) and moved (mm) by no more than this."""
+"""A part is turned by half the first (radians) in a step, and moved by the second (mm) in all,
+about and along each axis."""
 MIN_IN_VIEW = 0.15
 MIN_POINTS = 12
 """With less of a part in the image it is not judged."""
@@ -112,7 +113,8 @@ def emptied_air(volume: Volume) -> Callable[[Points, Points], Mask]:
     -------
     callable
         Whether the voxels on the way out from points (n, 3), RAS millimetres, along outward
-        normals (n, 3) all have one value: neither noise nor the blur of an edge does.
+        normals (n, 3) are in the volume and all have one value: neither noise nor the blur of an
+        edge does.
     """
     inverse = np.linalg.inv(volume.affine)
     last = np.array(volume.data.shape) - 1
@@ -122,10 +124,12 @@ def emptied_air(volume: Volume) -> Callable[[Points, Points], Mask]:
         along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
         place = points @ inverse[:3, :3].T + inverse[:3, 3]
         values = []
+        inside = np.ones(len(points), np.bool_)
         for step in NEXT_VOXELS:
-            index = np.round(place + step * along).astype(np.intp).clip(0, last)
-            values.append(volume.data[tuple(index.T)])
-        return np.asarray(np.ptp(values, axis=0) == 0)
+            index = np.round(place + step * along).astype(np.intp)
+            inside &= ((index >= 0) & (index <= last)).all(axis=1)
+            values.append(volume.data[tuple(index.clip(0, last).T)])
+        return np.asarray(inside & (np.ptp(values, axis=0) == 0))
 
     return emptied
 
