@@ -45,7 +45,7 @@ MIN_SEEN = 0.5
 BINS = 10
 PROBABLY = 0.5
 """A part is left from this probability on."""
-GRID = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.49)
+GRID = (0.2, 0.25, 0.3, 0.4, 0.49)
 """Limits that are tried for a part: below the one from which on it is left."""
 CLEAR = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 """And for an image."""
