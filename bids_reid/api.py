@@ -150,7 +150,7 @@ def load(output_dir: PathLike) -> Output:
     return Output(scans, tables, summary)
 
 
-def assess(image: PathLike) -> Presence:
+def assess(image: PathLike, parts: Sequence[str] = IDENTIFYING) -> Presence:
     """Judge whether a face is left on an image; nothing is written.
 
     Parameters
@@ -158,6 +158,8 @@ def assess(image: PathLike) -> Presence:
     image
         Volume, surface, photograph or document, or a folder with a DICOM series; of several
         volumes the first.
+    parts
+        Those of a face that have to be removed, as of ``--parts``.
 
     Returns
     -------
@@ -185,7 +187,7 @@ def assess(image: PathLike) -> Presence:
     record = look(path.parent, Image(first, '', None, None, members=members))
     if record.status == 'failed':
         raise ScanError(record.reason)
-    return assess_image(record, path.name.partition('.')[0].rpartition('_')[2])
+    return assess_image(record, path.name.partition('.')[0].rpartition('_')[2], parts)
 
 
 def _absolute(path: PathLike) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bids_reid.group.result import FacesLeft
+from bids_reid.records import IDENTIFYING, PART_NAMES
 from bids_reid.report import words
 from bids_reid.report.findings import group_name
 from bids_reid.report.head_picture import SHARES, Key, picture_address, shares, used
@@ -18,6 +19,7 @@ ANSWERS: Mapping[str, str] = {
     'cannot tell': 'cannot tell',
 }
 """What the answers of `bids_reid.risk.presence.Presence` are called: a left eye is on the left."""
+IDENTIFY = tuple(part for name in IDENTIFYING for part in PART_NAMES[name])
 PAIRS = ('eye', 'cheek', 'ear')
 VIEWED = f'The average head, seen from its {VIEWS[0]}, its {VIEWS[1]} and its {VIEWS[2]}'
 
@@ -33,7 +35,10 @@ class HeadFigure:
 
 @dataclass(frozen=True, slots=True)
 class PartAnswer:
-    """An answer, and the names of the parts it is about; ``alarms`` if they are still there."""
+    """An answer, and the names of the parts it is about.
+
+    It ``alarms`` if one of them is still there that tells people apart: most tools leave ears.
+    """
 
     title: str
     names: str
@@ -71,7 +76,7 @@ def scan_face(face_map: str | None, parts: Mapping[str, str]) -> ScanFace | None
         PartAnswer(
             title.capitalize(),
             part_names(part for part in PARTS if parts.get(part) == answer),
-            alarms=answer == 'left',
+            alarms=answer == 'left' and any(parts.get(part) == answer for part in IDENTIFY),
         )
         for answer, title in ANSWERS.items()
         if answer in parts.values()
