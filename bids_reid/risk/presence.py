@@ -52,7 +52,7 @@ MAX_EDGE_MM = 2.5
 """A noisier or more blurred skin may hide a face from what looks for one."""
 BRAIN_CM2 = (5.0, 12.0)
 """Area of cut brain: none below the first, a warning from the second on."""
-BRAIN_SIZE_LITRES = (0.7, 2.2)
+BRAIN_SIZE_LITRES = (0.7, 2.4)
 BARE_BRAIN_CM2 = 150.0
 """So much bare brain was not cut: the skull was stripped."""
 
@@ -199,6 +199,8 @@ def _score(scan: ScanMeasures, judged: Collection[str]) -> float:
 
 
 def _answer(scan: ScanMeasures, judged: Mapping[str, PartAnswer], score: float) -> Answer:
+    if _only_a_brain(scan, score):
+        return 'no'
     shown = [answer for answer in judged.values() if answer != 'not in the image']
     halves = scan.half_faces
     seen = halves is None or (halves.hog is not None and halves.hog >= YES_HALVES)
@@ -298,11 +300,14 @@ def assess_image(
     presence = assess(record.measures, needed=needed)
     nowhere = presence.reason.startswith(UNTRUSTED)
     nowhere &= not _speaks_for_a_part(record.measures, needed)
+    nowhere |= presence.face_present == 'no' and _only_a_brain(
+        record.measures, presence.face_score or 0.0
+    )
     if record.kind != 'head volume' and (presence.verdict == 'no findings' or nowhere):
         # nobody knows where the face of something else should be
         brain = presence.reason == SKULL_STRIPPED or _brain_sized(record.measures)
         reason = BRAIN_SHAPE if brain else NO_FACE_SHAPE
-        presence = replace(presence, verdict='no findings', reason=reason)
+        presence = replace(presence, face_present='no', verdict='no findings', reason=reason)
     coarse = min(record.measures.voxel_size, default=0.0) >= ECHO_PLANAR_MM
     unseen = presence.verdict == 'could not assess' and not speaks_for_a_face(record.measures)
     if unseen and suffix in ECHO_PLANAR and coarse:
@@ -328,6 +333,15 @@ def _of_pictures(faces: PictureFaces, reason: str | None) -> Presence:
         return Presence(None, None, 'could not assess', None, f'no picture was seen{more}')
     where = 'it' if n == 1 else f'{n} pictures'
     return Presence('no', 0.0, 'no findings', None, f'no face is seen on {where}{more}')
+
+
+def _only_a_brain(scan: ScanMeasures, score: float) -> bool:
+    """Whether a shape of a brain's size, of which nobody knows where its face should be, has none.
+
+    A part alone may follow any bump of a brain; a face does not.
+    """
+    sure = score >= YES_SCORE or _detected(scan.face_evidence)
+    return _brain_sized(scan) and not _trusted(scan) and not sure
 
 
 def _brain_sized(scan: ScanMeasures) -> bool:
