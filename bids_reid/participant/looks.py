@@ -374,7 +374,7 @@ def _judged(volume: Volume) -> _Seen:
     head = smooth_part(volume)
     if head is None:
         return _by_numbers(volume)
-    shown = _by_brightness(head)
+    shown = _by_brightness(head, as_stored=False)
     told = 'could not assess' if shown is None else _presence(shown).verdict
     if shown is not None:
         shown = replace(shown, kind='other volume', reason=BY_TEXTURE)
@@ -440,7 +440,7 @@ def _is_clear(bright: _Seen) -> bool:
     return verdict != 'could not assess' and not cut
 
 
-def _by_brightness(volume: Volume) -> _Seen | None:
+def _by_brightness(volume: Volume, *, as_stored: bool = True) -> _Seen | None:
     """Look for a head that is brighter than the air, or darker; ``None`` if there is none."""
     from bids_reid.participant.measures import measured_skin, with_evidence
     from bids_reid.surface import labels
@@ -451,7 +451,7 @@ def _by_brightness(volume: Volume) -> _Seen | None:
     found = []
     for way in ways:
         with suppress(ScanError):
-            skin, frame, measures = measured_skin(way)
+            skin, frame, measures = measured_skin(way, as_stored=as_stored)
             found.append(_measured('head volume', with_evidence(measures, skin, frame)))
     return max(found, key=_severity, default=None)
 

@@ -37,9 +37,11 @@ BEYOND_MM = 500.0
 
 
 def measured_skin(
-    volume: Volume, *, complete: bool = False
+    volume: Volume, *, complete: bool = False, as_stored: bool = True
 ) -> tuple[Skin, FaceFrame, ScanMeasures]:
     """Return the skin of a volume, its face frame, and what was measured.
+
+    Numbers that are not ``as_stored``, such as a texture, do not tell where a tool emptied them.
 
     Everything that is measured is measured on what was scanned. Of a completed face that is not
     what is returned and rendered, so detectors and landmarks are asked here.
@@ -62,6 +64,7 @@ def measured_skin(
         n_points=len(shown.points),
         complete=complete,
         completion=completed[1] if completed else None,
+        as_stored=as_stored,
     )
     return shown, placed.frame, measures
 
@@ -113,6 +116,7 @@ def _measures(
     n_points: int,
     complete: bool,
     completion: Completion | None,
+    as_stored: bool = False,
 ) -> ScanMeasures:
     """Measure the skin that was scanned; ``n_points`` has the surface that is written."""
     from bids_reid.faces.half_faces import half_faces
@@ -134,7 +138,7 @@ def _measures(
     shown = depths
     if alone is not None:
         shown = face_depths(whole.points, whole.triangles, placed.frame, view)
-    emptied = None if volume is None else emptied_air(volume)
+    emptied = emptied_air(volume) if volume is not None and as_stored else None
     traces = None if brain else face_traces(whole, hypotheses(placed), view, emptied)
     return ScanMeasures(
         voxel_size=() if volume is None else tuple(volume.voxel_size),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 NO_HOG = -1.0
 """Score of a detector that found nothing: it is asked for no less."""
+UNKNOWN = 0.3
+"""Share next to emptied air where nothing tells: the mean of what the model was fitted to."""
 FAR_MM = 15.0
 SPREAD_MM = 6.0
 """Larger distances make no difference."""
@@ -101,7 +103,7 @@ def part_inputs(trace: PartTrace, halves: HalfFaces | None) -> dict[str, float]:
         'spread': min(spread, SPREAD_MM) / SPREAD_MM,
         'near': trace.near or 0.0,
         'behind': min(max(-off, 0.0), FAR_MM) / FAR_MM,
-        'emptied': min(max(trace.emptied or 0.0, 0.0), 1.0),
+        'emptied': min(max(UNKNOWN if trace.emptied is None else trace.emptied, 0.0), 1.0),
         **_half_inputs(halves),
     }
 

@@ -199,7 +199,7 @@ def _score(scan: ScanMeasures, judged: Collection[str]) -> float:
 
 
 def _answer(scan: ScanMeasures, judged: Mapping[str, PartAnswer], score: float) -> Answer:
-    if _only_a_brain(scan, score):
+    if _only_a_brain(scan):
         return 'no'
     shown = [answer for answer in judged.values() if answer != 'not in the image']
     halves = scan.half_faces
@@ -300,9 +300,7 @@ def assess_image(
     presence = assess(record.measures, needed=needed)
     nowhere = presence.reason.startswith(UNTRUSTED)
     nowhere &= not _speaks_for_a_part(record.measures, needed)
-    nowhere |= presence.face_present == 'no' and _only_a_brain(
-        record.measures, presence.face_score or 0.0
-    )
+    nowhere |= presence.face_present == 'no' and _only_a_brain(record.measures)
     if record.kind != 'head volume' and (presence.verdict == 'no findings' or nowhere):
         # nobody knows where the face of something else should be
         brain = presence.reason == SKULL_STRIPPED or _brain_sized(record.measures)
@@ -335,13 +333,12 @@ def _of_pictures(faces: PictureFaces, reason: str | None) -> Presence:
     return Presence('no', 0.0, 'no findings', None, f'no face is seen on {where}{more}')
 
 
-def _only_a_brain(scan: ScanMeasures, score: float) -> bool:
+def _only_a_brain(scan: ScanMeasures) -> bool:
     """Whether a shape of a brain's size, of which nobody knows where its face should be, has none.
 
-    A part alone may follow any bump of a brain; a face does not.
+    Parts may follow any bumps of a brain; detectors see no face there.
     """
-    sure = score >= YES_SCORE or _detected(scan.face_evidence)
-    return _brain_sized(scan) and not _trusted(scan) and not sure
+    return _brain_sized(scan) and not _trusted(scan) and not _detected(scan.face_evidence)
 
 
 def _brain_sized(scan: ScanMeasures) -> bool:
