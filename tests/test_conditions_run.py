@@ -34,7 +34,8 @@ def cut_face(source: Path, target: Path, other: Path | None = None) -> None:
         image.affine, np.moveaxis(np.indices(data.shape), 0, -1)
     ).transpose(3, 0, 1, 2)
     front = y[data > data.max() / 4].max()
-    face = (y > front - 35) & (z < 30)
+    # chins may lie further back
+    face = ((y > front - 35) & (z < 30)) | ((y > front - 60) & (z < -45))
     data[face] = 0 if other is None else np.asarray(nib.load(other).dataobj)[face]
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(gzip.compress(nib.Nifti1Image(data, image.affine).to_bytes(), mtime=0))
