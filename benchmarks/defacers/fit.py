@@ -23,7 +23,7 @@ from bids_reid.json_fields import from_object
 from bids_reid.records import IDENTIFYING, PART_NAMES, PartTrace, ScanMeasures
 from bids_reid.risk.intervals import wilson
 from bids_reid.risk.part_model import Regression, image_inputs, kind_of, part_inputs
-from bids_reid.risk.presence import MIN_IN_VIEW
+from bids_reid.surface.parts import MIN_IN_VIEW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

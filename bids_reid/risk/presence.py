@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bids_reid.records import IDENTIFYING, PART_NAMES
 from bids_reid.risk.part_model import image_inputs, kind_of, part_model, probability_left
+from bids_reid.surface.parts import MIN_IN_VIEW
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -31,8 +32,6 @@ Answer = Literal['yes', 'no', 'unsure']
 PartAnswer = Literal['left', 'removed', 'not in the image', 'cannot tell']
 Verdict = Literal['no findings', 'review', 'could not assess', 'not looked at']
 
-MIN_IN_VIEW = 0.15
-"""With less of a part in the image it is not judged."""
 YES_SCORE = 0.9
 """A face is there from this score on."""
 SOME_SCORE = 0.35
@@ -187,15 +186,20 @@ def _trusted(scan: ScanMeasures) -> bool:
 
 def _score(scan: ScanMeasures, judged: Collection[str]) -> float:
     """Probability that any of the parts is left; 0 if none of them is in the image."""
-    found = [
-        probability
-        for trace in scan.face_parts
-        if trace.name in judged
-        and (probability := probability_left(trace, scan.half_faces)) is not None
-    ]
+    found = _probabilities(scan, judged)
     if not found:
         return 0.0
-    return part_model().image.probability(image_inputs(found, scan.half_faces))
+    return part_model().image.probability(image_inputs(list(found.values()), scan.half_faces))
+
+
+def _probabilities(scan: ScanMeasures, names: Collection[str]) -> dict[str, float]:
+    """Probability that each of the named parts is left, of those that were measured."""
+    return {
+        trace.name: probability
+        for trace in scan.face_parts
+        if trace.name in names
+        and (probability := probability_left(trace, scan.half_faces)) is not None
+    }
 
 
 def _answer(scan: ScanMeasures, judged: Mapping[str, PartAnswer], score: float) -> Answer:
@@ -222,13 +226,8 @@ def speaks_for_a_face(scan: ScanMeasures) -> bool:
 
 def _speaks_for_a_part(scan: ScanMeasures, needed: Collection[str]) -> bool:
     """Whether a part that has to be removed is more probable than removed ones are."""
-    limits, names = part_model().removed, _names(needed)
-    return any(
-        probability > limits[kind_of(trace.name)]
-        for trace in scan.face_parts
-        if trace.name in names
-        and (probability := probability_left(trace, scan.half_faces)) is not None
-    )
+    limits, found = part_model().removed, _probabilities(scan, _names(needed))
+    return any(probability > limits[kind_of(name)] for name, probability in found.items())
 
 
 def _detected(evidence: FaceEvidence | None) -> bool:

@@ -17,6 +17,8 @@ PARTS = (
     *('left cheek', 'right cheek', 'left ear', 'right ear'),
 )
 """Names of the numbers in ``FaceParts.part``; left and right are the participant's."""
+MIN_IN_VIEW = 0.15
+"""With a smaller share of a part in the image it is not judged."""
 VIEWS = ('right side', 'front', 'left side')
 """The views in the picture, from the left: one in front of the participant sees the right left."""
 BACKGROUND, ELSEWHERE = -1, -2

@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 from bids_reid.records import IDENTIFYING, PART_NAMES, PartTrace
 from bids_reid.surface.frame import FaceFrame, frame_of
 from bids_reid.surface.mesh import Mesh, vertex_normals
-from bids_reid.surface.parts import PARTS, face_parts
+from bids_reid.surface.parts import MIN_IN_VIEW, PARTS, face_parts
 from bids_reid.surface.relief import to_scan
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ WIDTHS_MM = (12.0, 8.0, 6.0, 4.0, 3.0, 3.0)
 LARGEST = (0.2, 6.0)
 """A part is turned by half the first (radians) in a step, and moved by the second (mm) in all,
 about and along each axis."""
-MIN_IN_VIEW = 0.15
 MIN_POINTS = 12
 """With less of a part in the image it is not judged."""
 BORDER_MM = 3.0
