@@ -84,8 +84,6 @@ class Refit(NamedTuple):
         Predicted standard deviation of the place of eyes, nose and mouth, mm of the scan.
     loss : float
         Of the patches that are in view and not cut by design, from 0 to 1: how badly they follow.
-    seen : float
-        Share of those patches that have skin.
     ears : int
         How many ears were found.
     missed : int
@@ -95,7 +93,6 @@ class Refit(NamedTuple):
     fit: Similarity
     face_off_mm: float
     loss: float
-    seen: float
     ears: int
     missed: int
 
@@ -196,10 +193,10 @@ def apart_mm(one: Similarity, other: Similarity) -> float:
 
 def _judged(fit: Similarity, left: Left, ears: Sequence[Numbers | None]) -> Refit:
     system = _system(fit, left, DEPTHS_MM[-1], ears, face=True)
-    loss, seen = _loss(fit, system, left)
+    loss = _loss(fit, system, left)
     found = sum(ear is not None for ear in ears)
     missed = sum(_ears_in_view(fit, left)) - found
-    return Refit(fit, _face_off(fit, system.matrix), loss, seen, found, missed)
+    return Refit(fit, _face_off(fit, system.matrix), loss, found, missed)
 
 
 @cache
@@ -334,17 +331,16 @@ def _face_off(fit: Similarity, matrix: Numbers) -> float:
     return float(MORE_THAN_PREDICTED * np.sqrt(variance) / fit.size[0])
 
 
-def _loss(fit: Similarity, system: _System, left: Left) -> tuple[float, float]:
-    """How badly the patches outside of the face follow, from 0 to 1, and how many have skin."""
+def _loss(fit: Similarity, system: _System, left: Left) -> float:
+    """How badly the patches outside of the face follow, from 0 to 1."""
     patches = _patches()
     asked = left.in_view(fit.to_scan(patches.centre)[0]) & ~patches.face
     if not asked.any():
-        return 1.0, 0.0
+        return 1.0
     spread = patches.spread.clip(None, 7.0)
     part = (system.residual / (spread + PATCH_MM)) ** 2
     loss = np.where(np.isfinite(part), part / (part + 2), 1.0)
-    seen = np.isfinite(system.residual)
-    return float(loss[asked].mean()), float(seen[asked].mean())
+    return float(loss[asked].mean())
 
 
 def _ears(fit: Similarity, left: Left) -> list[Numbers | None]:
