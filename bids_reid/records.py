@@ -118,14 +118,38 @@ class Photo:
 class View:
     """One camera with one light, all angles in degrees in the face frame.
 
-    Yaw and azimuth are positive towards the participant's left, pitch and elevation upwards.
+    Yaw and azimuth are positive towards the participant's left, pitch and elevation upwards. A
+    soft view has no light of its own: all lights of its camera shine together.
     """
 
     index: int
     camera_yaw: float
     camera_pitch: float
-    light_azimuth: float
-    light_elevation: float
+    light_azimuth: float | None
+    light_elevation: float | None
+
+    @property
+    def camera(self) -> tuple[float, float]:
+        """Yaw and pitch of the camera."""
+        return self.camera_yaw, self.camera_pitch
+
+    @property
+    def light(self) -> tuple[float, float]:
+        """Azimuth and elevation of the light.
+
+        Raises
+        ------
+        ValueError
+            It is a soft view.
+        """
+        if self.light_azimuth is None or self.light_elevation is None:
+            raise ValueError(f'view {self.index} has no light of its own')
+        return self.light_azimuth, self.light_elevation
+
+    @property
+    def soft(self) -> bool:
+        """Whether it is one of the views beside the study's 81."""
+        return self.light_azimuth is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +169,14 @@ class Template:
         if self.found is None:
             return self
         return Template(self.features[self.found], self.views[self.found])
+
+    def of_views(self, first: int, after: int | None = None) -> Template:
+        """Return the part of the views from number ``first`` on, and before ``after``."""
+        part = self.views >= first
+        if after is not None:
+            part &= self.views < after
+        found = None if self.found is None else self.found[part]
+        return Template(self.features[part], self.views[part], found)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -537,7 +569,8 @@ class FaceBoxes:
     boxes : tuple of (left, top, right, bottom) or None
         In pixels, as `bids_reid.faces.detect.Box`; ``None`` where no face is to be looked for.
     found : tuple of bool
-        Whether a detector found the box; otherwise it is where the face frame has faces.
+        Whether a detector found the box; otherwise it is where the face frame has faces. A soft
+        view has the box of its camera.
     """
 
     boxes: tuple[tuple[int, ...] | None, ...]

@@ -30,7 +30,7 @@ from bids_reid.records import (
     ScanRecord,
     Template,
 )
-from bids_reid.views.cameras import standard_views
+from bids_reid.views.cameras import N_STANDARD, all_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -77,14 +77,14 @@ def save_scan(
         What made the renders.
     templates : sequence of (provenance, template)
         One per extractor; the provenance names it as ``Extractor``.
-    renders : (81, h, w) uint8, optional
+    renders : (n, h, w) uint8, optional
         Pictures to keep.
     source_sha256 : str, optional
         Hash of the scan when it was read; without it that of the file as it is now.
     came_from : str, optional
         The condition that the scan's was made from.
     """
-    files, n_faces = ScanFiles.of(scan, output_dir), sum(faces.found)
+    files, n_faces = ScanFiles.of(scan, output_dir), sum(faces.found[:N_STANDARD])
     extractors = {provenance['Extractor'] for provenance, _ in templates}
     record = ScanRecord(
         status='ok' if n_faces else 'no_face',
@@ -280,7 +280,7 @@ def is_up_to_date(
     needed += [files.template(bids_label(name)) for name in models]
     needed += [path.with_suffix('.json') for path in needed[1:]]
     if keep_renders:
-        needed.append(files.render(80))
+        needed.append(files.render(all_views()[-1].index))
     return (
         all(path.exists() for path in needed)
         and _is_of_this_version(record)
@@ -430,11 +430,12 @@ def content_hash(path: Path) -> str | None:
 
 
 def _view_rows(faces: FaceBoxes) -> Iterator[dict[str, object]]:
-    for view, box, found in zip(standard_views(), faces.boxes, faces.found, strict=True):
+    for view, box, found in zip(all_views(), faces.boxes, faces.found, strict=True):
         columns = asdict(view)
         yield {
             'view': columns.pop('index'),
             **columns,
+            'lights': 'all' if view.soft else 'one',
             'face_found': 'yes' if found else 'no',
             'box': ','.join(str(side) for side in box) if box else None,
             'box_source': ('detector' if found else 'frame') if box else None,

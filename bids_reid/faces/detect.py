@@ -76,12 +76,12 @@ def find_faces_by_camera(
     boxes: dict[tuple[float, float], Box] = {}
 
     def off_axis(number: int) -> float:
-        view = views[number]
+        azimuth, elevation = views[number].light
         # light from above shows a face best, as daylight does
-        return abs(view.light_azimuth) + abs(view.light_elevation - 30)
+        return abs(azimuth) + abs(elevation - 30)
 
     for number in sorted(range(len(views)), key=off_axis):
-        camera = (views[number].camera_yaw, views[number].camera_pitch)
+        camera = views[number].camera
         if camera in boxes:
             continue
         box = find_face(renders[number])

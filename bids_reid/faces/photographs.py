@@ -96,6 +96,13 @@ def loose_crop(photograph: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], Box] |
     return crop, Box(near, near, far - 1, far - 1)
 
 
+def mirrored(crop: NDArray[np.uint8], box: Box) -> tuple[NDArray[np.uint8], Box]:
+    """Exchange left and right of an image (h, w) and of the face's box in it."""
+    last = crop.shape[1] - 1
+    flipped = Box(last - box.right, box.top, last - box.left, box.bottom)
+    return np.ascontiguousarray(crop[:, ::-1]), flipped
+
+
 def _square(
     image: NDArray[np.uint8], centre: tuple[float, float], side: float
 ) -> NDArray[np.uint8]:

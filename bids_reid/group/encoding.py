@@ -36,7 +36,7 @@ class Encoded:
     numbers
         Name of each photograph to its place in ``arrays``.
     arrays
-        ``features`` (n, d), or the arrays of `bids_reid.records.Keypoints`.
+        ``features`` and ``mirrored`` (n, d), or the arrays of `bids_reid.records.Keypoints`.
     """
 
     extractor: str
@@ -58,7 +58,7 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
     """Crop and encode photographs as the study did; one status and reason per photograph.
 
     The file holds the photographs' names, and the extractor's arrays for all of them: nothing, or
-    rows of NaN, for those without a face.
+    rows of NaN, for those without a face. Of vectors there are also those of mirror images.
     """
     from bids_reid.faces.photographs import loose_crop, read_photograph
 
@@ -75,12 +75,27 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
             else:
                 crops.append(cropped)
                 statuses.append(('ok', ''))
-    images, boxes = zip(*crops, strict=True) if crops else ((), ())
     acquired = np.array([status == 'ok' for status, _ in statuses], dtype=bool)
-    arrays = _for_all(acquired, load_extractor(extractor).features(images, boxes))
+    arrays = _for_all(acquired, _features(extractor, crops))
     arrays['photographs'] = np.array([photo.name for photo in photos], dtype=str)
     arrays['statuses'] = np.array(statuses, dtype=str).reshape(-1, 2)
     np.savez(target, **arrays)  # type: ignore[arg-type]
+
+
+def _features(
+    extractor: str, crops: Sequence[tuple[NDArray[np.uint8], Box]]
+) -> dict[str, NDArray[Any]]:
+    """Extract the features of crops with a box each, and vectors of their mirror images."""
+    from bids_reid.faces.photographs import mirrored
+
+    model = load_extractor(extractor)
+    images, boxes = zip(*crops, strict=True) if crops else ((), ())
+    arrays = model.features(images, boxes)
+    if model.kind == 'vector':
+        flipped = [mirrored(*crop) for crop in crops]
+        images, boxes = zip(*flipped, strict=True) if flipped else ((), ())
+        arrays['mirrored'] = model.features(images, boxes)['features']
+    return arrays
 
 
 def _for_all(
@@ -91,10 +106,11 @@ def _for_all(
         counts = np.zeros(len(acquired) + 1, np.int64)
         counts[1:][acquired] = np.diff(arrays['offsets'])
         return {**arrays, 'offsets': np.cumsum(counts)}
-    features = arrays['features']
-    spread = np.full((len(acquired), features.shape[1]), np.nan, np.float32)
-    spread[acquired] = features
-    return {'features': spread}
+    spread = {}
+    for name, rows in arrays.items():
+        spread[name] = np.full((len(acquired), rows.shape[1]), np.nan, np.float32)
+        spread[name][acquired] = rows
+    return spread
 
 
 def read_encoded(files: Sequence[Path], photos: Iterable[str], extractor: str) -> Encoded:

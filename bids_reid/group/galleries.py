@@ -13,7 +13,9 @@ from bids_reid.bids.derivatives import made_with, read_template
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces.extractors import bids_label, load_extractor
+from bids_reid.match.probes import Renders
 from bids_reid.records import Keypoints, KeypointTemplate, Template
+from bids_reid.views.cameras import N_STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,19 +118,24 @@ class StoredTemplates:
         """Whose each scan is."""
         return [scan.participant for scan in self._scans]
 
-    def __getitem__(self, scan: int) -> Any:
-        """Return the features of all views of a scan; none for a failure to enrol."""
+    def __getitem__(self, scan: int) -> Renders[Any]:
+        """Return the features of a scan's renders; none for a failure to enrol."""
         template = self._read(self._scans[scan])
-        return self._nothing if template is None else renders_of(template)
+        if template is None:
+            return Renders(self._nothing, self._nothing, self._nothing)
+        if isinstance(template, KeypointTemplate):
+            every = template.keypoints
+            return Renders(template.where_found().keypoints, every, self._nothing)
+        standard = template.of_views(0, N_STANDARD)
+        return Renders(
+            standard.where_found().features,
+            standard.features,
+            template.of_views(N_STANDARD).features,
+        )
 
-    def sides(self) -> Iterator[tuple[Any, Any]]:
-        """Yield the features of each scan: of the views with a face, and of all views."""
-        for scan in self._scans:
-            template = self._read(scan)
-            if template is None:
-                yield self._nothing, self._nothing
-            else:
-                yield renders_of(template.where_found()), renders_of(template)
+    def __iter__(self) -> Iterator[Renders[Any]]:
+        """Yield the features of one scan after the other, each read once."""
+        return (self[scan] for scan in range(len(self)))
 
     def _read(self, scan: GalleryScan) -> Template | KeypointTemplate | None:
         """Read the template of a scan, ``None`` for one that failed to enrol.
@@ -156,11 +163,6 @@ class StoredTemplates:
                 f'run the participant level with --extractors {extractor}'
             )
         return None
-
-
-def renders_of(template: Template | KeypointTemplate) -> Any:
-    """Return the features of a template's renders, vectors (n, d) or keypoints of n images."""
-    return template.features if isinstance(template, Template) else template.keypoints
 
 
 def no_renders(model: Extractor) -> Any:

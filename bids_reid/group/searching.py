@@ -184,7 +184,7 @@ def search_shard(
     templates = StoredTemplates(shard.scans, extractor)
     results = score(
         photographs.probes(mated + strangers),
-        templates.sides(),
+        templates,
         templates.people,
         _learned(fitted),
     )

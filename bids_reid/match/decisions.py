@@ -8,8 +8,9 @@ after scan; a score depends on nothing else. None knows who is on a probe.
 - ``svm``: a linear support vector machine tells the renders of the scan from those of others.
 - ``adapted``: renders and photographs differ in ways that have nothing to do with who they show.
   The mean of its own side is taken from both, directions in which the renders of one scan differ
-  count less, and what is left is compared by its direction. A scan that is like every photograph
-  has to be more like one than others.
+  count less, and what is left is compared by its direction. A photograph is taken together with
+  its mirror image, and renders in soft light count as much as those of the study. A scan that is
+  like every photograph has to be more like one than others.
 
 A new decision is a class here and its line in `DECISIONS`.
 """
@@ -29,7 +30,10 @@ from bids_reid.match.probes import (
     Comparison,
     KeypointProbes,
     Kind,
+    OneSide,
     Probes,
+    Renders,
+    Side,
     Similarity,
     VectorProbes,
     mean_render,
@@ -51,7 +55,9 @@ from bids_reid.match.whitening import Whitening, whitening
 Arrays = Mapping[str, NDArray[Any]]
 """Parameters that a decision learned, by name, as a file holds them."""
 Pooling = Literal['max', 'mean']
-Scorer = Callable[[Comparison, str], NDArray[np.float32]]
+Comparisons = Mapping[Side, Comparison]
+"""All probes against each side of a scan of which there are renders."""
+Scorer = Callable[[Comparisons, str], NDArray[np.float32]]
 """The probes against a scan, and whose it is, to a score per probe, (p,).
 
 The person only keeps other scans of the same person from being taken for somebody else's.
@@ -81,9 +87,9 @@ class Decision(Protocol):
         As in the tables.
     applies_to
         Kinds of features.
-    needs_all_views
-        Whether it takes all views: whoever goes to the length of learning from renders also looks
-        where a face should be if no detector sees one there. Otherwise only views with a face.
+    side
+        The renders that a scan must have. Whoever goes to the length of learning from renders
+        also looks where a face should be if no detector sees one there, and takes ``every``.
     photo_pooling
         How the scores of several photographs of a person become one: their highest, or their
         mean. On 48 phantoms with 3 photographs each the mean finds 46 and not 42 (adapted), 26
@@ -92,7 +98,7 @@ class Decision(Protocol):
 
     name: str
     applies_to: tuple[Kind, ...]
-    needs_all_views: bool
+    side: Side
     photo_pooling: Pooling
 
     def learn(self, training: Training) -> Arrays | None:
@@ -111,7 +117,7 @@ class Plain:
     """A decision that learns nothing: the method of `Comparison` that bears its name."""
 
     applies_to: tuple[Kind, ...] = ('vector', 'keypoints')
-    needs_all_views = False
+    side: Side = 'seen'
     photo_pooling: Pooling = 'max'
 
     def __init__(self, name: Literal['best', 'pooled']) -> None:
@@ -124,7 +130,7 @@ class Plain:
     def scorer(self, learned: Arrays, probes: Probes) -> Scorer:  # noqa: ARG002
         """Return the function that scores a scan."""
         scores = methodcaller(self.name)
-        return lambda comparison, _: scores(comparison)
+        return lambda comparisons, _: scores(comparisons[self.side])
 
 
 class Svm:
@@ -138,7 +144,7 @@ class Svm:
 
     name = 'svm'
     applies_to: tuple[Kind, ...] = ('vector', 'keypoints')
-    needs_all_views = True
+    side: Side = 'every'
     photo_pooling: Pooling = 'mean'
 
     def learn(self, training: Training) -> Arrays | None:
@@ -151,7 +157,8 @@ class Svm:
         """
         if len(training.gallery) > SVM_SCANS or len(set(training.people)) < 2:
             return None
-        gallery, words = training.gallery, {}
+        gallery: Any = OneSide(training.gallery, self.side)
+        words: Arrays = {}
         if isinstance(training.photographs, KeypointProbes):
             distance = training.photographs.distance
             vocabulary = learn_words(gallery, training.people, distance=distance)
@@ -179,8 +186,9 @@ class Svm:
 
         pool, rows = scaled(learned['others']), scaled(features)
 
-        def score(comparison: Comparison, person: str) -> NDArray[np.float32]:
-            own, negatives = vectors(comparison.renders), pool[learned['owners'] != person]
+        def score(comparisons: Comparisons, person: str) -> NDArray[np.float32]:
+            own = vectors(comparisons[self.side].renders)
+            negatives = pool[learned['owners'] != person]
             if not len(negatives):
                 return np.zeros(len(rows), np.float32)
             weights, offset = _separation(scaled(own), negatives)
@@ -220,58 +228,95 @@ class Adapted:
 
     The cosine of the rest when each side's mean is taken away, so that a shift between renders
     and photographs cancels, after within-class covariance normalisation
-    (`bids_reid.match.whitening`). Half the mean of the scan's `HUB_PROBES` highest cosines is
-    taken from it (cross-domain similarity local scaling; Conneau et al., ICLR 2018): some scans
-    are hubs, near to the photographs of everybody.
+    (`bids_reid.match.whitening`); the mean of that for the study's views and for soft ones, where
+    there are both. Half the mean of the scan's `HUB_PROBES` highest is taken from it (cross-domain
+    similarity local scaling; Conneau et al., ICLR 2018): some scans are hubs, near to the
+    photographs of everybody.
     """
 
     name = 'adapted'
     applies_to: tuple[Kind, ...] = ('vector',)
-    needs_all_views = True
+    side: Side = 'every'
     photo_pooling: Pooling = 'mean'
 
     def learn(self, training: Training) -> Arrays:
-        """Learn both means, (d,), the whitening, and the ``reference`` photographs.
+        """Learn, for each of `ADAPTED_SIDES`, both means, (d,), the whitening and a ``reference``.
 
         Returns
         -------
-        ``reference`` are up to `REFERENCE_PROBES` of the photographs, less their mean and
-        whitened, of length 1, (q, d).
+        ``SIDE.parameter``: ``SIDE.reference`` are up to `REFERENCE_PROBES` of the photographs,
+        less their mean and whitened, of length 1, (q, d).
         """
-        probes = cast('VectorProbes', training.photographs)
-        means, deviations, d = gallery_means(training)
-        photographs = value_ordered(probes.prepared if len(probes) else np.empty((0, d)))
-        gallery_mean = mean_with_prior(means, np.zeros(d), prior=0)
-        probe_mean = mean_with_prior(photographs, gallery_mean, prior=PRIOR_PROBES)
-        white = whitening(deviations, d)
-        reference = photographs[spaced(range(len(photographs)), REFERENCE_PROBES)]
         return {
-            'gallery_mean': gallery_mean,
-            'probe_mean': probe_mean,
-            'reference': unit_length(white(reference - probe_mean)),
-            **white.arrays(),
+            f'{side}.{name}': array
+            for side in ADAPTED_SIDES
+            for name, array in _adaptation(training, side).items()
         }
 
     def scorer(self, learned: Arrays, probes: Probes) -> Scorer:
         """Return the function that scores a scan."""
         probes = cast('VectorProbes', probes)
-        white, similarity = Whitening.of(learned), probes.similarity
-        reference = learned['reference']
-        rows = unit_length(white(probes.prepared - learned['probe_mean']))
+        sides = {side: _AdaptedSide(_parameters(learned, side), probes) for side in ADAPTED_SIDES}
 
-        def score(comparison: Comparison, _: str) -> NDArray[np.float32]:
-            mean = mean_render(comparison.renders, similarity) - learned['gallery_mean']
-            row = unit_length(white(mean[None]))[0]
-            highest = np.sort(_cosines(reference, row))[-HUB_PROBES:]
+        def score(comparisons: Comparisons, _: str) -> NDArray[np.float32]:
+            both = [
+                one.cosines(comparisons[side].renders)
+                for side, one in sides.items()
+                if side in comparisons
+            ]
+            cosines, reference = (np.mean(some, axis=0) for some in zip(*both, strict=True))
+            highest = np.sort(reference)[-HUB_PROBES:]
             hub = highest.mean(dtype=np.float64) if len(highest) else 0.0
-            return _cosines(rows, row) - np.float32(hub / 2)
+            return np.asarray(cosines - hub / 2, np.float32)
 
         return score
 
 
-def _cosines(rows: NDArray[np.float64], row: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Cosines of rows (n, d) and a vector (d,), all of length 1."""
-    return np.clip(rows @ row, -1, 1).astype(np.float32)
+ADAPTED_SIDES: tuple[Side, ...] = ('every', 'soft')
+
+
+def _adaptation(training: Training, side: Side) -> Arrays:
+    """Learn what `Adapted` needs to know of one side of the renders."""
+    probes = cast('VectorProbes', training.photographs)
+    means, deviations, d = gallery_means(training, side)
+    photographs = value_ordered(probes.both_ways() if len(probes) else np.empty((0, d)))
+    gallery_mean = mean_with_prior(means, np.zeros(d), prior=0)
+    probe_mean = mean_with_prior(photographs, gallery_mean, prior=PRIOR_PROBES)
+    white = whitening(deviations, d)
+    reference = photographs[spaced(range(len(photographs)), REFERENCE_PROBES)]
+    return {
+        'gallery_mean': gallery_mean,
+        'probe_mean': probe_mean,
+        'reference': unit_length(white(reference - probe_mean)),
+        **white.arrays(),
+    }
+
+
+def _parameters(learned: Arrays, side: Side) -> Arrays:
+    """Take the parameters of one side."""
+    prefix = f'{side}.'
+    return {
+        name.removeprefix(prefix): array
+        for name, array in learned.items()
+        if name.startswith(prefix)
+    }
+
+
+class _AdaptedSide:
+    """Probes and the reference, adapted to one side of the renders."""
+
+    def __init__(self, learned: Arrays, probes: VectorProbes) -> None:
+        self._white, self._similarity = Whitening.of(learned), probes.similarity
+        self._gallery_mean, self._reference = learned['gallery_mean'], learned['reference']
+        self._rows = unit_length(self._white(probes.both_ways() - learned['probe_mean']))
+
+    def cosines(
+        self, renders: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Cosines of the probes (p,), and of the reference (q,), with the mean of renders."""
+        mean = mean_render(renders, self._similarity) - self._gallery_mean
+        row = unit_length(self._white(mean[None]))[0]
+        return np.clip(self._rows @ row, -1, 1), np.clip(self._reference @ row, -1, 1)
 
 
 DECISIONS: dict[str, Decision] = {
@@ -317,7 +362,7 @@ def learn(training: Training) -> dict[str, Arrays]:
 
 def score(
     probes: Probes,
-    templates: Iterable[tuple[Any, Any]],
+    templates: Iterable[Renders[Any]],
     people: Sequence[str],
     learned: Mapping[str, Arrays],
 ) -> dict[str, Scores]:
@@ -328,8 +373,7 @@ def score(
     probes
         Photographs with a face.
     templates
-        Features of each scan's renders: of the views with a face, and of all views. None of them
-        for a failure to enrol.
+        Features of each scan's renders.
     people
         Whose each scan is, (n_scans,).
     learned
@@ -352,12 +396,11 @@ def score(
         name: Scores(np.full(shape, np.nan, np.float32).T, np.zeros(len(people), np.bool_))
         for name in decisions
     }
-    for scan, (person, sides) in enumerate(zip(people, templates, strict=True)):
-        comparisons = [probes.against(side) if len(side) else None for side in sides]
+    for scan, (person, renders) in enumerate(zip(people, templates, strict=True)):
+        comparisons = {side: probes.against(some) for side, some in renders.sides().items()}
         for name, decision in decisions.items():
-            comparison = comparisons[decision.needs_all_views]
-            if comparison is not None:
+            if decision.side in comparisons:
                 results[name].enrolled[scan] = True
                 if name in scorers:
-                    results[name].scores[:, scan] = scorers[name](comparison, person)
+                    results[name].scores[:, scan] = scorers[name](comparisons, person)
     return results

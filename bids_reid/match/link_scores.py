@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bids_reid.views.cameras import LIGHT_AZIMUTHS, LIGHT_ELEVATIONS
+from bids_reid.views.cameras import N_LIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +27,6 @@ LINK_DECISIONS: tuple[LinkDecision, ...] = ('pose', 'centred')
 them, after the mean of its set is taken from the features of each view."""
 MIN_PEOPLE = 2
 """With fewer there is nobody to be taken for."""
-N_LIGHTS = len(LIGHT_AZIMUTHS) * len(LIGHT_ELEVATIONS)
-"""Renders of a camera that follow each other."""
 
 
 def linkage_scores(

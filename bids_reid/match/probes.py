@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Protocol, TypeVar, get_args
+from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,37 @@ from bids_reid.records import Keypoints
 
 Kind = Literal['vector', 'keypoints']
 Similarity = Literal['euclidean', 'cosine']
+Side = Literal['seen', 'every', 'soft']
+"""The name of an attribute of `Renders`."""
+T = TypeVar('T')
 T_co = TypeVar('T_co', covariant=True)
 
 POOLED_RENDERS = 5
 """Renders whose mean counts for keypoints: about a half of a camera's, near to a photograph's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renders(Generic[T]):
+    """Features of a scan's renders; none of them for a failure to enrol.
+
+    Attributes
+    ----------
+    seen
+        Of the standard views in which a detector found the face.
+    every
+        Of all standard views; where no face was found, of the place where it should be.
+    soft
+        Of the soft views, which are beside the standard ones; keypoints have none.
+    """
+
+    seen: T
+    every: T
+    soft: T
+
+    def sides(self) -> dict[Side, T]:
+        """Return those of which there are any, by name."""
+        named: dict[Side, T] = {'seen': self.seen, 'every': self.every, 'soft': self.soft}
+        return {side: features for side, features in named.items() if len(features)}  # type: ignore[arg-type]
 
 
 class Gallery(Protocol[T_co]):
@@ -37,8 +64,23 @@ class Gallery(Protocol[T_co]):
         ...
 
     def __getitem__(self, scan: int, /) -> T_co:
-        """Return the features of a scan's renders; none of them for a failure to enrol."""
+        """Return what is known of a scan."""
         ...
+
+
+class OneSide(Generic[T]):
+    """A gallery of which one side of the renders is looked at."""
+
+    def __init__(self, gallery: Gallery[Renders[T]], side: Side) -> None:
+        self._gallery, self._side = gallery, side
+
+    def __len__(self) -> int:
+        return len(self._gallery)
+
+    def __getitem__(self, scan: int, /) -> T:
+        """Return the features of this side of a scan, maybe none."""
+        features: T = getattr(self._gallery[scan], self._side)
+        return features
 
 
 class Comparison(Protocol):
@@ -86,6 +128,8 @@ class VectorProbes:
     similarity
         ``euclidean``: minus the distance, so 0 is identical. ``cosine``: from -1 to 1; a vector
         of zeros has no direction and scores 0 against everything.
+    mirrored
+        Of the same photographs, left and right exchanged, (p, d); ``None`` if there are none.
 
     Raises
     ------
@@ -95,9 +139,14 @@ class VectorProbes:
 
     kind: Kind = 'vector'
 
-    def __init__(self, features: NDArray[np.float32], similarity: Similarity) -> None:
+    def __init__(
+        self,
+        features: NDArray[np.float32],
+        similarity: Similarity,
+        mirrored: NDArray[np.float32] | None = None,
+    ) -> None:
         _check_probes(features, similarity)
-        self.features, self.similarity = features, similarity
+        self.features, self.similarity, self.mirrored = features, similarity, mirrored
         self.prepared = prepared(features, similarity)
         columns = self.prepared.T
         if similarity == 'euclidean':
@@ -108,6 +157,14 @@ class VectorProbes:
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def both_ways(self) -> NDArray[np.float64]:
+        """Return the mean of each photograph and its mirror image, as `prepared`, (p, d)."""
+        if self.mirrored is None:
+            return self.prepared
+        _check_probes(self.mirrored, self.similarity)
+        mean: NDArray[np.float64] = (self.prepared + prepared(self.mirrored, self.similarity)) / 2
+        return unit_length(mean) if self.similarity == 'cosine' else mean
 
     def check(self, renders: NDArray[np.float32]) -> None:
         """Raise ValueError unless renders (n, d) can be compared with the probes."""
@@ -204,7 +261,7 @@ def probes_of(arrays: Mapping[str, NDArray[Any]], taken: Sequence[int], model: A
     Parameters
     ----------
     arrays
-        ``features`` (n, d), or the arrays of `Keypoints`.
+        ``features`` and maybe ``mirrored`` (n, d), or the arrays of `Keypoints`.
     taken
         Numbers of p photographs.
     model
@@ -213,7 +270,12 @@ def probes_of(arrays: Mapping[str, NDArray[Any]], taken: Sequence[int], model: A
     if model.kind == 'keypoints':
         photographs = Keypoints.of(arrays)
         return KeypointProbes([photographs[number] for number in taken], model.distance)
-    return VectorProbes(arrays['features'][list(taken)], model.similarity)
+    mirrored = arrays.get('mirrored')
+    return VectorProbes(
+        arrays['features'][list(taken)],
+        model.similarity,
+        None if mirrored is None else mirrored[list(taken)],
+    )
 
 
 def photograph_scores(probes: Probes) -> NDArray[np.float32]:

@@ -13,7 +13,16 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_reid.match.probes import Gallery, Probes, VectorProbes, check_renders, prepared
+from bids_reid.match.probes import (
+    Gallery,
+    OneSide,
+    Probes,
+    Renders,
+    Side,
+    VectorProbes,
+    check_renders,
+    prepared,
+)
 
 T = TypeVar('T')
 
@@ -34,32 +43,34 @@ class Training:
     Attributes
     ----------
     gallery
-        Templates of the scans, all views.
+        Templates of the scans.
     people
         Whose each scan is.
     photographs
         Of the dataset's participants, whoever they show.
     """
 
-    gallery: Gallery[Any]
+    gallery: Gallery[Renders[Any]]
     people: Sequence[str]
     photographs: Probes
 
 
 def gallery_means(
-    training: Training,
+    training: Training, side: Side
 ) -> tuple[NDArray[np.float64], list[NDArray[np.float64]], int]:
     """Return the mean render of scans (s, d), how renders differ from it, and d.
 
-    The differences are those of up to `SCATTER_SCANS` scans, (n, d) each.
+    Scans without renders of that side are left out. The differences are those of up to
+    `SCATTER_SCANS` scans, (n, d) each.
     """
     probes = cast('VectorProbes', training.photographs)
+    gallery = OneSide(training.gallery, side)
     taken = _taken(training.people)
     scattered = set(spaced(taken, SCATTER_SCANS))
     means: list[NDArray[np.float64]] = []
     deviations: list[tuple[str, NDArray[np.float64]]] = []
     for scan in taken:
-        features = training.gallery[scan]
+        features = gallery[scan]
         if not len(features):
             continue
         probes.check(features)

@@ -95,6 +95,7 @@ def _view_lines(scan: EnrolledScan) -> tuple[ViewLine, ...]:
             row['face_found'] == 'yes',
         )
         for row in read_table(scan.files.views)
+        if row['lights'] == 'one'
     )
 
 
@@ -118,7 +119,8 @@ def _pictures(scan: EnrolledScan) -> tuple[FacePicture, ...]:
 
 
 def _caption(view: View) -> str:
+    azimuth, elevation = view.light
     return (
         f'camera {view.camera_yaw:+g}°, {view.camera_pitch:+g}°; '
-        f'light {view.light_azimuth:+g}°, {view.light_elevation:+g}°'
+        f'light {azimuth:+g}°, {elevation:+g}°'
     )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bids_reid.records import FaceBoxes, FaceEvidence, Scan, ScanMeasures, View
-from bids_reid.views.cameras import standard_views
+from bids_reid.records import FaceBoxes, FaceEvidence, Scan, ScanMeasures
+from bids_reid.views.cameras import N_STANDARD, all_views, standard_views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,10 +28,6 @@ def read_measures(path: Path) -> ScanMeasures:
 
 def _read_boxes(path: Path) -> FaceBoxes:
     return FaceBoxes.from_json(json.loads(path.read_text()))
-
-
-def _camera(view: View) -> tuple[float, float]:
-    return (view.camera_yaw, view.camera_pitch)
 
 
 def skin(scan_file: Path, surface: Path, measures: Path, *, complete: bool = False) -> str:
@@ -53,14 +49,14 @@ def skin(scan_file: Path, surface: Path, measures: Path, *, complete: bool = Fal
 
 
 def renders(surface: Path, measures: Path, target: Path) -> str:
-    """Render a surface from all views; return the name of the renderer."""
+    """Render a surface from all views, the soft ones last; return the name of the renderer."""
     from bids_reid.participant.measures import face_frame
     from bids_reid.surface.gifti import read_surface
-    from bids_reid.views.render import render_views
+    from bids_reid.views.render import render_views, soft_renders
 
-    frame = face_frame(read_measures(measures).face_frame)
-    images, renderer = render_views(*read_surface(surface), frame, standard_views())
-    np.save(target, images)
+    frame, views = face_frame(read_measures(measures).face_frame), standard_views()
+    images, renderer = render_views(*read_surface(surface), frame, views)
+    np.save(target, np.concatenate([images, soft_renders(images, views)]))
     return renderer
 
 
@@ -72,16 +68,15 @@ def faces(renders_file: Path, measures: Path, target: Path) -> None:
     from bids_reid.faces.detect import find_faces_by_camera
     from bids_reid.faces.frame_boxes import frame_boxes
 
-    views = standard_views()
     detected: Mapping[tuple[float, float], Box] = {}
     expected: Mapping[tuple[float, float], Box] = {}
     if not read_measures(measures).skull_stripped:
-        detected = find_faces_by_camera(np.load(renders_file), views)
+        detected = find_faces_by_camera(np.load(renders_file), standard_views())
         expected = frame_boxes()
     boxes = {**expected, **detected}
     content = FaceBoxes(
-        boxes=tuple(boxes.get(_camera(view)) for view in views),
-        found=tuple(_camera(view) in detected for view in views),
+        boxes=tuple(boxes.get(view.camera) for view in all_views()),
+        found=tuple(view.camera in detected for view in all_views()),
     )
     target.write_text(json.dumps(content.to_json()))
 
@@ -110,13 +105,21 @@ def evidence(surface: Path, measures: Path, renders_file: Path, target: Path) ->
 
 
 def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
-    """Extract features from every render with a face box; the file holds the provenance too."""
+    """Extract features from every render with a face box; the file holds the provenance too.
+
+    Keypoints are only matched as the study did: soft views are for vectors.
+    """
     from bids_reid.faces.detect import Box
     from bids_reid.faces.extractors import load_extractor
 
     model = load_extractor(extractor)
     faces = _read_boxes(faces_file)
-    boxes = {number: Box(*box) for number, box in enumerate(faces.boxes) if box is not None}
+    views = all_views() if model.kind == 'vector' else standard_views()
+    boxes = {
+        view.index: Box(*box)
+        for view, box in zip(views, faces.boxes, strict=False)
+        if box is not None
+    }
     images = np.load(renders_file, mmap_mode='r')
     arrays = model.features([np.asarray(images[number]) for number in boxes], list(boxes.values()))
     provenance = {'Extractor': extractor, **model.provenance()}
@@ -156,7 +159,7 @@ def save(
         surface=surface,
         measures=measured,
         faces=faces,
-        reason='; '.join(shortcomings(measured, sum(faces.found))) or None,
+        reason='; '.join(shortcomings(measured, sum(faces.found[:N_STANDARD]))) or None,
         renderer=renderer,
         templates=[_read_features(template) for template in templates],
         renders=np.load(renders_file, mmap_mode='r') if keep_renders else None,

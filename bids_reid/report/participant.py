@@ -79,11 +79,7 @@ def participant_page(content: ParticipantReport) -> str:
 def _grid(views: tuple[ViewLine, ...]) -> ViewGrid:
     """Lay the views out as somebody in front of the participant would: high cameras on top."""
     face_found = {
-        (
-            (line.view.camera_pitch, line.view.camera_yaw),
-            (line.view.light_elevation, line.view.light_azimuth),
-        ): line.face_found
-        for line in views
+        (line.view.camera[::-1], line.view.light[::-1]): line.face_found for line in views
     }
     cameras = sorted(
         {camera for camera, _ in face_found}, key=lambda camera: (-camera[0], camera[1])

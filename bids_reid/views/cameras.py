@@ -1,4 +1,4 @@
-"""The views: nine cameras, each with nine lights."""
+"""The views: nine cameras, each with nine lights, and once in the light of all nine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ CAMERA_YAWS = (-20.0, 0.0, 20.0)
 CAMERA_PITCHES = (-15.0, 0.0, 15.0)
 LIGHT_AZIMUTHS = (-40.0, 0.0, 40.0)
 LIGHT_ELEVATIONS = (0.0, 30.0, 60.0)
+N_LIGHTS = len(LIGHT_AZIMUTHS) * len(LIGHT_ELEVATIONS)
+N_STANDARD = len(CAMERA_YAWS) * len(CAMERA_PITCHES) * N_LIGHTS
+"""Views of the study; the numbers of soft views follow theirs."""
 
 
 def standard_views() -> tuple[View, ...]:
@@ -21,3 +24,17 @@ def standard_views() -> tuple[View, ...]:
         View(number, yaw, pitch, azimuth, elevation)
         for number, (yaw, pitch, elevation, azimuth) in enumerate(placed)
     )
+
+
+def soft_views() -> tuple[View, ...]:
+    """Return one view of each camera in the light of all its lights, numbered from 81 on."""
+    cameras = product(CAMERA_PITCHES, CAMERA_YAWS)
+    return tuple(
+        View(number, yaw, pitch, None, None)
+        for number, (pitch, yaw) in enumerate(cameras, start=N_STANDARD)
+    )
+
+
+def all_views() -> tuple[View, ...]:
+    """Return the standard views and the soft ones."""
+    return standard_views() + soft_views()

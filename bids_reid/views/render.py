@@ -35,6 +35,8 @@ FIELD_MM = 280.0
 BEHIND_MM = 30.0
 """Nothing that lies further behind the origin than this is seen by any camera."""
 AMBIENT = 0.1
+GAMMA = 2.2
+"""Of photographs: the brightness of a pixel is the root of the light that it stands for (sRGB)."""
 FINER = 2
 """Pixels of the picture of normals per pixel of a render: edges without steps."""
 
@@ -80,16 +82,42 @@ def render_views(
     try:
         window.add(mesh, colours)
         done = 0
-        for (yaw, pitch), lit in groupby(views, key=lambda v: (v.camera_yaw, v.camera_pitch)):
+        for (yaw, pitch), lit in groupby(views, key=lambda view: view.camera):
             position = frame.origin + frame.scale * CAMERA_MM * frame.direction(yaw, pitch)
             seen = _seen(window.picture(position, frame.origin, frame.up), pixels)
-            lights = [frame.direction(v.light_azimuth, v.light_elevation) for v in lit]
+            lights = [frame.direction(*view.light) for view in lit]
             for grey in _shade(seen, np.array(lights)):
                 renders[done][seen.where] = grey
                 done += 1
         return Renders(renders, window.renderer_name)
     finally:
         window.close()
+
+
+def soft_renders(renders: NDArray[np.uint8], views: Sequence[View]) -> NDArray[np.uint8]:
+    """Show each camera's view in the light of all its lights, as bright as a photograph would be.
+
+    Shadows of one strong light and a brightness in proportion to it are two things in which
+    renders differ from photographs.
+
+    Parameters
+    ----------
+    renders : (n, h, w) uint8
+        One render per view, brightness in proportion to light.
+    views : sequence of n View
+        Views of one camera stand together.
+
+    Returns
+    -------
+    (cameras, h, w) uint8
+        In the order of the cameras.
+    """
+    by_camera = groupby(range(len(views)), key=lambda n: views[n].camera)
+    softened = []
+    for _, numbers in by_camera:
+        light = renders[list(numbers)].mean(axis=0, dtype=np.float32) / 255
+        softened.append(np.round(255 * light ** (1 / GAMMA)).astype(np.uint8))
+    return np.array(softened)
 
 
 def _coloured_by_normal(
