@@ -70,7 +70,7 @@ def scan_of(place: Path, label: str, condition: str, modality: str = 'T1w') -> S
 def save(place: Path, scan: Scan, **changes: Any) -> Path:
     """Write what the participant level does of a scan: none of those de-faced shows a face."""
     folder = place / ('bids' if scan.condition == 'raw' else scan.condition)
-    whole: dict[str, Any] = {'measures': WHOLE_FACE, 'faces': boxes(*range(81))}
+    whole: dict[str, Any] = {'measures': WHOLE_FACE, 'faces': boxes(*range(90))}
     none = {'measures': NO_FACE, 'faces': boxes(), 'came_from': 'raw'}
     results = whole if scan.condition == 'raw' else none
     return save_results(scan, folder, place / 'out', {}, **results | changes)

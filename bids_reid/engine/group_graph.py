@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bids_reid.group.galleries import ScanGallery
-    from bids_reid.group.selection import Extractors, Selection
+    from bids_reid.group.selection import Extractors, Selection, Team
 
 PHOTOS_PER_NODE = 32
 """Some seconds of work, loading the models among it."""
@@ -51,20 +51,39 @@ def init_group_wf(
     order = order_of(selection.scans, choice.conditions, choice.audited)
     rules = Rules(choice.seed, choice.variables, order)
     by_modality = sorted(galleries(selection.scans), key=attrgetter('modality'))
+    of_modality = {
+        modality: tuple(members)
+        for modality, members in groupby(by_modality, key=attrgetter('modality'))
+    }
+    photographs = {name: _init_encoding(workflow, plan, name) for name in extractors.searching}
+    searched = {
+        (name, modality): _init_searches(workflow, members, plan, name, photographs[name])
+        for name in extractors.searching
+        for modality, members in of_modality.items()
+    }
     summaries, controls = [], []
-    for extractor in extractors.searching:
-        photographs = _init_encoding(workflow, plan, extractor)
+    for team in extractors.teams:
+        encoded = _joined(
+            workflow, [photographs[name] for name in team.members], f'{team.name}_photographs_all'
+        )
         control = pe.Node(
-            ControlPhotographs(plan=plan, extractor=extractor, seed=choice.seed),
-            name=node_name(f'control_{extractor}'),
+            ControlPhotographs(plan=plan, team=team, seed=choice.seed),
+            name=node_name(f'control_{team.name}'),
             mem_gb=0.5,
         )
-        workflow.connect(photographs, 'out', control, 'encoded')
+        workflow.connect(encoded, 'out', control, 'encoded')
         controls.append(control)
-        summaries += [
-            _init_summary(workflow, tuple(members), plan, extractor, rules, photographs)
-            for _, members in groupby(by_modality, key=attrgetter('modality'))
-        ]
+        for modality, members in of_modality.items():
+            title = f'{team.name}_{modality}'
+            scores = _joined(
+                workflow,
+                [searched[name, modality] for name in team.members],
+                f'searched_{title}_all',
+            )
+            summary = _init_summary(members, plan, team, rules, f'summarise_{title}')
+            workflow.connect(encoded, 'out', summary, 'encoded')
+            workflow.connect(scores, 'out', summary, 'searched')
+            summaries.append(summary)
     _collect(workflow, summaries, 'result', 'summaries')
     _collect(workflow, controls, 'result', 'controls')
     return workflow
@@ -103,31 +122,33 @@ def _init_encoding(workflow: pe.Workflow, plan: Plan, extractor: str) -> pe.Node
 
 
 def _init_summary(
+    members: Sequence[ScanGallery], plan: Plan, team: Team, rules: Rules, name: str
+) -> pe.Node:
+    """Return the node that summarises the searches of the galleries of one modality."""
+    # one decision at a time, in all galleries, and those of two without what they do not share
+    matrices = sum(_matrix_gb(plan, gallery) for gallery in members) * len(team.members)
+    return pe.Node(
+        Summarise(galleries=members, plan=plan, team=team, rules=rules),
+        name=node_name(name),
+        mem_gb=0.5 + 2 * matrices,
+    )
+
+
+def _init_searches(
     workflow: pe.Workflow,
     members: Sequence[ScanGallery],
     plan: Plan,
     extractor: str,
-    rules: Rules,
     photographs: pe.Node,
 ) -> pe.Node:
-    """Add the search of the galleries of one modality; return the node that summarises it."""
-    title = f'{extractor}_{members[0].modality}'
-    # one decision at a time, in all galleries, and those of two without what they do not share
-    matrices = sum(_matrix_gb(plan, gallery) for gallery in members)
-    summary = pe.Node(
-        Summarise(galleries=members, plan=plan, extractor=extractor, rules=rules),
-        name=node_name(f'summarise_{title}'),
-        mem_gb=0.5 + 2 * matrices,
-    )
+    """Add the search of the galleries of one modality; return the node that collects scores."""
     searches = [
         search
         for gallery in members
         for search in _init_search(workflow, gallery, plan, extractor, photographs)
     ]
-    together = _collect(workflow, searches, 'scores', node_name(f'searched_{title}'))
-    workflow.connect(photographs, 'out', summary, 'encoded')
-    workflow.connect(together, 'out', summary, 'searched')
-    return summary
+    name = f'searched_{extractor}_{members[0].modality}'
+    return _collect(workflow, searches, 'scores', node_name(name))
 
 
 def _init_search(
@@ -166,6 +187,13 @@ def _collect(workflow: pe.Workflow, sources: Sequence[pe.Node], output: str, nam
     for number, source in enumerate(sources, start=1):
         workflow.connect(source, output, together, f'in{number}')
     return together
+
+
+def _joined(workflow: pe.Workflow, collected: Sequence[pe.Node], name: str) -> pe.Node:
+    """Return a node whose ``out`` are the files of all that were collected."""
+    if len(collected) == 1:
+        return collected[0]
+    return _collect(workflow, collected, 'out', node_name(name))
 
 
 def _matrix_gb(plan: Plan, gallery: ScanGallery) -> float:

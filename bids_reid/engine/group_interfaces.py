@@ -56,11 +56,19 @@ class _EncodedInput(BaseInterfaceInputSpec):
     extractor = traits.Str(mandatory=True, desc='name of the extractor')
 
 
+class _TeamInput(BaseInterfaceInputSpec):
+    plan = traits.Any(mandatory=True, desc='bids_reid.group.searching.Plan')
+    encoded = InputMultiPath(
+        File(exists=True), mandatory=True, desc='of all photographs by all of the team, NPZ'
+    )
+    team = traits.Any(mandatory=True, desc='bids_reid.group.selection.Team')
+
+
 class _ResultOutput(TraitedSpec):
     result = File(desc='read by bids_reid.group.merging.read_result')
 
 
-class _ControlPhotographsInput(_EncodedInput):
+class _ControlPhotographsInput(_TeamInput):
     seed = traits.Int(mandatory=True, desc='of random draws')
 
 
@@ -72,7 +80,7 @@ class ControlPhotographs(SimpleInterface):
 
     def _run_interface(self, runtime: Any) -> Any:
         given, target = self.inputs, new_file(runtime, 'control.pickle')
-        control_photographs(given.plan, _files(given.encoded), given.extractor, given.seed, target)
+        control_photographs(given.plan, _files(given.encoded), given.team, given.seed, target)
         self._results['result'] = str(target)
         return runtime
 
@@ -136,7 +144,7 @@ class SearchShard(SimpleInterface):
         return runtime
 
 
-class _SummariseInput(_EncodedInput):
+class _SummariseInput(_TeamInput):
     galleries = traits.Any(mandatory=True, desc='group.galleries.ScanGallery, of one modality')
     searched = InputMultiPath(File(exists=True), mandatory=True, desc='scores of all shards, NPZ')
     rules = traits.Any(mandatory=True, desc='bids_reid.group.summaries.Rules')
@@ -154,7 +162,7 @@ class Summarise(SimpleInterface):
             given.galleries,
             given.plan,
             _files(given.encoded),
-            given.extractor,
+            given.team,
             _files(given.searched),
             given.rules,
             target,

@@ -75,9 +75,10 @@ def group_result(
     """
     choice, scans = selection.choice, selection.scans
     processed = {scan.line.participant for scan in scans}
-    attacks = _attacks(selection, extractors.searching, parts.summaries)
+    teams = [team.name for team in extractors.teams]
+    attacks = _attacks(selection, teams, parts.summaries)
     pairs = ((control.extractor, control) for control in parts.controls)
-    controls = merged(pairs, extractors.searching, 'photographs by')
+    controls = merged(pairs, teams, 'photographs by')
     photos, statistics = None, Statistics()
     if selection.photos is not None:
         # how a photograph is acquired does not depend on the extractor

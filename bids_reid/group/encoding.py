@@ -57,8 +57,9 @@ class Encoded:
 def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) -> None:
     """Crop and encode photographs as the study did; one status and reason per photograph.
 
-    The file holds the photographs' names, and the extractor's arrays for all of them: nothing, or
-    rows of NaN, for those without a face. Of vectors there are also those of mirror images.
+    The file holds the photographs' names, that of the extractor, and its arrays for all of them:
+    nothing, or rows of NaN, for those without a face. Of vectors there are also those of mirror
+    images.
     """
     from bids_reid.faces.photographs import loose_crop, read_photograph
 
@@ -77,6 +78,7 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
                 statuses.append(('ok', ''))
     acquired = np.array([status == 'ok' for status, _ in statuses], dtype=bool)
     arrays = _for_all(acquired, _features(extractor, crops))
+    arrays['extractor'] = np.array(extractor)
     arrays['photographs'] = np.array([photo.name for photo in photos], dtype=str)
     arrays['statuses'] = np.array(statuses, dtype=str).reshape(-1, 2)
     np.savez(target, **arrays)  # type: ignore[arg-type]
@@ -119,7 +121,7 @@ def read_encoded(files: Sequence[Path], photos: Iterable[str], extractor: str) -
     Parameters
     ----------
     files
-        One or more.
+        One or more of this extractor; those of others are left aside.
     photos
         Names of all photographs.
 
@@ -131,7 +133,8 @@ def read_encoded(files: Sequence[Path], photos: Iterable[str], extractor: str) -
     parts: list[dict[str, NDArray[Any]]] = []
     for file in files:
         with np.load(file) as content:
-            parts.append(dict(content))
+            if str(content['extractor']) == extractor:
+                parts.append(dict(content))
     places = merged(
         (
             (str(name), (part, place))
@@ -156,7 +159,7 @@ def _outcome(row: NDArray[np.str_]) -> tuple[str, str]:
 
 def _joined(parts: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
     """Join the extractor's arrays of several files."""
-    names = set(parts[0]) - {'photographs', 'statuses', 'offsets'}
+    names = set(parts[0]) - {'photographs', 'statuses', 'offsets', 'extractor'}
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in sorted(names)}
     if 'offsets' in parts[0]:
         lengths = [np.zeros(1, np.int64), *(np.diff(part['offsets']) for part in parts)]

@@ -6,16 +6,17 @@ What decisions learn of the whole gallery and of the photographs is learned once
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from bids_reid.group.encoding import read_encoded
 from bids_reid.group.galleries import StoredTemplates
 from bids_reid.group.merging import MergeError, merged
-from bids_reid.match.decisions import DECISIONS, learn, score
+from bids_reid.match.decisions import DECISIONS, FUSED, learn, score
+from bids_reid.match.fusion import fused_scores
 from bids_reid.match.training import Training
 from bids_reid.risk.identification import Searches
 
@@ -204,6 +205,17 @@ def search_shard(
     np.savez(target, **arrays)  # type: ignore[arg-type]
 
 
+class Searched(Protocol):
+    """A gallery that was searched, by one extractor or by several together."""
+
+    gallery: ScanGallery
+    decisions: tuple[str, ...]
+
+    def searches(self, decision: str, /) -> Searches:
+        """Return the scores of one decision."""
+        ...
+
+
 class SearchedGallery:
     """A gallery whose shards have all been searched; the scores are read decision by decision.
 
@@ -256,7 +268,12 @@ class SearchedGallery:
                 merged(((name, None) for name in names), expected, noun)
         return tuple(name for name in DECISIONS if name in manifests[0].decisions)
 
-    def searches(self, decision: str) -> Searches:
+    @property
+    def distractors(self) -> tuple[str, ...]:
+        """Names of the distractors' photographs with a face."""
+        return tuple(self._distractors)
+
+    def searches(self, decision: str, /) -> Searches:
         """Read the scores of one decision, those of all shards."""
         mated, scans, acquired = self._mated, self.gallery.scans, set(self._acquired)
         rows = {name: row for row, name in enumerate([*mated, *self._distractors])}
@@ -280,6 +297,58 @@ class SearchedGallery:
         )
 
 
+class FusedGallery:
+    """A gallery that several extractors searched; the scores of all become one.
+
+    Parameters
+    ----------
+    parts
+        The same gallery, searched with the same photographs by each extractor.
+    """
+
+    def __init__(self, parts: Sequence[SearchedGallery]) -> None:
+        self.gallery, self._parts = parts[0].gallery, parts
+        together = all(FUSED in part.decisions for part in parts)
+        self.decisions: tuple[str, ...] = (FUSED,) if together else ()
+
+    def searches(self, decision: str, /) -> Searches:
+        """Fuse the scores of one decision.
+
+        A photograph or a scan that one extractor could do nothing with counts if another could.
+        """
+        parts = [part.searches(decision) for part in self._parts]
+        names = sorted({name for part in self._parts for name in part.distractors})
+        n_photos = len(parts[0].photos)
+        scores = fused_scores(
+            [
+                np.concatenate([_known(one), _rows(one, part.distractors, names)])
+                for one, part in zip(parts, self._parts, strict=True)
+            ]
+        )
+        return replace(
+            parts[0],
+            scores=scores[:n_photos],
+            distractors=scores[n_photos:],
+            acquired=np.any([one.acquired for one in parts], axis=0),
+            enrolled=np.any([one.enrolled for one in parts], axis=0),
+        )
+
+
+def _known(searches: Searches) -> NDArray[np.float32]:
+    """Scores of photographs that were acquired against scans that were enrolled; NaN elsewhere."""
+    known = searches.acquired[:, None] & searches.enrolled
+    return np.where(known, searches.scores, np.float32(np.nan))
+
+
+def _rows(searches: Searches, present: Sequence[str], names: Sequence[str]) -> NDArray[np.float32]:
+    """Scores of distractors in the order of ``names``; NaN for those that were not acquired."""
+    rows = np.full((len(names), len(searches.scan_participants)), np.nan, np.float32)
+    if searches.distractors is not None and len(present):
+        places = [names.index(name) for name in present]
+        rows[places] = np.where(searches.enrolled, searches.distractors, np.float32(np.nan))
+    return rows
+
+
 def merge_shards(
     galleries: Sequence[ScanGallery],
     plan: Plan,
@@ -293,12 +362,12 @@ def merge_shards(
     galleries
         All that were searched with these photographs.
     files
-        Files of `search_shard`, in any order.
+        Files of `search_shard`, in any order; those of other extractors are left aside.
 
     Raises
     ------
     MergeError
-        A file is of another gallery or extractor, or `SearchedGallery` finds that something is
+        A file is of another gallery, or `SearchedGallery` finds that something is
         missing or comes twice.
     """
     shards: dict[tuple[str, str, str], dict[Path, Manifest]] = {
@@ -307,6 +376,8 @@ def merge_shards(
     for file in files:
         manifest = Manifest.read(file)
         key = (manifest.extractor, manifest.condition, manifest.modality)
+        if manifest.extractor != photographs.extractor:
+            continue
         if key not in shards:
             raise MergeError(f'scores of {" ".join(key)}, which were not asked for')
         shards[key][file] = manifest

@@ -170,6 +170,18 @@ def read_against(settings: Settings) -> list[EnrolledScan]:
 
 
 @dataclass(frozen=True, slots=True)
+class Team:
+    """Extractors that search together: one, or several whose scores are fused."""
+
+    members: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the extractor, or all of them, as in the tables."""
+        return '+'.join(self.members)
+
+
+@dataclass(frozen=True, slots=True)
 class Extractors:
     """Which extractors are used.
 
@@ -186,6 +198,18 @@ class Extractors:
     searching: tuple[str, ...]
     linking: tuple[str, ...]
     reasons: Mapping[str, str]
+
+    @property
+    def teams(self) -> tuple[Team, ...]:
+        """Each extractor that searches, and all with different networks of vectors together."""
+        alone = [Team((name,)) for name in self.searching]
+        networks: dict[object, str] = {}
+        for name in self.searching:
+            model = load_extractor(name)
+            if model.kind == 'vector':
+                networks.setdefault(model.identity().get('WeightsSHA256', name), name)
+        together = [Team(tuple(networks.values()))] if len(networks) > 1 else []
+        return (*alone, *together)
 
 
 def choose_extractors(settings: Settings, scans: Sequence[EnrolledScan]) -> Extractors:

@@ -11,8 +11,9 @@ import numpy as np
 from bids_reid.group.encoding import read_encoded
 from bids_reid.group.merging import write_result
 from bids_reid.group.order import came_first
-from bids_reid.group.searching import merge_shards
+from bids_reid.group.searching import FusedGallery, merge_shards
 from bids_reid.match.decisions import DECISIONS
+from bids_reid.match.fusion import fused_scores
 from bids_reid.match.probes import photograph_scores
 from bids_reid.records import RAW, AttackKey
 from bids_reid.risk.breakdown import BreakdownRow, breakdown_rows
@@ -40,7 +41,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bids_reid.group.galleries import ScanGallery
-    from bids_reid.group.searching import Plan
+    from bids_reid.group.searching import Plan, Searched
+    from bids_reid.group.selection import Team
     from bids_reid.records import Score
 
 
@@ -81,7 +83,7 @@ class AttackSummary:
 
 @dataclass(frozen=True, slots=True)
 class GallerySummary:
-    """All attacks by one extractor on one group of scans, in the order of the tables."""
+    """All attacks by one extractor, or a team, on one group of scans, as in the tables."""
 
     extractor: str
     condition: str
@@ -123,12 +125,12 @@ def summarise(
     galleries: Sequence[ScanGallery],
     plan: Plan,
     encoded: Sequence[Path],
-    extractor: str,
+    team: Team,
     searched: Sequence[Path],
     rules: Rules,
     target: Path,
 ) -> None:
-    """Summarise the searches by one extractor in the galleries of one modality.
+    """Summarise the searches by a team of extractors in the galleries of one modality.
 
     The scores of one decision are in memory at a time, those of all galleries.
 
@@ -137,7 +139,7 @@ def summarise(
     galleries
         Of all conditions, so that these can be compared.
     encoded, searched
-        Files of `encode_photographs` and of `search_shard`.
+        Files of `encode_photographs` and of `search_shard`, by all members of the team.
     target
         Gets a list of `GallerySummary`.
 
@@ -146,12 +148,17 @@ def summarise(
     MergeError
         A photograph or a scan is missing, or comes twice.
     """
-    photographs = read_encoded(encoded, plan.names, extractor)
-    searched_galleries = merge_shards(galleries, plan, photographs, searched)
+    by_member = [
+        merge_shards(galleries, plan, read_encoded(encoded, plan.names, member), searched)
+        for member in team.members
+    ]
+    searched_galleries: Sequence[Searched] = by_member[0]
+    if len(by_member) > 1:
+        searched_galleries = [FusedGallery(parts) for parts in zip(*by_member, strict=True)]
     attacks: dict[str, list[AttackSummary]] = {one.condition: [] for one in galleries}
     for decision in DECISIONS:
         some = {
-            AttackKey(one.gallery.condition, one.gallery.modality, extractor, decision): (
+            AttackKey(one.gallery.condition, one.gallery.modality, team.name, decision): (
                 one.gallery,
                 one.searches(decision),
             )
@@ -161,7 +168,7 @@ def summarise(
         for attack, summary in _side_by_side(some, rules).items():
             attacks[attack.condition].append(summary)
     summaries = [
-        GallerySummary(extractor, one.condition, one.modality, tuple(attacks[one.condition]))
+        GallerySummary(team.name, one.condition, one.modality, tuple(attacks[one.condition]))
         for one in galleries
     ]
     write_result(target, summaries)
@@ -229,13 +236,19 @@ def reductions(
 
 
 def control_photographs(
-    plan: Plan, encoded: Sequence[Path], extractor: str, seed: int, target: Path
+    plan: Plan, encoded: Sequence[Path], team: Team, seed: int, target: Path
 ) -> None:
-    """Search photographs among each other; ``target`` gets a `PhotographControl`."""
-    photographs = read_encoded(encoded, plan.names, extractor)
-    names = photographs.acquired(plan.names)
+    """Search photographs among each other; ``target`` gets a `PhotographControl`.
+
+    Those are searched that all members of the team acquired.
+    """
+    by_member = [read_encoded(encoded, plan.names, member) for member in team.members]
+    photographs = by_member[0]
+    common = set.intersection(*(set(one.acquired(plan.names)) for one in by_member))
+    names = [name for name in plan.names if name in common]
     owners = {photo.name: photo.participant or None for photo in plan.photos}
     people = [owners[name] for name in names]
-    scores = photograph_scores(photographs.probes(names))
-    row = positive_control(scores, people, extractor, seed=seed)
-    write_result(target, PhotographControl(extractor, row, dict(photographs.outcomes)))
+    matrices = [photograph_scores(one.probes(names)) for one in by_member]
+    scores = fused_scores(matrices) if len(matrices) > 1 else matrices[0]
+    row = positive_control(scores, people, team.name, seed=seed)
+    write_result(target, PhotographControl(team.name, row, dict(photographs.outcomes)))

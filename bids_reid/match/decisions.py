@@ -42,6 +42,7 @@ from bids_reid.match.probes import (
 )
 from bids_reid.match.training import (
     SVM_SCANS,
+    Means,
     Training,
     gallery_means,
     mean_with_prior,
@@ -247,10 +248,12 @@ class Adapted:
         ``SIDE.parameter``: ``SIDE.reference`` are up to `REFERENCE_PROBES` of the photographs,
         less their mean and whitened, of length 1, (q, d).
         """
+        probes = cast('VectorProbes', training.photographs)
+        sides = gallery_means(training, ADAPTED_SIDES)
         return {
             f'{side}.{name}': array
-            for side in ADAPTED_SIDES
-            for name, array in _adaptation(training, side).items()
+            for side, known in sides.items()
+            for name, array in _adaptation(known, probes).items()
         }
 
     def scorer(self, learned: Arrays, probes: Probes) -> Scorer:
@@ -275,14 +278,12 @@ class Adapted:
 ADAPTED_SIDES: tuple[Side, ...] = ('every', 'soft')
 
 
-def _adaptation(training: Training, side: Side) -> Arrays:
+def _adaptation(known: Means, probes: VectorProbes) -> Arrays:
     """Learn what `Adapted` needs to know of one side of the renders."""
-    probes = cast('VectorProbes', training.photographs)
-    means, deviations, d = gallery_means(training, side)
-    photographs = value_ordered(probes.both_ways() if len(probes) else np.empty((0, d)))
-    gallery_mean = mean_with_prior(means, np.zeros(d), prior=0)
+    photographs = value_ordered(probes.both_ways() if len(probes) else np.empty((0, known.d)))
+    gallery_mean = mean_with_prior(known.means, np.zeros(known.d), prior=0)
     probe_mean = mean_with_prior(photographs, gallery_mean, prior=PRIOR_PROBES)
-    white = whitening(deviations, d)
+    white = whitening(known.deviations, known.d)
     reference = photographs[spaced(range(len(photographs)), REFERENCE_PROBES)]
     return {
         'gallery_mean': gallery_mean,
@@ -329,6 +330,9 @@ DECISIONS: dict[str, Decision] = {
     )
 }
 """All decisions, the plain ones first: the order of the tables."""
+FUSED = Adapted.name
+"""The decision whose scores of several extractors are fused: they differ in scale, and in hardly
+anything else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from bids_reid.match.probes import (
     Gallery,
-    OneSide,
     Probes,
     Renders,
     Side,
@@ -55,32 +54,53 @@ class Training:
     photographs: Probes
 
 
-def gallery_means(
-    training: Training, side: Side
-) -> tuple[NDArray[np.float64], list[NDArray[np.float64]], int]:
-    """Return the mean render of scans (s, d), how renders differ from it, and d.
+@dataclass(frozen=True, slots=True)
+class Means:
+    """One side of the renders of a gallery.
 
-    Scans without renders of that side are left out. The differences are those of up to
-    `SCATTER_SCANS` scans, (n, d) each.
+    Attributes
+    ----------
+    means
+        The mean render of each scan that has any, (s, d).
+    deviations
+        How the renders of up to `SCATTER_SCANS` scans differ from it, (n, d) each.
+    d
+        Length of features.
     """
+
+    means: NDArray[np.float64]
+    deviations: list[NDArray[np.float64]]
+    d: int
+
+
+def gallery_means(training: Training, sides: Sequence[Side]) -> dict[Side, Means]:
+    """Average the renders of each scan, side by side; each scan is read once."""
     probes = cast('VectorProbes', training.photographs)
-    gallery = OneSide(training.gallery, side)
     taken = _taken(training.people)
     scattered = set(spaced(taken, SCATTER_SCANS))
-    means: list[NDArray[np.float64]] = []
-    deviations: list[tuple[str, NDArray[np.float64]]] = []
+    means: dict[Side, list[NDArray[np.float64]]] = {side: [] for side in sides}
+    deviations: dict[Side, list[tuple[str, NDArray[np.float64]]]] = {side: [] for side in sides}
     for scan in taken:
-        features = gallery[scan]
-        if not len(features):
-            continue
-        probes.check(features)
-        exact = prepared(features, probes.similarity)
-        means.append(exact.mean(axis=0))
-        if scan in scattered:
-            deviations.append((training.people[scan], exact - means[-1]))
+        present = training.gallery[scan].sides()
+        for side in sides:
+            if side not in present:
+                continue
+            probes.check(present[side])
+            exact = prepared(present[side], probes.similarity)
+            means[side].append(exact.mean(axis=0))
+            if scan in scattered:
+                deviations[side].append((training.people[scan], exact - means[side][-1]))
+    return {side: _side_means(means[side], deviations[side], probes) for side in sides}
+
+
+def _side_means(
+    means: list[NDArray[np.float64]],
+    deviations: list[tuple[str, NDArray[np.float64]]],
+    probes: VectorProbes,
+) -> Means:
     d = means[0].shape[0] if means else probes.features.shape[1]
     deviations.sort(key=lambda one: (one[0], one[1].tobytes()))
-    return np.array(means).reshape(-1, d), [rows for _, rows in deviations], d
+    return Means(np.array(means).reshape(-1, d), [rows for _, rows in deviations], d)
 
 
 def other_renders(

@@ -15,7 +15,7 @@ from bids_reid.match.decisions import (
     learn,
     score,
 )
-from bids_reid.match.probes import VectorProbes
+from bids_reid.match.probes import Renders, VectorProbes
 from bids_reid.match.training import FIT_SCANS, Training
 from bids_reid.match.whitening import SHRINKAGE, Whitening
 
@@ -37,9 +37,18 @@ def make(seed=3, sizes=(4, 1, 0, 7, 12, 3), n_probes=6, shift=2.0):
     return probes.astype(np.float32), gallery
 
 
+def renders_of(gallery, with_face=None, soft=None):
+    """Renders of each scan, of which all show a face and none is soft unless told otherwise."""
+    nothing = [every[:0] for every in gallery]
+    seen = gallery if with_face is None else with_face
+    sides = zip(seen, gallery, nothing if soft is None else soft, strict=True)
+    return [Renders(*some) for some in sides]
+
+
 def learned_of(probes, gallery, people=PEOPLE, similarity='euclidean'):
     """What every decision learns of a gallery and of photographs."""
-    return learn(Training(gallery, people, VectorProbes(probes, similarity)))
+    photographs = VectorProbes(probes, similarity)
+    return learn(Training(renders_of(gallery), people, photographs))
 
 
 def results_of(
@@ -48,8 +57,8 @@ def results_of(
     """Results of every decision; ``with_face`` are the renders with a face, if not all."""
     if learned is None:
         learned = learned_of(probes, gallery, people, similarity)
-    sides = zip(gallery if with_face is None else with_face, gallery, strict=True)
-    return score(VectorProbes(probes, similarity), sides, people, learned)
+    renders = renders_of(gallery, with_face)
+    return score(VectorProbes(probes, similarity), renders, people, learned)
 
 
 def search(*given, **options):
@@ -197,10 +206,11 @@ def test_light_and_hubs_do_not_hide_people_from_adapted():
         return np.mean(scores.argmax(axis=1) == np.arange(n))
 
     unchanged = Whitening(np.empty((0, D)), np.empty(0), 1.0).arrays()
-    reference = unit(probes - adapted['probe_mean'])
+    unchanged = {f'every.{name}': array for name, array in unchanged.items()}
+    reference = unit(probes - adapted['every.probe_mean'])
     assert rate() > 0.9
-    alone = rate(**unchanged, reference=np.empty((0, D)))
-    assert alone < rate(**unchanged, reference=reference) < rate()
+    alone = rate(**unchanged, **{'every.reference': np.empty((0, D))})
+    assert alone < rate(**unchanged, **{'every.reference': reference}) < rate()
 
 
 def test_a_single_photograph_can_be_searched_with():
@@ -208,8 +218,8 @@ def test_a_single_photograph_can_be_searched_with():
     probes, gallery = make(sizes=(9,) * 6, n_probes=1, shift=0.1)
     learned = learned_of(probes, gallery)
     means = learned['adapted']
-    expected = (probes[0] + PRIOR_PROBES * means['gallery_mean']) / (1 + PRIOR_PROBES)
-    np.testing.assert_allclose(means['probe_mean'], expected, rtol=1e-12)
+    expected = (probes[0] + PRIOR_PROBES * means['every.gallery_mean']) / (1 + PRIOR_PROBES)
+    np.testing.assert_allclose(means['every.probe_mean'], expected, rtol=1e-12)
     for name, scores in search(probes, gallery, learned=learned).items():
         assert PEOPLE[int(scores[0].argmax())] == 'ann', name
 
@@ -220,7 +230,7 @@ def test_no_photograph_and_no_scan():
     nothing = probes[:0]
     learned = learned_of(nothing, gallery, similarity='cosine')
     means = learned['adapted']
-    np.testing.assert_array_equal(means['probe_mean'], means['gallery_mean'])
+    np.testing.assert_array_equal(means['every.probe_mean'], means['every.gallery_mean'])
     results = results_of(nothing, gallery, similarity='cosine', learned=learned)
     assert set(results) == set(DECISIONS)
     for result in results.values():
@@ -300,10 +310,11 @@ def test_a_large_gallery_is_learned_from_a_part_of_it(monkeypatch):
     class Noted(list):
         def __getitem__(self, scan):
             read.append(scan)
-            return templates[scan]
+            return super().__getitem__(scan)
 
     probes = rng.normal(size=(2, D)).astype(np.float32)
-    learned = learned_of(probes, Noted(templates), people)
+    photographs = VectorProbes(probes, 'euclidean')
+    learned = learn(Training(Noted(renders_of(templates)), people, photographs))
     assert sorted(set(read)) == [0, 5, 11, 16, 22, 27, 33, 38, 44, 49]
     # once for each decision that learns
     assert len(read) == 20

@@ -8,7 +8,7 @@ import pytest
 from bids_reid.match import decisions
 from bids_reid.match import vocabulary as words
 from bids_reid.match.decisions import learn, score
-from bids_reid.match.probes import KeypointProbes
+from bids_reid.match.probes import KeypointProbes, Renders
 from bids_reid.match.training import Training
 from bids_reid.match.vocabulary import Vocabulary, learn_words
 from bids_reid.records import Keypoints
@@ -33,16 +33,20 @@ def study(request):
     return request.param, [keypoints([seen(person)]) for person in PEOPLE[1:]], gallery
 
 
+def renders_of(gallery):
+    return [Renders(one, one, ()) for one in gallery]
+
+
 def learned_of(probes, gallery, people, distance):
-    return learn(Training(gallery, people, KeypointProbes(probes, distance)))
+    return learn(Training(renders_of(gallery), people, KeypointProbes(probes, distance)))
 
 
 def results_of(probes, gallery, people, distance, learned=None):
     """Results of every decision."""
     learned = learned or learned_of(probes, gallery, people, distance)
     assert list(learned) == ['best', 'pooled', 'svm']
-    sides = zip(gallery, gallery, strict=True)
-    return score(KeypointProbes(probes, distance), sides, people, learned)
+    renders = renders_of(gallery)
+    return score(KeypointProbes(probes, distance), renders, people, learned)
 
 
 def test_a_vector_says_how_often_each_word_is_there():

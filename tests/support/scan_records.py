@@ -27,6 +27,7 @@ from bids_reid.records import (
     SurfaceQuality,
 )
 from bids_reid.surface.parts import PARTS
+from bids_reid.views.cameras import all_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +98,8 @@ def quality(**changes: float) -> SurfaceQuality:
 
 def boxes(*numbers: int) -> FaceBoxes:
     """Return a box in every view, found by a detector in those of ``numbers``."""
-    return FaceBoxes(((1, 2, 3, 4),) * 81, tuple(view in numbers for view in range(81)))
+    views = [view.index for view in all_views()]
+    return FaceBoxes(((1, 2, 3, 4),) * len(views), tuple(view in numbers for view in views))
 
 
 def scan_record(
@@ -134,7 +136,7 @@ def save_results(
     surface.write_text('surface')
     results: dict[str, Any] = {
         'measures': WHOLE_FACE,
-        'faces': boxes(*range(81)),
+        'faces': boxes(*range(90)),
         'reason': None,
         'renderer': 'llvmpipe',
         'renders': None,
