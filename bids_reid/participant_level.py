@@ -15,7 +15,11 @@ from bids_reid.engine.image_run import look_at_images
 from bids_reid.engine.participant_run import process_scans
 from bids_reid.engine.plugins import runs_here
 from bids_reid.errors import Exit, NothingSelectedError
-from bids_reid.faces.extractors import available_extractors
+from bids_reid.faces.extractors import (
+    available_extractors,
+    networked_extractors,
+    sends_images,
+)
 from bids_reid.messages import logger, say_not_run
 from bids_reid.participant.library import read_scans
 from bids_reid.participant.page import participant_report
@@ -44,10 +48,13 @@ def participant_level(settings: Settings) -> Exit:
         There is neither a scan nor another image.
     """
     if not settings.extractors:
-        names, left_out = available_extractors()
+        names, left_out = available_extractors(allow_network=settings.allow_network)
         logger.info(f'extractors: {", ".join(names)}')
         say_not_run(left_out)
         settings = replace(settings, extractors=names)
+    networked = networked_extractors(settings.extractors)
+    if networked:
+        logger.info(sends_images(networked))
     selection = select(settings)
     if not selection.everything and not has_images(settings):
         folders = ' and '.join(map(str, settings.releases))
@@ -76,7 +83,9 @@ def participant_level(settings: Settings) -> Exit:
 
 def _bring_up_to_date(selection: Selection, settings: Settings) -> None:
     """Prepare the output folder: what earlier runs left of these scans, and what needs no work."""
-    prepare_output(settings.output_dir, settings.bids_dir, settings.derivatives)
+    prepare_output(
+        settings.output_dir, settings.bids_dir, settings.derivatives, settings.extractors
+    )
     remove_stale(selection, settings)
     for scan, reason in selection.refused:
         folder, before = settings.datasets[scan.condition], came_from(scan, settings)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from bids_reid.match.probes import Probes
     from bids_reid.records import Photo
 
+NOT_TAKEN = 'did not take the face'
+"""Ends the reason of a photograph with a face of which an extractor made no feature."""
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -58,8 +61,10 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
     """Crop and encode photographs as the study did; one status and reason per photograph.
 
     The file holds the photographs' names, and the extractor's arrays for all of them: nothing, or
-    rows of NaN, for those without a face.
+    rows of NaN, for those without a face. One whose face the extractor did not take has the status
+    ``no_face``, too: it is a failure to acquire, of this extractor.
     """
+    from bids_reid.faces.given_features import rejected
     from bids_reid.faces.photographs import loose_crop, read_photograph
 
     crops: list[tuple[NDArray[np.uint8], Box]] = []
@@ -77,7 +82,10 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
                 statuses.append(('ok', ''))
     images, boxes = zip(*crops, strict=True) if crops else ((), ())
     acquired = np.array([status == 'ok' for status, _ in statuses], dtype=bool)
-    arrays = _for_all(acquired, load_extractor(extractor).features(images, boxes))
+    given = load_extractor(extractor).features(images, boxes)
+    for place in np.flatnonzero(acquired)[rejected(given, len(images))]:
+        statuses[place] = ('no_face', f'{extractor} {NOT_TAKEN}')
+    arrays = _for_all(acquired, given)
     arrays['photographs'] = np.array([photo.name for photo in photos], dtype=str)
     arrays['statuses'] = np.array(statuses, dtype=str).reshape(-1, 2)
     np.savez(target, **arrays)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bids_reid.bids.description import BIDSIGNORE, condition_folders, prepare_output
+from bids_reid.bids.description import condition_folders, ignored_names, prepare_output
 from bids_reid.bids.files import read_json
 from bids_reid.bids.layout import ScanFiles, bids_uri
 from bids_reid.errors import CannotWriteError
@@ -93,8 +93,8 @@ def test_outputs_bids_has_no_name_for_are_kept_from_the_validator(tmp_path: Path
     written += [tmp_path / 'group.html', tmp_path / 'group_ranks.tsv', tmp_path / 'logs']
     for path in written:
         names = (path.name, f'{path.name}/')
-        assert any(fnmatch(name, p) for name in names for p in BIDSIGNORE), path
-    assert not any(fnmatch('dataset_description.json', p) for p in BIDSIGNORE)
+        assert any(fnmatch(name, p) for name in names for p in ignored_names()), path
+    assert not any(fnmatch('dataset_description.json', p) for p in ignored_names())
 
 
 def test_links_lead_to_every_condition(tmp_path: Path) -> None:
