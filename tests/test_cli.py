@@ -98,6 +98,7 @@ ALIASES = [
     ('reports_only', ('--reports-only',), (), True),
     ('modalities', ('--modalities',), ('T2w', 'UNIT1'), ('T2w', 'UNIT1')),
     ('extractors', ('--extractors',), ('a', 'b'), ('a', 'b')),
+    ('allow_network', ('--allow-network',), (), True),
     ('photos', ('--photos',), ('/p',), Path('/p')),
     (
         'derivatives',
@@ -228,6 +229,10 @@ def test_reports_do_not_tell_where_versions_are_kept() -> None:
         ['/data', '/out', 'participant', '-d', 'a=/b', '--derivatives', 'A=/c'],
         ['/data', '/out', 'group', '--max-risk', '5'],
         ['/data', '/out', 'group', '--max-risk', 'nan'],
+        # a list of names that are not there would end with 0, as a pass does
+        ['/data', '/out', 'group', '--max-findings', '0', '--extractors'],
+        ['--extractors', '--max-findings', '0', '/data', '/out', 'group'],
+        ['--extractors', '/data', '/out', 'group'],
     ],
 )
 def test_wrong_usage_ends_with_64(capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
