@@ -201,7 +201,8 @@ class TestTheNetwork:
         more = SPY.format(calls=str(calls))
         write_plugin(packages, 'cloud', uses_network=True, more=more)
         assert available_extractors()[1]['cloud'] == NETWORK
-        with pytest.raises(UsageError, match=r'cloud cannot run: it sends images.*--allow-network'):
+        refused = r'cloud cannot run: it sends images.*--allow-network'
+        with pytest.raises(UsageError, match=refused):
             check_extractor('cloud')
         (line,) = (line for line in extractor_lines() if line.startswith('cloud'))
         assert line.split()[3:5] == ['vector', 'yes']

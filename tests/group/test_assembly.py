@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -22,7 +24,7 @@ from bids_reid.participant.library import read_scans
 from bids_reid.records import RAW, STRANGER, Photo
 from bids_reid.report.tables import ALL, write_tables
 from bids_reid.settings import Settings
-from tests.support.study import PEOPLE, Study
+from tests.support.study import PEOPLE, Pixels, Study
 
 EXTRACTORS = Extractors(('pixels', 'points'), ('pixels',), {})
 VECTORS = Extractors(('pixels',), ('pixels',), {})
@@ -220,3 +222,36 @@ def test_the_audited_condition_is_judged(defaced: Study, tmp_path: Path) -> None
     assert 'The risk was not measured' in ' '.join(r.sentence for r in result.gate.reasons)
     write_tables(tmp_path, result)
     assert {path.stem for path in tmp_path.glob('*.tsv')} == {'group_images', 'group_linkage'}
+
+
+def test_a_photograph_that_one_extractor_did_not_take(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays in the denominator of that one, and counts for the others as it does."""
+    selection = selection_of(study, study.photos)
+    plain = Pixels.features
+
+    def features(self: Pixels, images: Any, boxes: Any) -> dict[str, Any]:
+        # the first rows of a part are photographs 00 and 01, of the first two people
+        rows = plain(self, images, boxes)['features']
+        rows[:2] = np.nan
+        return {'features': rows}
+
+    monkeypatch.setattr(Pixels, 'features', features)
+    result = result_of(selection, parts_of(selection, tmp_path / 'run', study.out))
+    photos = [photo for photo in result.photos or () if photo.name in ('00.png', '01.png')]
+    assert [photo.status for photo in photos] == ['ok', 'ok']
+    for attack, scores in result.searches:
+        of = {score.photo: score.status for score in scores}
+        rejected = 'no_face' if attack.extractor == 'pixels' else 'ok'
+        assert (of['00.png'], of['01.png']) == (rejected, rejected)
+    failed = {
+        row.extractor: (row.n_probes, row.n_failed_acquire)
+        for row in result.rows
+        if (row.unit, row.k, row.modality) == ('photo', 1, 'T1w')
+    }
+    # one photograph shows no face to anybody
+    assert failed == {'pixels': (17, 3), 'points': (17, 1)}
+    assert result.remarks == (
+        'pixels did not take 2 photographs: they count as not recognised by it',
+    )
