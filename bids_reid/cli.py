@@ -32,7 +32,8 @@ photograph without a participant label is ever given a name.
 EPILOG = """\
 exit codes: 0 done; 1 some scans failed; 3 done, --max-findings, --max-risk or --release was given,
 and the outcome is not "nothing found"; 16 not BIDS; 17 unknown level; 18 the filters select
-nothing; 64 wrong usage; 66 no such input; 73 cannot write the output
+nothing; 64 wrong usage; 66 no such input, or an extractor that cannot run; 73 cannot write the
+output
 """
 
 

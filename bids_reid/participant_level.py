@@ -52,9 +52,6 @@ def participant_level(settings: Settings) -> Exit:
         logger.info(f'extractors: {", ".join(names)}')
         say_not_run(left_out)
         settings = replace(settings, extractors=names)
-    networked = networked_extractors(settings.extractors)
-    if networked:
-        logger.info(sends_images(networked))
     selection = select(settings)
     if not selection.everything and not has_images(settings):
         folders = ' and '.join(map(str, settings.releases))
@@ -72,6 +69,9 @@ def participant_level(settings: Settings) -> Exit:
     n_kept = 0
     if to_do and not settings.reports_only:
         _check_rendering(settings.plugin_file)
+        networked = networked_extractors(settings.extractors)
+        if networked:
+            logger.info(sends_images(networked))
         n_kept = process_scans(to_do, settings)
     if not settings.reports_only:
         _look_at_the_rest(selection, settings)

@@ -103,7 +103,7 @@ def test_outputs_say_that_images_were_sent(run: Run) -> None:
     generators = {one['Name']: one.get('Description', '') for one in description['GeneratedBy']}
     assert list(generators) == ['bids_reid', 'acme-cloud', 'bids-reid-lbp']
     assert 'sends images of faces to a network' in generators['acme-cloud']
-    assert 'network, as it says' in generators['bids-reid-lbp']
+    assert 'declares that it uses no network' in generators['bids-reid-lbp']
     summary = json.loads((run.out / 'group_summary.json').read_text())
     assert summary['extractors_using_network'] == ['cloud']
     page, person = ((run.out / name).read_text() for name in ('group.html', 'sub-01.html'))

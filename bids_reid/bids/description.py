@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 BIDS_VERSION = '1.10.0'
+SENDS = 'sends images of faces to a network'
 
 
 def ignored_names() -> tuple[str, ...]:
@@ -94,39 +95,21 @@ def _ignore(path: Path, *, keep: bool) -> None:
 
 def _other_packages(extractors: Iterable[str], before: Mapping[str, Any]) -> list[dict[str, str]]:
     """Describe extractors of other packages, now and before, and say which use a network."""
-    entries = {(one['Name'], one.get('Version', '')): one for one in before.get('GeneratedBy', ())}
+    entries = [one for one in before.get('GeneratedBy', ()) if one['Name'] != 'bids_reid']
     for name in extractors:
         registered = registration(name)
-        if registered is not None:
-            uses = load_extractor(name).uses_network
-            said = 'sends images of faces to a network' if uses else 'uses no network, as it says'
-            entries[registered.package, registered.version] = {
-                'Name': registered.package,
-                'Version': registered.version,
-                'Description': f'Extractor {name}: {said}',
-            }
-    return [entries[key] for key in sorted(entries) if key[0] != 'bids_reid']
-
-
-def _description(
-    output_dir: Path,
-    bids_dir: Path,
-    derivatives: Iterable[tuple[str, Path]],
-    links: Mapping[str, str],
-) -> dict[str, Any]:
-    """Describe the output, with the ``links`` that there were to other conditions."""
-    raw = read_json(bids_dir / 'dataset_description.json')
-    links = {**links, RAW: _relative(bids_dir, output_dir)}
-    links |= {name: _relative(folder, output_dir) for name, folder in derivatives}
-    links = {name: links[name] for name in sorted(links, key=lambda name: (name != RAW, name))}
-    return {
-        'Name': f'bids_reid: re-identification risk of {raw.get("Name", bids_dir.name)}',
-        'BIDSVersion': BIDS_VERSION,
-        'DatasetType': 'derivative',
-        'GeneratedBy': [{'Name': 'bids_reid', 'Version': __version__}],
-        'SourceDatasets': [{'URL': where} for where in dict.fromkeys(links.values())],
-        'DatasetLinks': links,
-    }
+        if registered is None:
+            continue
+        uses = load_extractor(name).uses_network
+        said = SENDS if uses else 'declares that it uses no network'
+        entry = {
+            'Name': registered.package,
+            'Version': registered.version,
+            'Description': f'Extractor {name}: {said}',
+        }
+        if entry not in entries:
+            entries.append(entry)
+    return sorted(entries, key=lambda one: [str(value) for value in one.values()])
 
 
 @contextmanager

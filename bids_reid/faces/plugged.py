@@ -35,6 +35,7 @@ OURS = {
     *('Condition', 'Sources', 'SourceSHA256', 'SoftwareVersions', 'Before'),
 }
 """Entries of a template's sidecar that an extractor cannot set."""
+AVOIDABLE = ' (--extractors runs those that it names, and no others)'
 _LONGEST = 200
 
 
@@ -119,7 +120,8 @@ class _Plugged:
         try:
             return getattr(self._plugin, method)(*arguments)
         except Exception as error:
-            raise self._wrong(f'{method}() failed: {_told(error)}') from error
+            rest = AVOIDABLE if method == 'features' else ''
+            raise self._wrong(f'{method}() failed: {_told(error)}{rest}') from error
 
     def _checked(
         self, given: Any, n: int, check: Callable[[object, int, int], dict[str, NDArray[Any]]]
@@ -127,7 +129,7 @@ class _Plugged:
         try:
             return check(given, n, self.dimension)
         except ExtractorError as error:
-            raise self._wrong(f'features(): {error}') from error
+            raise self._wrong(f'features(): {error}{AVOIDABLE}') from error
 
     def _wrong(self, what: str) -> ExtractorError:
         return ExtractorError(f'{self.name} of {self._registration.origin}: {what}')

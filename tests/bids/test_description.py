@@ -14,6 +14,7 @@ from bids_reid.bids.files import read_json
 from bids_reid.bids.layout import ScanFiles, bids_uri
 from bids_reid.errors import CannotWriteError
 from bids_reid.records import Scan
+from tests.support.plugins import write_plugin
 
 
 class TestPrepareOutput:
@@ -137,3 +138,38 @@ class TestConditionFolders:
     def test_without_links_only_those_given_are(self, tmp_path: Path, links: str) -> None:
         (tmp_path / 'dataset_description.json').write_text(f'{{"DatasetLinks": {links}}}')
         assert condition_folders(tmp_path, tmp_path) == {'raw': tmp_path}
+
+
+def test_packages_of_extractors_stay_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That faces were sent to a network stays true when a later run sends none."""
+    out, raw = tmp_path / 'out', tmp_path / 'raw'
+    raw.mkdir()
+    with monkeypatch.context() as one:
+        one.syspath_prepend(write_plugin(tmp_path / 'a', 'cloud', uses_network=True))
+        one.syspath_prepend(write_plugin(tmp_path / 'b', 'own-net', package='own'))
+        one.syspath_prepend(write_plugin(tmp_path / 'c', 'other', version='1.1'))
+        prepare_output(out, raw, (), ['orb', 'cloud'])
+        before = read_json(out / 'dataset_description.json')['GeneratedBy']
+        prepare_output(out, raw, (), ['own-net', 'cloud'])
+    prepare_output(out, raw, (), ['orb'])
+    ours, *others = read_json(out / 'dataset_description.json')['GeneratedBy']
+    assert before == [ours, others[0]]
+    assert ours['Name'] == 'bids_reid'
+    assert others == [
+        {
+            'Name': 'acme-matcher',
+            'Version': '1.0',
+            'Description': 'Extractor cloud: sends images of faces to a network',
+        },
+        {
+            'Name': 'own',
+            'Version': '1.0',
+            'Description': 'Extractor own-net: declares that it uses no network',
+        },
+    ]
+    # their files are there, and still no BIDS
+    ignored = (out / '.bidsignore').read_text().splitlines()
+    assert {'*_desc-cloud_*', '*_desc-*cloud_*', '*_desc-ownnet_*'} <= set(ignored)
+    assert len(ignored) == len(set(ignored))
