@@ -112,6 +112,27 @@ def _other_packages(extractors: Iterable[str], before: Mapping[str, Any]) -> lis
     return sorted(entries, key=lambda one: [str(value) for value in one.values()])
 
 
+def _description(
+    output_dir: Path,
+    bids_dir: Path,
+    derivatives: Iterable[tuple[str, Path]],
+    links: Mapping[str, str],
+) -> dict[str, Any]:
+    """Describe the output, with the ``links`` that there were to other conditions."""
+    raw = read_json(bids_dir / 'dataset_description.json')
+    links = {**links, RAW: _relative(bids_dir, output_dir)}
+    links |= {name: _relative(folder, output_dir) for name, folder in derivatives}
+    links = {name: links[name] for name in sorted(links, key=lambda name: (name != RAW, name))}
+    return {
+        'Name': f'bids_reid: re-identification risk of {raw.get("Name", bids_dir.name)}',
+        'BIDSVersion': BIDS_VERSION,
+        'DatasetType': 'derivative',
+        'GeneratedBy': [{'Name': 'bids_reid', 'Version': __version__}],
+        'SourceDatasets': [{'URL': where} for where in dict.fromkeys(links.values())],
+        'DatasetLinks': links,
+    }
+
+
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Wait until no other run is in this block for the folder, where its file system can tell."""

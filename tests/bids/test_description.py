@@ -149,7 +149,6 @@ def test_packages_of_extractors_stay_on_record(
     with monkeypatch.context() as one:
         one.syspath_prepend(write_plugin(tmp_path / 'a', 'cloud', uses_network=True))
         one.syspath_prepend(write_plugin(tmp_path / 'b', 'own-net', package='own'))
-        one.syspath_prepend(write_plugin(tmp_path / 'c', 'other', version='1.1'))
         prepare_output(out, raw, (), ['orb', 'cloud'])
         before = read_json(out / 'dataset_description.json')['GeneratedBy']
         prepare_output(out, raw, (), ['own-net', 'cloud'])
