@@ -142,3 +142,24 @@ def test_without_the_package_or_the_option_the_rest_goes_on(
     assert done.stderr == (
         'bids-reid: cloud cannot run: it sends images to a network, which needs --allow-network\n'
     )
+
+
+@pytest.mark.slow
+def test_what_gives_something_else_is_the_reason_of_a_scan(
+    run: Run, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers of a matcher that was wrapped wrongly would be rates like any others."""
+    doubles = (
+        'plain = Means.features\n'
+        "Means.features = lambda *all: {'features': plain(*all)['features'].astype(float)}"
+    )
+    folder = write_plugin(tmp_path / 'packages', 'wrong', more=doubles)
+    monkeypatch.setenv('PYTHONPATH', str(folder))
+    some = ('--participant-label', '01', '--extractors', 'wrong')
+    done = call('bids-reid', run.bids, tmp_path / 'out', 'participant', *some)
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stdout + done.stderr
+    reason = 'wrong of acme-matcher 1.0: features(): features are float64, not an array of float32'
+    assert f'FAILED sub-01_T1w.nii.gz: {reason}' in done.stdout
+    record = json.loads(next((tmp_path / 'out').rglob('*_desc-skin_T1w.json')).read_text())
+    assert record['Reason'].startswith(reason)

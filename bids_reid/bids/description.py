@@ -95,7 +95,8 @@ def _ignore(path: Path, *, keep: bool) -> None:
 
 def _other_packages(extractors: Iterable[str], before: Mapping[str, Any]) -> list[dict[str, str]]:
     """Describe extractors of other packages, now and before, and say which use a network."""
-    entries = [one for one in before.get('GeneratedBy', ()) if one['Name'] != 'bids_reid']
+    generators = (one for one in before.get('GeneratedBy', ()) if isinstance(one, dict))
+    entries = [one for one in generators if one.get('Name') != 'bids_reid']
     for name in extractors:
         registered = registration(name)
         if registered is None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bids_reid.errors import NoInputError
 from bids_reid.faces.extractors import (
+    EXTRACTORS,
     availability,
     extractor_names,
     load_extractor,
-    name_clashes,
     origin,
 )
+from bids_reid.faces.registrations import registrations
 
 HEADER = ('extractor', 'package', 'kind', 'network', 'runs by default')
 NOT_KNOWN = 'n/a'
@@ -25,9 +26,11 @@ def extractor_lines(*, allow_network: bool = False) -> list[str]:
         why_not = availability(name, allow_network=allow_network).why_not_by_default
         runs = 'yes' if why_not is None else f'no: {why_not}'
         table.append((name, origin(name), *_nature(name), runs))
-    for named, why in name_clashes().items():
-        name, _, package = named.partition(' of ')
-        table.append((name, package, NOT_KNOWN, NOT_KNOWN, f'no: {why}'))
+    table += [
+        (one.name, one.origin, NOT_KNOWN, NOT_KNOWN, f'no: {one.clash}')
+        for one in registrations(EXTRACTORS)
+        if one.clash is not None
+    ]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [
         '  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

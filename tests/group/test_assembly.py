@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from bids_reid.bids.tables import read_table
 from bids_reid.engine import group_graph
 from bids_reid.engine.execution import configure, crash_folder
 from bids_reid.engine.group_run import search
+from bids_reid.errors import ReidError
+from bids_reid.faces.extractors import EXTRACTORS as EXTRACTORS_OF_ALL
+from bids_reid.faces.plugged import PluggedVectors
+from bids_reid.faces.registrations import Registration
 from bids_reid.group import galleries
 from bids_reid.group.account import Survey, image_lines
 from bids_reid.group.assembly import Parts, group_result
@@ -254,4 +259,26 @@ def test_a_photograph_that_one_extractor_did_not_take(
     assert failed == {'pixels': (17, 3), 'points': (17, 1)}
     assert result.remarks == (
         'pixels did not take 2 photographs: they count as not recognised by it',
+    )
+
+
+def test_an_extractor_that_gives_something_else_is_a_line(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has to ask the vendor needs what was wrong, and of which package and version."""
+
+    class Doubles(Pixels):
+        def features(self, images: Any, boxes: Any) -> dict[str, Any]:
+            return {'features': super().features(images, boxes)['features'].astype(float)}
+
+    registration = Registration('pixels', 'x:y', 'acme-matcher', '1.0')
+    monkeypatch.setitem(
+        EXTRACTORS_OF_ALL, 'pixels', partial(PluggedVectors, registration, Doubles())
+    )
+    selection = selection_of(study, study.photos)
+    with pytest.raises(ReidError) as refusal:
+        parts_of(selection, tmp_path / 'run', study.out, VECTORS)
+    assert str(refusal.value) == (
+        'pixels of acme-matcher 1.0: features(): features are float64, not an array of float32 '
+        '(--extractors runs those that it names, and no others)'
     )
