@@ -83,9 +83,8 @@ def participant_level(settings: Settings) -> Exit:
 
 def _bring_up_to_date(selection: Selection, settings: Settings) -> None:
     """Prepare the output folder: what earlier runs left of these scans, and what needs no work."""
-    prepare_output(
-        settings.output_dir, settings.bids_dir, settings.derivatives, settings.extractors
-    )
+    extractors = () if settings.reports_only else settings.extractors
+    prepare_output(settings.output_dir, settings.bids_dir, settings.derivatives, extractors)
     remove_stale(selection, settings)
     for scan, reason in selection.refused:
         folder, before = settings.datasets[scan.condition], came_from(scan, settings)

@@ -124,10 +124,13 @@ def _clash(one: Registration, own: Collection[str], alike: Collection[Registrati
     if label in RESERVED or label.endswith('skin'):
         return f'its name would make its files and steps look like others: {label} is taken'
     if one.name in own:
-        return 'bids_reid itself has an extractor of that name'
+        return 'bids_reid itself has an extractor of that name: uninstall the package'
     for name in own:
         if bids_label(name).casefold() == label:
-            return f'its files would have the names of those of {name}, which bids_reid has'
+            return (
+                f'its files would have the names of those of {name}, which bids_reid has: '
+                'uninstall the package'
+            )
     others = [other for other in alike if other != one]
     if others or len(alike) > 1:
         named = ' and '.join(f'{other.name} of {other.origin}' for other in others or alike)
