@@ -74,7 +74,8 @@ def run(
         ``participant``, ``group`` or both.
     **options
         Fields of `bids_reid.settings.Settings`, for example ``photos``, ``modalities=('T1w',)``,
-        ``derivatives={'defaced': DIR}``, ``n_procs``.
+        ``derivatives={'defaced': DIR}``, ``n_procs``. ``allow_network=True`` lets extractors of
+        other packages send images of faces to a network.
 
     Returns
     -------

@@ -25,13 +25,15 @@ DESCRIPTION = """\
 May a dataset be shared? Is a face left in any image, and how many participants could be
 recognised? The participant level looks at every image, and turns each head scan into 81 renders of
 the face, of which it extracts features; the group level gives the outcome of the audit, and
-searches with photographs of the participants, if there are some. Nothing leaves this machine, and
-no photograph without a participant label is ever given a name.
+searches with photographs of the participants, if there are some. Nothing leaves this machine,
+unless --allow-network lets an extractor of another package send images of faces away. No
+photograph without a participant label is ever given a name.
 """
 EPILOG = """\
 exit codes: 0 done; 1 some scans failed; 3 done, --max-findings, --max-risk or --release was given,
 and the outcome is not "nothing found"; 16 not BIDS; 17 unknown level; 18 the filters select
-nothing; 64 wrong usage; 66 no such input; 73 cannot write the output
+nothing; 64 wrong usage; 66 no such input, or an extractor that cannot run; 73 cannot write the
+output
 """
 
 
@@ -100,6 +102,9 @@ def _refused(error: OSError, written: Sequence[Path]) -> Exit | None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid``; return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    listing = listing_options(arguments)
+    if listing is not None:
+        return guarded('bids-reid', lambda: list_extractors(listing))
     parser = build_parser()
     options = parser.parse_args(arguments)
     names = [name.lower() for name, _ in options.derivatives]
@@ -126,6 +131,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         written=(settings.output_dir, settings.work),
         verbose=settings.verbosity > 0,
     )
+
+
+def listing_options(arguments: Sequence[str]) -> argparse.Namespace | None:
+    """Return the options if nothing is asked for but which extractors there are; else ``None``.
+
+    Anything more makes it a run in which the names were forgotten, perhaps by a variable that is
+    not set: that must not end as if it had been done.
+    """
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    _add_extractors(parser, nargs='*', default=None)
+    try:
+        options, rest = parser.parse_known_args(arguments)
+    except argparse.ArgumentError:
+        return None
+    return options if options.extractors == [] and not rest else None
+
+
+def list_extractors(options: argparse.Namespace) -> Exit:
+    """Print which extractors there are.
+
+    Raises
+    ------
+    NoInputError
+        The folder of models is not there.
+    """
+    from bids_reid.bids.walk import check_there
+    from bids_reid.faces.extractor_list import extractor_lines
+    from bids_reid.faces.weights import FOLDER_VARIABLE
+
+    if options.models_dir is not None:
+        check_there(options.models_dir, folder=True)
+        os.environ[FOLDER_VARIABLE] = str(options.models_dir)
+    for line in extractor_lines(allow_network=options.allow_network):
+        print(line)
+    return Exit.OK
 
 
 def shown(program: str, arguments: Sequence[str]) -> str:
@@ -339,21 +379,7 @@ def _add_analysis(parser: Parser) -> None:
         help='photographs: a folder (sub-01_photo-1.jpg, sub-01/*.jpg) or a TSV with the columns '
         'path and participant_id; without a participant of the dataset it is a distractor',
     )
-    group.add_argument(
-        '--extractors',
-        nargs='+',
-        default=(),
-        metavar='NAME',
-        help='orb, sift, face_recognition, deepface-ArcFace, ... (default: all that can run; at '
-        'group level all that every scan has a template of)',
-    )
-    group.add_argument(
-        '--models-dir',
-        type=absolute,
-        metavar='DIR',
-        help='weights of the deepface-... extractors, see bids-reid-models (default: '
-        'BIDS_REID_MODELS, or bids_reid/models in your data folder)',
-    )
+    _add_extractors(group)
     group.add_argument(
         '--complete-face',
         action='store_true',
@@ -371,6 +397,34 @@ def _add_analysis(parser: Parser) -> None:
         action='store_true',
         help="show renders on the participants' pages, which then must not be shared; implies "
         '--keep renders',
+    )
+
+
+def _add_extractors(
+    parser: argparse._ActionsContainer, nargs: str = '+', default: Sequence[str] | None = ()
+) -> None:
+    """Add the options that say which extractors run, and what they may use."""
+    parser.add_argument(
+        '--extractors',
+        nargs=nargs,
+        default=default,
+        metavar='NAME',
+        help='orb, sift, face_recognition, deepface-ArcFace, ... (default: all that can run; at '
+        'group level all that every scan has a template of); "bids-reid --extractors" alone lists '
+        'them, with those that other packages add',
+    )
+    parser.add_argument(
+        '--allow-network',
+        action='store_true',
+        help='let extractors run that send images of faces to a network; none of those that come '
+        'with this program does, and outputs say which did (default: they do not run)',
+    )
+    parser.add_argument(
+        '--models-dir',
+        type=absolute,
+        metavar='DIR',
+        help='weights of the deepface-... extractors, see bids-reid-models (default: '
+        'BIDS_REID_MODELS, or bids_reid/models in your data folder)',
     )
 
 

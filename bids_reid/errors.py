@@ -63,5 +63,9 @@ class ScanError(ReidError):
     """One scan cannot be turned into a template; the message is its reason in the tables."""
 
 
+class ExtractorError(ReidError):
+    """An extractor of another package failed, or gave something else than features."""
+
+
 class PhotoError(ReidError):
     """One photograph cannot be read; the message is its reason in the tables."""

@@ -9,6 +9,7 @@ from bids_reid.bids.inputs import dataset_name
 from bids_reid.engine.group_run import search
 from bids_reid.engine.image_run import look_at_images
 from bids_reid.errors import Exit
+from bids_reid.faces.extractors import networked_extractors, sends_images
 from bids_reid.group.account import image_lines, nobodys_images
 from bids_reid.group.assembly import group_result
 from bids_reid.group.order import order_of
@@ -37,10 +38,15 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
     announce(selection)
     if settings.dry_run:
         return Exit.OK
-    prepare_output(settings.output_dir, settings.bids_dir, settings.derivatives)
+    extractors = choose_extractors(settings, selection.scans)
+    prepare_output(
+        settings.output_dir, settings.bids_dir, settings.derivatives, extractors.searching
+    )
     if selection.photos is None and (settings.output_dir / f'{IDENTIFICATION}.tsv').exists():
         logger.info('rates of an earlier run are taken away: without --photos there are none')
-    extractors = choose_extractors(settings, selection.scans)
+    networked = networked_extractors(extractors.searching)
+    if networked:
+        logger.info(sends_images(networked))
     _look_at_the_rest(selection, settings)
     images = _judged_images(selection, settings)
     parts = search(settings, selection, extractors)

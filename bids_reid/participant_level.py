@@ -15,7 +15,11 @@ from bids_reid.engine.image_run import look_at_images
 from bids_reid.engine.participant_run import process_scans
 from bids_reid.engine.plugins import runs_here
 from bids_reid.errors import Exit, NothingSelectedError
-from bids_reid.faces.extractors import available_extractors
+from bids_reid.faces.extractors import (
+    available_extractors,
+    networked_extractors,
+    sends_images,
+)
 from bids_reid.messages import logger, say_not_run
 from bids_reid.participant.library import read_scans
 from bids_reid.participant.page import participant_report
@@ -44,7 +48,7 @@ def participant_level(settings: Settings) -> Exit:
         There is neither a scan nor another image.
     """
     if not settings.extractors:
-        names, left_out = available_extractors()
+        names, left_out = available_extractors(allow_network=settings.allow_network)
         logger.info(f'extractors: {", ".join(names)}')
         say_not_run(left_out)
         settings = replace(settings, extractors=names)
@@ -65,6 +69,9 @@ def participant_level(settings: Settings) -> Exit:
     n_kept = 0
     if to_do and not settings.reports_only:
         _check_rendering(settings.plugin_file)
+        networked = networked_extractors(settings.extractors)
+        if networked:
+            logger.info(sends_images(networked))
         n_kept = process_scans(to_do, settings)
     if not settings.reports_only:
         _look_at_the_rest(selection, settings)
@@ -76,7 +83,8 @@ def participant_level(settings: Settings) -> Exit:
 
 def _bring_up_to_date(selection: Selection, settings: Settings) -> None:
     """Prepare the output folder: what earlier runs left of these scans, and what needs no work."""
-    prepare_output(settings.output_dir, settings.bids_dir, settings.derivatives)
+    extractors = () if settings.reports_only else settings.extractors
+    prepare_output(settings.output_dir, settings.bids_dir, settings.derivatives, extractors)
     remove_stale(selection, settings)
     for scan, reason in selection.refused:
         folder, before = settings.datasets[scan.condition], came_from(scan, settings)

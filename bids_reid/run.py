@@ -106,11 +106,15 @@ def _check_options(settings: Settings) -> None:
     ReidError
         An extractor or a plugin is unknown or cannot run, or options exclude each other.
     """
+    from bids_reid.bids.layout import check_file_names
     from bids_reid.engine.execution import read_plugin
-    from bids_reid.faces.extractors import check_extractor
+    from bids_reid.faces.extractors import check_extractor, extractor_names
+    from bids_reid.faces.registrations import bids_label
 
     for name in settings.extractors:
-        check_extractor(name)
+        check_extractor(name, allow_network=settings.allow_network)
+    labels = (bids_label(name) for name in extractor_names())
+    check_file_names(settings.datasets, labels)
     if settings.plugin_file is not None:
         read_plugin(settings.plugin_file)
     if 'participant' not in settings.levels and settings.filter_file is not None:

@@ -20,8 +20,9 @@ _CONDITION = re.compile('[A-Za-z0-9]+')
 class Settings:
     """A run of the program.
 
-    Empty tuples mean "all": of the extractors those that can run. ``command`` is the command line
-    as it was typed, for the reports.
+    Empty tuples mean "all": of the extractors those that can run. ``allow_network`` lets run those
+    of other packages that send images to a network. ``command`` is the command line as it was
+    typed, for the reports.
 
     Raises
     ------
@@ -37,6 +38,7 @@ class Settings:
     sessions: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
     extractors: tuple[str, ...] = ()
+    allow_network: bool = False
     models_dir: Path | None = None
     photos: Path | None = None
     derivatives: tuple[tuple[str, Path], ...] = ()

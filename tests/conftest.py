@@ -25,8 +25,8 @@ use_offscreen_window()
 # what the validator of BIDS runs on asks for news of itself once a day
 os.environ['DENO_NO_UPDATE_CHECK'] = '1'
 
-LONG_FIXTURES = ('audit', 'containers', 'slurm')
-"""A run of both levels, images, a cluster: of each there must be one only, for all tests."""
+LONG_FIXTURES = ('audit', 'example_run', 'containers', 'slurm')
+"""Runs of both levels, images, a cluster: of each there must be one only, for all tests."""
 LONGEST_SECONDS = 6.0
 """A fast test has 2 s. On a machine that others keep busy, too, processor time nearly doubles."""
 

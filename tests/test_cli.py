@@ -13,6 +13,7 @@ import tomllib
 from dataclasses import fields, replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from bids_reid.cli import build_parser, guarded, main, settings_from, shown
 from bids_reid.errors import Exit
 from bids_reid.records import Origin
 from bids_reid.settings import Settings
+from tests.support.plugins import write_plugin
 from tests.support.scan_records import scan_record
 
 HEAVY = ('numpy', 'nipype', 'pyvista', 'vtkmodules', 'bids', 'cv2', 'dlib', 'scipy', 'nibabel')
@@ -98,6 +100,7 @@ ALIASES = [
     ('reports_only', ('--reports-only',), (), True),
     ('modalities', ('--modalities',), ('T2w', 'UNIT1'), ('T2w', 'UNIT1')),
     ('extractors', ('--extractors',), ('a', 'b'), ('a', 'b')),
+    ('allow_network', ('--allow-network',), (), True),
     ('photos', ('--photos',), ('/p',), Path('/p')),
     (
         'derivatives',
@@ -228,6 +231,10 @@ def test_reports_do_not_tell_where_versions_are_kept() -> None:
         ['/data', '/out', 'participant', '-d', 'a=/b', '--derivatives', 'A=/c'],
         ['/data', '/out', 'group', '--max-risk', '5'],
         ['/data', '/out', 'group', '--max-risk', 'nan'],
+        # a list of names that are not there would end with 0, as a pass does
+        ['/data', '/out', 'group', '--max-findings', '0', '--extractors'],
+        ['--extractors', '--max-findings', '0', '/data', '/out', 'group'],
+        ['--extractors', '/data', '/out', 'group'],
     ],
 )
 def test_wrong_usage_ends_with_64(capsys: pytest.CaptureFixture[str], options: list[str]) -> None:
@@ -397,6 +404,85 @@ def test_errors_that_name_no_file_are_not_hidden() -> None:
 
     with pytest.raises(OSError, match='a pipe'):
         guarded('bids-reid', run)
+
+
+@pytest.mark.usefixtures('_as_it_was')
+class TestExtractorsOfOtherPackages:
+    """Whoever installs a matcher has to see what it does to the program."""
+
+    @pytest.fixture
+    def packages(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.syspath_prepend(tmp_path / 'packages')
+        return tmp_path / 'packages'
+
+    def test_all_are_listed_without_a_dataset(
+        self, capsys: pytest.CaptureFixture[str], packages: Path
+    ) -> None:
+        """Also one that is broken, in a line."""
+        write_plugin(packages, 'acme')
+        write_plugin(packages, 'cloud', package='service', uses_network=True)
+        write_plugin(packages, 'broken', package='b', module='import nothing_that_there_is')
+        assert main(['--extractors']) == 0
+        said, complaints = capsys.readouterr()
+        header, *lines = said.splitlines()
+        assert header.split()[:4] == ['extractor', 'package', 'kind', 'network']
+        words = {line.split()[0]: ' '.join(line.split()) for line in lines}
+        assert words['orb'] == f'orb bids_reid {__version__} keypoints no yes'
+        assert words['acme'] == 'acme acme-matcher 1.0 vector no yes'
+        assert words['cloud'].startswith('cloud service 1.0 vector yes no: it sends images')
+        assert words['broken'].startswith('broken b 1.0 n/a n/a no: b 1.0 cannot be loaded: Mod')
+        assert not complaints
+        assert main(['--allow-network', '--extractors']) == 0
+        assert 'cloud                  service 1.0' in capsys.readouterr().out
+
+    def test_a_folder_of_models_that_is_not_there(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        code, said = refused(capsys, '--extractors', '--models-dir', '/gone')
+        assert code == 66
+        assert '/gone: No such file' in said
+
+    @pytest.mark.parametrize(
+        ('plugin', 'options', 'code', 'words'),
+        [
+            ({'uses_network': True}, '', 64, 'acme cannot run: it sends images to a network'),
+            ({'module': '1 / 0'}, '', 66, 'acme-matcher 1.0 cannot be loaded: ZeroDivisionError'),
+            ({'more': 'Means.dimension = 0'}, '', 66, 'does not keep the protocol: dimension'),
+            ({}, '-d ac={data}', 64, 'condition ac would have the file names of acme of raw'),
+        ],
+    )
+    def test_what_cannot_run_is_a_line(
+        self,
+        capsys: pytest.CaptureFixture[str],
+        packages: Path,
+        dataset: Path,
+        plugin: dict[str, Any],
+        options: str,
+        code: int,
+        words: str,
+    ) -> None:
+        write_plugin(packages, 'acme', **plugin)
+        if options:
+            write_plugin(packages, 'me', package='another')
+        asked = ('--extractors', 'acme', *options.format(data=dataset).split())
+        told, said = refused(capsys, dataset, 'out', 'participant', *asked)
+        assert told == code
+        assert words in said
+
+    def test_what_was_not_asked_for_stops_nobody(
+        self, capsys: pytest.CaptureFixture[str], packages: Path, dataset: Path
+    ) -> None:
+        write_plugin(packages, 'acme', module='1 / 0')
+        write_plugin(packages, 'cloud', package='service', uses_network=True)
+        asked = [str(dataset), 'out', 'participant', '--dry-run']
+        assert main([*asked, '--extractors', 'orb']) == 0
+        assert 'acme' not in capsys.readouterr().out
+        assert main(asked) == 0
+        said = capsys.readouterr().out
+        assert 'not run: acme: acme-matcher 1.0 cannot be loaded: ZeroDivisionError' in said
+        assert 'not run: cloud: it sends images to a network' in said
+        assert main([*asked, '--allow-network']) == 0
+        assert 'face_recognition, cloud\n' in capsys.readouterr().out
 
 
 PROBE = """

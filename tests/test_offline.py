@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.plugins import write_plugin
+
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 
 ANYWHERE = ('192.0.2.1', 443)
@@ -143,6 +145,20 @@ def test_the_loopback_stays_and_is_no_way_out() -> None:
     assert cut(sys.executable, '-c', LOOPBACK).returncode == 0
     shown = cut('env', HTTPS_PROXY='http://127.0.0.1:9', http_proxy='http://127.0.0.1:9')
     assert '_proxy' not in shown.stdout.lower()
+
+
+@pytest.mark.usefixtures('can_cut')
+def test_an_extractor_of_another_package_that_lies_is_found_out(tmp_path: Path) -> None:
+    """What it declares is all that the program knows of it; this is how a steward can be sure."""
+    connects = "__import__('socket').create_connection(('192.0.2.1', 443), 1)"
+    more = f'Means.available = lambda self: {connects} and Availability()'
+    write_plugin(tmp_path, 'acme', more=more)
+    listing = (sys.executable, '-m', 'bids_reid', '--extractors')
+    done = cut(*listing, PYTHONPATH=str(tmp_path))
+    assert 'acme-matcher 1.0 failed: OSError' in done.stdout
+    assert done.returncode == 99
+    # it is the extractor, and not the program
+    assert cut(*listing).returncode == 0
 
 
 def test_where_it_cannot_cut_it_says_so(tmp_path: Path) -> None:

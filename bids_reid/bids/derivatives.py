@@ -18,7 +18,8 @@ from bids_reid.bids.files import atomically, copy_file, file_sha256, read_json, 
 from bids_reid.bids.layout import ScanFiles, bids_uri, scan_files
 from bids_reid.bids.tables import write_table
 from bids_reid.errors import NoInputError, ScanError
-from bids_reid.faces.extractors import EXTRACTORS, bids_label
+from bids_reid.faces.extractors import extractor_names
+from bids_reid.faces.registrations import bids_label
 from bids_reid.records import (
     RAW,
     FaceBoxes,
@@ -322,7 +323,7 @@ def made_with(files: ScanFiles, extractor: str, model: Mapping[str, str]) -> boo
 def remove_results(files: ScanFiles) -> None:
     """Remove what was made from one version of a scan; other conditions keep their files."""
     record = read_record(files)
-    known = {*EXTRACTORS, *(record.extractors if record else ())}
+    known = {*extractor_names(), *(record.extractors if record else ())}
     mine = [files.record, files.skin, files.views, files.renders]
     mine += [files.template(bids_label(name)) for name in sorted(known)]
     for path in (*mine, *(path.with_suffix('.json') for path in mine[2:])):

@@ -11,34 +11,45 @@ from typing import TYPE_CHECKING, Any
 from bids_reid import __version__
 from bids_reid.bids.files import packaged_text, read_json, write_json, write_text
 from bids_reid.errors import CannotWriteError
-from bids_reid.faces.extractors import EXTRACTORS, bids_label
+from bids_reid.faces.extractors import extractor_names, load_extractor, registration
+from bids_reid.faces.registrations import bids_label
 from bids_reid.records import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 BIDS_VERSION = '1.10.0'
-BIDSIGNORE = (
-    # without a slash at the end: the validator asks about the folders themselves, too
-    *('*.html', 'group_*', 'verdicts', 'images', 'logs', 'work'),
-    *(
-        f'*_desc-{condition}{desc}_*'
-        for desc in ('skin', 'views', 'renders', *map(bids_label, EXTRACTORS))
-        # to the validator an asterisk is one character or more
-        for condition in ('', '*')
-    ),
-)
-"""What BIDS has no name for: pages, tables about images, skins, views, renders and features.
-All other files are validated."""
+SENDS = 'sends images of faces to a network'
+
+
+def ignored_names() -> tuple[str, ...]:
+    """Return what BIDS has no name for: pages, tables about images, skins, views, features.
+
+    All other files are validated.
+    """
+    return (
+        # without a slash at the end: the validator asks about the folders themselves, too
+        *('*.html', 'group_*', 'verdicts', 'images', 'logs', 'work'),
+        *(
+            f'*_desc-{condition}{desc}_*'
+            for desc in ('skin', 'views', 'renders', *map(bids_label, extractor_names()))
+            # to the validator an asterisk is one character or more
+            for condition in ('', '*')
+        ),
+    )
 
 
 def prepare_output(
-    output_dir: Path, bids_dir: Path, derivatives: Iterable[tuple[str, Path]] = ()
+    output_dir: Path,
+    bids_dir: Path,
+    derivatives: Iterable[tuple[str, Path]] = (),
+    extractors: Iterable[str] = (),
 ) -> None:
     """Make the folder a BIDS derivative.
 
     ``derivatives`` are the names of conditions and where they are; links to others, which an
-    earlier run wrote, are kept.
+    earlier run wrote, are kept. Of ``extractors`` those of other packages are named among what
+    generated the folder, and so are those of earlier runs.
 
     The same files come out whoever writes them, so that parallel runs do not disturb each other;
     of those with other conditions each keeps the links of the others.
@@ -64,13 +75,42 @@ def prepare_output(
     with _one_at_a_time(output_dir):
         before = read_json(description)
         content = _description(output_dir, bids_dir, derivatives, before.get('DatasetLinks', {}))
+        content['GeneratedBy'] += _other_packages(extractors, before)
         if content != before:
             write_json(description, content)
     readme = output_dir / 'README.md'
     # in a folder that was not ours it may be somebody's
     if before or not readme.exists():
         write_text(readme, packaged_text('output_README.md'))
-    write_text(output_dir / '.bidsignore', '\n'.join(BIDSIGNORE) + '\n')
+    _ignore(output_dir / '.bidsignore', keep=bool(before))
+
+
+def _ignore(path: Path, *, keep: bool) -> None:
+    """Write a .bidsignore; ``keep`` what ours has, of packages that are not installed any more."""
+    names = ignored_names()
+    lines = path.read_text('utf-8').splitlines() if keep and path.exists() else []
+    former = sorted({line for line in lines if line.startswith('*_desc-')} - set(names))
+    write_text(path, '\n'.join((*names, *former)) + '\n')
+
+
+def _other_packages(extractors: Iterable[str], before: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Describe extractors of other packages, now and before, and say which use a network."""
+    generators = (one for one in before.get('GeneratedBy', ()) if isinstance(one, dict))
+    entries = [one for one in generators if one.get('Name') != 'bids_reid']
+    for name in extractors:
+        registered = registration(name)
+        if registered is None:
+            continue
+        uses = load_extractor(name).uses_network
+        said = SENDS if uses else 'declares that it uses no network'
+        entry = {
+            'Name': registered.package,
+            'Version': registered.version,
+            'Description': f'Extractor {name}: {said}',
+        }
+        if entry not in entries:
+            entries.append(entry)
+    return sorted(entries, key=lambda one: [str(value) for value in one.values()])
 
 
 def _description(

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bids_reid.errors import UsageError
 from bids_reid.records import RAW, Scan
 
 if TYPE_CHECKING:
@@ -76,6 +77,31 @@ class ScanFiles:
     def template(self, label: str) -> Path:
         """Features of the extractor whose BIDS label is ``label``; sidecar with ``.json``."""
         return self._named(label, '.npz')
+
+
+def check_file_names(conditions: Iterable[str], labels: Iterable[str]) -> None:
+    """Find out whether files of two conditions or extractors would have the same name.
+
+    ``labels`` are those of extractors. A name ends with one, or with what any scan has, and begins
+    with the condition: without anything between, ``x`` and ``yz`` may look like ``xy`` and ``z``.
+
+    Raises
+    ------
+    UsageError
+        They would.
+    """
+    known: dict[str, tuple[str, str]] = {}
+    descs = ('skin', 'views', 'renders', *labels)
+    for condition in conditions:
+        for desc in descs:
+            name = desc if condition == RAW else f'{condition}{desc}'
+            if name in known:
+                other, what = known[name]
+                raise UsageError(
+                    f'{desc} of the condition {condition} would have the file names of {what} of '
+                    f'{other}: choose another name with -d'
+                )
+            known[name] = condition, desc
 
 
 def cache_file(output_dir: Path) -> Path:

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.files import packaged_text, write_json, write_text
+from bids_reid.faces.extractors import descriptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,10 +44,17 @@ def columns(kind: str) -> dict[str, dict[str, Any]]:
 
     ``data/columns/shared.json`` describes once what several tables have. A table's own file names
     its columns, with what differs from the shared description, or a ``Note`` that follows it.
+    Extractors of other packages are described by these.
     """
     shared = json.loads(packaged_text('columns/shared.json'))
     own = json.loads(packaged_text(f'columns/{kind}.json'))
-    return {column: _described(shared.get(column, {}) | entry) for column, entry in own.items()}
+    described = {
+        column: _described(shared.get(column, {}) | entry) for column, entry in own.items()
+    }
+    if 'Levels' in described.get('extractor', {}):
+        others = {name: f'{text}.' for name, text in descriptions().items()}
+        described['extractor']['Levels'] |= others
+    return described
 
 
 def _described(entry: dict[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,7 @@ class DeepFaceExtractor:
 
     kind: Literal['vector'] = 'vector'
     similarity: Literal['cosine'] = 'cosine'
+    uses_network = False
 
     def __init__(self, entry: ModelFile, folder: Path) -> None:
         self.name = f'{PREFIX}{entry.model}'

@@ -1,17 +1,20 @@
 """The protocol of extractors, the registry of those there are, and which of them can run.
 
-A new extractor is a class that keeps the protocol, in a file of its own, and a line in
-:data:`EXTRACTORS`.
+A new extractor of this package is a class that keeps the protocol, in a file of its own, and a
+line in :data:`EXTRACTORS`. Any other package adds one through an entry point
+(`bids_reid.faces.registrations`), and is held to the protocol (`bids_reid.faces.plugged`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from bids_reid import __version__
 from bids_reid.errors import NoInputError, UsageError
+from bids_reid.faces.registrations import registrations
 from bids_reid.faces.weights import manifest
 
 if TYPE_CHECKING:
@@ -19,9 +22,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.faces.detect import Box
+    from bids_reid.faces.registrations import Registration
 
 BASE_MEMORY_GB = 0.8
 """What a process needs that runs an extractor with a small model, or with none."""
+NETWORK = 'it sends images to a network, which needs --allow-network'
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,14 @@ class _Extractor(Protocol):
         """Length of a vector, or bytes of a descriptor."""
         ...
 
+    @property
+    def uses_network(self) -> bool:
+        """Whether anything of it opens a network connection.
+
+        If so it runs only with ``--allow-network``; otherwise nothing of it is called but this.
+        """
+        ...
+
     def available(self) -> Availability:
         """Say whether it can run here, quickly: without loading a model."""
         ...
@@ -71,8 +84,10 @@ class _Extractor(Protocol):
     ) -> dict[str, NDArray[Any]]:
         """Return the arrays that a file holds of n grey images (h, w) with one face box each.
 
-        Of vectors ``features``, (n, dimension) float32; of keypoints those of
-        `bids_reid.records.Keypoints`, under the names of its attributes.
+        Of vectors ``features``, (n, dimension) float32, with a row of NaN for a face that it
+        could not encode: such a render has no place in the template, and such a photograph is a
+        failure to acquire. Of keypoints those of `bids_reid.records.Keypoints`, under the names
+        of its attributes.
         """
         ...
 
@@ -119,9 +134,22 @@ EXTRACTORS: dict[str, Loader] = {
 """Name of each extractor to what loads it."""
 
 
-def bids_label(name: str) -> str:
-    """Return ``name`` as a BIDS label, which is alphanumeric."""
-    return ''.join(character for character in name if character.isalnum())
+def extractor_names() -> tuple[str, ...]:
+    """Return the names of all extractors: this package's, then those of others.
+
+    Those are left out whose names cannot be used (`name_clashes`).
+    """
+    others = (one.name for one in registrations(EXTRACTORS) if one.clash is None)
+    return (*EXTRACTORS, *others)
+
+
+def name_clashes() -> dict[str, str]:
+    """Return the extractors of other packages whose names cannot be used, and why."""
+    return {
+        f'{one.name} of {one.origin}': one.clash
+        for one in registrations(EXTRACTORS)
+        if one.clash is not None
+    }
 
 
 def load_extractor(name: str) -> Extractor:
@@ -130,32 +158,104 @@ def load_extractor(name: str) -> Extractor:
     Raises
     ------
     UsageError
-        There is no extractor of that name.
+        There is no extractor of that name, or the name cannot be used.
+    NoInputError
+        It is another package's, and cannot be loaded.
     """
-    if name not in EXTRACTORS:
-        raise UsageError(f'no extractor {name!r}; there are: {", ".join(EXTRACTORS)}')
-    return EXTRACTORS[name]()
+    if name in EXTRACTORS:
+        return EXTRACTORS[name]()
+    registered = registration(name)
+    if registered is not None:
+        from bids_reid.faces.plugged import load_plugin
+
+        return load_plugin(registered)
+    _check_clash(name)
+    raise UsageError(f'no extractor {name!r}; there are: {", ".join(extractor_names())}')
 
 
-def available_extractors() -> tuple[tuple[str, ...], dict[str, str]]:
-    """Return those that run by default, and why each of the others does not."""
-    reasons = {name: load().available().why_not_by_default for name, load in EXTRACTORS.items()}
-    return (
-        tuple(name for name, reason in reasons.items() if reason is None),
-        {name: reason for name, reason in reasons.items() if reason is not None},
-    )
+def _check_clash(name: str) -> None:
+    """Raise UsageError if a package registers a name that it cannot have."""
+    for one in registrations(EXTRACTORS):
+        if one.name == name and one.clash is not None:
+            raise UsageError(f'{name} of {one.origin}: {one.clash}')
 
 
-def check_extractor(name: str) -> None:
-    """Find out, before any work, whether an extractor that was named can run.
+def availability(name: str, *, allow_network: bool = False) -> Availability:
+    """Say whether an extractor can run, and whether it does unless it is named.
 
     Raises
     ------
     UsageError
         There is no extractor of that name.
-    NoInputError
-        Its weights, or a package that it needs, are missing, or the weights were altered.
     """
-    reason = load_extractor(name).available().why_not
+    try:
+        extractor = load_extractor(name)
+    except NoInputError as error:
+        return Availability(str(error))
+    if extractor.uses_network and not allow_network:
+        return Availability(NETWORK)
+    return extractor.available()
+
+
+def available_extractors(*, allow_network: bool = False) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return those that run by default, and why each of the others does not."""
+    reasons = {
+        name: availability(name, allow_network=allow_network).why_not_by_default
+        for name in extractor_names()
+    }
+    return (
+        tuple(name for name, reason in reasons.items() if reason is None),
+        {name: reason for name, reason in reasons.items() if reason is not None} | name_clashes(),
+    )
+
+
+def check_extractor(name: str, *, allow_network: bool = False) -> None:
+    """Find out, before any work, whether an extractor that was named can run.
+
+    Raises
+    ------
+    UsageError
+        There is no extractor of that name, or two packages have one; or it uses a network, which
+        is not allowed.
+    NoInputError
+        Its weights, or a package that it needs, are missing, or the weights were altered; or it is
+        another package's and cannot be loaded.
+    """
+    _check_clash(name)
+    reason = availability(name, allow_network=allow_network).why_not
     if reason:
-        raise NoInputError(f'{name} cannot run: {reason}')
+        kind = UsageError if reason == NETWORK else NoInputError
+        raise kind(f'{name} cannot run: {reason}')
+
+
+def networked_extractors(names: Iterable[str]) -> tuple[str, ...]:
+    """Return those of ``names`` that use a network."""
+    return tuple(name for name in names if load_extractor(name).uses_network)
+
+
+def sends_images(names: Sequence[str]) -> str:
+    """Say in a sentence which extractors send images to a network."""
+    listed = ', '.join(f'{name} ({origin(name)})' for name in names)
+    return f'images of faces are sent to a network, as --allow-network permits, by {listed}'
+
+
+def registration(name: str) -> Registration | None:
+    """Return how another package registers an extractor; ``None`` if it is this package's."""
+    found = (one for one in registrations(EXTRACTORS) if one.name == name and one.clash is None)
+    return next(found, None)
+
+
+def origin(name: str) -> str:
+    """Return the package that an extractor comes with, and its version."""
+    registered = registration(name)
+    return f'bids_reid {__version__}' if registered is None else registered.origin
+
+
+def descriptions() -> dict[str, str]:
+    """Say in a sentence where each extractor of another package comes from, by its name."""
+    return {
+        one.name: f'An extractor of the package {one.origin}'
+        + (f': {one.summary.removesuffix(".")}' if one.summary else '')
+        for one in registrations(EXTRACTORS)
+        if one.clash is None
+    }

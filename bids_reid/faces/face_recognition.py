@@ -41,6 +41,7 @@ class FaceRecognition:
     name = 'face_recognition'
     dimension = DIMENSION
     similarity: Literal['euclidean'] = 'euclidean'
+    uses_network = False
 
     def available(self) -> Availability:
         """Say that it can run: its weights come with a package that is always installed."""

@@ -34,6 +34,7 @@ class _KeypointExtractor:
     """What ORB and SIFT share."""
 
     kind: Literal['keypoints'] = 'keypoints'
+    uses_network = False
     name: ClassVar[str]
     dimension: ClassVar[int]
     algorithm: ClassVar[str]

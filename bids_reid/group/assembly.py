@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bids_reid.group.audit import audit, not_assessed
+from bids_reid.group.encoding import NOT_TAKEN
 from bids_reid.group.faces_left import faces_left
 from bids_reid.group.galleries import galleries
 from bids_reid.group.merging import merged
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from bids_reid.group.selection import Extractors, Selection
     from bids_reid.group.summaries import AttackSummary, GallerySummary, PhotographControl
+    from bids_reid.participant.content import Provenance
     from bids_reid.records import Photo
     from bids_reid.risk.gate import Gate, Reason
     from bids_reid.risk.linkage import Comparison, LinkageRow
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
 COMPARED = ('modality', 'extractor', 'decision')
 """Conditions are compared by `group_reduction`, in galleries of the same people."""
 PARTS_IGNORED = 'faces are judged without: {} (--parts leaves them out)'
+NETWORKED = 'images of faces were sent to a network (--allow-network) by: {}'
+REJECTED = '{} did not take {} photographs: they count as not recognised by it'
+REJECTED_ONE = '{} did not take {} photograph: it counts as not recognised by it'
 UNASKED = 'it was not asked for'
 PHOTOGRAPHS_ONLY = 'it searches with photographs, and there are none'
 
@@ -81,21 +86,21 @@ def group_result(
     controls = merged(pairs, teams, 'photographs by')
     photos, statistics = None, Statistics()
     if selection.photos is not None:
-        # how a photograph is acquired does not depend on the extractor
-        outcomes = next(iter(controls.values())).outcomes
+        outcomes = _acquired_by_any(controls.values())
         photos = tuple(_photo_lines(selection.photos, outcomes, processed))
         statistics = statistics_of(attacks, controls, photos, not_assessed(scans, photos))
     used = list(dict.fromkeys([*extractors.searching, *extractors.linking]))
     linked = linked_scans(scans, selection.others, selection.other_name)
     linkage = linkage_rows(parts.links, linked, all_ways(extractors.linking), choice.audited)
     gate = _gate(selection, images, photos, statistics, linkage)
+    provenance = provenance_of(scans, used, command)
     return GroupResult(
         dataset=dataset,
         scans=tuple(scan.line for scan in scans),
         images=images,
         uncounted=selection.survey.uncounted,
         release=selection.survey.folder.name,
-        provenance=provenance_of(scans, used, command),
+        provenance=provenance,
         photos=photos,
         unprocessed=tuple(sorted(set(choice.participants) - processed)),
         rows=tuple(row for attack in attacks.values() for row in attack.rows),
@@ -105,7 +110,10 @@ def group_result(
         gate=gate,
         statistics=statistics,
         linkage=linkage,
-        remarks=tuple(_remarks(selection, linkage, gate)),
+        remarks=(
+            *_remarks(selection, linkage, gate),
+            *_remarks_about_extractors(provenance, controls.values()),
+        ),
         audited=choice.audited,
         faces_left=faces_left(scans),
         needed=selection.survey.needed,
@@ -162,6 +170,28 @@ def _remarks(selection: Selection, linkage: Sequence[LinkageRow], gate: Gate) ->
     planned = planning_sentence(gate.risk)
     if planned is not None and gate.risk is not None and gate.risk.outcome != GAP:
         yield planned
+
+
+def _remarks_about_extractors(
+    provenance: Provenance, controls: Iterable[PhotographControl]
+) -> Iterator[str]:
+    """Say which extractors sent images to a network, and which did not take photographs."""
+    if provenance.networked:
+        yield NETWORKED.format(', '.join(provenance.networked))
+    for control in controls:
+        n = sum(reason.endswith(NOT_TAKEN) for _, reason in control.outcomes.values())
+        if n:
+            taken = REJECTED if n > 1 else REJECTED_ONE
+            yield taken.format(control.extractor, n)
+
+
+def _acquired_by_any(controls: Iterable[PhotographControl]) -> dict[str, tuple[str, str]]:
+    """Say how each photograph was acquired: an extractor may leave out what others take."""
+    outcomes: dict[str, tuple[str, str]] = {}
+    for control in controls:
+        taken = {name: one for name, one in control.outcomes.items() if one[0] == 'ok'}
+        outcomes = {**control.outcomes, **outcomes, **taken}
+    return outcomes
 
 
 def _attacks(

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from bids_reid.match.probes import Probes
     from bids_reid.records import Photo
 
+NOT_TAKEN = 'did not take the face'
+"""Ends the reason of a photograph with a face of which an extractor made no feature."""
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -59,8 +62,10 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
 
     The file holds the photographs' names, that of the extractor, and its arrays for all of them:
     nothing, or rows of NaN, for those without a face. Of vectors there are also those of mirror
-    images.
+    images. A photograph whose face the extractor did not take has the status ``no_face``, too: it
+    is a failure to acquire, of this extractor.
     """
+    from bids_reid.faces.given_features import rejected
     from bids_reid.faces.photographs import loose_crop, read_photograph
 
     crops: list[tuple[NDArray[np.uint8], Box]] = []
@@ -77,7 +82,10 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
                 crops.append(cropped)
                 statuses.append(('ok', ''))
     acquired = np.array([status == 'ok' for status, _ in statuses], dtype=bool)
-    arrays = _for_all(acquired, _features(extractor, crops))
+    given = _features(extractor, crops)
+    for place in np.flatnonzero(acquired)[rejected(given, len(crops))]:
+        statuses[place] = ('no_face', f'{extractor} {NOT_TAKEN}')
+    arrays = _for_all(acquired, given)
     arrays['extractor'] = np.array(extractor)
     arrays['photographs'] = np.array([photo.name for photo in photos], dtype=str)
     arrays['statuses'] = np.array(statuses, dtype=str).reshape(-1, 2)
@@ -88,6 +96,7 @@ def _features(
     extractor: str, crops: Sequence[tuple[NDArray[np.uint8], Box]]
 ) -> dict[str, NDArray[Any]]:
     """Extract the features of crops with a box each, and vectors of their mirror images."""
+    from bids_reid.faces.given_features import rejected
     from bids_reid.faces.photographs import mirrored
 
     model = load_extractor(extractor)
@@ -96,7 +105,10 @@ def _features(
     if model.kind == 'vector':
         flipped = [mirrored(*crop) for crop in crops]
         images, boxes = zip(*flipped, strict=True) if flipped else ((), ())
-        arrays['mirrored'] = model.features(images, boxes)['features']
+        other = model.features(images, boxes)
+        # an extractor that takes a face but not its mirror image has the face alone
+        refused = rejected(other, len(flipped))[:, None]
+        arrays['mirrored'] = np.where(refused, arrays['features'], other['features'])
     return arrays
 
 

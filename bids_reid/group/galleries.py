@@ -12,7 +12,8 @@ import numpy as np
 from bids_reid.bids.derivatives import made_with, read_template
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.errors import NoInputError, ScanError
-from bids_reid.faces.extractors import bids_label, load_extractor
+from bids_reid.faces.extractors import load_extractor
+from bids_reid.faces.registrations import bids_label
 from bids_reid.match.probes import Renders
 from bids_reid.records import Keypoints, KeypointTemplate, Template
 from bids_reid.views.cameras import N_STANDARD

@@ -222,7 +222,7 @@ def choose_extractors(settings: Settings, scans: Sequence[EnrolledScan]) -> Extr
     """
     if not scans:
         return Extractors((), (), {})
-    searchable, reasons = searchable_extractors(scans)
+    searchable, reasons = searchable_extractors(scans, allow_network=settings.allow_network)
     photographs = settings.photos is not None
     searching = (settings.extractors or searchable) if photographs else ()
     if not settings.extractors:

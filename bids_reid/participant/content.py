@@ -11,11 +11,17 @@ from bids_reid.risk.presence import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A file of weights that an extractor used; ``sha256`` is ``None`` if it has no such file."""
+    """A file of weights that an extractor used; ``sha256`` is ``None`` if it has no such file.
+
+    ``package`` is the name and version of the package that it comes with, ``None`` for this one's.
+    ``uses_network`` says if it sent images to a network.
+    """
 
     extractor: str
     name: str
     sha256: str | None
+    package: str | None = None
+    uses_network: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,11 @@ class Provenance:
     software: tuple[tuple[str, str], ...] = ()
     models: tuple[Model, ...] = ()
     renderer: str | None = None
+
+    @property
+    def networked(self) -> tuple[str, ...]:
+        """Extractors that sent images to a network, sorted."""
+        return tuple(sorted({model.extractor for model in self.models if model.uses_network}))
 
 
 @dataclass(frozen=True, slots=True)

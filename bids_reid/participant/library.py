@@ -9,7 +9,9 @@ from bids_reid import __version__
 from bids_reid.bids.derivatives import scan_records
 from bids_reid.bids.files import read_json
 from bids_reid.errors import NoInputError, NothingSelectedError
-from bids_reid.faces.extractors import EXTRACTORS, bids_label, load_extractor
+from bids_reid.faces.extractors import availability, extractor_names, name_clashes
+from bids_reid.faces.plugged import USES_NETWORK
+from bids_reid.faces.registrations import bids_label
 from bids_reid.participant.content import Model, Provenance, ScanLine
 from bids_reid.participant.remarks import scan_line
 from bids_reid.records import IDENTIFYING
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bids_reid.bids.layout import ScanFiles
+    from bids_reid.faces.extractors import Availability
     from bids_reid.records import ScanRecord
 
 
@@ -88,29 +91,38 @@ def select_scans(
     return chosen
 
 
-def searchable_extractors(scans: Sequence[EnrolledScan]) -> tuple[tuple[str, ...], dict[str, str]]:
+def searchable_extractors(
+    scans: Sequence[EnrolledScan], *, allow_network: bool = False
+) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the extractors that have a template of every scan, and why each other is left out.
 
     Scans that failed have no template of any; those in which no detector saw a face have one.
     """
     enrolled = [scan.record.extractors for scan in scans if not scan.record.failed]
+    known = extractor_names()
     reasons = {
-        name: _why_not_searched(name, sum(name in names for names in enrolled), len(enrolled))
-        for name in EXTRACTORS
+        name: _why_not_searched(
+            availability(name, allow_network=allow_network),
+            sum(name in names for names in enrolled),
+            len(enrolled),
+        )
+        for name in known
     }
+    reasons |= name_clashes()
+    gone = sorted({name for names in enrolled for name in names} - set(known))
+    reasons |= dict.fromkeys(gone, 'scans have templates of it, and no package here registers it')
     return (
         tuple(name for name, reason in reasons.items() if not reason),
         {name: reason for name, reason in reasons.items() if reason},
     )
 
 
-def _why_not_searched(name: str, n_templates: int, n_scans: int) -> str:
+def _why_not_searched(runs: Availability, n_templates: int, n_scans: int) -> str:
     """Say why an extractor cannot search ``n_scans``; nothing if it can."""
-    availability = load_extractor(name).available()
-    if availability.why_not:
-        return availability.why_not
-    if not n_templates and availability.why_by_name:
-        return availability.why_by_name
+    if runs.why_not:
+        return runs.why_not
+    if not n_templates and runs.why_by_name:
+        return runs.why_by_name
     if n_scans and not n_templates:
         return 'the participant level ran without it'
     if n_templates < n_scans:
@@ -123,7 +135,8 @@ def left_out(reasons: Mapping[str, str], used: Collection[str], otherwise: str) 
 
     ``reasons`` are those of `searchable_extractors`, ``otherwise`` that of one that could search.
     """
-    return {name: reasons.get(name, otherwise) for name in EXTRACTORS if name not in used}
+    unused = dict.fromkeys((*extractor_names(), *reasons))
+    return {name: reasons.get(name, otherwise) for name in unused if name not in used}
 
 
 def provenance_of(
@@ -140,7 +153,7 @@ def provenance_of(
         for name in extractors:
             sidecar = read_json(scan.files.template(bids_label(name)).with_suffix('.json'))
             if sidecar:
-                model = Model(name, sidecar['Model'], sidecar.get('WeightsSHA256'))
+                model = _model(name, sidecar)
                 models[model] = None
     return Provenance(
         version=__version__,
@@ -148,4 +161,16 @@ def provenance_of(
         software=tuple(software),
         models=tuple(models),
         renderer=', '.join(renderers) or None,
+    )
+
+
+def _model(extractor: str, sidecar: Mapping[str, str]) -> Model:
+    """Say by which model the sidecar of a template has it made, and whose that is."""
+    package = sidecar.get('Package')
+    return Model(
+        extractor,
+        sidecar['Model'],
+        sidecar.get('WeightsSHA256'),
+        package=None if package is None else f'{package} {sidecar["PackageVersion"]}',
+        uses_network=sidecar.get(USES_NETWORK) == 'yes',
     )

@@ -107,26 +107,32 @@ def evidence(surface: Path, measures: Path, renders_file: Path, target: Path) ->
 def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
     """Extract features from every render with a face box; the file holds the provenance too.
 
-    Keypoints are only matched as the study did: soft views are for vectors.
+    Keypoints are only matched as the study did: soft views are for vectors. A render whose face
+    the extractor did not take has no place in it; the provenance counts them.
     """
     from bids_reid.faces.detect import Box
     from bids_reid.faces.extractors import load_extractor
+    from bids_reid.faces.given_features import rejected
 
     model = load_extractor(extractor)
     faces = _read_boxes(faces_file)
-    views = all_views() if model.kind == 'vector' else standard_views()
+    wanted = all_views() if model.kind == 'vector' else standard_views()
     boxes = {
         view.index: Box(*box)
-        for view, box in zip(views, faces.boxes, strict=False)
+        for view, box in zip(wanted, faces.boxes, strict=False)
         if box is not None
     }
     images = np.load(renders_file, mmap_mode='r')
     arrays = model.features([np.asarray(images[number]) for number in boxes], list(boxes.values()))
-    provenance = {'Extractor': extractor, **model.provenance()}
+    provenance: dict[str, Any] = {'Extractor': extractor, **model.provenance()}
+    views, refused = np.array(list(boxes), np.int32), rejected(arrays, len(boxes))
+    if refused.any():
+        provenance['ViewsRejected'] = int(refused.sum())
+        views, arrays = views[~refused], {'features': arrays['features'][~refused]}
     np.savez(
         template,
-        view=np.array(list(boxes), np.int32),
-        found=np.array(faces.found, dtype=bool)[list(boxes)],
+        view=views,
+        found=np.array(faces.found, dtype=bool)[views],
         provenance=np.array(json.dumps(provenance)),
         **arrays,  # type: ignore[arg-type]
     )

@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from bids_reid.bids.files import write_text
+from bids_reid.faces.extractors import descriptions
 from bids_reid.group.account import HEAD_VOLUME
 from bids_reid.group.result import Curve, GroupResult, ImageLine, PhotoLine
 from bids_reid.records import STRANGER, AttackKey
@@ -37,6 +38,7 @@ from bids_reid.report.statistics import (
     links,
     presence_sentence,
 )
+from bids_reid.report.words import captions
 from bids_reid.risk.controls import sort_controls
 from bids_reid.risk.identification import IdentificationRow, Unit
 from bids_reid.risk.strength import strongest_first
@@ -124,6 +126,7 @@ def _rates(content: GroupResult) -> dict[str, Any]:
         'most_curves': MOST_CURVES,
         'n_photo_lines': len({row.attack for row in content.rows}),
         'extractors': distinct(row.extractor for row in content.rows),
+        'extractor_captions': {**descriptions(), **captions()['extractors']},
         'decisions': distinct(row.decision for row in content.rows),
     }
 

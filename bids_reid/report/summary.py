@@ -49,6 +49,7 @@ def group_summary(content: GroupResult) -> dict[str, Any]:
         'controls': _controls(sort_controls(content.statistics.controls)),
         'linkage': [asdict(row) for row in content.linkage],
         'extractors_not_run': dict(content.not_run),
+        'extractors_using_network': list(content.provenance.networked),
         'reductions': [asdict(row) for row in content.reductions],
         'identification': [asdict(row) for row in content.rows],
     }

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import fields
 from importlib import resources
+from pathlib import Path
 from typing import get_args, get_type_hints
 
 import pytest
@@ -21,6 +22,7 @@ from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.identification import IdentificationRow
 from bids_reid.risk.openset import OpenSetRow
 from bids_reid.risk.verification import DetRow, VerificationRow
+from tests.support.plugins import write_plugin
 
 FILES = {
     file.name.removesuffix('.json'): json.loads(file.read_text('utf-8'))
@@ -94,3 +96,14 @@ def test_the_columns_are_those_of_the_rows(table: str) -> None:
         kinds = (hints[column], *get_args(hints[column]))
         words = {word for kind in kinds for word in get_args(kind) if isinstance(word, str)}
         assert not words or set(entry['Levels']) == words
+
+
+def test_extractors_of_other_packages_are_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A level without a word is no BIDS dictionary, and nobody knows what made the rate."""
+    monkeypatch.syspath_prepend(write_plugin(tmp_path / 'packages', 'acme'))
+    assert columns('group_ranks')['extractor']['Levels']['acme'] == (
+        'An extractor of the package acme-matcher 1.0: Compares quarters of faces.'
+    )
+    assert 'acme' not in str(columns('views'))

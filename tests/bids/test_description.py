@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from bids_reid.bids.description import BIDSIGNORE, condition_folders, prepare_output
+from bids_reid.bids.description import condition_folders, ignored_names, prepare_output
 from bids_reid.bids.files import read_json
 from bids_reid.bids.layout import ScanFiles, bids_uri
 from bids_reid.errors import CannotWriteError
 from bids_reid.records import Scan
+from tests.support.plugins import write_plugin
 
 
 class TestPrepareOutput:
@@ -93,8 +94,8 @@ def test_outputs_bids_has_no_name_for_are_kept_from_the_validator(tmp_path: Path
     written += [tmp_path / 'group.html', tmp_path / 'group_ranks.tsv', tmp_path / 'logs']
     for path in written:
         names = (path.name, f'{path.name}/')
-        assert any(fnmatch(name, p) for name in names for p in BIDSIGNORE), path
-    assert not any(fnmatch('dataset_description.json', p) for p in BIDSIGNORE)
+        assert any(fnmatch(name, p) for name in names for p in ignored_names()), path
+    assert not any(fnmatch('dataset_description.json', p) for p in ignored_names())
 
 
 def test_links_lead_to_every_condition(tmp_path: Path) -> None:
@@ -137,3 +138,37 @@ class TestConditionFolders:
     def test_without_links_only_those_given_are(self, tmp_path: Path, links: str) -> None:
         (tmp_path / 'dataset_description.json').write_text(f'{{"DatasetLinks": {links}}}')
         assert condition_folders(tmp_path, tmp_path) == {'raw': tmp_path}
+
+
+def test_packages_of_extractors_stay_on_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That faces were sent to a network stays true when a later run sends none."""
+    out, raw = tmp_path / 'out', tmp_path / 'raw'
+    raw.mkdir()
+    with monkeypatch.context() as one:
+        one.syspath_prepend(write_plugin(tmp_path / 'a', 'cloud', uses_network=True))
+        one.syspath_prepend(write_plugin(tmp_path / 'b', 'own-net', package='own'))
+        prepare_output(out, raw, (), ['orb', 'cloud'])
+        before = read_json(out / 'dataset_description.json')['GeneratedBy']
+        prepare_output(out, raw, (), ['own-net', 'cloud'])
+    prepare_output(out, raw, (), ['orb'])
+    ours, *others = read_json(out / 'dataset_description.json')['GeneratedBy']
+    assert before == [ours, others[0]]
+    assert ours['Name'] == 'bids_reid'
+    assert others == [
+        {
+            'Name': 'acme-matcher',
+            'Version': '1.0',
+            'Description': 'Extractor cloud: sends images of faces to a network',
+        },
+        {
+            'Name': 'own',
+            'Version': '1.0',
+            'Description': 'Extractor own-net: declares that it uses no network',
+        },
+    ]
+    # their files are there, and still no BIDS
+    ignored = (out / '.bidsignore').read_text().splitlines()
+    assert {'*_desc-cloud_*', '*_desc-*cloud_*', '*_desc-ownnet_*'} <= set(ignored)
+    assert len(ignored) == len(set(ignored))

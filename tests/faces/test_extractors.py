@@ -17,11 +17,11 @@ from bids_reid.faces.detect import Box, find_face
 from bids_reid.faces.extractors import (
     EXTRACTORS,
     available_extractors,
-    bids_label,
     check_extractor,
     load_extractor,
 )
 from bids_reid.faces.photographs import loose_crop
+from bids_reid.faces.registrations import bids_label
 from bids_reid.faces.weights import manifest
 from tests.support.study import Pixels
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -12,6 +15,10 @@ from bids_reid.bids.tables import read_table
 from bids_reid.engine import group_graph
 from bids_reid.engine.execution import configure, crash_folder
 from bids_reid.engine.group_run import search
+from bids_reid.errors import ReidError
+from bids_reid.faces.extractors import EXTRACTORS as EXTRACTORS_OF_ALL
+from bids_reid.faces.plugged import PluggedVectors
+from bids_reid.faces.registrations import Registration
 from bids_reid.group import galleries
 from bids_reid.group.account import Survey, image_lines
 from bids_reid.group.assembly import Parts, group_result
@@ -22,7 +29,7 @@ from bids_reid.participant.library import read_scans
 from bids_reid.records import RAW, STRANGER, Photo
 from bids_reid.report.tables import ALL, write_tables
 from bids_reid.settings import Settings
-from tests.support.study import PEOPLE, Study
+from tests.support.study import PEOPLE, Pixels, Study
 
 EXTRACTORS = Extractors(('pixels', 'points'), ('pixels',), {})
 VECTORS = Extractors(('pixels',), ('pixels',), {})
@@ -220,3 +227,58 @@ def test_the_audited_condition_is_judged(defaced: Study, tmp_path: Path) -> None
     assert 'The risk was not measured' in ' '.join(r.sentence for r in result.gate.reasons)
     write_tables(tmp_path, result)
     assert {path.stem for path in tmp_path.glob('*.tsv')} == {'group_images', 'group_linkage'}
+
+
+def test_a_photograph_that_one_extractor_did_not_take(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays in the denominator of that one, and counts for the others as it does."""
+    selection = selection_of(study, study.photos)
+    plain = Pixels.features
+
+    def features(self: Pixels, images: Any, boxes: Any) -> dict[str, Any]:
+        # the first rows of a part are photographs 00 and 01, of the first two people
+        rows = plain(self, images, boxes)['features']
+        rows[:2] = np.nan
+        return {'features': rows}
+
+    monkeypatch.setattr(Pixels, 'features', features)
+    result = result_of(selection, parts_of(selection, tmp_path / 'run', study.out))
+    photos = [photo for photo in result.photos or () if photo.name in ('00.png', '01.png')]
+    assert [photo.status for photo in photos] == ['ok', 'ok']
+    for attack, scores in result.searches:
+        of = {score.photo: score.status for score in scores}
+        rejected = 'no_face' if attack.extractor == 'pixels' else 'ok'
+        assert (of['00.png'], of['01.png']) == (rejected, rejected)
+    failed = {
+        row.extractor: (row.n_probes, row.n_failed_acquire)
+        for row in result.rows
+        if (row.unit, row.k, row.modality) == ('photo', 1, 'T1w')
+    }
+    # one photograph shows no face to anybody
+    assert failed == {'pixels': (17, 3), 'points': (17, 1)}
+    assert result.remarks == (
+        'pixels did not take 2 photographs: they count as not recognised by it',
+    )
+
+
+def test_an_extractor_that_gives_something_else_is_a_line(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has to ask the vendor needs what was wrong, and of which package and version."""
+
+    class Doubles(Pixels):
+        def features(self, images: Any, boxes: Any) -> dict[str, Any]:
+            return {'features': super().features(images, boxes)['features'].astype(float)}
+
+    registration = Registration('pixels', 'x:y', 'acme-matcher', '1.0')
+    monkeypatch.setitem(
+        EXTRACTORS_OF_ALL, 'pixels', partial(PluggedVectors, registration, Doubles())
+    )
+    selection = selection_of(study, study.photos)
+    with pytest.raises(ReidError) as refusal:
+        parts_of(selection, tmp_path / 'run', study.out, VECTORS)
+    assert str(refusal.value) == (
+        'pixels of acme-matcher 1.0: features(): features are float64, not an array of float32 '
+        '(--extractors runs those that it names, and no others)'
+    )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from bids_reid.faces.detect import Box
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.faces.photographs import loose_crop, read_photograph
-from bids_reid.group.encoding import encode_photographs, read_encoded
+from bids_reid.group.encoding import NOT_TAKEN, encode_photographs, read_encoded
 from bids_reid.group.merging import MergeError
 from bids_reid.match.probes import KeypointProbes, VectorProbes
 from bids_reid.records import Photo
-from tests.support.study import Study
+from tests.support.study import D, Pixels, Study
 
 
 @pytest.fixture(scope='module')
@@ -96,3 +98,48 @@ def test_a_photograph_in_no_file_or_two_stops_the_run(study: Study, tmp_path: Pa
         read_encoded([*files, files[0]], names, 'pixels')
     with pytest.raises(MergeError, match=r'photograph 03\.png, which was not asked for'):
         read_encoded(files, names[:3], 'pixels')
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, *photos: Photo) -> None:
+    """Let pixels not take the faces on some photographs."""
+    firsts = [np.asarray(Image.open(photo.path))[0, :D] for photo in photos]
+    plain = Pixels.features
+
+    def features(self: Pixels, images: list[np.ndarray], boxes: list[Box]) -> dict[str, Any]:
+        rows = plain(self, images, boxes)['features']
+        for row, image in zip(rows, images, strict=True):
+            if any((image[0, :D] == first).all() for first in firsts):
+                row[:] = np.nan
+        return {'features': rows}
+
+    monkeypatch.setattr(Pixels, 'features', features)
+
+
+def test_a_photograph_that_was_not_taken_is_a_failure_to_acquire(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commercial matchers reject faces; as a row of NaN one would stop the whole search."""
+    refuse(monkeypatch, study.photos[2])
+    photos = study.photos[:6]
+    names = [photo.name for photo in photos]
+    for extractor, status in (('pixels', 'no_face'), ('points', 'ok')):
+        encode_photographs(photos, extractor, tmp_path / 'e.npz')
+        encoded = read_encoded([tmp_path / 'e.npz'], names, extractor)
+        statuses = [encoded.outcomes[name][0] for name in names]
+        # the sixth shows no face to anybody
+        assert statuses == ['ok', 'ok', status, 'ok', 'ok', 'no_face']
+        assert len(encoded.probes(encoded.acquired(names))) == statuses.count('ok')
+        if extractor == 'pixels':
+            assert encoded.outcomes[names[2]][1] == f'pixels {NOT_TAKEN}'
+            assert encoded.outcomes[names[5]][1] == 'no face was found'
+
+
+def test_none_that_was_taken_is_a_file_too(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = study.photos[:3]
+    refuse(monkeypatch, *photos)
+    encode_photographs(photos, 'pixels', tmp_path / 'e.npz')
+    encoded = read_encoded([tmp_path / 'e.npz'], [photo.name for photo in photos], 'pixels')
+    assert encoded.acquired(encoded.outcomes) == []
+    assert len(encoded.probes([])) == 0

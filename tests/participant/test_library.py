@@ -11,15 +11,18 @@ import pytest
 from bids_reid.bids.files import write_json
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.errors import NoInputError
-from bids_reid.faces.extractors import EXTRACTORS
+from bids_reid.faces.extractors import EXTRACTORS, NETWORK
+from bids_reid.participant.content import Model
 from bids_reid.participant.library import (
     left_out,
+    provenance_of,
     read_scans,
     searchable_extractors,
 )
 from bids_reid.participant.remarks import scan_line
 from bids_reid.records import Claim, CompletedPart
 from bids_reid.risk.deidentification import CLAIM_WITH_FACE, FACE_GONE_UNSAID
+from tests.support.plugins import write_plugin
 from tests.support.scan_records import NO_FACE, WHOLE_FACE, enrolled, quality, scan_record
 
 FILES = ScanFiles(Path('/nowhere'), 'sub-01', 'T1w')
@@ -112,3 +115,46 @@ def test_what_nobody_asked_for_is_said() -> None:
     reasons = left_out(found, ['deepface-Dlib'], 'a reason')
     assert reasons['face_recognition'] == 'a reason'
     assert 'deepface-Dlib' not in reasons
+
+
+def test_an_extractor_that_is_not_installed_any_more_is_named() -> None:
+    """Its templates are there: without a word, the rates would be of fewer attacks than before."""
+    names, reasons = searchable_extractors([scan('orb', 'acme'), scan('orb')])
+    assert names == ('orb',)
+    assert reasons['acme'] == 'scans have templates of it, and no package here registers it'
+    assert left_out(reasons, ['orb'], 'a reason')['acme'] == reasons['acme']
+
+
+def test_a_network_is_used_at_the_group_level_only_if_it_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Photographs would leave the machine because the participant level was allowed to send."""
+    monkeypatch.syspath_prepend(write_plugin(tmp_path / 'packages', 'cloud', uses_network=True))
+    write_plugin(tmp_path / 'packages', 'orb', package='another')
+    names, reasons = searchable_extractors([scan('orb', 'cloud')])
+    assert names == ('orb',)
+    assert reasons['cloud'] == NETWORK
+    # nor is a name that is taken lost
+    assert 'bids_reid itself' in left_out(reasons, ['orb'], '')['orb of another 1.0']
+    names, _ = searchable_extractors([scan('orb', 'cloud')], allow_network=True)
+    assert names == ('orb', 'cloud')
+
+
+def test_pages_know_whose_a_model_is(tmp_path: Path) -> None:
+    """A rate of another package's matcher must not pass for one of this program's own."""
+    (of_us, of_others) = (
+        ScanFiles(tmp_path, f'sub-{name}', 'T1w').template(name) for name in ('orb', 'acme')
+    )
+    write_json(of_us.with_suffix('.json'), {'Model': 'OpenCV ORB'})
+    sidecar = {'Model': 'm', 'Package': 'p', 'PackageVersion': '2', 'UsesNetwork': 'yes'}
+    write_json(of_others.with_suffix('.json'), sidecar)
+    scans = [
+        replace(scan(name), files=ScanFiles(tmp_path, f'sub-{name}', 'T1w'))
+        for name in ('orb', 'acme')
+    ]
+    provenance = provenance_of(scans, ['orb', 'acme'], '')
+    assert provenance.models == (
+        Model('orb', 'OpenCV ORB', None),
+        Model('acme', 'm', None, package='p 2', uses_network=True),
+    )
+    assert provenance.networked == ('acme',)

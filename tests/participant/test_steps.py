@@ -188,3 +188,34 @@ def test_features_keep_the_numbers_of_their_views(
         assert template.views.tolist() == seen
         assert template.features.tolist() == [[n, n] for n in seen]
         assert template.where_found().views.tolist() == seen[1:]
+
+
+@pytest.mark.parametrize('taken', [[], [3], [3, 80]])
+def test_a_render_that_was_not_taken_has_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: list[int]
+) -> None:
+    """A matcher that rejects faces would make NaN of a whole scan, or of a whole gallery."""
+
+    class Picky:
+        kind = 'vector'
+
+        def features(self, images: list[np.ndarray], boxes: list[Any]) -> dict[str, np.ndarray]:
+            values = [image[0, 0] if image[0, 0] in taken else np.nan for image in images]
+            return {'features': np.array([values, values], np.float32).T}
+
+        def provenance(self) -> dict[str, str]:
+            return {'Model': 'picky'}
+
+    monkeypatch.setitem(EXTRACTORS, 'picky', Picky)
+    images = np.arange(81, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
+    np.save(tmp_path / 'r.npy', images)
+    seen = [3, 40, 80]
+    boxes = tuple((0, 0, 1, 1) if n in seen else None for n in range(81))
+    faces = FaceBoxes(boxes, tuple(n == 80 for n in range(81)))
+    (tmp_path / 'f.json').write_text(json.dumps(faces.to_json()))
+    steps.features(tmp_path / 'r.npy', tmp_path / 'f.json', 'picky', tmp_path / 't.npz')
+    provenance, template = steps._read_features(tmp_path / 't.npz')
+    assert template.views.tolist() == taken
+    assert template.features.tolist() == [[n, n] for n in taken]
+    assert template.where_found().views.tolist() == taken[1:]
+    assert provenance['ViewsRejected'] == 3 - len(taken)

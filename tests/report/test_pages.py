@@ -425,3 +425,16 @@ def test_faces_are_shown_only_if_given_and_with_a_warning():
     assert '<img src="data:image/png;base64,iVBORw0KGgow" alt="Render of the face: from' in page
     with pytest.raises(ValueError, match='is not a PNG'):
         FacePicture(b'GIF89a', 'no')
+
+
+def test_both_pages_say_that_images_were_sent() -> None:
+    """Nobody must believe that faces stayed on the machine because they usually do."""
+    sent = Model('cloud', 'm', None, package='acme-cloud 1.0', uses_network=True)
+    report = make_report((), 2)
+    provenance = replace(PROVENANCE, models=(*PROVENANCE.models, sent))
+    said = 'package acme-cloud 1.0; <b>it sent images of faces to a network</b>'
+    person = ParticipantReport('d', '01', (), provenance)
+    for page in (group_page(replace(report, provenance=provenance)), participant_page(person)):
+        assert page.count('sent images') == 1
+        assert said in page
+    assert 'sent images' not in group_page(report)

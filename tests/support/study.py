@@ -44,6 +44,8 @@ FIRST_POINT, POINTS, BYTES = 10, 12, 16
 class _Toy:
     """What both extractors share: a picture's pixels are its features."""
 
+    uses_network = False
+
     def memory_gb(self) -> float:
         return 0.1
 
