@@ -114,12 +114,17 @@ class Photo:
     path: Path
 
 
+Style = Literal['plain', 'soft', 'painted']
+"""How a view is shown: as in the study, or like a photograph in one way or two."""
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """One camera with one light, all angles in degrees in the face frame.
 
     Yaw and azimuth are positive towards the participant's left, pitch and elevation upwards. A
-    soft view has no light of its own: all lights of its camera shine together.
+    photo-like view has no light of its own: all lights of its camera shine together (``soft``),
+    and maybe brows, eyes and lips are painted onto the skin (``painted``).
     """
 
     index: int
@@ -127,6 +132,7 @@ class View:
     camera_pitch: float
     light_azimuth: float | None
     light_elevation: float | None
+    style: Style = 'plain'
 
     @property
     def camera(self) -> tuple[float, float]:
@@ -140,16 +146,11 @@ class View:
         Raises
         ------
         ValueError
-            It is a soft view.
+            It is a photo-like view.
         """
         if self.light_azimuth is None or self.light_elevation is None:
             raise ValueError(f'view {self.index} has no light of its own')
         return self.light_azimuth, self.light_elevation
-
-    @property
-    def soft(self) -> bool:
-        """Whether it is one of the views beside the study's 81."""
-        return self.light_azimuth is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +171,9 @@ class Template:
             return self
         return Template(self.features[self.found], self.views[self.found])
 
-    def of_views(self, first: int, after: int | None = None) -> Template:
-        """Return the part of the views from number ``first`` on, and before ``after``."""
-        part = self.views >= first
-        if after is not None:
-            part &= self.views < after
+    def of_views(self, numbers: range) -> Template:
+        """Return the part of some views that follow each other."""
+        part = (self.views >= numbers.start) & (self.views < numbers.stop)
         found = None if self.found is None else self.found[part]
         return Template(self.features[part], self.views[part], found)
 
@@ -569,8 +568,8 @@ class FaceBoxes:
     boxes : tuple of (left, top, right, bottom) or None
         In pixels, as `bids_reid.faces.detect.Box`; ``None`` where no face is to be looked for.
     found : tuple of bool
-        Whether a detector found the box; otherwise it is where the face frame has faces. A soft
-        view has the box of its camera.
+        Whether a detector found the box; otherwise it is where the face frame has faces. A
+        photo-like view has the box of its camera.
     """
 
     boxes: tuple[tuple[int, ...] | None, ...]

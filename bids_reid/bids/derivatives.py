@@ -58,7 +58,7 @@ def save_scan(
     reason: str | None,
     renderer: str,
     templates: Sequence[tuple[dict[str, Any], Template | KeypointTemplate]],
-    renders: NDArray[np.uint8] | None,
+    renders: Sequence[NDArray[np.uint8]] | None,
     source_sha256: str | None = None,
     came_from: str | None = None,
 ) -> Path:
@@ -78,8 +78,8 @@ def save_scan(
         What made the renders.
     templates : sequence of (provenance, template)
         One per extractor; the provenance names it as ``Extractor``.
-    renders : (n, h, w) uint8, optional
-        Pictures to keep.
+    renders : sequence of (h, w) uint8, optional
+        Pictures to keep, of all views.
     source_sha256 : str, optional
         Hash of the scan when it was read; without it that of the file as it is now.
     came_from : str, optional
@@ -436,14 +436,13 @@ def _view_rows(faces: FaceBoxes) -> Iterator[dict[str, object]]:
         yield {
             'view': columns.pop('index'),
             **columns,
-            'lights': 'all' if view.soft else 'one',
             'face_found': 'yes' if found else 'no',
             'box': ','.join(str(side) for side in box) if box else None,
             'box_source': ('detector' if found else 'frame') if box else None,
         }
 
 
-def _write_renders(files: ScanFiles, renders: NDArray[np.uint8]) -> None:
+def _write_renders(files: ScanFiles, renders: Sequence[NDArray[np.uint8]]) -> None:
     files.renders.mkdir(parents=True, exist_ok=True, mode=0o700)
     for view, picture in enumerate(renders):
         Image.fromarray(picture).save(files.render(view))

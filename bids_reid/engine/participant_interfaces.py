@@ -80,6 +80,7 @@ class _FindFacesInput(BaseInterfaceInputSpec):
 
 
 class _FindFacesOutput(TraitedSpec):
+    photo_like = File(desc='18 grey renders that look like photographs, NPY')
     faces = File(desc='face box or null per view, and where one was found, JSON')
     measures = File(desc='with what detectors and landmarks say, JSON')
 
@@ -93,14 +94,17 @@ class FindFaces(SimpleInterface):
     def _run_interface(self, runtime: Any) -> Any:
         target, completed = (new_file(runtime, name) for name in ('faces.json', 'measures.json'))
         measures, renders = Path(self.inputs.measures), Path(self.inputs.renders)
-        steps.faces(renders, measures, target)
+        photo_like = new_file(runtime, 'photo_like.npy')
+        steps.faces(renders, measures, target, photo_like)
         steps.evidence(Path(self.inputs.surface), measures, renders, completed)
         self._results |= {'faces': str(target), 'measures': str(completed)}
+        self._results['photo_like'] = str(photo_like)
         return runtime
 
 
 class _ExtractFeaturesInput(BaseInterfaceInputSpec):
     renders = File(exists=True, mandatory=True, desc='81 grey renders, NPY')
+    photo_like = File(exists=True, mandatory=True, desc='18 more, NPY')
     faces = File(
         exists=True,
         mandatory=True,
@@ -123,6 +127,7 @@ class ExtractFeatures(SimpleInterface):
         template = new_file(runtime, 'template.npz')
         steps.features(
             Path(self.inputs.renders),
+            Path(self.inputs.photo_like),
             Path(self.inputs.faces),
             self.inputs.extractor,
             template,
@@ -138,6 +143,7 @@ class _SaveScanInput(BaseInterfaceInputSpec):
     surface = File(exists=True, mandatory=True)
     measures = File(exists=True, mandatory=True)
     renders = File(exists=True, mandatory=True)
+    photo_like = File(exists=True, mandatory=True)
     renderer = traits.Str(mandatory=True)
     faces = File(exists=True, mandatory=True)
     templates = InputMultiPath(File(exists=True), mandatory=True)
@@ -169,6 +175,7 @@ class SaveScan(SimpleInterface):
             surface=Path(given.surface),
             measures=Path(given.measures),
             renders_file=Path(given.renders),
+            photo_like=Path(given.photo_like),
             renderer=given.renderer,
             faces_file=Path(given.faces),
             templates=[Path(name) for name in given.templates],

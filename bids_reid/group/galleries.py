@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.faces.registrations import bids_label
 from bids_reid.match.probes import Renders
-from bids_reid.records import Keypoints, KeypointTemplate, Template
-from bids_reid.views.cameras import N_STANDARD
+from bids_reid.records import Keypoints, KeypointTemplate, Style, Template
+from bids_reid.views.cameras import style_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -121,17 +121,17 @@ class StoredTemplates:
 
     def __getitem__(self, scan: int) -> Renders[Any]:
         """Return the features of a scan's renders; none for a failure to enrol."""
-        template = self._read(self._scans[scan])
+        template, nothing = self._read(self._scans[scan]), self._nothing
         if template is None:
-            return Renders(self._nothing, self._nothing, self._nothing)
+            return Renders(nothing, nothing, nothing, nothing)
         if isinstance(template, KeypointTemplate):
-            every = template.keypoints
-            return Renders(template.where_found().keypoints, every, self._nothing)
-        standard = template.of_views(0, N_STANDARD)
+            seen, every = template.where_found().keypoints, template.keypoints
+            return Renders(seen, every, nothing, nothing)
+        plain, soft, painted = (
+            template.of_views(style_numbers(style)) for style in get_args(Style)
+        )
         return Renders(
-            standard.where_found().features,
-            standard.features,
-            template.of_views(N_STANDARD).features,
+            plain.where_found().features, plain.features, soft.features, painted.features
         )
 
     def __iter__(self) -> Iterator[Renders[Any]]:

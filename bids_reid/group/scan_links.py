@@ -23,7 +23,7 @@ from bids_reid.participant.measures import face_frame
 from bids_reid.records import PlacedFrame, Template
 from bids_reid.risk import linkage
 from bids_reid.risk.linkage import THIS, Comparison, LinkageRow, Member, ScanSet
-from bids_reid.views.cameras import N_STANDARD
+from bids_reid.views.cameras import style_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -228,7 +228,7 @@ def _template(files: ScanFiles, extractor: str) -> Template | None:
     if not isinstance(template, Template) or not _usable(template):
         return None
     same = made_with(files, extractor, load_extractor(extractor).identity())
-    return template.of_views(0, N_STANDARD) if same else None
+    return template.of_views(style_numbers('plain')) if same else None
 
 
 def _usable(template: Template) -> bool:

@@ -9,8 +9,8 @@ after scan; a score depends on nothing else. None knows who is on a probe.
 - ``adapted``: renders and photographs differ in ways that have nothing to do with who they show.
   The mean of its own side is taken from both, directions in which the renders of one scan differ
   count less, and what is left is compared by its direction. A photograph is taken together with
-  its mirror image, and renders in soft light count as much as those of the study. A scan that is
-  like every photograph has to be more like one than others.
+  its mirror image, and renders that look like photographs count as much as those of the study. A
+  scan that is like every photograph has to be more like one than others.
 
 A new decision is a class here and its line in `DECISIONS`.
 """
@@ -229,10 +229,10 @@ class Adapted:
 
     The cosine of the rest when each side's mean is taken away, so that a shift between renders
     and photographs cancels, after within-class covariance normalisation
-    (`bids_reid.match.whitening`); the mean of that for the study's views and for soft ones, where
-    there are both. Half the mean of the scan's `HUB_PROBES` highest is taken from it (cross-domain
-    similarity local scaling; Conneau et al., ICLR 2018): some scans are hubs, near to the
-    photographs of everybody.
+    (`bids_reid.match.whitening`); the mean of that for each of `ADAPTED_SIDES` that a scan has.
+    Half the mean of the scan's `HUB_PROBES` highest is taken from it (cross-domain similarity
+    local scaling; Conneau et al., ICLR 2018): some scans are hubs, near to the photographs of
+    everybody.
     """
 
     name = 'adapted'
@@ -262,12 +262,12 @@ class Adapted:
         sides = {side: _AdaptedSide(_parameters(learned, side), probes) for side in ADAPTED_SIDES}
 
         def score(comparisons: Comparisons, _: str) -> NDArray[np.float32]:
-            both = [
+            every = [
                 one.cosines(comparisons[side].renders)
                 for side, one in sides.items()
                 if side in comparisons
             ]
-            cosines, reference = (np.mean(some, axis=0) for some in zip(*both, strict=True))
+            cosines, reference = (np.mean(some, axis=0) for some in zip(*every, strict=True))
             highest = np.sort(reference)[-HUB_PROBES:]
             hub = highest.mean(dtype=np.float64) if len(highest) else 0.0
             return np.asarray(cosines - hub / 2, np.float32)
@@ -275,7 +275,8 @@ class Adapted:
         return score
 
 
-ADAPTED_SIDES: tuple[Side, ...] = ('every', 'soft')
+ADAPTED_SIDES: tuple[Side, ...] = ('every', 'soft', 'painted')
+"""The study's views, and those that look like photographs in one way or two."""
 
 
 def _adaptation(known: Means, probes: VectorProbes) -> Arrays:

@@ -23,7 +23,7 @@ from bids_reid.records import Keypoints
 
 Kind = Literal['vector', 'keypoints']
 Similarity = Literal['euclidean', 'cosine']
-Side = Literal['seen', 'every', 'soft']
+Side = Literal['seen', 'every', 'soft', 'painted']
 """The name of an attribute of `Renders`."""
 T = TypeVar('T')
 T_co = TypeVar('T_co', covariant=True)
@@ -42,18 +42,19 @@ class Renders(Generic[T]):
         Of the standard views in which a detector found the face.
     every
         Of all standard views; where no face was found, of the place where it should be.
-    soft
-        Of the soft views, which are beside the standard ones; keypoints have none.
+    soft, painted
+        Of the views of these styles, which are beside the standard ones; keypoints have none.
     """
 
     seen: T
     every: T
     soft: T
+    painted: T
 
     def sides(self) -> dict[Side, T]:
         """Return those of which there are any, by name."""
-        named: dict[Side, T] = {'seen': self.seen, 'every': self.every, 'soft': self.soft}
-        return {side: features for side, features in named.items() if len(features)}  # type: ignore[arg-type]
+        named: dict[Side, Any] = {side: getattr(self, side) for side in get_args(Side)}
+        return {side: features for side, features in named.items() if len(features)}
 
 
 class Gallery(Protocol[T_co]):

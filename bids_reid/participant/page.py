@@ -20,7 +20,7 @@ from bids_reid.surface.parts import known_map
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bids_reid.records import ScanMeasures
 
@@ -91,12 +91,17 @@ def _completed_line(measures: ScanMeasures) -> tuple[tuple[str, str], ...]:
 def _view_lines(scan: EnrolledScan) -> tuple[ViewLine, ...]:
     return tuple(
         ViewLine(
-            View(int(row['view']), *(float(row[angle]) for angle in ANGLES)),
+            _view(row),
             row['face_found'] == 'yes',
         )
         for row in read_table(scan.files.views)
-        if row['lights'] == 'one'
+        if row['style'] == 'plain'
     )
+
+
+def _view(row: Mapping[str, str]) -> View:
+    yaw, pitch, azimuth, elevation = (float(row[angle]) for angle in ANGLES)
+    return View(int(row['view']), yaw, pitch, azimuth, elevation)
 
 
 def _template_lines(scan: EnrolledScan, extractors: Sequence[str]) -> tuple[TemplateLine, ...]:

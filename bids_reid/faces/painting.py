@@ -1,0 +1,194 @@
+"""Renders that look like photographs: soft light, and brows, eyes and lips of an average face.
+
+A scan shows skin without colour, with the eyes shut, and networks were trained on photographs. So
+the colours that nearly all faces share are painted where landmarks have the features: brows and
+lips darker than skin, open eyes on shut lids, nostrils and the line of the mouth. Nothing of it
+is known of the participant: all get the same shades.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import cv2
+import dlib
+import numpy as np
+
+from bids_reid.faces.weights import models_folder
+from bids_reid.views.cameras import standard_views
+from bids_reid.views.render import GAMMA, soft_renders
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from bids_reid.faces.detect import Box
+
+    Mask = NDArray[np.float32]
+    Points = NDArray[np.float64]
+
+# numbers of the 68 landmarks of iBUG 300-W, which dlib's predictor gives
+EYES = ((36, 39), (45, 42))
+"""Outer and inner corner."""
+BROWS = ((17, 18, 19, 20, 21), (26, 25, 24, 23, 22))
+"""From the outer end."""
+LIPS = slice(48, 60)
+INNER_LIPS = ((60,), (61, 67), (62, 66), (63, 65), (64,))
+"""Landmarks whose means are the line of the mouth, between its corners."""
+MOUTH_CORNERS = 48, 54
+NOSTRILS = 32, 34
+OUTER_CORNERS = 36, 45
+"""Of the eyes; their distance is the size of a face."""
+BROW, LIP, LINE, NOSTRIL = (0.25, 0.8), (0.6, 0.8), (0.225, 0.8), (0.4, 0.7)
+WHITE, IRIS, LASHES, LOWER_LASHES = (1.15, 0.95), (0.12, 0.95), (0.15, 0.8), (0.5, 0.5)
+"""Brightness by that of skin, and how much of the skin is hidden."""
+_FINE = 4
+"""Binary digits of a pixel's fractions in OpenCV's drawings."""
+
+
+def photo_like_renders(
+    renders: NDArray[np.uint8], boxes: Mapping[tuple[float, float], Box]
+) -> NDArray[np.uint8]:
+    """Make the renders of `bids_reid.views.cameras.photo_like_views`.
+
+    Parameters
+    ----------
+    renders : (81, h, w) uint8
+        Of the standard views, brightness in proportion to light.
+    boxes : mapping of (yaw, pitch) to Box
+        Where each camera's face is.
+
+    Returns
+    -------
+    (18, h, w) uint8
+        Soft renders of all cameras, then painted ones. Without a box nothing is painted.
+    """
+    views = standard_views()
+    soft = soft_renders(renders, views)
+    lit: dict[tuple[float, float], list[NDArray[np.uint8]]] = {}
+    for view, render in zip(views, renders, strict=True):
+        lit.setdefault(view.camera, []).append(render)
+    painted = [
+        paint(image, _steady_landmarks(lit[camera], boxes[camera])) if camera in boxes else image
+        for image, camera in zip(soft, lit, strict=True)
+    ]
+    return np.concatenate([soft, np.array(painted)])
+
+
+def paint(image: NDArray[np.uint8], marks: Points) -> NDArray[np.uint8]:
+    """Paint brows, eyes and lips onto a face in soft light, (h, w) uint8.
+
+    Parameters
+    ----------
+    image : (h, w) uint8
+        As bright as a photograph: the root of the light.
+    marks : (68, 2) float64
+        Landmarks, pixels to the right and down.
+    """
+    size = float(np.linalg.norm(marks[OUTER_CORNERS[0]] - marks[OUTER_CORNERS[1]]))
+    light = np.asarray((image / np.float32(255)) ** np.float32(GAMMA), np.float32)
+    colours = np.ones_like(light)
+    for brow in BROWS:
+        _blend(colours, _brow(image.shape, marks[list(brow)], size), BROW)
+    _blend(colours, _smooth(_area(image.shape, marks[LIPS]), 0.01 * size), LIP)
+    _blend(colours, _mouth_line(image.shape, marks, size), LINE)
+    for number in NOSTRILS:
+        disc = _disc(image.shape, marks[number], 0.02 * size)
+        _blend(colours, _smooth(disc, 0.01 * size), NOSTRIL)
+    eyeballs = np.zeros_like(light)
+    for outer, inner in EYES:
+        eyeballs = np.maximum(eyeballs, _eye(colours, marks[outer], marks[inner], size))
+    # a ball in the shade of its socket has no lid's relief
+    even = cv2.GaussianBlur(light, (0, 0), 0.06 * size)
+    lit = (light * (1 - eyeballs) + even * eyeballs) * colours
+    return np.round(255 * np.clip(lit, 0, 1) ** (1 / GAMMA)).astype(np.uint8)
+
+
+@cache
+def _predictor() -> dlib.shape_predictor:
+    return dlib.shape_predictor(str(models_folder() / 'shape_predictor_68_face_landmarks.dat'))
+
+
+def _steady_landmarks(renders: Sequence[NDArray[np.uint8]], box: Box) -> Points:
+    """Find landmarks in the renders of one camera: each light moves them by some pixels."""
+    found = [_landmarks(render, box) for render in renders]
+    return np.asarray(np.median(found, axis=0))
+
+
+def _landmarks(image: NDArray[np.uint8], box: Box) -> Points:
+    parts = _predictor()(np.ascontiguousarray(image), dlib.rectangle(*box)).parts()
+    return np.array([(point.x, point.y) for point in parts], np.float64)
+
+
+def _blend(colours: Mask, mask: Mask, tone: tuple[float, float]) -> None:
+    """Move brightness towards that of a tone, in place."""
+    brightness, cover = tone
+    colours += mask * cover * (brightness - colours)
+
+
+def _brow(shape: tuple[int, ...], points: Points, size: float) -> Mask:
+    """Mask of a brow that is thicker at its inner end."""
+    mask = np.zeros(shape, np.float32)
+    widths = np.linspace(0.048, 0.088, len(points) - 1) * size
+    for start, width in enumerate(widths):
+        mask = np.maximum(mask, _line(shape, points[start : start + 2], width))
+    return _smooth(mask, 0.012 * size)
+
+
+def _mouth_line(shape: tuple[int, ...], marks: Points, size: float) -> Mask:
+    """Mask of the line between the lips."""
+    middle = [marks[list(numbers)].mean(axis=0) for numbers in INNER_LIPS]
+    line = np.array([marks[MOUTH_CORNERS[0]], *middle, marks[MOUTH_CORNERS[1]]])
+    return _smooth(_line(shape, line, 0.015 * size), 0.008 * size)
+
+
+def _eye(colours: Mask, outer: Points, inner: Points, size: float) -> Mask:
+    """Paint an open eye between its corners; return the mask of the eyeball."""
+    across = inner - outer
+    width = float(np.linalg.norm(across))
+    down = np.array([-across[1], across[0]]) / width
+    if down[1] < 0:
+        down = -down
+    along = np.linspace(0, 1, 13)
+    corners = outer + along[:, None] * across
+    upper = corners - np.outer(0.24 * width * np.sin(np.pi * along**0.9), down)
+    lower = corners + np.outer(0.13 * width * np.sin(np.pi * along), down)
+    ball = _smooth(_area(colours.shape, np.concatenate([upper, lower[::-1]])), 0.006 * size)
+    _blend(colours, ball, WHITE)
+    middle = (outer + inner) / 2 - 0.055 * width * down
+    _blend(colours, _disc(colours.shape, middle, 0.205 * width) * ball, IRIS)
+    lashes = _line(colours.shape, upper, 0.05 * width)
+    _blend(colours, _smooth(lashes, 0.005 * size), LASHES)
+    lashes = _line(colours.shape, lower, 0.03 * width)
+    _blend(colours, _smooth(lashes, 0.005 * size), LOWER_LASHES)
+    return ball
+
+
+def _fine(points: Points) -> NDArray[np.int32]:
+    return np.round(points * 2**_FINE).astype(np.int32)
+
+
+def _area(shape: tuple[int, ...], outline: Points) -> Mask:
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [_fine(outline)], 255, cv2.LINE_AA, _FINE)
+    return np.asarray(mask / np.float32(255), np.float32)
+
+
+def _line(shape: tuple[int, ...], points: Points, width: float) -> Mask:
+    mask = np.zeros(shape, np.uint8)
+    thickness = max(1, round(width))
+    cv2.polylines(mask, [_fine(points)], False, 255, thickness, cv2.LINE_AA, _FINE)
+    return np.asarray(mask / np.float32(255), np.float32)
+
+
+def _disc(shape: tuple[int, ...], middle: Points, radius: float) -> Mask:
+    mask = np.zeros(shape, np.uint8)
+    x, y = (int(place) for place in _fine(middle))
+    cv2.circle(mask, (x, y), round(radius * 2**_FINE), 255, -1, cv2.LINE_AA, _FINE)
+    return np.asarray(mask / np.float32(255), np.float32)
+
+
+def _smooth(mask: Mask, spread: float) -> Mask:
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), max(spread, 0.1)), np.float32)
