@@ -124,7 +124,7 @@ class View:
 
     Yaw and azimuth are positive towards the participant's left, pitch and elevation upwards. A
     photo-like view has no light of its own: all lights of its camera shine together (``soft``),
-    and maybe brows, eyes and lips are painted onto the skin (``painted``).
+    and maybe open eyes are painted on the lids (``painted``).
     """
 
     index: int

@@ -1,9 +1,10 @@
-"""Renders that look like photographs: soft light, and brows, eyes and lips of an average face.
+"""Renders that look like photographs: soft light, and open eyes.
 
 A scan shows skin without colour, with the eyes shut, and networks were trained on photographs. So
-the colours that nearly all faces share are painted where landmarks have the features: brows and
-lips darker than skin, open eyes on shut lids, nostrils and the line of the mouth. Nothing of it
-is known of the participant: all get the same shades.
+open eyes are painted on the lids, where landmarks have the corners of the eyes. Nothing of it is
+known of the participant: all get the same shades. Brows and lips were tried, too: networks then
+find fewer people (``benchmarks/results/attacks.tsv``), as nothing in a scan tells how high brows
+are.
 """
 
 from __future__ import annotations
@@ -32,16 +33,8 @@ if TYPE_CHECKING:
 # numbers of the 68 landmarks of iBUG 300-W, which dlib's predictor gives
 EYES = ((36, 39), (45, 42))
 """Outer and inner corner."""
-BROWS = ((17, 18, 19, 20, 21), (26, 25, 24, 23, 22))
-"""From the outer end."""
-LIPS = slice(48, 60)
-INNER_LIPS = ((60,), (61, 67), (62, 66), (63, 65), (64,))
-"""Landmarks whose means are the line of the mouth, between its corners."""
-MOUTH_CORNERS = 48, 54
-NOSTRILS = 32, 34
 OUTER_CORNERS = 36, 45
 """Of the eyes; their distance is the size of a face."""
-BROW, LIP, LINE, NOSTRIL = (0.25, 0.8), (0.6, 0.8), (0.225, 0.8), (0.4, 0.7)
 WHITE, IRIS, LASHES, LOWER_LASHES = (1.15, 0.95), (0.12, 0.95), (0.15, 0.8), (0.5, 0.5)
 """Brightness by that of skin, and how much of the skin is hidden."""
 _FINE = 4
@@ -78,7 +71,7 @@ def photo_like_renders(
 
 
 def paint(image: NDArray[np.uint8], marks: Points) -> NDArray[np.uint8]:
-    """Paint brows, eyes and lips onto a face in soft light, (h, w) uint8.
+    """Paint open eyes onto a face in soft light, (h, w) uint8.
 
     Parameters
     ----------
@@ -87,16 +80,9 @@ def paint(image: NDArray[np.uint8], marks: Points) -> NDArray[np.uint8]:
     marks : (68, 2) float64
         Landmarks, pixels to the right and down.
     """
-    size = float(np.linalg.norm(marks[OUTER_CORNERS[0]] - marks[OUTER_CORNERS[1]]))
+    size = max(float(np.linalg.norm(marks[OUTER_CORNERS[0]] - marks[OUTER_CORNERS[1]])), 1.0)
     light = np.asarray((image / np.float32(255)) ** np.float32(GAMMA), np.float32)
     colours = np.ones_like(light)
-    for brow in BROWS:
-        _blend(colours, _brow(image.shape, marks[list(brow)], size), BROW)
-    _blend(colours, _smooth(_area(image.shape, marks[LIPS]), 0.01 * size), LIP)
-    _blend(colours, _mouth_line(image.shape, marks, size), LINE)
-    for number in NOSTRILS:
-        disc = _disc(image.shape, marks[number], 0.02 * size)
-        _blend(colours, _smooth(disc, 0.01 * size), NOSTRIL)
     eyeballs = np.zeros_like(light)
     for outer, inner in EYES:
         eyeballs = np.maximum(eyeballs, _eye(colours, marks[outer], marks[inner], size))
@@ -128,26 +114,10 @@ def _blend(colours: Mask, mask: Mask, tone: tuple[float, float]) -> None:
     colours += mask * cover * (brightness - colours)
 
 
-def _brow(shape: tuple[int, ...], points: Points, size: float) -> Mask:
-    """Mask of a brow that is thicker at its inner end."""
-    mask = np.zeros(shape, np.float32)
-    widths = np.linspace(0.048, 0.088, len(points) - 1) * size
-    for start, width in enumerate(widths):
-        mask = np.maximum(mask, _line(shape, points[start : start + 2], width))
-    return _smooth(mask, 0.012 * size)
-
-
-def _mouth_line(shape: tuple[int, ...], marks: Points, size: float) -> Mask:
-    """Mask of the line between the lips."""
-    middle = [marks[list(numbers)].mean(axis=0) for numbers in INNER_LIPS]
-    line = np.array([marks[MOUTH_CORNERS[0]], *middle, marks[MOUTH_CORNERS[1]]])
-    return _smooth(_line(shape, line, 0.015 * size), 0.008 * size)
-
-
 def _eye(colours: Mask, outer: Points, inner: Points, size: float) -> Mask:
     """Paint an open eye between its corners; return the mask of the eyeball."""
     across = inner - outer
-    width = float(np.linalg.norm(across))
+    width = max(float(np.linalg.norm(across)), 1.0)
     down = np.array([-across[1], across[0]]) / width
     if down[1] < 0:
         down = -down

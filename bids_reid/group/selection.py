@@ -203,13 +203,22 @@ class Extractors:
     def teams(self) -> tuple[Team, ...]:
         """Each extractor that searches, and all with different networks of vectors together."""
         alone = [Team((name,)) for name in self.searching]
-        networks: dict[object, str] = {}
+        networks: dict[str, str] = {}
         for name in self.searching:
-            model = load_extractor(name)
-            if model.kind == 'vector':
-                networks.setdefault(model.identity().get('WeightsSHA256', name), name)
+            if load_extractor(name).kind == 'vector':
+                networks.setdefault(_network(name), name)
         together = [Team(tuple(networks.values()))] if len(networks) > 1 else []
         return (*alone, *together)
+
+
+def _network(extractor: str) -> str:
+    """Return what tells a network from others: two names for one count once."""
+    model = load_extractor(extractor)
+    return (
+        extractor
+        if model.available().why_not
+        else model.identity().get('WeightsSHA256', extractor)
+    )
 
 
 def choose_extractors(settings: Settings, scans: Sequence[EnrolledScan]) -> Extractors:

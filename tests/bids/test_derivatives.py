@@ -27,8 +27,9 @@ from bids_reid.errors import ScanError
 from bids_reid.records import FaceBoxes, Keypoints, KeypointTemplate, Scan, Template
 from tests.support.scan_records import WHOLE_FACE, boxes, save_results
 
-FACES = FaceBoxes(((1, 2, 3, 4),) * 40 + (None,) * 41, (True,) * 40 + (False,) * 41)
-NOWHERE = FaceBoxes((None,) * 81, (False,) * 81)
+N_VIEWS = 99
+FACES = FaceBoxes(((1, 2, 3, 4),) * 40 + (None,) * 59, (True,) * 40 + (False,) * 59)
+NOWHERE = FaceBoxes((None,) * N_VIEWS, (False,) * N_VIEWS)
 FEATURES = np.arange(6, dtype=np.float32).reshape(2, 3)
 VIEWS = np.array([4, 7], np.int32)
 
@@ -57,7 +58,7 @@ class Bench:
         given: dict[str, Any] = {
             'measures': replace(WHOLE_FACE, complete_face=completes),
             'faces': FACES,
-            'renders': np.full((81, 4, 4), int(mark), np.uint8) if renders else None,
+            'renders': np.full((N_VIEWS, 4, 4), int(mark), np.uint8) if renders else None,
         }
         made = templates or {name: Template(FEATURES + mark, VIEWS) for name in names}
         return save_results(self.scan, self.raw, self.out, made, **given | changes)
@@ -132,9 +133,9 @@ def test_every_missing_file_is_made_again(bench: Bench) -> None:
     assert bench.done(keep_renders=True)
     files = [path for path in bench.files.folder.rglob('*') if path.is_file()]
     needed = [path for path in files if path.suffix != '.png']
-    assert len(files) - len(needed) == 81
+    assert len(files) - len(needed) == N_VIEWS
     assert len(needed) == 6
-    for path in [*needed, bench.files.renders / 'view-80.png']:
+    for path in [*needed, bench.files.renders / 'view-98.png']:
         content = path.read_bytes()
         path.unlink()
         assert not bench.done(keep_renders=True), path
@@ -282,7 +283,7 @@ def test_the_same_results_give_the_same_bytes(
 
     bench.save(renders=True)
     before = content()
-    assert len(before) == 87
+    assert len(before) == N_VIEWS + 6
     later = time.time() + 1e7
     monkeypatch.setattr(time, 'time', lambda: later)
     monkeypatch.setattr(time, 'localtime', lambda *_: time.gmtime(later))
@@ -299,8 +300,10 @@ def test_what_the_files_say(bench: Bench) -> None:
     assert sidecar['SourceSHA256'] == file_sha256(bench.scan.path)
     assert {'bids_reid', 'vtk', 'numpy'} <= set(sidecar['SoftwareVersions'])
     rows = read_table(bench.files.views)
-    assert len(rows) == 81
-    assert [row['view'] for row in rows] == [str(number) for number in range(81)]
+    assert [row['view'] for row in rows] == [str(number) for number in range(N_VIEWS)]
+    styles = [row['style'] for row in rows]
+    assert styles == ['plain'] * 81 + ['soft'] * 9 + ['painted'] * 9
+    assert [row['light_azimuth'] for row in rows[80:82]] == ['40', 'n/a']
     assert rows[39]['face_found'] == 'yes'
     assert rows[39]['box'] == '1,2,3,4'
     assert rows[40]['face_found'] == 'no'
@@ -365,7 +368,7 @@ def test_only_the_adaptive_attacker_gets_what_no_detector_found(bench: Bench) ->
             assert some.offsets.tolist() == ([0, 2] if only else [0, 3, 5])
             assert some.descriptors[:, 0].tolist() == ([6, 8] if only else [0, 2, 4, 6, 8])
     sources = [(row['face_found'], row['box_source']) for row in read_table(bench.files.views)]
-    assert sources == [('no', 'frame')] * 80 + [('yes', 'detector')]
+    assert sources[79:82] == [('no', 'frame'), ('yes', 'detector'), ('no', 'frame')]
 
 
 def test_a_claim_is_read_again_without_any_work(bench: Bench) -> None:

@@ -95,8 +95,11 @@ def test_each_scan_runs_from_its_file_to_its_results(
             ('render', 'renders', 'faces', 'renders'),
             ('render', 'renders', 'face_recognition', 'renders'),
             ('faces', 'faces', 'face_recognition', 'faces'),
+            ('faces', 'photo_like', 'face_recognition', 'photo_like'),
+            ('faces', 'photo_like', 'save', 'photo_like'),
             ('render', 'renders', 'deepface_VGG_Face', 'renders'),
             ('faces', 'faces', 'deepface_VGG_Face', 'faces'),
+            ('faces', 'photo_like', 'deepface_VGG_Face', 'photo_like'),
             ('face_recognition', 'template', 'templates', 'in1'),
             ('deepface_VGG_Face', 'template', 'templates', 'in2'),
             ('skin', 'surface', 'save', 'surface'),
@@ -133,7 +136,7 @@ def test_a_scan_that_is_not_there_does_not_stop_the_others(
     """A link that datalad left must fail alone, when it is read."""
     scans[0].path.unlink()
     scans[0].path.symlink_to('/nowhere')
-    assert len(edges(build(scans, tmp_path))) == 36
+    assert len(edges(build(scans, tmp_path))) == 42
 
 
 def test_names_of_branches_are_different_and_allowed(tmp_path: Path) -> None:
@@ -193,6 +196,7 @@ def group_wf(selection: Selection, monkeypatch: pytest.MonkeyPatch) -> pe.Workfl
 
 
 NODES = ('face_recognition', 'deepface_VGG_Face')
+TEAM = '_'.join(NODES)
 SHARDS = {
     'FLAIR': ('raw_FLAIR_1',),
     'T1w': ('defaced_T1w_1', 'raw_T1w_1', 'raw_T1w_2'),
@@ -225,6 +229,21 @@ def test_the_group_level_searches_with_each_extractors_features(group_wf: pe.Wor
                 expected.add((photographs, 'out', fit, 'encoded'))
                 expected.add((fit, 'fitted', search, 'fitted'))
                 expected.add((search, 'scores', scores, f'in{place}'))
+    # and both together, from the same searches
+    for output, noun in (('photographs', ''), *(('searched', f'_{one}') for one in SHARDS)):
+        joined = f'{TEAM}_photographs_all' if not noun else f'searched_{TEAM}{noun}_all'
+        for number, extractor in enumerate(NODES, start=1):
+            alone = f'searched_{extractor}{noun}' if noun else f'{extractor}_{output}'
+            expected.add((alone, 'out', joined, f'in{number}'))
+    encoded = f'{TEAM}_photographs_all'
+    expected.add((encoded, 'out', f'control_{TEAM}', 'encoded'))
+    expected.add((f'control_{TEAM}', 'result', 'controls', f'in{len(NODES) + 1}'))
+    for modality in SHARDS:
+        n_summaries += 1
+        summary = f'summarise_{TEAM}_{modality}'
+        expected.add((encoded, 'out', summary, 'encoded'))
+        expected.add((f'searched_{TEAM}_{modality}_all', 'out', summary, 'searched'))
+        expected.add((summary, 'result', 'summaries', f'in{n_summaries}'))
     assert edges(group_wf) == expected
     assert {name for name in group.RESULTS if group_wf.get_node(name)} == set(group.RESULTS)
 
@@ -267,9 +286,10 @@ def test_each_node_has_its_own_part(
             assert [gallery.condition for gallery in inputs.galleries] == conditions
             assert {gallery.modality for gallery in inputs.galleries} == {modality}
             assert inputs.rules == Rules(5, {'sex': {'01': 'F'}}, {'defaced': 'raw'})
-            assert inputs.extractor == extractor
+            assert inputs.team.members == (extractor,)
         control = group_wf.get_node(f'control_{node}').inputs
-        assert (control.extractor, control.seed) == (extractor, 5)
+        assert (control.team.members, control.seed) == ((extractor,), 5)
+    assert group_wf.get_node(f'control_{TEAM}').inputs.team.members == tuple(EXTRACTORS)
     for way in ('face_recognition', 'surface'):
         inputs = group_wf.get_node(f'link_{way}').inputs
         assert [scan.scan_set.dataset for scan in inputs.scans] == ['this'] * 5 + ['earlier']
@@ -281,7 +301,9 @@ def test_participants_tsv_goes_only_where_rates_are_broken_down(group_wf: pe.Wor
     with_rules = {
         node.name for node in group_wf._create_flat_graph().nodes if hasattr(node.inputs, 'rules')
     }
-    assert with_rules == {f'summarise_{node}_{modality}' for node in NODES for modality in SHARDS}
+    assert with_rules == {
+        f'summarise_{node}_{modality}' for node in (*NODES, TEAM) for modality in SHARDS
+    }
 
 
 def test_a_large_search_asks_for_its_memory(selection: Selection) -> None:

@@ -30,6 +30,7 @@ from bids_reid.engine.participant_interfaces import (
 from bids_reid.errors import ScanError
 from bids_reid.group.galleries import GalleryScan, ScanGallery
 from bids_reid.group.searching import Plan
+from bids_reid.group.selection import Team
 from bids_reid.group.summaries import Rules
 from bids_reid.participant import steps
 from bids_reid.participant.looks import record_of
@@ -76,13 +77,18 @@ def step(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, answer: object
 
 
 ENCODED = {'plan': PLAN, 'encoded': ['a', 'b'], 'extractor': 'orb'}
+TOGETHER = {'plan': PLAN, 'encoded': ['a', 'b'], 'team': Team(('orb', 'sift'))}
 RULES = Rules(5, {'sex': {'01': 'F'}}, {'defaced': 'raw'})
 STEPS: dict[type, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     ExtractSkin: ('skin', {'in_file': 'a'}, ('surface', 'measures')),
     RenderViews: ('renders', {'surface': 'a', 'measures': 'b'}, ('renders',)),
-    ExtractFeatures: ('features', {'renders': 'a', 'faces': 'b', 'extractor': 'x'}, ('template',)),
+    ExtractFeatures: (
+        'features',
+        {'renders': 'a', 'photo_like': 'b', 'faces': 'c', 'extractor': 'x'},
+        ('template',),
+    ),
     EncodePhotographs: ('encode_photographs', {'photos': [PHOTO], 'extractor': 'x'}, ('encoded',)),
-    ControlPhotographs: ('control_photographs', ENCODED | {'seed': 5}, ('result',)),
+    ControlPhotographs: ('control_photographs', TOGETHER | {'seed': 5}, ('result',)),
     FitGallery: ('fit_gallery', {'scans': [SCAN], **ENCODED}, ('fitted',)),
     SearchShard: (
         'search_shard',
@@ -91,7 +97,7 @@ STEPS: dict[type, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     ),
     Summarise: (
         'summarise',
-        {'galleries': (GALLERY,), **ENCODED, 'searched': ['c', 'd'], 'rules': RULES},
+        {'galleries': (GALLERY,), **TOGETHER, 'searched': ['c', 'd'], 'rules': RULES},
         ('result',),
     ),
     LinkScans: (
@@ -134,7 +140,12 @@ def test_find_faces(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = step(monkeypatch, steps, 'evidence')
     node = FindFaces(renders=str(there / 'a'), measures=str(there / 'b'), surface=str(there / 'c'))
     outputs = node.run().outputs
-    assert call.given == (there / 'a', there / 'b', Path(outputs.faces))
+    assert call.given == (
+        there / 'a',
+        there / 'b',
+        Path(outputs.faces),
+        Path(outputs.photo_like),
+    )
     assert asked.given == (there / 'c', there / 'b', there / 'a', Path(outputs.measures))
 
 
@@ -148,6 +159,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         surface=str(there / 'a'),
         measures=str(there / 'b'),
         renders=str(there / 'c'),
+        photo_like=str(there / 'f'),
         renderer='llvmpipe',
         faces=str(there / 'd'),
         templates=[str(there / 'e'), str(there / 'f')],
@@ -160,6 +172,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         'surface': there / 'a',
         'measures': there / 'b',
         'renders_file': there / 'c',
+        'photo_like': there / 'f',
         'renderer': 'llvmpipe',
         'faces_file': there / 'd',
         'templates': [there / 'e', there / 'f'],

@@ -40,13 +40,13 @@ def test_a_failure_to_enrol_is_a_scan_without_renders(study: Study, extractor: s
     """Otherwise one failed scan ends the search of all, or its successors move up."""
     gallery = study.gallery()
     templates = StoredTemplates(gallery.scans, extractor)
-    sides = list(templates.sides())
-    assert len(templates) == len(sides) == len(templates.people) == 17
-    for number, (person, (seen, every)) in enumerate(zip(templates.people, sides, strict=True)):
+    scans = list(templates)
+    assert len(templates) == len(scans) == len(templates.people) == 17
+    for person, renders in zip(templates.people, scans, strict=True):
         nothing = person in (FAILED, WITHOUT_VIEWS)
-        assert (len(every) == 0) == nothing
-        assert len(templates[number]) == len(every)
-        assert len(seen) == (0 if nothing or person == UNSEEN else 1)
+        assert (len(renders.every) == 0) == nothing
+        assert len(renders.seen) == (0 if nothing or person == UNSEEN else 1)
+        assert len(renders.soft) == len(renders.painted) == 0
 
 
 def test_templates_of_another_model_are_refused(own_study: Study) -> None:
@@ -61,4 +61,4 @@ def test_templates_of_another_model_are_refused(own_study: Study) -> None:
     with pytest.raises(NoInputError, match='is missing: run the participant level'):
         stored[0]
     # it failed: there is none to be missed
-    assert len(stored[gallery.participants.index(FAILED)]) == 0
+    assert not stored[gallery.participants.index(FAILED)].sides()

@@ -14,7 +14,7 @@ from bids_reid.group.account import Survey
 from bids_reid.group.merging import read_result
 from bids_reid.group.order import came_first, order_of
 from bids_reid.group.searching import Plan
-from bids_reid.group.selection import Choice, Extractors, Selection
+from bids_reid.group.selection import Choice, Extractors, Selection, Team
 from bids_reid.group.summaries import Rules, summarise
 from bids_reid.participant.library import EnrolledScan, read_scans
 from bids_reid.records import Scan
@@ -105,7 +105,7 @@ def rows(
         [study.gallery(name) for name in names],
         plan,
         files['raw'].encoded,
-        'pixels',
+        Team(('pixels',)),
         [shard for name in names for shard in files[name].shards],
         rules,
         folder / 'result',

@@ -11,6 +11,7 @@ from bids_reid.group import summaries
 from bids_reid.group.encoding import encode_photographs
 from bids_reid.group.merging import MergeError, read_result
 from bids_reid.group.searching import Plan, SearchedGallery
+from bids_reid.group.selection import Team
 from bids_reid.group.summaries import GallerySummary, Rules, control_photographs, summarise
 from tests.support.study import NO_FACE, Files, Study, search_files
 
@@ -34,7 +35,7 @@ def summary_of_both(
         [study.gallery(*group) for group in searched],
         Plan(study.photos),
         searched[RAW].encoded,
-        'pixels',
+        Team(('pixels',)),
         # in another order than the galleries
         [file for group in (RAW, DEFACED) for file in searched[group].shards],
         Rules(0, {}, order),
@@ -117,7 +118,7 @@ def test_photographs_are_searched_among_each_other(
     encode_photographs(study.photos[:10], extractor, files[1])
     encode_photographs(study.photos[10:], extractor, files[0])
     plan = Plan(study.photos)
-    control_photographs(plan, files, extractor, 0, tmp_path / 'x')
+    control_photographs(plan, files, Team((extractor,)), 0, tmp_path / 'x')
     control = read_result(tmp_path / 'x')
     assert (control.extractor, control.row.control) == (extractor, 'positive')
     assert list(control.outcomes) == plan.names

@@ -41,7 +41,7 @@ def renders_of(gallery, with_face=None, soft=None):
     """Renders of each scan, of which all show a face and none is soft unless told otherwise."""
     nothing = [every[:0] for every in gallery]
     seen = gallery if with_face is None else with_face
-    sides = zip(seen, gallery, nothing if soft is None else soft, strict=True)
+    sides = zip(seen, gallery, nothing if soft is None else soft, nothing, strict=True)
     return [Renders(*some) for some in sides]
 
 

@@ -68,7 +68,8 @@ class Pixels(_Toy):
         self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
     ) -> dict[str, NDArray[Any]]:
         assert len(images) == len(boxes)
-        rows = [image[0, :D] for image in images]
+        # of a mirror image those of the image
+        rows = [image[0, :D] if image[0, :D].any() else image[0, ::-1][:D] for image in images]
         return {'features': np.array(rows, np.float32).reshape(-1, D) / 255}
 
 
