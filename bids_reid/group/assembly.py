@@ -11,6 +11,7 @@ from bids_reid.group.faces_left import faces_left
 from bids_reid.group.galleries import galleries
 from bids_reid.group.merging import merged
 from bids_reid.group.order import order_of
+from bids_reid.group.photo_remarks import photo_remarks
 from bids_reid.group.result import Curve, GroupResult, ImageLine, PhotoLine, Statistics
 from bids_reid.group.scan_links import all_ways, linkage_rows, linked_scans
 from bids_reid.participant.library import left_out, provenance_of
@@ -24,6 +25,7 @@ from bids_reid.risk.strength import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from bids_reid.group.encoding import Outcome
     from bids_reid.group.selection import Extractors, Selection
     from bids_reid.group.summaries import AttackSummary, GallerySummary, PhotographControl
     from bids_reid.records import Photo
@@ -96,6 +98,7 @@ def group_result(
         release=selection.survey.folder.name,
         provenance=provenance_of(scans, used, command),
         photos=photos,
+        given=selection.given,
         unprocessed=tuple(sorted(set(choice.participants) - processed)),
         rows=tuple(row for attack in attacks.values() for row in attack.rows),
         searches=tuple((key, attack.by_photo) for key, attack in attacks.items()),
@@ -104,7 +107,7 @@ def group_result(
         gate=gate,
         statistics=statistics,
         linkage=linkage,
-        remarks=tuple(_remarks(selection, linkage, gate)),
+        remarks=(*_remarks(selection, linkage, gate), *photo_remarks(photos or ())),
         audited=choice.audited,
         faces_left=faces_left(scans),
         needed=selection.survey.needed,
@@ -228,15 +231,13 @@ def _reductions(attacks: Mapping[AttackKey, AttackSummary]) -> Iterator[Reductio
 
 
 def _photo_lines(
-    photos: Iterable[Photo], outcomes: Mapping[str, tuple[str, str]], processed: set[str]
+    photos: Iterable[Photo], outcomes: Mapping[str, Outcome], processed: set[str]
 ) -> Iterator[PhotoLine]:
     """Describe each photograph."""
     for photo in photos:
-        status, reason = outcomes[photo.name]
         yield PhotoLine(
             name=photo.name,
             participant=photo.participant,
             searched=photo.participant in processed,
-            status=status,
-            reason=reason,
+            **outcomes[photo.name]._asdict(),
         )
