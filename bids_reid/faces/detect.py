@@ -48,7 +48,8 @@ def find_faces(image: NDArray[np.uint8], *, enlarge: int = 0) -> list[Face]:
     enlarge : int
         How often the image is doubled first: once finds faces from 40 pixels, none from 80.
     """
-    boxes, scores, _ = detector().run(np.ascontiguousarray(image), enlarge, 0.0)
+    # dlib asks for the stride of one column, which numpy leaves open if there is just one
+    boxes, scores, _ = detector().run(np.array(image, order='C'), enlarge, 0.0)
     found = sorted(zip(boxes, scores, strict=True), key=lambda one: -one[0].area())
     height, width = image.shape[:2]
     return [

@@ -153,11 +153,12 @@ def _turned(photograph: NDArray[np.uint8]) -> tuple[int, list[Face]] | None:
     How often it has to be turned by a quarter, counterclockwise, and its faces, the largest
     first; of several ways that in which the detector is surest.
     """
-    enlarge = int(max(photograph.shape) < ENLARGED_PIXELS)
+    # enlarged, a large picture takes seconds, and one without a face is looked at in every way
+    small = max(photograph.shape) < ENLARGED_PIXELS
     found: dict[int, list[Face]] = {}
     for turn in TURNS[1:]:
         view = np.rot90(photograph, turn)
-        faces = find_faces(view, enlarge=enlarge)
+        faces = find_faces(view) or (find_faces(view, enlarge=1) if small else [])
         if faces and _is_sure(view, faces[0]):
             found[turn] = faces
     return max(found.items(), key=lambda one: one[1][0].score) if found else None

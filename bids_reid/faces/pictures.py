@@ -52,6 +52,8 @@ CROP_PIXELS = 160
 CROP_SIDES = (1.6, 2.0)
 """... which is so many times as wide as what was found."""
 SURE_CNN = 0.6
+NETWORK_PIXELS = 16
+"""The network's filters do not fit into less, which holds no face that it finds."""
 MOST_PIXELS = 150_000_000
 """A larger picture is not unpacked, unless its format can unpack less of it."""
 MOST_FRAMES = 12
@@ -120,7 +122,8 @@ def _shrunk(picture: Grey, longest: int) -> Grey:
 
 def _hog(picture: Grey) -> bool:
     """Whether the HOG detector finds a face that it is sure of, or that the network sees, too."""
-    picture = np.ascontiguousarray(picture)
+    # numpy leaves the stride of a single column open, and dlib asks for it
+    picture = np.array(picture, order='C')
     boxes, scores, _ = detector().run(picture, 0, 0.0)
     large = LARGE_SHARE * max(picture.shape)
     found = zip(boxes, scores, strict=True)
@@ -156,6 +159,8 @@ def confirmed(picture: Grey, box: Box, sure: float = 0.0) -> bool:
 
 
 def _cnn(picture: Grey) -> bool:
+    if min(picture.shape) < NETWORK_PIXELS:
+        return False
     faces = network()(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_GRAY2RGB), 0)
     return any(face.confidence > SURE_CNN for face in faces)
 

@@ -47,7 +47,7 @@ def test_each_photograph_has_what_is_its_own(
     encoded = read_encoded([tmp_path / 'e.npz'], names, extractor)
     statuses = [encoded.outcomes[name][0] for name in names]
     assert statuses == ['no_face', 'ok', 'unreadable', 'ok', 'unreadable']
-    assert encoded.outcomes['1.png'] == ('ok', '')
+    assert encoded.outcomes['1.png'] == ('ok', '', 1, 1, 0)
     assert 'link without content' in encoded.outcomes['4.png'][1]
     assert encoded.acquired(names) == ['1.png', '3.png']
     model = load_extractor(extractor)
