@@ -26,16 +26,16 @@ def photo_remarks(photos: Iterable[PhotoLine]) -> Iterator[str]:
     turned = [photo for photo in photos if photo.turned]
     if several:
         shows = count(len(several), 'photograph shows', 'photographs show')
-        yield f'{shows} more than one face, and the largest was taken: {_names(several)}'
-    if alike:
-        on = count(len(alike), 'of them another face is', 'of them another face is')
-        yield (
-            f'on {on} about as large, so that somebody else may have been searched with: '
-            f'{_names(alike)}; cut it off'
-        )
+        remark = f'{shows} more than one face; the largest was taken: {_names(several)}'
+        if alike:
+            remark += (
+                f'. On {len(alike)} of them another face is about as large, so that somebody else '
+                f'may have been searched with: {_names(alike)}'
+            )
+        yield remark
     if turned:
-        shows = count(len(turned), 'photograph was', 'photographs were')
-        yield f'{shows} turned until a face was upright: {_names(turned)}'
+        was = count(len(turned), 'photograph was', 'photographs were')
+        yield f'{was} turned until a face was upright: {_names(turned)}'
 
 
 def _names(photos: Sequence[PhotoLine]) -> str:
