@@ -263,13 +263,13 @@ def _nameless(photos: Iterable[Photo], dataset: Collection[str]) -> Iterator[Pho
 def _notes(labelled: Labelled, dataset: Collection[str], n_twice: int) -> Iterator[str]:
     if labelled.n_loosely:
         pairs = examples(f'{typed} for sub-{meant}' for typed, meant in labelled.loosely.items())
-        has = count(labelled.n_loosely, 'photograph has', 'photographs have')
-        yield f"{has} labels that are not quite the dataset's, and taken for these: {pairs}"
+        were = count(labelled.n_loosely, 'photograph was', 'photographs were')
+        yield f"{were} matched by a label that is not quite the dataset's: {pairs}"
     if labelled.strangers:
         shown = sayable(labelled.strangers, dataset)
         such = f', such as {examples(shown)}' if shown else ''
-        has = count(len(labelled.strangers), 'photograph has', 'photographs have')
-        yield f'{has} labels of nobody in the dataset{such}: taken for distractors'
+        bear = count(len(labelled.strangers), 'photograph bears', 'photographs bear')
+        yield f'{bear} a label of nobody in the dataset{such}: taken for distractors'
     if n_twice:
         files = count(n_twice, 'photograph was', 'photographs were')
         yield f'{files} given twice, byte for byte, and left out the second time'

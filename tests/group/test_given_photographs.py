@@ -60,7 +60,7 @@ def test_labels_that_were_matched_loosely_are_told(folder: Path) -> None:
     assert sorted(photo.participant or '' for photo in found.photos) == ['01', '02', '02']
     assert (found.n_loosely, found.n_strangers, found.n_twice) == (2, 0, 0)
     (note,) = found.notes
-    assert note.startswith('2 photographs have labels that are not quite')
+    assert note.startswith('2 photographs were matched by a label that is not quite')
     assert '1 for sub-01' in note
     assert '2 for sub-02' in note
 
@@ -71,7 +71,7 @@ def test_labels_of_nobody_are_told_without_names(folder: Path) -> None:
     assert [photo.participant for photo in found.photos] == ['01', STRANGER, STRANGER]
     assert found.n_strangers == 2
     assert found.notes == (
-        '2 photographs have labels of nobody in the dataset, such as 77: taken for distractors',
+        '2 photographs bear a label of nobody in the dataset, such as 77: taken for distractors',
     )
 
 
