@@ -18,6 +18,7 @@ from bids_reid.faces.detect import Box, Face, find_faces
 from bids_reid.faces.pictures import ENLARGED_PIXELS, TURNS, confirmed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -59,7 +60,7 @@ class Head(NamedTuple):
     box : Box
         The face's box in the crop.
     n_faces : int
-        Faces on the photograph, passers-by left out; the largest was taken.
+        Faces on the photograph, those of passers-by left out; the largest was taken.
     n_alike : int
         Of these so many are about as large as the one taken, that one among them: above 1, the
         head may be somebody else's.
@@ -111,8 +112,8 @@ def _to_8_bits(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
 def loose_crop(photograph: NDArray[np.uint8]) -> Head | None:
     """Cut the head out loosely; ``None`` when no face is found.
 
-    A face that is not beyond doubt is looked for in the photograph turned by a quarter, too. If
-    there is none that is, the doubtful one counts.
+    The largest face that is beyond doubt is taken. If there is none, the photograph is turned by
+    quarters; if there is none that way either, the largest that is doubtful counts.
 
     Parameters
     ----------
@@ -124,55 +125,50 @@ def loose_crop(photograph: NDArray[np.uint8]) -> Head | None:
     small = np.asarray(
         cv2.resize(photograph, (width, height), interpolation=cv2.INTER_AREA), np.uint8
     )
-    faces = find_faces(small) or find_faces(small, enlarge=1)
-    turn = 0
-    if not (faces and _is_sure(small, faces[0])):
-        turn, faces = _turned(small) or (0, faces)
+    upright = find_faces(small) or find_faces(small, enlarge=1)
+    turn, faces = 0, _sure(small, upright)
+    if not faces:
+        # the largest one that is doubtful is all there is
+        turn, faces = _turned(small) or (0, upright[:1])
     if not faces:
         return None
     image, box = _cut(np.rot90(photograph, turn), faces[0].box, scale)
-    shares = _shares(np.rot90(small, turn), faces)
+    shares = [_side(face.box) / _side(faces[0].box) for face in faces]
     return Head(
         image,
         box,
-        n_faces=len(shares),
+        n_faces=sum(share >= COUNTED_SHARE for share in shares),
         n_alike=sum(share >= ALIKE_SHARE for share in shares),
         turned=-90 * turn % 360,
     )
 
 
-def _is_sure(photograph: NDArray[np.uint8], face: Face) -> bool:
-    return face.score >= SURE_HOG or confirmed(photograph, face.box, SURE_CNN)
+def _sure(photograph: NDArray[np.uint8], faces: Sequence[Face]) -> list[Face]:
+    """Leave out faces that the detector is not sure of and the network does not see."""
+    return [
+        face
+        for face in faces
+        if face.score >= SURE_HOG or confirmed(photograph, face.box, SURE_CNN)
+    ]
 
 
 def _turned(photograph: NDArray[np.uint8]) -> tuple[int, list[Face]] | None:
-    """Find a face beyond doubt in a photograph on its side or head.
+    """Find faces beyond doubt in a photograph on its side or head.
 
     Returns
     -------
     How often it has to be turned by a quarter, counterclockwise, and its faces, the largest
-    first; of several ways that in which the detector is surest.
+    first; of several ways that in which the detector is surest of the largest.
     """
     # enlarged, a large picture takes seconds, and one without a face is looked at in every way
     small = max(photograph.shape) < ENLARGED_PIXELS
     found: dict[int, list[Face]] = {}
     for turn in TURNS[1:]:
         view = np.rot90(photograph, turn)
-        faces = find_faces(view) or (find_faces(view, enlarge=1) if small else [])
-        if faces and _is_sure(view, faces[0]):
+        faces = _sure(view, find_faces(view) or (find_faces(view, enlarge=1) if small else []))
+        if faces:
             found[turn] = faces
     return max(found.items(), key=lambda one: one[1][0].score) if found else None
-
-
-def _shares(photograph: NDArray[np.uint8], faces: list[Face]) -> list[float]:
-    """How wide the faces that count are, of the first, which is the largest and counts always."""
-    first, *others = faces
-    shares = [1.0]
-    for face in others:
-        share = _side(face.box) / _side(first.box)
-        if share >= COUNTED_SHARE and _is_sure(photograph, face):
-            shares.append(share)
-    return shares
 
 
 def _side(box: Box) -> int:

@@ -338,12 +338,33 @@ def test_a_second_face_is_counted(
         )
 
 
-def test_what_is_no_face_is_no_second_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Patterns on walls and clothes would be counted as people."""
-    faces = [Face(Box(100, 100, 299, 299), 1.5), Face(Box(400, 100, 529, 229), 0.3)]
-    monkeypatch.setattr(photographs, 'find_faces', lambda _, enlarge=0: faces)
-    for sees in (False, True):
-        monkeypatch.setattr(photographs, 'confirmed', lambda *_, sees=sees: sees)
-        head = loose_crop(scene())
-        assert head is not None
-        assert (head.n_faces, head.n_alike) == ((2, 2) if sees else (1, 1))
+@pytest.mark.parametrize(
+    ('sees', 'n_faces', 'size'), [((), 1, 100), ((2,), 2, 100), ((0, 2), 3, 200), ((0,), 2, 200)]
+)
+def test_what_is_no_face_is_not_taken_or_counted(
+    monkeypatch: pytest.MonkeyPatch, sees: tuple[int, ...], n_faces: int, size: int
+) -> None:
+    """Patterns on walls and clothes would be counted, and searched with if they are large."""
+    faces = [
+        Face(Box(0, 0, 199, 199), 0.02),
+        Face(Box(210, 100, 309, 199), 1.5),
+        Face(Box(310, 100, 399, 189), 0.3),
+    ]
+    picture = scene(400, 600)
+    picture[0, 0] = 255
+
+    def find(image: NDArray[np.uint8], *, enlarge: int = 0) -> list[Face]:
+        return faces if image[0, 0] == 255 else []
+
+    monkeypatch.setattr(photographs, 'find_faces', find)
+    monkeypatch.setattr(
+        photographs, 'confirmed', lambda _, box, sure: box in [faces[one].box for one in sees]
+    )
+    head = loose_crop(picture)
+    assert head is not None
+    assert head.n_faces == n_faces
+    middle = 100 if size == 200 else 260, 100 if size == 200 else 150
+    # grey rises to the right and down
+    shown = head.image[CROP_PIXELS // 2 - 9 : CROP_PIXELS // 2 + 9, 231:249]
+    expected = picture[middle[1], middle[0]]
+    assert shown.mean() == pytest.approx(expected, abs=3)
