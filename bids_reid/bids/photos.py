@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from bids_reid.errors import NoInputError, UsageError
 from bids_reid.records import Photo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 SUFFIXES = (
     *('.jpg', '.jpeg', '.jfif', '.png', '.tif', '.tiff', '.webp', '.heic', '.heif'),
@@ -66,13 +67,14 @@ def find_photos(source: Path) -> tuple[Photo, ...]:
 
 
 def _from_folder(folder: Path) -> tuple[Photo, ...]:
-    photos, scans = [], []
+    photos, scans = [], Counter[str]()
     for path in files_below(folder):
         relative = path.relative_to(folder)
         suffix = path.suffix.lower()
         labelled = _LABEL.match(path.name) and suffix not in NOTES
-        if _is_scan(path):
-            scans.append(relative)
+        kind = _scan_kind(path)
+        if kind:
+            scans[kind] += 1
         elif labelled or suffix in SUFFIXES:
             # the file's own name comes first, then the folder next to it
             labels = map(_label_of, reversed(relative.parts))
@@ -88,40 +90,44 @@ def _label_of(name: str) -> str | None:
     return match and (match['label'] or match['number'])
 
 
-def _is_scan(path: Path) -> bool:
-    """Whether a file holds a volume or a surface, by its name; of DICOM by its mark."""
+def _scan_kind(path: Path) -> str | None:
+    """Kind of a file with a volume or a surface: the end of its name; of DICOM a mark tells."""
     name = path.name.lower()
     if name.endswith(SUFFIXES) or path.suffix.lower() in NOTES:
-        return False
+        return None
     if name.endswith(_SCANS):
-        return True
+        return max((end for end in _SCANS if name.endswith(end)), key=len)
     start, mark = _DICOM_MARK
     try:
         if not path.is_file():
-            return False
+            return None
         with path.open('rb') as file:
-            return file.read(start + len(mark))[start:] == mark
+            return 'DICOM' if file.read(start + len(mark))[start:] == mark else None
     except OSError:
         # a link without content is told when it is to be read
-        return False
+        return None
 
 
-def _check_holds_photographs(folder: Path, photos: Sequence[Photo], scans: Sequence[Path]) -> None:
+def _check_holds_photographs(
+    folder: Path, photos: Sequence[Photo], scans: Mapping[str, int]
+) -> None:
     """Find out whether a folder is one of photographs.
 
     Raises
     ------
     UsageError
-        It is one of scans or of results: what is shown there was not photographed.
+        It is one of scans or of results: what is shown there was not photographed. The message
+        names no file: a scan may bear a person's name.
     """
     description = read_json(folder / DESCRIPTION)
     if description.get('DatasetType') == 'derivative' or 'PipelineDescription' in description:
         name = description.get('Name') or 'a program'
         raise UsageError(f'--photos {folder} holds results of {name}, not photographs')
     n_pictures = sum(photo.path.suffix.lower() in SUFFIXES for photo in photos)
-    if scans and (n_pictures <= len(scans) or description):
+    n_scans = sum(scans.values())
+    if scans and (n_pictures <= n_scans or description):
         raise UsageError(
-            f'--photos {folder} is a folder of scans ({len(scans):,}, such as {scans[0]}; '
+            f'--photos {folder} is a folder of scans ({n_scans:,} files of {", ".join(scans)}; '
             f'{n_pictures:,} pictures): name a folder of photographs, or a TSV of some'
         )
 
