@@ -7,10 +7,16 @@ import multiprocessing
 import os
 from multiprocessing import forkserver
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bids_reid.bids.walk import check_there
 from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
 from bids_reid.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bids_reid.participant.library import EnrolledScan
 
 THREADS = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS')
 """How many threads OpenMP, numpy, OpenCV and Mesa take."""
@@ -31,6 +37,7 @@ def run_levels(settings: Settings) -> Exit:
     gc.disable()
     from bids_reid.bids.inputs import check_dataset
     from bids_reid.engine.execution import configure, crash_folder
+    from bids_reid.group.given_photographs import check_photographs
     from bids_reid.group.selection import read_against
     from bids_reid.group_level import group_level
     from bids_reid.participant_level import participant_level
@@ -38,7 +45,10 @@ def run_levels(settings: Settings) -> Exit:
     gc.enable()
     _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
-    others = read_against(settings) if 'group' in settings.levels else ()
+    others: Sequence[EnrolledScan] = ()
+    if 'group' in settings.levels:
+        others = read_against(settings)
+        check_photographs(settings)
     configure(
         crash_folder(settings),
         stop_on_first_crash=settings.stop_on_first_crash,

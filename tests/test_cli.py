@@ -280,6 +280,14 @@ REFUSED = {
     'closed, dry run': ('{data} {long}/out participant --dry-run', 73, 'xxx/out: File name too'),
     'closed dataset': ('{long} out participant group', 66, 'xxx: File name too long'),
     'closed photographs': ('{data} out participant group --photos {long}', 66, 'xxx: File name'),
+    # a night of work, and then nothing to search with
+    'scans for photographs': (
+        '{data} out participant group --photos {data}',
+        64,
+        'the dataset of',
+    ),
+    'scans of one': ('{data} out participant group --photos {data}/sub-01', 64, 'folder of scans'),
+    'no photograph': ('{data} out participant group --photos {tmp}/empty', 64, 'no photographs'),
     'closed versions': ('{data} out participant group -d x={long}', 66, 'xxx: File name too long'),
     'unknown participant': (
         '{data} out participant --participant-label 01 9',

@@ -72,9 +72,10 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     broken.parent.mkdir(parents=True)
     broken.write_bytes(whole[: len(whole) // 2])
     folded_brain(root / 'bids' / f'sub-{BRAIN}' / 'anat' / f'sub-{BRAIN}_T1w.nii.gz')
-    for label in (CORRUPT, BRAIN):
-        source = root / 'photos' / 'sub-01_photo-1.jpg'
-        shutil.copy(source, root / 'photos' / f'sub-{label}_photo-1.jpg')
+    portrait = (root / 'photos' / 'sub-01_photo-1.jpg').read_bytes()
+    for number, label in enumerate((CORRUPT, BRAIN)):
+        # the very same file would be a wrong label
+        (root / 'photos' / f'sub-{label}_photo-1.jpg').write_bytes(portrait + bytes([number]))
     (root / 'photos' / 'sub-02_photo-2.png').write_text('no picture')
     return root
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bids_reid.bids.files import read_json
+from bids_reid.bids.formats import BY_NAME, SURFACES, VOLUMES
 from bids_reid.bids.walk import check_there, files_below
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.records import Photo
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 SUFFIXES = (
     *('.jpg', '.jpeg', '.jfif', '.png', '.tif', '.tiff', '.webp', '.heic', '.heif'),
@@ -17,8 +24,14 @@ SUFFIXES = (
 )
 NOTES = ('.json', '.tsv', '.csv', '.txt', '.md', '.html', '.pdf')
 """Files that may lie beside photographs; any other that bears a label is taken for one."""
-_LABEL = re.compile(r'sub-([a-z0-9+]+)', re.IGNORECASE)
-"""Also ``Sub-01.jpg`` and ``sub-01 (1).jpg``: taken for distractors they would hide a risk."""
+_LABEL = re.compile(
+    r'(?:sub[-_ ]+)+(?P<label>[a-z0-9+]+)|sub(?P<number>[0-9][a-z0-9+]*)', re.IGNORECASE
+)
+"""Also ``Sub-01.jpg``, ``sub_01.jpg``, ``sub-sub-01.jpg``, ``sub01.jpg`` and ``sub-01 (1).jpg``:
+taken for distractors they would hide a risk."""
+_SCANS = tuple(end for end, kind in BY_NAME.items() if kind in (*VOLUMES, *SURFACES))
+_DICOM_MARK = (128, b'DICM')
+DESCRIPTION = 'dataset_description.json'
 
 
 def find_photos(source: Path) -> tuple[Photo, ...]:
@@ -38,7 +51,8 @@ def find_photos(source: Path) -> tuple[Photo, ...]:
     NoInputError
         The folder or table, or a photograph in the table, is not there or cannot be listed.
     UsageError
-        The table lacks a column, or there is no photograph.
+        The table lacks a column, there is no photograph, or the folder holds scans or results of
+        a program, whose pictures are no photographs.
     """
     check_there(source)
     if source.is_dir():
@@ -53,18 +67,69 @@ def find_photos(source: Path) -> tuple[Photo, ...]:
 
 
 def _from_folder(folder: Path) -> tuple[Photo, ...]:
-    photos = []
+    photos, scans = [], Counter[str]()
     for path in files_below(folder):
         relative = path.relative_to(folder)
         suffix = path.suffix.lower()
         labelled = _LABEL.match(path.name) and suffix not in NOTES
-        if not labelled and suffix not in SUFFIXES:
-            continue
-        # the file's own name comes first, then the folder next to it
-        labels = (_LABEL.match(part) for part in reversed(relative.parts))
-        label = next((match[1] for match in labels if match), None)
-        photos.append(Photo(relative.as_posix(), label, path))
+        kind = _scan_kind(path)
+        if kind:
+            scans[kind] += 1
+        elif labelled or suffix in SUFFIXES:
+            # the file's own name comes first, then the folder next to it
+            labels = map(_label_of, reversed(relative.parts))
+            label = next((one for one in labels if one), None)
+            photos.append(Photo(relative.as_posix(), label, path))
+    _check_holds_photographs(folder, photos, scans)
     return tuple(photos)
+
+
+def _label_of(name: str) -> str | None:
+    """Label at the start of the name of a file or folder."""
+    match = _LABEL.match(name)
+    return match and (match['label'] or match['number'])
+
+
+def _scan_kind(path: Path) -> str | None:
+    """Kind of a file with a volume or a surface: the end of its name; of DICOM a mark tells."""
+    name = path.name.lower()
+    if name.endswith(SUFFIXES) or path.suffix.lower() in NOTES:
+        return None
+    if name.endswith(_SCANS):
+        return max((end for end in _SCANS if name.endswith(end)), key=len)
+    start, mark = _DICOM_MARK
+    try:
+        if not path.is_file():
+            return None
+        with path.open('rb') as file:
+            return 'DICOM' if file.read(start + len(mark))[start:] == mark else None
+    except OSError:
+        # a link without content is told when it is to be read
+        return None
+
+
+def _check_holds_photographs(
+    folder: Path, photos: Sequence[Photo], scans: Mapping[str, int]
+) -> None:
+    """Find out whether a folder is one of photographs.
+
+    Raises
+    ------
+    UsageError
+        It is one of scans or of results: what is shown there was not photographed. The message
+        names no file: a scan may bear a person's name.
+    """
+    description = read_json(folder / DESCRIPTION)
+    if description.get('DatasetType') == 'derivative' or 'PipelineDescription' in description:
+        name = description.get('Name') or 'a program'
+        raise UsageError(f'--photos {folder} holds results of {name}, not photographs')
+    n_pictures = sum(photo.path.suffix.lower() in SUFFIXES for photo in photos)
+    n_scans = sum(scans.values())
+    if scans and (n_pictures <= n_scans or description):
+        raise UsageError(
+            f'--photos {folder} is a folder of scans ({n_scans:,} files of {", ".join(scans)}; '
+            f'{n_pictures:,} pictures): name a folder of photographs, or a TSV of some'
+        )
 
 
 def _from_table(table: Path) -> tuple[Photo, ...]:

@@ -25,14 +25,21 @@ class Box(NamedTuple):
     bottom: int
 
 
+class Face(NamedTuple):
+    """A face that the detector found, and how sure it is: 0 is its own limit."""
+
+    box: Box
+    score: float
+
+
 @cache
 def detector() -> dlib.fhog_object_detector:
     """Return dlib's detector of frontal faces, read once per process: that takes half a second."""
     return dlib.get_frontal_face_detector()
 
 
-def find_face(image: NDArray[np.uint8], *, enlarge: int = 0) -> Box | None:
-    """Find the largest face.
+def find_faces(image: NDArray[np.uint8], *, enlarge: int = 0) -> list[Face]:
+    """Find all faces, the largest first.
 
     Parameters
     ----------
@@ -41,17 +48,28 @@ def find_face(image: NDArray[np.uint8], *, enlarge: int = 0) -> Box | None:
     enlarge : int
         How often the image is doubled first: once finds faces from 40 pixels, none from 80.
     """
-    faces = detector()(np.ascontiguousarray(image), enlarge)
-    if not faces:
-        return None
-    largest = max(faces, key=lambda face: face.area())
+    # dlib asks for the stride of one column, which numpy leaves open if there is just one
+    boxes, scores, _ = detector().run(np.array(image, order='C'), enlarge, 0.0)
+    found = sorted(zip(boxes, scores, strict=True), key=lambda one: -one[0].area())
     height, width = image.shape[:2]
-    return Box(
-        max(largest.left(), 0),
-        max(largest.top(), 0),
-        min(largest.right(), width - 1),
-        min(largest.bottom(), height - 1),
-    )
+    return [
+        Face(
+            Box(
+                max(box.left(), 0),
+                max(box.top(), 0),
+                min(box.right(), width - 1),
+                min(box.bottom(), height - 1),
+            ),
+            float(score),
+        )
+        for box, score in found
+    ]
+
+
+def find_face(image: NDArray[np.uint8]) -> Box | None:
+    """Find the largest face in an image, (h, w) or (h, w, 3) uint8."""
+    faces = find_faces(image)
+    return faces[0].box if faces else None
 
 
 def find_faces_by_camera(

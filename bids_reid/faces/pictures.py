@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import cv2
-import dlib
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
 from pillow_heif import register_heif_opener
 
 from bids_reid.errors import PhotoError
-from bids_reid.faces.detect import detector
+from bids_reid.faces.detect import Box, detector
 from bids_reid.faces.evidence import network
 from bids_reid.records import PictureFaces
 
@@ -53,6 +52,8 @@ CROP_PIXELS = 160
 CROP_SIDES = (1.6, 2.0)
 """... which is so many times as wide as what was found."""
 SURE_CNN = 0.6
+NETWORK_PIXELS = 16
+"""The network's filters do not fit into less, which holds no face that it finds."""
 MOST_PIXELS = 150_000_000
 """A larger picture is not unpacked, unless its format can unpack less of it."""
 MOST_FRAMES = 12
@@ -121,29 +122,45 @@ def _shrunk(picture: Grey, longest: int) -> Grey:
 
 def _hog(picture: Grey) -> bool:
     """Whether the HOG detector finds a face that it is sure of, or that the network sees, too."""
-    picture = np.ascontiguousarray(picture)
+    # numpy leaves the stride of a single column open, and dlib asks for it
+    picture = np.array(picture, order='C')
     boxes, scores, _ = detector().run(picture, 0, 0.0)
     large = LARGE_SHARE * max(picture.shape)
     found = zip(boxes, scores, strict=True)
     if any(score >= SURE_HOG or box.width() >= large for box, score in found):
         return True
-    return any(_confirmed(picture, box) for box in boxes)
+    return any(
+        confirmed(picture, Box(box.left(), box.top(), box.right(), box.bottom())) for box in boxes
+    )
 
 
-def _confirmed(picture: Grey, box: dlib.rectangle) -> bool:
-    """Whether the network sees a face, too, where the other detector found one."""
-    centre = ((box.left() + box.right()) / 2, (box.top() + box.bottom()) / 2)
+def confirmed(picture: Grey, box: Box, sure: float = 0.0) -> bool:
+    """Whether the network sees a face, too, where the other detector found one.
+
+    Parameters
+    ----------
+    picture : (h, w) uint8
+        Grey.
+    box : Box
+        What the other detector found.
+    sure : float
+        The network's confidence has to be above this; at 1 it is quite sure.
+    """
+    centre = ((box.left + box.right) / 2, (box.top + box.bottom) / 2)
     for times in CROP_SIDES:
-        side = max(2, round(box.width() * times))
+        side = max(2, round((box.right - box.left + 1) * times))
         crop = cv2.getRectSubPix(picture, (side, side), centre)
         how = cv2.INTER_AREA if side > CROP_PIXELS else cv2.INTER_LINEAR
         crop = cv2.resize(crop, (CROP_PIXELS, CROP_PIXELS), interpolation=how)
-        if len(network()(cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB), 0)):
+        faces = network()(cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB), 0)
+        if any(face.confidence > sure for face in faces):
             return True
     return False
 
 
 def _cnn(picture: Grey) -> bool:
+    if min(picture.shape) < NETWORK_PIXELS:
+        return False
     faces = network()(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_GRAY2RGB), 0)
     return any(face.confidence > SURE_CNN for face in faces)
 

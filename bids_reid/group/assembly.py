@@ -12,6 +12,7 @@ from bids_reid.group.faces_left import faces_left
 from bids_reid.group.galleries import galleries
 from bids_reid.group.merging import merged
 from bids_reid.group.order import order_of
+from bids_reid.group.photo_remarks import photo_remarks
 from bids_reid.group.result import Curve, GroupResult, ImageLine, PhotoLine, Statistics
 from bids_reid.group.scan_links import all_ways, linkage_rows, linked_scans
 from bids_reid.participant.library import left_out, provenance_of
@@ -25,6 +26,7 @@ from bids_reid.risk.strength import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from bids_reid.group.encoding import Outcome
     from bids_reid.group.selection import Extractors, Selection
     from bids_reid.group.summaries import AttackSummary, GallerySummary, PhotographControl
     from bids_reid.participant.content import Provenance
@@ -102,6 +104,7 @@ def group_result(
         release=selection.survey.folder.name,
         provenance=provenance,
         photos=photos,
+        given=selection.given,
         unprocessed=tuple(sorted(set(choice.participants) - processed)),
         rows=tuple(row for attack in attacks.values() for row in attack.rows),
         searches=tuple((key, attack.by_photo) for key, attack in attacks.items()),
@@ -112,7 +115,10 @@ def group_result(
         linkage=linkage,
         remarks=(
             *_remarks(selection, linkage, gate),
-            *_remarks_about_extractors(provenance, controls.values()),
+            *photo_remarks(photos or ()),
+            *_remarks_about_extractors(
+                provenance, [controls[name] for name in extractors.searching]
+            ),
         ),
         audited=choice.audited,
         faces_left=faces_left(scans),
@@ -179,17 +185,17 @@ def _remarks_about_extractors(
     if provenance.networked:
         yield NETWORKED.format(', '.join(provenance.networked))
     for control in controls:
-        n = sum(reason.endswith(NOT_TAKEN) for _, reason in control.outcomes.values())
+        n = sum(one.reason.endswith(NOT_TAKEN) for one in control.outcomes.values())
         if n:
             taken = REJECTED if n > 1 else REJECTED_ONE
             yield taken.format(control.extractor, n)
 
 
-def _acquired_by_any(controls: Iterable[PhotographControl]) -> dict[str, tuple[str, str]]:
+def _acquired_by_any(controls: Iterable[PhotographControl]) -> dict[str, Outcome]:
     """Say how each photograph was acquired: an extractor may leave out what others take."""
-    outcomes: dict[str, tuple[str, str]] = {}
+    outcomes: dict[str, Outcome] = {}
     for control in controls:
-        taken = {name: one for name, one in control.outcomes.items() if one[0] == 'ok'}
+        taken = {name: one for name, one in control.outcomes.items() if one.status == 'ok'}
         outcomes = {**control.outcomes, **outcomes, **taken}
     return outcomes
 
@@ -259,15 +265,13 @@ def _reductions(attacks: Mapping[AttackKey, AttackSummary]) -> Iterator[Reductio
 
 
 def _photo_lines(
-    photos: Iterable[Photo], outcomes: Mapping[str, tuple[str, str]], processed: set[str]
+    photos: Iterable[Photo], outcomes: Mapping[str, Outcome], processed: set[str]
 ) -> Iterator[PhotoLine]:
     """Describe each photograph."""
     for photo in photos:
-        status, reason = outcomes[photo.name]
         yield PhotoLine(
             name=photo.name,
             participant=photo.participant,
             searched=photo.participant in processed,
-            status=status,
-            reason=reason,
+            **outcomes[photo.name]._asdict(),
         )

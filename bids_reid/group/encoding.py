@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,11 +19,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.faces.detect import Box
+    from bids_reid.faces.photographs import Head
     from bids_reid.match.probes import Probes
     from bids_reid.records import Photo
 
 NOT_TAKEN = 'did not take the face'
 """Ends the reason of a photograph with a face of which an extractor made no feature."""
+
+OWN_ARRAYS = ('extractor', 'photographs', 'statuses', 'faces')
+"""Names of arrays in a file that are not the extractor's."""
+
+
+class Outcome(NamedTuple):
+    """How a photograph was acquired.
+
+    ``status`` is ``ok``, ``no_face`` or ``unreadable``, with its reason; the numbers are those of
+    `bids_reid.faces.photographs.Head`, 0 without a face.
+    """
+
+    status: str
+    reason: str = ''
+    n_faces: int = 0
+    n_alike: int = 0
+    turned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +53,7 @@ class Encoded:
     extractor
         Name of the extractor.
     outcomes
-        Name of each photograph to its status (``ok``, ``no_face`` or ``unreadable``) and reason.
+        Name of each photograph to how it was acquired.
     numbers
         Name of each photograph to its place in ``arrays``.
     arrays
@@ -43,13 +61,13 @@ class Encoded:
     """
 
     extractor: str
-    outcomes: Mapping[str, tuple[str, str]]
+    outcomes: Mapping[str, Outcome]
     numbers: Mapping[str, int]
     arrays: Mapping[str, NDArray[Any]]
 
     def acquired(self, names: Iterable[str]) -> list[str]:
         """Return the photographs with a face among those named."""
-        return [name for name in names if self.outcomes[name][0] == 'ok']
+        return [name for name in names if self.outcomes[name].status == 'ok']
 
     def probes(self, names: Iterable[str]) -> Probes:
         """Return photographs with a face as probes."""
@@ -66,30 +84,38 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
     is a failure to acquire, of this extractor.
     """
     from bids_reid.faces.given_features import rejected
-    from bids_reid.faces.photographs import loose_crop, read_photograph
 
-    crops: list[tuple[NDArray[np.uint8], Box]] = []
-    statuses: list[tuple[str, str]] = []
-    for photo in photos:
-        try:
-            cropped = loose_crop(read_photograph(photo.path))
-        except PhotoError as error:
-            statuses.append(('unreadable', str(error)))
-        else:
-            if cropped is None:
-                statuses.append(('no_face', 'no face was found'))
-            else:
-                crops.append(cropped)
-                statuses.append(('ok', ''))
-    acquired = np.array([status == 'ok' for status, _ in statuses], dtype=bool)
-    given = _features(extractor, crops)
-    for place in np.flatnonzero(acquired)[rejected(given, len(crops))]:
-        statuses[place] = ('no_face', f'{extractor} {NOT_TAKEN}')
+    heads, outcomes = crop_photographs(photos)
+    acquired = np.array([outcome.status == 'ok' for outcome in outcomes], dtype=bool)
+    given = _features(extractor, [head[:2] for head in heads])
+    for place in np.flatnonzero(acquired)[rejected(given, len(heads))]:
+        outcomes[place] = Outcome('no_face', f'{extractor} {NOT_TAKEN}')
     arrays = _for_all(acquired, given)
     arrays['extractor'] = np.array(extractor)
     arrays['photographs'] = np.array([photo.name for photo in photos], dtype=str)
-    arrays['statuses'] = np.array(statuses, dtype=str).reshape(-1, 2)
+    arrays['statuses'] = np.array([one[:2] for one in outcomes], dtype=str).reshape(-1, 2)
+    arrays['faces'] = np.array([one[2:] for one in outcomes], dtype=np.int32).reshape(-1, 3)
     np.savez(target, **arrays)  # type: ignore[arg-type]
+
+
+def crop_photographs(photos: Sequence[Photo]) -> tuple[list[Head], list[Outcome]]:
+    """Cut the heads out of photographs: of those with a face, and how each was acquired."""
+    from bids_reid.faces.photographs import loose_crop, read_photograph
+
+    heads: list[Head] = []
+    outcomes: list[Outcome] = []
+    for photo in photos:
+        try:
+            head = loose_crop(read_photograph(photo.path))
+        except PhotoError as error:
+            outcomes.append(Outcome('unreadable', str(error)))
+            continue
+        if head is None:
+            outcomes.append(Outcome('no_face', 'no face was found'))
+        else:
+            heads.append(head)
+            outcomes.append(Outcome('ok', '', head.n_faces, head.n_alike, head.turned))
+    return heads, outcomes
 
 
 def _features(
@@ -159,19 +185,20 @@ def read_encoded(files: Sequence[Path], photos: Iterable[str], extractor: str) -
     starts = np.cumsum([0, *(len(part['photographs']) for part in parts)])
     return Encoded(
         extractor,
-        {name: _outcome(parts[part]['statuses'][row]) for name, (part, row) in places.items()},
+        {name: _outcome(parts[part], row) for name, (part, row) in places.items()},
         {name: int(starts[part]) + row for name, (part, row) in places.items()},
         _joined(parts),
     )
 
 
-def _outcome(row: NDArray[np.str_]) -> tuple[str, str]:
-    return str(row[0]), str(row[1])
+def _outcome(part: Mapping[str, NDArray[Any]], row: int) -> Outcome:
+    status, reason = map(str, part['statuses'][row])
+    return Outcome(status, reason, *map(int, part['faces'][row]))
 
 
 def _joined(parts: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
     """Join the extractor's arrays of several files."""
-    names = set(parts[0]) - {'photographs', 'statuses', 'offsets', 'extractor'}
+    names = set(parts[0]) - {*OWN_ARRAYS, 'offsets'}
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in sorted(names)}
     if 'offsets' in parts[0]:
         lengths = [np.zeros(1, np.int64), *(np.diff(part['offsets']) for part in parts)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from bids_reid.participant.content import Provenance, ScanLine
 from bids_reid.records import IDENTIFYING, RAW, AttackKey, ImageKind, Score
@@ -19,6 +20,9 @@ from bids_reid.risk.openset import OpenSetRow
 from bids_reid.risk.pairing import ReductionRow
 from bids_reid.risk.presence import Verdict
 from bids_reid.risk.verification import DetRow, VerificationRow
+
+if TYPE_CHECKING:
+    from bids_reid.group.given_photographs import GivenPhotographs
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ class PhotoLine:
     ``status`` is ok, no_face or unreadable. An unreadable file is no photograph: it is in no
     count. One without a face is a probe that failed to acquire, and stays in the denominator.
     ``searched`` says if the participant it shows has a processed scan at this group call.
+    ``n_faces``, ``n_alike`` and ``turned`` are those of `bids_reid.faces.photographs.Head`.
     """
 
     name: str
@@ -105,6 +110,9 @@ class PhotoLine:
     searched: bool
     status: str
     reason: str = ''
+    n_faces: int = 0
+    n_alike: int = 0
+    turned: int = 0
 
     @property
     def mated(self) -> bool:
@@ -168,6 +176,8 @@ class GroupResult:
         How the result came about.
     photos
         Every photograph given; ``None`` if none were asked for.
+    given
+        What was found out about their labels; ``None`` likewise.
     rows
         Rows of ``group_identification.tsv``.
     curves
@@ -203,6 +213,7 @@ class GroupResult:
     uncounted: tuple[Uncounted, ...] = ()
     release: str = ''
     photos: tuple[PhotoLine, ...] | None = None
+    given: GivenPhotographs | None = None
     rows: tuple[IdentificationRow, ...] = ()
     curves: tuple[Curve, ...] = ()
     unprocessed: tuple[str, ...] = ()

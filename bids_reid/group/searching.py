@@ -247,7 +247,7 @@ class SearchedGallery:
         self._mated = {
             name: who
             for name, who in plan.mated(gallery).items()
-            if photographs.outcomes[name][0] != 'unreadable'
+            if photographs.outcomes[name].status != 'unreadable'
         }
         self._acquired = photographs.acquired(self._mated)
         self._distractors = photographs.acquired(plan.distractors)

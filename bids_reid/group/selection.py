@@ -10,23 +10,24 @@ from typing import TYPE_CHECKING
 from bids_reid.bids.image_records import has_looks
 from bids_reid.bids.inputs import dataset_participants, participant_variables
 from bids_reid.bids.layout import scan_files
-from bids_reid.bids.photos import find_photos
 from bids_reid.errors import NoInputError, NothingSelectedError, UsageError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.account import survey, tell_uncounted
+from bids_reid.group.given_photographs import GivenPhotographs, read_photographs
 from bids_reid.group.reviews import read_reviews
 from bids_reid.messages import logger, say_not_run
 from bids_reid.participant.library import read_scans, searchable_extractors, select_scans
-from bids_reid.records import RAW, STRANGER, Photo
+from bids_reid.records import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from bids_reid.group.account import Survey
     from bids_reid.group.reviews import Review
     from bids_reid.participant.content import ScanLine
     from bids_reid.participant.library import EnrolledScan
+    from bids_reid.records import Photo
     from bids_reid.settings import Settings
 
 
@@ -61,6 +62,7 @@ class Selection:
     ``scans`` are those chosen whose results count, ``survey`` says what the release holds and
     ``counted`` are the scans of everybody whose results count: the account knows no filter.
     ``photos`` is ``None`` if there are none; those of distractors are as `STRANGER` says.
+    ``given`` holds them and those of people left out, and what was found out about their labels.
     ``reviews`` are of images that a person has looked at.
     ``others`` are the scans of an earlier output that this run's are linked with, and
     ``other_name`` is the name of its folder.
@@ -74,6 +76,7 @@ class Selection:
     survey: Survey = field(kw_only=True)
     counted: tuple[EnrolledScan, ...] = ()
     reviews: Mapping[str, Review] = field(default_factory=dict)
+    given: GivenPhotographs | None = None
 
 
 def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection:
@@ -85,6 +88,8 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
         The participant level left nothing.
     NothingSelectedError
         Nobody is chosen, or a condition asked for has no result.
+    UsageError
+        Something is wrong with the photographs.
     """
     enrolled = _enrolled(settings)
     found, counted = survey(settings, enrolled)
@@ -92,12 +97,11 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
     choice = _choice(settings, [scan.line for scan in enrolled])
     scans = _selected(settings.output_dir, counted, choice) if enrolled else []
     _check_conditions(choice, scans, settings)
-    photos = None
+    photos, given = None, None
     if settings.photos is not None:
         left_out = set(choice.dataset) - set(choice.participants)
-        given = find_photos(settings.photos)
-        kept = (photo for photo in given if photo.participant not in left_out)
-        photos = tuple(_nameless(kept, frozenset(choice.dataset)))
+        given = read_photographs(settings, settings.photos, choice.dataset)
+        photos = tuple(photo for photo in given.photos if photo.participant not in left_out)
     name = '' if settings.against is None else settings.against.resolve().name
     return Selection(
         choice,
@@ -106,6 +110,7 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
         counted=tuple(counted),
         reviews=read_reviews(settings.reviewed),
         photos=photos,
+        given=given,
         others=tuple(others),
         other_name=name,
     )
@@ -136,18 +141,6 @@ def _selected(
         choice.modalities,
         choice.conditions,
     )
-
-
-def _nameless(photos: Iterable[Photo], dataset: Collection[str]) -> Iterator[Photo]:
-    """Give the photographs of distractors numbers: file and label may bear a stranger's name."""
-    n_distractors = 0
-    for photo in photos:
-        if photo.participant in dataset:
-            yield photo
-        else:
-            n_distractors += 1
-            label = None if photo.participant is None else STRANGER
-            yield Photo(f'distractor {n_distractors}', label, photo.path)
 
 
 def read_against(settings: Settings) -> list[EnrolledScan]:
@@ -265,6 +258,8 @@ def announce(selection: Selection) -> None:
             f'group level: {searched}, {mated.total()} photographs of {len(mated)} of them, '
             f'{strangers} of distractors'
         )
+    for note in selection.given.notes if selection.given is not None else ():
+        logger.info(note)
     missing = sorted(set(choice.participants) - processed)
     if missing:
         one = len(missing) == 1

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from bids_reid.group.encoding import Outcome
     from bids_reid.group.galleries import ScanGallery
     from bids_reid.group.searching import Plan, Searched
     from bids_reid.group.selection import Team
@@ -100,12 +101,12 @@ class GallerySummary:
 class PhotographControl:
     """The positive control of an extractor, and how each photograph was acquired.
 
-    ``outcomes`` are the name of each photograph and its status and reason.
+    ``outcomes`` are the name of each photograph and how it was acquired.
     """
 
     extractor: str
     row: ControlRow
-    outcomes: Mapping[str, tuple[str, str]]
+    outcomes: Mapping[str, Outcome]
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ def _photographs(photos: Sequence[PhotoLine]) -> dict[str, Any]:
     return {
         'photo_counts': _photo_counts(photos),
         'excluded_photos': [photo for photo in photos if photo.status != 'ok'],
+        'marked_photos': [photo for photo in photos if photo.n_faces > 1 or photo.turned],
         'strangers': [photo for photo in photos if photo.participant == STRANGER],
         'unprocessed_photos': _unprocessed_photos(photos),
     }

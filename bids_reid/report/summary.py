@@ -17,7 +17,7 @@ from bids_reid.risk.controls import sort_controls
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bids_reid.group.result import GroupResult, ImageLine, PhotoLine
+    from bids_reid.group.result import GroupResult, ImageLine
     from bids_reid.risk.controls import Controls
     from bids_reid.risk.gate import Gate
 
@@ -42,7 +42,7 @@ def group_summary(content: GroupResult) -> dict[str, Any]:
             condition: {name: verdicts[condition, name] for name in VERDICTS}
             for condition in distinct(scan.condition for scan in content.scans)
         },
-        'photographs': None if content.photos is None else _photographs(content.photos),
+        'photographs': None if content.photos is None else _photographs(content),
         'findings': [finding.sentence for finding in findings],
         'strongest_attack': asdict(findings[0].row) if findings else None,
         'strongest': [asdict(row) for row in content.statistics.strongest],
@@ -98,11 +98,18 @@ def _controls(controls: Controls) -> dict[str, Any]:
     }
 
 
-def _photographs(photos: tuple[PhotoLine, ...]) -> dict[str, int]:
+def _photographs(content: GroupResult) -> dict[str, int]:
+    photos, given = content.photos or (), content.given
     return {
         'mated': sum(photo.mated for photo in photos),
         'not_processed': sum(photo.unprocessed for photo in photos),
         'distractors': sum(not photo.labelled for photo in photos),
         'no_face': sum(photo.status == 'no_face' for photo in photos),
         'unreadable': sum(photo.status == 'unreadable' for photo in photos),
+        'several_faces': sum(photo.n_faces > 1 for photo in photos),
+        'several_faces_as_large': sum(photo.n_alike > 1 for photo in photos),
+        'turned': sum(photo.turned > 0 for photo in photos),
+        'labels_matched_loosely': given.n_loosely if given else 0,
+        'labels_of_nobody': given.n_strangers if given else 0,
+        'given_twice': given.n_twice if given else 0,
     }

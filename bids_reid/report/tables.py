@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from bids_reid.group.result import GroupResult, ImageLine
+    from bids_reid.group.result import GroupResult, ImageLine, PhotoLine
     from bids_reid.risk.linkage import LinkageRow
     from bids_reid.risk.pairing import ReductionRow
 
@@ -56,14 +56,27 @@ def _tables(result: GroupResult) -> dict[str, Iterable[Mapping[str, object]]]:
     if result.photos is None:
         return tables
     tables[IDENTIFICATION] = map(asdict, result.rows)
+    photos = {photo.name: photo for photo in result.photos}
     tables['group_ranks'] = (
-        {**asdict(attack), **asdict(score), 'participant_id': f'sub-{score.participant}'}
+        {**asdict(attack), **_photo_columns(photos.get(score.photo)), **asdict(score)}
+        | {'participant_id': f'sub-{score.participant}'}
         for attack, scores in result.searches
         for score in scores
     )
     for name in STATISTICS:
         tables[name] = map(asdict, getattr(result.statistics, name.removeprefix('group_')))
     return tables
+
+
+def _photo_columns(photo: PhotoLine | None) -> dict[str, object]:
+    """Return what is known of a photograph besides its search."""
+    if photo is None:
+        return dict.fromkeys(('n_faces', 'n_faces_as_large', 'turned'))
+    return {
+        'n_faces': photo.n_faces,
+        'n_faces_as_large': photo.n_alike,
+        'turned': photo.turned,
+    }
 
 
 def image_row(line: ImageLine) -> dict[str, object]:

@@ -163,3 +163,53 @@ def test_a_picture_instead_of_a_folder_is_refused(tmp_path: Path) -> None:
     picture.write_bytes(b'\xff\xd8\xff\xe0\x00\x10JFIF')
     with pytest.raises(UsageError, match=r'sub-01\.jpg'):
         find_photos(picture)
+
+
+SCAN_FOLDERS = {
+    'dataset': ('dataset_description.json', 'sub-01/anat/sub-01_T1w.nii.gz'),
+    'dataset with pictures': (
+        'dataset_description.json',
+        'sub-01/anat/sub-01_T1w.nii',
+        *('sub-01/sub-01_photo.jpg', 'sub-02/sub-02_photo.jpg'),
+    ),
+    'participant': ('sub-01_T1w.nii.gz', 'sub-01_T1w.json', 'sub-01_dwi.bval'),
+    'series': ('sub-01/1.dcm', 'sub-01/2.dcm', 'preview.jpg'),
+    'surfaces': ('sub-01_hemi-L.surf.gii', 'lh.pial'),
+}
+
+
+@pytest.mark.parametrize('kind', SCAN_FOLDERS)
+def test_a_folder_of_scans_is_refused(tmp_path: Path, kind: str) -> None:
+    """Each scan would be an unreadable photograph, and every rate n/a."""
+    put(tmp_path, *SCAN_FOLDERS[kind])
+    (tmp_path / 'dataset_description.json').write_text('{"Name": "x", "BIDSVersion": "1.10.0"}')
+    if 'dataset' not in kind:
+        (tmp_path / 'dataset_description.json').unlink()
+    with pytest.raises(UsageError, match=r'is a folder of scans \(\d files of ') as caught:
+        find_photos(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+def test_images_of_a_scanner_without_suffix_are_no_photographs(tmp_path: Path) -> None:
+    """Scanners number their files."""
+    for name in ('Jane_Doe', 'sub-01_scan'):
+        (tmp_path / name).write_bytes(bytes(128) + b'DICM' + bytes(9))
+    with pytest.raises(UsageError, match=r'scans \(2 files of DICOM; 0 pictures') as caught:
+        find_photos(tmp_path)
+    assert 'Jane' not in str(caught.value)
+
+
+@pytest.mark.parametrize('content', ['"DatasetType": "derivative"', '"PipelineDescription": {}'])
+def test_results_of_a_program_are_no_photographs(tmp_path: Path, content: str) -> None:
+    """Figures of a head, named as photographs of a participant, would be searched with."""
+    put(tmp_path, 'sub-01/figures/sub-01_desc-skin.png')
+    (tmp_path / 'dataset_description.json').write_text(f'{{"Name": "fMRIPrep", {content}}}')
+    with pytest.raises(UsageError, match='holds results of fMRIPrep, not photographs'):
+        find_photos(tmp_path)
+
+
+def test_a_scan_among_many_photographs_is_left_out(tmp_path: Path) -> None:
+    """One file in the wrong place is no reason to stop, and no photograph."""
+    put(tmp_path, 'sub-01_a.jpg', 'sub-02_b.jpg', 'sub-02_T1w.nii.gz')
+    assert [photo.name for photo in find_photos(tmp_path)] == ['sub-01_a.jpg', 'sub-02_b.jpg']

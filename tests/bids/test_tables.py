@@ -73,7 +73,8 @@ def test_every_column_is_described_beside_its_table(tmp_path: Path, kind: str) -
     if kind == 'group_ranks':
         of_searches = ('participant_id', 'photo', 'status', 'rank', 'score', 'best_nonmated_score')
         attack = [field.name for field in fields(AttackKey)]
-        assert list(dictionary) == [*attack, *of_searches]
+        of_photos = ('n_faces', 'n_faces_as_large', 'turned')
+        assert list(dictionary) == [*attack, *of_searches, *of_photos]
     elif kind == 'group_images':
         assert list(dictionary) == list(ROW_COLUMNS)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bids_reid.faces import detect
-from bids_reid.faces.detect import Box, find_face, find_faces_by_camera
+from bids_reid.faces.detect import Box, find_face, find_faces, find_faces_by_camera
 from bids_reid.views.cameras import standard_views
 
 VIEWS = standard_views()
@@ -26,23 +26,44 @@ def test_no_face_where_there_is_none(kind: str, shape: tuple[int, ...]) -> None:
     assert find_face(image) is None
 
 
-def found(*boxes: tuple[int, int, int, int]) -> object:
-    import dlib
+class Found:
+    """A detector that finds what it is told, surer of each than of the next."""
 
-    return lambda _image, _enlarge: [dlib.rectangle(*box) for box in boxes]
+    def __init__(self, *boxes: tuple[int, int, int, int]) -> None:
+        self.boxes = boxes
+
+    def run(self, _image: object, _enlarge: int, _limit: float) -> object:
+        import dlib
+
+        scores = [2 - number / 4 for number in range(len(self.boxes))]
+        return [dlib.rectangle(*box) for box in self.boxes], scores, [0] * len(scores)
 
 
 def test_the_largest_face_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The participant stands in front, passers-by behind."""
-    faces = found((0, 0, 9, 9), (20, 30, 59, 69), (5, 5, 20, 20))
+    faces = Found((0, 0, 9, 9), (20, 30, 59, 69), (5, 5, 20, 20))
     monkeypatch.setattr(detect, 'detector', lambda: faces)
-    assert find_face(np.zeros((100, 100), np.uint8)) == Box(20, 30, 59, 69)
+    image = np.zeros((100, 100), np.uint8)
+    assert find_face(image) == Box(20, 30, 59, 69)
+    # with each its own score
+    assert [(face.box.left, face.score) for face in find_faces(image)] == [
+        (20, 1.75),
+        (5, 1.5),
+        (0, 2),
+    ]
 
 
 def test_a_box_stays_in_the_image(monkeypatch: pytest.MonkeyPatch) -> None:
     """dlib gives boxes beyond the border; a negative index would take the other side."""
-    monkeypatch.setattr(detect, 'detector', lambda: found((-12, -3, 130, 95)))
+    monkeypatch.setattr(detect, 'detector', lambda: Found((-12, -3, 130, 95)))
     assert find_face(np.zeros((90, 120), np.uint8)) == Box(0, 0, 119, 89)
+
+
+@pytest.mark.parametrize('turn', range(4))
+@pytest.mark.parametrize('shape', [(1, 500), (500, 1), (1, 1)])
+def test_a_single_row_or_column_has_no_face(shape: tuple[int, int], turn: int) -> None:
+    """The turned view of one ended in an error of dlib's."""
+    assert find_faces(np.rot90(np.zeros(shape, np.uint8), turn)) == []
 
 
 def test_a_view_on_another_array_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pillow_heif
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 
 from bids_reid.errors import PhotoError
 from bids_reid.faces import photographs
-from bids_reid.faces.detect import Box
+from bids_reid.faces.detect import Box, Face
 from bids_reid.faces.photographs import (
     CROP_PIXELS,
     LARGEST_PIXELS,
@@ -147,16 +148,17 @@ def crop_at(
 ) -> tuple[NDArray[np.uint8], Box]:
     """Crop as if the detector had found ``box`` in the picture at full size."""
 
-    def find(image: NDArray[np.uint8], *, enlarge: int = 0) -> Box:
+    def find(image: NDArray[np.uint8], *, enlarge: int = 0) -> list[Face]:
         scale = image.shape[1] / picture.shape[1]
         near = (round(side * scale) for side in box[:2])
         far = (round((side + 1) * scale) - 1 for side in box[2:])
-        return Box(*near, *far)
+        return [Face(Box(*near, *far), 2)]
 
-    monkeypatch.setattr(photographs, 'find_face', find)
+    monkeypatch.setattr(photographs, 'find_faces', find)
     found = loose_crop(picture)
     assert found is not None
-    return found
+    assert found[2:] == (1, 1, 0)
+    return found[:2]
 
 
 @pytest.mark.parametrize('size', [60, 100, 320])
@@ -218,12 +220,151 @@ def test_a_small_face_is_looked_for_in_an_enlarged_picture(
     """Faces below 80 pixels are found only there; where there is none, none is said."""
     asked = []
 
-    def find(image: NDArray[np.uint8], *, enlarge: int = 0) -> Box | None:
-        asked.append(enlarge)
-        return Box(10, 10, 49, 49) if enlarge and len(asked) == 2 else None
+    def find(image: NDArray[np.uint8], *, enlarge: int = 0) -> list[Face]:
+        asked.append((image.shape, enlarge))
+        return [Face(Box(10, 10, 49, 49), 2)] if enlarge and len(asked) == 2 else []
 
-    monkeypatch.setattr(photographs, 'find_face', find)
-    assert loose_crop(scene()) is not None
-    assert asked == [0, 1]
-    assert loose_crop(scene()) is None
-    assert asked == [0, 1, 0, 1]
+    monkeypatch.setattr(photographs, 'find_faces', find)
+    assert loose_crop(scene(400, 600)) is not None
+    upright = [((400, 600), 0), ((400, 600), 1)]
+    assert asked == upright
+    assert loose_crop(scene(400, 600)) is None
+    # turned, a picture of this size is not enlarged
+    assert asked[2:] == [*upright, ((600, 400), 0), ((600, 400), 0), ((400, 600), 0)]
+
+
+@pytest.fixture(scope='module')
+def portraits() -> list[NDArray[np.uint8]]:
+    """Two people, grey, 320 x 320; of both a detector is unsure."""
+    from bids_reid.phantom.identity import draw_people
+    from bids_reid.phantom.photograph import photograph
+
+    people = draw_people(2, seed=11)
+    return [
+        np.asarray(
+            Image.fromarray(photograph(person, seed=number, size=320)).convert('RGB').convert('L')
+        )
+        for number, person in enumerate(people)
+    ]
+
+
+@pytest.mark.parametrize('turned', [90, 180, 270])
+def test_a_photograph_on_its_side_gives_the_crop_of_an_upright_one(
+    portraits: list[NDArray[np.uint8]], turned: int
+) -> None:
+    """Phones forget how they were held, and scanned prints lie as they were put."""
+    for portrait in portraits:
+        upright = loose_crop(portrait)
+        # to turn it back clockwise
+        lying = loose_crop(np.rot90(portrait, turned // 90))
+        assert upright is not None
+        assert lying is not None
+        assert (upright.turned, lying.turned) == (0, turned)
+        assert lying.box == upright.box
+        np.testing.assert_array_equal(lying.image, upright.image)
+
+
+@pytest.fixture
+def two_ways(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[int, int], Face]:
+    """Detectors of pictures whose top left pixel says how they are turned.
+
+    The HOG detector finds what the dict has for its sides' order, the network what is at 0.
+    """
+    found: dict[tuple[int, int], Face] = {}
+
+    def find(image: NDArray[np.uint8], *, enlarge: int = 0) -> list[Face]:
+        face = found.get(image.shape)
+        return [face] if face and image[0, 0] else []
+
+    monkeypatch.setattr(photographs, 'find_faces', find)
+    monkeypatch.setattr(photographs, 'confirmed', lambda _, box, sure: box.left == 0)
+    return found
+
+
+@pytest.mark.parametrize(
+    ('upright', 'lying', 'turned'),
+    [
+        # a face beyond doubt, whatever else may be found
+        (Face(Box(9, 9, 99, 99), 1.2), Face(Box(0, 0, 99, 99), 3), 0),
+        # one that the network sees, too
+        (Face(Box(0, 9, 99, 99), 0.1), Face(Box(0, 0, 99, 99), 3), 0),
+        # false, with a true one on the side: found by a sure detector or by both
+        (Face(Box(9, 9, 99, 99), 0.9), Face(Box(9, 0, 99, 99), 1.2), 270),
+        (Face(Box(9, 9, 99, 99), 0.9), Face(Box(0, 0, 99, 99), 0.1), 270),
+        (None, Face(Box(0, 0, 99, 99), 0.1), 270),
+        # doubtful both: as it was taken
+        (Face(Box(9, 9, 99, 99), 0.1), Face(Box(9, 0, 99, 99), 0.9), 0),
+        (None, Face(Box(9, 0, 99, 99), 0.9), None),
+    ],
+)
+def test_a_false_face_does_not_stand_for_one_on_its_side(
+    two_ways: dict[tuple[int, int], Face], upright: Face | None, lying: Face, turned: int | None
+) -> None:
+    """A face of folds in a lying photograph would search for nobody; true ones must stay."""
+    picture = np.zeros((300, 400), np.uint8)
+    # what is at the top left if it is not turned, and if it is turned by a quarter
+    picture[0, 0] = picture[0, -1] = 1
+    two_ways[400, 300] = lying
+    if upright:
+        two_ways[300, 400] = upright
+    head = loose_crop(picture)
+    assert (head and head.turned) == turned
+
+
+def beside(one: NDArray[np.uint8], other: NDArray[np.uint8], size: float) -> NDArray[np.uint8]:
+    """Put a photograph, resized, to the right of another."""
+    small = cv2.resize(other, None, fx=size, fy=size, interpolation=cv2.INTER_AREA)
+    rows = len(one) - len(small)
+    small = cv2.copyMakeBorder(small, rows, 0, 0, 0, cv2.BORDER_REPLICATE)
+    return np.asarray(np.hstack([one, small]), np.uint8)
+
+
+@pytest.mark.parametrize(('size', 'n_faces', 'n_alike'), [(1.0, 2, 2), (0.5, 2, 1), (0.2, 1, 1)])
+def test_a_second_face_is_counted(
+    portraits: list[NDArray[np.uint8]], size: float, n_faces: int, n_alike: int
+) -> None:
+    """Who it is of is not known: taken without a word it is a wrong number."""
+    large = [np.asarray(cv2.resize(one, None, fx=1.5, fy=1.5), np.uint8) for one in portraits]
+    head = loose_crop(beside(*large, size))
+    alone = loose_crop(large[0])
+    assert head is not None
+    assert alone is not None
+    assert (head.n_faces, head.n_alike, head.turned) == (n_faces, n_alike, 0)
+    assert (alone.n_faces, alone.n_alike) == (1, 1)
+    if n_alike == 1:
+        # the larger one is taken
+        assert (
+            np.abs(head.image[240:, 100:380].astype(int) - alone.image[240:, 100:380]).mean() < 9
+        )
+
+
+@pytest.mark.parametrize(
+    ('sees', 'n_faces', 'size'), [((), 1, 100), ((2,), 2, 100), ((0, 2), 3, 200), ((0,), 2, 200)]
+)
+def test_what_is_no_face_is_not_taken_or_counted(
+    monkeypatch: pytest.MonkeyPatch, sees: tuple[int, ...], n_faces: int, size: int
+) -> None:
+    """Patterns on walls and clothes would be counted, and searched with if they are large."""
+    faces = [
+        Face(Box(0, 0, 199, 199), 0.02),
+        Face(Box(210, 100, 309, 199), 1.5),
+        Face(Box(310, 100, 399, 189), 0.3),
+    ]
+    picture = scene(400, 600)
+    picture[0, 0] = 255
+
+    def find(image: NDArray[np.uint8], *, enlarge: int = 0) -> list[Face]:
+        return faces if image[0, 0] == 255 else []
+
+    monkeypatch.setattr(photographs, 'find_faces', find)
+    monkeypatch.setattr(
+        photographs, 'confirmed', lambda _, box, sure: box in [faces[one].box for one in sees]
+    )
+    head = loose_crop(picture)
+    assert head is not None
+    assert head.n_faces == n_faces
+    middle = 100 if size == 200 else 260, 100 if size == 200 else 150
+    # grey rises to the right and down
+    shown = head.image[CROP_PIXELS // 2 - 9 : CROP_PIXELS // 2 + 9, 231:249]
+    expected = picture[middle[1], middle[0]]
+    assert shown.mean() == pytest.approx(expected, abs=3)

@@ -218,3 +218,9 @@ def test_text_alone_has_no_picture(tmp_path: Path) -> None:
     path.write_bytes(b'PK\x03\x04 not a zip')
     with pytest.raises(PhotoError):
         document_faces(path)
+
+
+@pytest.mark.parametrize('shape', [(40, 100_000), (100_000, 40)])
+def test_a_very_long_picture_shows_no_face(shape: tuple[int, int]) -> None:
+    """Shrunk to a single row it ended in an error of dlib's."""
+    assert not pictures.shows_face(np.zeros(shape, np.uint8))

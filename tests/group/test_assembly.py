@@ -140,11 +140,12 @@ def test_a_part_that_is_missing_or_comes_twice_stops_the_run(whole: Whole, name:
                 result_of(whole.selection, replace(whole.parts, **{name: part}))
 
 
-def test_everybody_is_in_the_ranks(whole: Whole) -> None:
+def test_everybody_is_in_the_ranks(whole: Whole, tmp_path: Path) -> None:
     """A photograph that is in no row lowers no rate, and is not missed."""
     result = result_of(whole.selection, whole.parts)
-    mated = {photo.name for photo in result.photos or () if photo.mated}
-    unreadable = {photo.name for photo in result.photos or () if photo.status == 'unreadable'}
+    assert result.photos is not None
+    mated = {photo.name for photo in result.photos if photo.mated}
+    unreadable = {photo.name for photo in result.photos if photo.status == 'unreadable'}
     assert (len(mated), unreadable) == (18, {'09.png'})
     attacks = dict(result.searches)
     assert len(attacks) == 2 * (4 + 3)
@@ -152,6 +153,13 @@ def test_everybody_is_in_the_ranks(whole: Whole) -> None:
         assert {score.photo for score in scores} == mated - unreadable
         assert {score.status for score in scores} == {'ok', 'no_face', 'no_template'}
     assert {row.n_probes for row in result.rows if row.unit == 'photo'} == {17}
+    # with what was found on it
+    first = replace(result.photos[0], n_faces=3, n_alike=2, turned=90)
+    write_tables(tmp_path, replace(result, photos=(first, *result.photos[1:])))
+    for row in read_table(tmp_path / 'group_ranks.tsv'):
+        found = tuple(row[name] for name in ('n_faces', 'n_faces_as_large', 'turned'))
+        shown = '0' if row['status'] == 'no_face' else '1'
+        assert found == (('3', '2', '90') if row['photo'] == first.name else (shown, shown, '0'))
     # who was left out by a filter, or has no result, is told
     some = replace(whole.selection.choice, participants=(*PEOPLE, '99'))
     result = result_of(replace(whole.selection, choice=some), whole.parts)

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
+from bids_reid.faces import photographs
 from bids_reid.faces.detect import Box
 from bids_reid.faces.extractors import load_extractor
-from bids_reid.faces.photographs import loose_crop, read_photograph
-from bids_reid.group.encoding import NOT_TAKEN, encode_photographs, read_encoded
+from bids_reid.faces.photographs import Head, loose_crop, read_photograph
+from bids_reid.group.encoding import NOT_TAKEN, Outcome, encode_photographs, read_encoded
 from bids_reid.group.merging import MergeError
 from bids_reid.match.probes import KeypointProbes, VectorProbes
 from bids_reid.records import Photo
@@ -49,7 +51,7 @@ def test_each_photograph_has_what_is_its_own(
     encoded = read_encoded([tmp_path / 'e.npz'], names, extractor)
     statuses = [encoded.outcomes[name][0] for name in names]
     assert statuses == ['no_face', 'ok', 'unreadable', 'ok', 'unreadable']
-    assert encoded.outcomes['1.png'] == ('ok', '')
+    assert encoded.outcomes['1.png'] == ('ok', '', 1, 1, 0)
     assert 'link without content' in encoded.outcomes['4.png'][1]
     assert encoded.acquired(names) == ['1.png', '3.png']
     model = load_extractor(extractor)
@@ -71,6 +73,30 @@ def test_each_photograph_has_what_is_its_own(
     else:
         with pytest.raises(ValueError, match='not finite'):
             encoded.probes(['0.png'])
+
+
+def test_what_was_found_about_a_photograph_is_kept(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page names photographs with several faces, whatever part of the work saw them."""
+
+    def crop(image: NDArray[np.uint8]) -> Head | None:
+        bright = int(image[0, 0])
+        return Head(image, Box(0, 0, 9, 9), bright, 1, 90 * (bright % 4)) if bright else None
+
+    monkeypatch.setattr(photographs, 'loose_crop', crop)
+    photos = []
+    for number in (3, 0, 2):
+        path = tmp_path / f'{number}.png'
+        Image.fromarray(np.full((50, 50), number, np.uint8)).save(path)
+        photos.append(Photo(path.name, None, path))
+    for number, some in enumerate((photos[:1], photos[1:])):
+        encode_photographs(some, 'pixels', tmp_path / f'{number}.npz')
+    files = [tmp_path / '1.npz', tmp_path / '0.npz']
+    outcomes = read_encoded(files, [photo.name for photo in photos], 'pixels').outcomes
+    assert outcomes['3.png'] == Outcome('ok', '', n_faces=3, n_alike=1, turned=270)
+    assert outcomes['2.png'] == Outcome('ok', '', n_faces=2, n_alike=1, turned=180)
+    assert outcomes['0.png'] == Outcome('no_face', 'no face was found', 0, 0, 0)
 
 
 def test_no_face_at_all_is_a_file_too(photos: list[Photo], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from bids_reid.group.given_photographs import GivenPhotographs
 from bids_reid.group.result import Curve, GroupResult, PhotoLine, Statistics, Uncounted
 from bids_reid.participant.content import (
     FacePicture,
@@ -325,6 +326,33 @@ def test_photographs_are_counted_by_what_they_were_used_for():
     assert 'Photographs whose label is not in the dataset (1) distractor 1.' in page
     assert 'distractor 2' not in page
     assert 'no processed scan' not in page
+
+
+def test_photographs_with_several_faces_or_turned_are_listed():
+    """Whoever knows the people can cut the others off; strangers have numbers."""
+    numbers = {'n_faces': 1, 'n_alike': 1}
+    photos = (
+        PhotoLine('sub-01_a.jpg', '01', True, 'ok', **numbers),
+        PhotoLine('sub-01_b.jpg', '01', True, 'ok', n_faces=3, n_alike=2),
+        PhotoLine('distractor 1', None, False, 'ok', **numbers, turned=270),
+    )
+    html = group_page(make_report(make_results(1, 2), 2, photos=photos))
+    Outline(html)
+    page = text_of(html)
+    assert 'Photographs with several faces, or turned (2)' in page
+    assert 'sub-01_b.jpg 3 2 0°' in page
+    assert 'distractor 1 1 1 270°' in page
+    assert 'sub-01_a.jpg' not in page
+    plain = group_page(make_report(make_results(1, 2), 2, photos=photos[:1]))
+    assert 'several faces' not in text_of(plain)
+
+
+def test_labels_matched_loosely_and_copies_are_counted():
+    """They change rates, and stand in no other place of the page."""
+    given = GivenPhotographs((), n_loosely=1, n_twice=2)
+    page = text_of(group_page(make_report(make_results(1, 2), 2, given=given)))
+    assert "Of 1 photograph the label differs from the dataset's" in page
+    assert '2 files given a second time were left out' in page
 
 
 def test_photographs_of_the_unprocessed_are_no_distractors():

@@ -12,7 +12,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from bids_reid.bids.manifest import SCHEMA_VERSION
-from bids_reid.group.result import GroupResult, Uncounted
+from bids_reid.group.given_photographs import GivenPhotographs
+from bids_reid.group.result import GroupResult, PhotoLine, Uncounted
 from bids_reid.report.summary import group_summary
 from bids_reid.risk.attacks import StrongestRow
 from bids_reid.risk.gate import Reason, RiskResult, gate
@@ -76,6 +77,31 @@ def test_what_is_written_keeps_to_it(outcome: str) -> None:
 def test_a_run_with_photographs_keeps_to_it() -> None:
     """Rates, intervals and risks are the larger part of it."""
     CHECK.validate(written(make_report(make_results(3, 20), 20)))
+
+
+def test_what_is_wrong_with_photographs_is_counted() -> None:
+    """A program that reads the summary has to see what the page says."""
+    photos = (
+        PhotoLine('a.jpg', '01', True, 'ok', n_faces=2, n_alike=2, turned=90),
+        PhotoLine('b.jpg', '01', True, 'ok', n_faces=3, n_alike=1),
+        PhotoLine('distractor 1', None, False, 'no_face', 'no face was found'),
+    )
+    given = GivenPhotographs((), n_loosely=4, n_strangers=5, n_twice=6)
+    summary = written(make_report(make_results(3, 20), 20, photos=photos, given=given))
+    CHECK.validate(summary)
+    assert summary['photographs'] == {
+        'mated': 2,
+        'not_processed': 0,
+        'distractors': 1,
+        'no_face': 1,
+        'unreadable': 0,
+        'several_faces': 2,
+        'several_faces_as_large': 1,
+        'turned': 1,
+        'labels_matched_loosely': 4,
+        'labels_of_nobody': 5,
+        'given_twice': 6,
+    }
 
 
 def test_another_key_or_style_is_no_summary() -> None:

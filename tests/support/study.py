@@ -15,6 +15,7 @@ from bids_reid.bids.derivatives import save_failure
 from bids_reid.faces import photographs
 from bids_reid.faces.detect import Box
 from bids_reid.faces.extractors import EXTRACTORS, Availability
+from bids_reid.faces.photographs import Head
 from bids_reid.group.encoding import encode_photographs, read_encoded
 from bids_reid.group.galleries import ScanGallery, galleries
 from bids_reid.group.searching import Plan, fit_gallery, merge_shards, search_shard
@@ -103,7 +104,7 @@ def use_toys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(EXTRACTORS, 'pixels', Pixels)
     monkeypatch.setitem(EXTRACTORS, 'points', Points)
     monkeypatch.setattr(
-        photographs, 'loose_crop', lambda one: (one, Box(0, 0, 9, 9)) if one.any() else None
+        photographs, 'loose_crop', lambda one: Head(one, Box(0, 0, 9, 9)) if one.any() else None
     )
 
 

@@ -1,0 +1,199 @@
+"""What is wrong with photographs ends the run in one line, before any work."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bids_reid.errors import Exit, UsageError
+from bids_reid.group.given_photographs import (
+    GivenPhotographs,
+    check_photographs,
+    read_photographs,
+)
+from bids_reid.records import STRANGER
+from bids_reid.settings import Settings
+
+DATASET = ('01', '02')
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Photographs, beside a dataset and an output folder."""
+    for name in ('bids/sub-01', 'bids/sub-02', 'bids/sourcedata', 'out/sub-01', 'photos'):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path / 'photos'
+
+
+def settings(folder: Path, source: Path | None = None) -> Settings:
+    root = folder.parent
+    return Settings(
+        bids_dir=root / 'bids',
+        output_dir=root / 'out',
+        levels=('group',),
+        photos=source or folder,
+        derivatives=(('defaced', root / 'defaced'),),
+    )
+
+
+def given(folder: Path, files: dict[str, str]) -> GivenPhotographs:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(content)
+    return read_photographs(settings(folder), folder, DATASET)
+
+
+def refusal(folder: Path, files: dict[str, str]) -> str:
+    """Return the line that refuses these photographs."""
+    with pytest.raises(UsageError) as caught:
+        given(folder, files)
+    assert caught.value.exit_code == Exit.USAGE
+    assert '\n' not in str(caught.value)
+    return str(caught.value)
+
+
+def test_labels_that_were_matched_loosely_are_told(folder: Path) -> None:
+    """Whoever meant something else sees it before the numbers."""
+    found = given(folder, {'sub-1_a.jpg': 'a', 'sub-02.jpg': 'b', 'SUB-2_c.jpg': 'c'})
+    assert sorted(photo.participant or '' for photo in found.photos) == ['01', '02', '02']
+    assert (found.n_loosely, found.n_strangers, found.n_twice) == (2, 0, 0)
+    (note,) = found.notes
+    assert note.startswith('2 photographs were matched by a label that is not quite')
+    assert '1 for sub-01' in note
+    assert '2 for sub-02' in note
+
+
+def test_labels_of_nobody_are_told_without_names(folder: Path) -> None:
+    """That they are distractors has to be known; who they are is nobody's business."""
+    found = given(folder, {'sub-01.jpg': 'a', 'sub-77_b.jpg': 'b', 'sub-JaneDoe_c.jpg': 'c'})
+    assert [photo.participant for photo in found.photos] == ['01', STRANGER, STRANGER]
+    assert found.n_strangers == 2
+    assert found.notes == (
+        '2 photographs bear a label of nobody in the dataset, such as 77: taken for distractors',
+    )
+
+
+@pytest.mark.parametrize(
+    ('names', 'shown'), [(('sub-77.jpg', 'x.jpg'), 'sub-77'), (('sub-JaneDoe.jpg',), '')]
+)
+def test_photographs_of_nobody_in_the_dataset_are_refused(
+    folder: Path, names: tuple[str, ...], shown: str
+) -> None:
+    """A mistake in the labels would be a run that measures nothing, after hours."""
+    said = refusal(folder, {name: name for name in names})
+    assert said.startswith('none of 1 labelled photograph in ')
+    assert 'its labels are like sub-01' in said
+    assert shown in said
+    assert 'Jane' not in said
+
+
+def test_names_that_look_like_labels_are_refused(folder: Path) -> None:
+    """Files called 01.jpg, 02.jpg would all be distractors."""
+    said = refusal(folder, {'01.jpg': 'a', '2/x.jpg': 'b', 'Jane Doe.jpg': 'c'})
+    assert 'a name such as 01 has to start with sub-01' in said
+    assert 'Jane' not in said
+
+
+def test_distractors_alone_are_no_mistake(folder: Path) -> None:
+    """They are said to be such; the page tells that nothing was measured."""
+    assert [photo.name for photo in given(folder, {'x.jpg': 'a'}).photos] == ['distractor 1']
+
+
+def test_one_photograph_of_two_people_is_refused(folder: Path) -> None:
+    """One of the labels is wrong: no rate with it can be right."""
+    said = refusal(folder, {'sub-01_a.jpg': 'same', 'sub-02_b.jpg': 'same', 'x.jpg': 'more'})
+    assert said == (
+        'the same photograph is given for sub-01 (sub-01_a.jpg) and sub-02 (sub-02_b.jpg): '
+        'one of the labels is wrong'
+    )
+
+
+@pytest.mark.parametrize('name', ['Jane Doe.jpg', 'sub-JaneDoe.jpg'])
+def test_a_participant_among_the_distractors_is_refused(folder: Path, name: str) -> None:
+    """Their own photograph would count as that of somebody who must not be found."""
+    said = refusal(folder, {'sub-01_a.jpg': 'same', name: 'same'})
+    assert said.startswith('the photograph sub-01_a.jpg of sub-01 is also given as one of nobody')
+    assert 'Jane' not in said
+
+
+def test_the_same_file_counts_once(folder: Path) -> None:
+    """Copies make a person's photographs look many; empty files are told as unreadable."""
+    files = {'sub-01_a.jpg': 'x', 'sub-01/b.jpg': 'x', 'y.jpg': 'y', 'z.jpg': 'y'}
+    found = given(folder, {**files, 'sub-01_e.jpg': '', 'sub-02_e.jpg': ''})
+    assert [photo.participant for photo in found.photos] == ['01', '01', '02', None]
+    assert found.n_twice == 2
+    assert found.notes == (
+        '2 photographs were given twice, byte for byte, and left out the second time',
+    )
+
+
+def place(folder: Path, kind: str) -> Path:
+    """Return what somebody gives in place of the folder of photographs."""
+    root = folder.parent
+    if kind == 'other results':
+        other = root / 'other'
+        (other / 'sub-01').mkdir(parents=True)
+        description = {'DatasetType': 'derivative', 'GeneratedBy': [{'Name': 'bids_reid'}]}
+        (other / 'dataset_description.json').write_text(json.dumps(description))
+        return other / 'sub-01'
+    if kind == 'link':
+        (root / 'link').symlink_to(root / 'out')
+        return root / 'link'
+    return {
+        'dataset': root / 'bids',
+        'condition': root / 'defaced',
+        'results': root / 'out',
+        'in results': root / 'out' / 'sub-01',
+        'above': root,
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    'kind',
+    ['dataset', 'condition', 'results', 'in results', 'above', 'other results', 'link'],
+)
+def test_pictures_that_nobody_took_are_refused(folder: Path, kind: str) -> None:
+    """A render of a scan finds that scan: everybody would be recognised."""
+    (folder.parent / 'defaced').mkdir()
+    source = place(folder, kind)
+    (source / 'sub-01_a.png').touch()
+    with pytest.raises(UsageError, match=r'--photos .*name the folder|no photograph') as caught:
+        read_photographs(settings(folder, source), source, DATASET)
+    assert str(source) in str(caught.value)
+
+
+@pytest.mark.parametrize('how', ['table', 'link'])
+def test_no_picture_of_the_results_comes_in_by_another_way(folder: Path, how: str) -> None:
+    """Tables and links name files anywhere."""
+    render = folder.parent / 'out' / 'sub-01' / 'sub-01_view.png'
+    render.touch()
+    source = folder
+    if how == 'table':
+        source = folder / 'photos.tsv'
+        source.write_text(f'path\tparticipant_id\n{render}\t01\n')
+    else:
+        (folder / 'sub-01.png').symlink_to(render)
+    with pytest.raises(UsageError, match='1 picture of --photos is in '):
+        read_photographs(settings(folder, source), source, DATASET)
+
+
+def test_photographs_in_the_dataset_are_taken(folder: Path) -> None:
+    """BIDS keeps what it has no name for in sourcedata."""
+    source = folder.parent / 'bids' / 'sourcedata'
+    (source / 'sub-01.jpg').touch()
+    (photo,) = read_photographs(settings(folder, source), source, DATASET).photos
+    assert photo.participant == '01'
+
+
+def test_it_is_told_before_the_long_work(folder: Path) -> None:
+    """After a night at the participant level it would be too late."""
+    (folder / 'sub-77.jpg').touch()
+    asked = settings(folder)
+    with pytest.raises(UsageError, match='labelled photograph'):
+        check_photographs(asked)
+    # whose images are gone: the results know the people
+    for person in ('sub-01', 'sub-02'):
+        (asked.bids_dir / person).rmdir()
+    check_photographs(asked)
