@@ -13,6 +13,7 @@ from bids_reid.bids.files import read_json
 from bids_reid.bids.formats import BY_NAME, SURFACES, VOLUMES
 from bids_reid.bids.walk import check_there, files_below
 from bids_reid.errors import NoInputError, UsageError
+from bids_reid.messages import count
 from bids_reid.records import Photo
 
 if TYPE_CHECKING:
@@ -127,8 +128,8 @@ def _check_holds_photographs(
     n_scans = sum(scans.values())
     if scans and (n_pictures <= n_scans or description):
         raise UsageError(
-            f'--photos {folder} is a folder of scans ({n_scans:,} files of {", ".join(scans)}; '
-            f'{n_pictures:,} pictures): name a folder of photographs, or a TSV of some'
+            f'--photos {folder} is a folder of scans ({count(n_scans, "file")} of {", ".join(scans)}; '
+            f'{count(n_pictures, "picture")}): name a folder of photographs, or a TSV of some'
         )
 
 
