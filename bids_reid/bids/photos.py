@@ -127,8 +127,9 @@ def _check_holds_photographs(
     n_pictures = sum(photo.path.suffix.lower() in SUFFIXES for photo in photos)
     n_scans = sum(scans.values())
     if scans and (n_pictures <= n_scans or description):
+        files = f'{count(n_scans, "file")} of {", ".join(scans)}'
         raise UsageError(
-            f'--photos {folder} is a folder of scans ({count(n_scans, "file")} of {", ".join(scans)}; '
+            f'--photos {folder} is a folder of scans ({files}; '
             f'{count(n_pictures, "picture")}): name a folder of photographs, or a TSV of some'
         )
 
