@@ -13,6 +13,7 @@ from bids_reid.bids.files import read_json
 from bids_reid.bids.formats import BY_NAME, SURFACES, VOLUMES
 from bids_reid.bids.walk import check_there, files_below
 from bids_reid.errors import NoInputError, UsageError
+from bids_reid.messages import count
 from bids_reid.records import Photo
 
 if TYPE_CHECKING:
@@ -126,9 +127,10 @@ def _check_holds_photographs(
     n_pictures = sum(photo.path.suffix.lower() in SUFFIXES for photo in photos)
     n_scans = sum(scans.values())
     if scans and (n_pictures <= n_scans or description):
+        files = f'{count(n_scans, "file")} of {", ".join(scans)}'
         raise UsageError(
-            f'--photos {folder} is a folder of scans ({n_scans:,} files of {", ".join(scans)}; '
-            f'{n_pictures:,} pictures): name a folder of photographs, or a TSV of some'
+            f'--photos {folder} is a folder of scans ({files}; '
+            f'{count(n_pictures, "picture")}): name a folder of photographs, or a TSV of some'
         )
 
 

@@ -115,15 +115,15 @@ def _check_place(settings: Settings, source: Path) -> None:
                 f'--photos {source} is the dataset of the {name} scans: name the folder of the '
                 'photographs'
             )
-    if settings.bids_dir.resolve().is_relative_to(real) or output.is_relative_to(real):
-        raise UsageError(
-            f'--photos {source} holds the dataset or the results as well: name the folder of the '
-            'photographs alone'
-        )
     if real.is_relative_to(output) or any(map(_is_of_results, (real, *real.parents))):
         raise UsageError(
             f'--photos {source} is in a folder of results: what is drawn from scans is no '
             'photograph'
+        )
+    if settings.bids_dir.resolve().is_relative_to(real) or output.is_relative_to(real):
+        raise UsageError(
+            f'--photos {source} holds the dataset or the results as well: name the folder of the '
+            'photographs alone'
         )
 
 
