@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import dlib
 import numpy as np
 
-from bids_reid.faces.dlib_onnx import grey_model
-from bids_reid.faces.dlib_weights import read_network
-from bids_reid.faces.sessions import engine_name, open_session
+from bids_reid.faces.networks.dlib_onnx import grey_model
+from bids_reid.faces.networks.dlib_weights import read_network
+from bids_reid.faces.networks.sessions import engine_name, open_session
 
 if TYPE_CHECKING:
     from pathlib import Path
