@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -19,26 +17,37 @@ class WeightsError(ValueError):
 
 
 class OnnxGraph:
-    """Nodes and constants of a graph under construction; their names count up."""
+    """A model under construction; names of nodes and of constants count up.
+
+    What is added is written into the model at once: weights are large, and copies take time.
+    """
 
     def __init__(self) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
+        from onnx import ModelProto
+
+        self._model = ModelProto(ir_version=_IR_VERSION)
 
     def constant(self, values: NDArray[Any]) -> str:
         """Append a constant; return its name."""
-        from onnx import numpy_helper
+        from onnx import helper
 
-        name = f'constant_{len(self.constants)}'
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        constants = self._model.graph.initializer
+        name = f'constant_{len(constants)}'
+        constants.add(
+            name=name,
+            dims=values.shape,
+            data_type=helper.np_dtype_to_tensor_dtype(values.dtype),
+            raw_data=values.tobytes(),
+        )
         return name
 
     def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Append a node of one output; return the output's name."""
         from onnx import helper
 
-        name = f'{kind}_{len(self.nodes)}'
-        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
+        nodes = self._model.graph.node
+        name = f'{kind}_{len(nodes)}'
+        nodes.append(helper.make_node(kind, inputs, [name], **attributes))
         return name
 
     def model(
@@ -60,12 +69,12 @@ class OnnxGraph:
         called, kind, shape = images
         given = helper.make_tensor_value_info(called, TensorProto.DataType.Value(kind), shape)
         output = helper.make_tensor_value_info(features, TensorProto.FLOAT, ['n', None])
-        model = helper.make_model(
-            helper.make_graph(self.nodes, name, [given], [output], self.constants),
-            opset_imports=[helper.make_opsetid('', _OPSET)],
-            ir_version=_IR_VERSION,
-        )
-        return bytes(model.SerializeToString())
+        graph = self._model.graph
+        graph.name = name
+        graph.input.append(given)
+        graph.output.append(output)
+        self._model.opset_import.append(helper.make_opsetid('', _OPSET))
+        return bytes(self._model.SerializeToString())
 
 
 def count_windows(size: int, window: int, stride: int, padding: int = 0) -> int:

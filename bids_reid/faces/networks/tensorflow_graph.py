@@ -1,7 +1,7 @@
 """Read a frozen TensorFlow graph (GraphDef) from the bytes of its file, without TensorFlow.
 
 The file is protocol buffers' wire format: fields, each a key (its number times eight, plus how it
-is written) and a value. What the fields mean is in TensorFlow's ``graph.proto``, ``node_def.proto``,
+is written) and a value. What fields mean is in TensorFlow's ``graph.proto``, ``node_def.proto``,
 ``attr_value.proto``, ``tensor.proto`` and ``tensor_shape.proto``; what is read is what a network
 that was frozen for inference has.
 """
@@ -175,7 +175,8 @@ def _shape(value: int | memoryview) -> tuple[int, ...]:
 
 def _tensor(value: int | memoryview) -> NDArray[Any]:
     """Values that the file gives as bytes, or one by one: the last of these fills what is left."""
-    dtype, shape, content = 0, (), b''
+    dtype, content = 0, memoryview(b'')
+    shape: tuple[int, ...] = ()
     values: list[float] = []
     for number, part in _fields(_message(value)):
         match number:
@@ -186,7 +187,7 @@ def _tensor(value: int | memoryview) -> NDArray[Any]:
             case 3:  # a version
                 pass
             case 4:
-                content = bytes(_message(part))
+                content = _message(part)
             case 5:
                 floats = _message(part)
                 values += struct.unpack(f'<{len(floats) // 4}f', floats)
@@ -196,7 +197,7 @@ def _tensor(value: int | memoryview) -> NDArray[Any]:
                 raise ValueError(f'field {number} of a tensor')
     if dtype not in _DTYPES:
         raise ValueError(f'a tensor of type {dtype}')
-    if content:
+    if len(content):
         return np.frombuffer(content, _DTYPES[dtype]).reshape(shape)
     numbers = [_signed(one) if isinstance(one, int) else one for one in values] or [0]
     size = int(np.prod(shape, dtype=int))

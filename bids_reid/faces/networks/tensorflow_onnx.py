@@ -26,9 +26,10 @@ Shape = tuple[int, ...]
 
 
 def grey_model(nodes: Sequence[Node]) -> bytes:
-    """Build an ONNX model of what nothing takes any more, for images whose three channels are the same.
+    """Build an ONNX model for images whose three channels are the same.
 
-    Its input ``faces`` is (n, 1, rows, columns) float32, its output (n, d) float32.
+    Its input ``faces`` is (n, 1, rows, columns) float32, its output (n, d) float32: that of the
+    one operation whose result no other takes.
 
     Raises
     ------
@@ -78,6 +79,13 @@ class _Linear:
     shift: NDArray[np.float64]
     attributes: dict[str, Any]
     name: str = field(default='', compare=False)
+
+    def scaled(self) -> NDArray[np.float32]:
+        """Weights with the scale in them."""
+        if np.all(self.scale == 1):
+            return self.weights
+        wide = self.scale.reshape(-1, *[1] * (self.weights.ndim - 1))
+        return (self.weights * wide).astype(np.float32)
 
     def times(self, factor: NDArray[Any]) -> _Linear:
         """Multiply the result, as a whole or channel by channel."""
@@ -137,7 +145,7 @@ class _Builder:
         features = self._tensor(output)
         if len(features.shape) != 1:
             raise WeightsError('a graph whose result is no vector')
-        shape = ['n', *self._input.shape]
+        shape: list[int | str] = ['n', *self._input.shape]
         return self._graph.model('tensorflow', (self._input.name, 'FLOAT', shape), features.name)
 
     def _tensor(self, name: str) -> _Tensor:
@@ -146,11 +154,10 @@ class _Builder:
         if isinstance(value, _Tensor):
             return value
         if not value.name:
-            wide = value.scale.reshape(-1, *[1] * (value.weights.ndim - 1))
             value.name = self._graph.node(
                 value.kind,
                 value.source.name,
-                self._graph.constant((value.weights * wide).astype(np.float32)),
+                self._graph.constant(value.scaled()),
                 self._graph.constant(value.shift.astype(np.float32)),
                 **value.attributes,
             )
@@ -212,9 +219,9 @@ class _Builder:
         return self._linear(node.inputs[0]).times(scale).plus(offset - mean * scale)
 
     def _product(self, node: Node) -> _Value:
-        for name, other in (node.inputs, node.inputs[::-1]):
-            if name in self._constants:
-                return self._linear(other).times(self._constants[name])
+        for factor, value in (node.inputs, node.inputs[::-1]):
+            if factor in self._constants:
+                return self._linear(value).times(self._constants[factor])
         one, other = map(self._tensor, node.inputs)
         if (1,) not in {one.shape, other.shape} and one.shape != other.shape:
             raise ValueError('a product of different shapes')
@@ -253,7 +260,8 @@ class _Builder:
     def _joined(self, node: Node) -> _Tensor:
         *names, axis = node.inputs
         values = [self._tensor(name) for name in names]
-        if int(self._constants[axis]) not in {3, -1} or len({value.shape[1:] for value in values}) > 1:
+        sizes = {value.shape[1:] for value in values}
+        if int(self._constants[axis]) not in {3, -1} or len(sizes) != 1:
             raise ValueError('joined along other than channels')
         name = self._graph.node('Concat', *(value.name for value in values), axis=1)
         return _Tensor(name, (sum(value.shape[0] for value in values), *values[0].shape[1:]))
