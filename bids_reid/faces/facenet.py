@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from bids_reid.faces.detect import Box
     from bids_reid.faces.networks.engines import Loaded
 
-SIDE = 1.66
+SIDE = 1.3
 """Side of the square that is cut out, in sizes of the detector's box."""
-UP = 0.18
+UP = -0.1
 """How far its centre is above the box's, in sizes of the box.
 
 Both decide how much the network finds: benchmarks/facenet_crop.py compares crops on phantoms.

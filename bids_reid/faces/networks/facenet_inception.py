@@ -29,10 +29,6 @@ TOLERANCE = 1e-5
 """Largest L2 distance between the features, of length 1, that both engines give for one face."""
 BATCH = 8
 """Faces per call: more are no faster and take more memory."""
-_LEAST_DEVIATION = 1 / np.sqrt(3 * FACE_PIXELS**2)
-"""Of a face without any structure; three is the number of colours."""
-
-
 def load_engine(weights: Path, sha256: str) -> Loaded:
     """Load ONNX Runtime's engine, or OpenCV's where the former does not agree with it.
 
@@ -56,15 +52,18 @@ def load_engine(weights: Path, sha256: str) -> Loaded:
     )
 
 
-def prewhitened(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Give each of n grey faces (n, rows, columns) mean 0 and variance 1: (n, 1, rows, columns).
+def scaled(faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Scale grey faces (n, rows, columns) as the network's author did in training: -1 to 1.
 
-    As ``FaceNet.prewhiten`` in the package does for the three equal colours of one.
+    That is `fixed_image_standardization` in his code. The package gives each face mean 0 and
+    variance 1 instead, as his earlier models want it; on phantoms the network then finds half as
+    many (`results/facenet_crop.tsv`).
+
+    Returns
+    -------
+    (n, 1, rows, columns) float32
     """
-    pixels = faces[:, None].astype(np.float64)
-    centred = pixels - pixels.mean(axis=(1, 2, 3), keepdims=True)
-    deviation = np.maximum(pixels.std(axis=(1, 2, 3), keepdims=True), _LEAST_DEVIATION)
-    return (centred / deviation).astype(np.float32)
+    return (faces[:, None].astype(np.float32) - 127.5) / np.float32(128)
 
 
 class OpenCvEngine:
@@ -77,7 +76,7 @@ class OpenCvEngine:
     def embed(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (n, 512) features of n grey faces (n, 160, 160)."""
         features = np.empty((len(chips), DIMENSION), np.float32)
-        for number, face in enumerate(prewhitened(chips)):
+        for number, face in enumerate(scaled(chips)):
             self._network.setInput(np.repeat(face[None], 3, axis=1))
             features[number] = self._network.forward().ravel()
         return features
@@ -98,5 +97,5 @@ class OnnxEngine:
         features = np.empty((len(chips), DIMENSION), np.float32)
         for start in range(0, len(chips), BATCH):
             part = slice(start, start + BATCH)
-            (features[part],) = self._session.run(None, {'faces': prewhitened(chips[part])})
+            (features[part],) = self._session.run(None, {'faces': scaled(chips[part])})
         return features
