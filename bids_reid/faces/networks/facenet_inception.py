@@ -29,6 +29,8 @@ TOLERANCE = 1e-5
 """Largest L2 distance between the features, of length 1, that both engines give for one face."""
 BATCH = 8
 """Faces per call: more are no faster and take more memory."""
+
+
 def load_engine(weights: Path, sha256: str) -> Loaded:
     """Load ONNX Runtime's engine, or OpenCV's where the former does not agree with it.
 

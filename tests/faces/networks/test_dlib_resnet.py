@@ -14,7 +14,13 @@ from bids_reid.faces.networks import dlib_resnet, sessions
 from bids_reid.faces.detect import Box, find_face
 from bids_reid.faces.networks.dlib_onnx import grey_model
 from bids_reid.faces.networks.dlib_resnet import TOLERANCE, DlibEngine, OnnxEngine, load_engine
-from bids_reid.faces.networks.dlib_weights import Affine, Dense, WeightsError, _Source, read_network
+from bids_reid.faces.networks.dlib_weights import (
+    Affine,
+    Dense,
+    WeightsError,
+    _Source,
+    read_network,
+)
 from bids_reid.faces.face_recognition import FaceRecognition, load
 
 
