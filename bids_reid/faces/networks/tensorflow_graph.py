@@ -61,6 +61,8 @@ def read_graph(content: bytes) -> tuple[Node, ...]:
                     pass
                 case _:
                     raise ValueError(f'field {number} of a graph')
+        if not nodes:
+            raise ValueError('no operations')
         return tuple(_in_order(nodes))
     except (IndexError, KeyError, UnicodeDecodeError, ValueError, struct.error) as error:
         raise WeightsError(f'not a TensorFlow graph: {error}') from error

@@ -40,7 +40,7 @@ def grey_model(nodes: Sequence[Node]) -> bytes:
     for node in nodes:
         try:
             builder.append(node)
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise WeightsError(f'operation {node.name!r} ({node.kind}): {error}') from error
     taken = {name for node in nodes for name in node.inputs}
     results = [node.name for node in nodes if node.name not in taken]

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bids_reid.faces.networks import dlib_resnet, sessions
 from bids_reid.faces.detect import Box, find_face
+from bids_reid.faces.face_recognition import FaceRecognition, load
+from bids_reid.faces.networks import dlib_resnet, sessions
 from bids_reid.faces.networks.dlib_onnx import grey_model
 from bids_reid.faces.networks.dlib_resnet import TOLERANCE, DlibEngine, OnnxEngine, load_engine
 from bids_reid.faces.networks.dlib_weights import (
@@ -21,7 +22,6 @@ from bids_reid.faces.networks.dlib_weights import (
     _Source,
     read_network,
 )
-from bids_reid.faces.face_recognition import FaceRecognition, load
 
 
 @pytest.fixture(scope='module')
