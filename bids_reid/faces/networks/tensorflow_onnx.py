@@ -108,24 +108,6 @@ class _Builder:
         self._constants: dict[str, NDArray[Any]] = {}
         self._values: dict[str, _Value] = {}
         self._input: _Tensor | None = None
-        self._kinds: dict[str, Callable[[Node], _Value]] = {
-            'Placeholder': self._placeholder,
-            'Conv2D': self._convolution,
-            'MatMul': self._dense,
-            'BiasAdd': self._biased,
-            'FusedBatchNorm': self._normalised,
-            'Mul': self._product,
-            'Add': self._sum,
-            'Reshape': self._reshaped,
-            'MaxPool': self._pooled,
-            'AvgPool': self._pooled,
-            'ConcatV2': self._joined,
-            'Relu': lambda node: self._each('Relu', node),
-            'Square': self._square,
-            'Sum': self._total,
-            'Maximum': self._larger,
-            'Rsqrt': self._inverse_root,
-        }
 
     def append(self, node: Node) -> None:
         """Append an operation whose inputs are there."""
@@ -133,8 +115,8 @@ class _Builder:
             raise ValueError('channels before rows')
         if node.kind == 'Const':
             self._constants[node.name] = node.attributes['value']
-        elif node.kind in self._kinds:
-            self._values[node.name] = self._kinds[node.kind](node)
+        elif node.kind in _KINDS:
+            self._values[node.name] = _KINDS[node.kind](self, node)
         else:
             raise ValueError('an operation that is not known')
 
@@ -282,6 +264,28 @@ class _Builder:
     def _inverse_root(self, node: Node) -> _Tensor:
         value = self._each('Sqrt', node)
         return _Tensor(self._graph.node('Reciprocal', value.name), value.shape)
+
+
+_KINDS: dict[str, Callable[[_Builder, Node], _Value]] = {
+    'Placeholder': _Builder._placeholder,
+    'Conv2D': _Builder._convolution,
+    'MatMul': _Builder._dense,
+    'BiasAdd': _Builder._biased,
+    'FusedBatchNorm': _Builder._normalised,
+    'Mul': _Builder._product,
+    'Add': _Builder._sum,
+    'Reshape': _Builder._reshaped,
+    'MaxPool': _Builder._pooled,
+    'AvgPool': _Builder._pooled,
+    'ConcatV2': _Builder._joined,
+    'Relu': lambda builder, node: builder._each('Relu', node),
+    'Square': _Builder._square,
+    'Sum': _Builder._total,
+    'Maximum': _Builder._larger,
+    'Rsqrt': _Builder._inverse_root,
+}
+"""What makes a value of an operation. Were it a part of the builder, that would refer to itself,
+and so keep all weights in memory."""
 
 
 def _windows(
