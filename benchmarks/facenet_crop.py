@@ -10,7 +10,7 @@ by the crop of `bids_reid.faces.facenet`, with the p-value of the exact McNemar 
 crops are compared, the more luck the best one had: measure it on other people, too.
 
 With ``--pictures FOLDER`` renders and photographs are kept there, so that a second call only
-searches. A crop takes 16 ms per picture on one thread: for 90 people with 3 photographs 20 s.
+searches. A crop takes 17 ms per picture on one thread: for 90 people with 3 photographs 20 s.
 """
 
 from __future__ import annotations

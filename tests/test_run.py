@@ -156,7 +156,7 @@ TABLES = (
 def test_the_files_that_are_promised_are_there(audit: Audit) -> None:
     """Other people's scripts read these names."""
     names = {name for name in contents(audit.out) if not name.startswith('logs/')}
-    templates = ('facerecognition', 'orb', 'sift')
+    templates = ['facerecognition', 'orb', 'sift', *(['facenet'] if weights_file() else [])]
     scan = [
         f'sub-01/anat/sub-01_desc-{label}_T1w.{suffix}'
         for label in templates
