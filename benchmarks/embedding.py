@@ -59,8 +59,8 @@ def main(n_faces: int) -> None:
     os.environ['OMP_NUM_THREADS'] = '1'
     import numpy as np
 
-    from bids_reid.faces.dlib_resnet import DlibEngine, OnnxEngine
     from bids_reid.faces.face_recognition import WEIGHTS, FaceRecognition
+    from bids_reid.faces.networks.dlib_resnet import DlibEngine, OnnxEngine
     from bids_reid.faces.weights import models_folder
 
     images, boxes = synthetic_faces(n_faces)

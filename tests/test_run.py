@@ -20,6 +20,7 @@ import pytest
 
 from bids_reid.bids.tables import read_table
 from bids_reid.demo.phantom_dataset import write_phantom_dataset
+from bids_reid.faces.facenet import weights_file
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 
@@ -156,7 +157,7 @@ TABLES = (
 def test_the_files_that_are_promised_are_there(audit: Audit) -> None:
     """Other people's scripts read these names."""
     names = {name for name in contents(audit.out) if not name.startswith('logs/')}
-    templates = ('facerecognition', 'orb', 'sift')
+    templates = ['facerecognition', 'orb', 'sift', *(['facenet'] if weights_file() else [])]
     scan = [
         f'sub-01/anat/sub-01_desc-{label}_T1w.{suffix}'
         for label in templates
@@ -264,7 +265,8 @@ def test_keypoint_templates_hold_what_the_contract_says(audit: Audit) -> None:
 
 def test_what_did_not_run_is_told(audit: Audit) -> None:
     """A rate of weak attacks alone looks like safety."""
-    assert 'extractors: orb, sift, face_recognition\n' in audit.stdout
+    facenet = ', facenet' if weights_file() else ''
+    assert f'extractors: orb, sift, face_recognition{facenet}\n' in audit.stdout
     told = [line for line in audit.stdout.splitlines() if line.startswith('not run: ')]
     assert any('deepface-ArcFace' in line and 'bids-reid-models fetch' in line for line in told)
     summary = json.loads((audit.out / 'group_summary.json').read_text())

@@ -44,6 +44,9 @@ def problems() -> list[str]:
         content = (models_folder() / name).read_bytes()
         if hashlib.sha256(content).hexdigest() != sha256:
             found.append(f'{name} is not the file that is meant')
+    reason = load_extractor('facenet').available().why_not
+    if reason:
+        found.append(f'facenet cannot run: {reason}')
     found += [f'{name} is there' for name in SUPERFLUOUS_COMMANDS if shutil.which(name)]
     found += [f'{name} is there' for name in SUPERFLUOUS_MODULES if find_spec(name)]
     return found + _work()

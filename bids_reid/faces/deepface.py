@@ -24,7 +24,7 @@ import numpy as np
 from bids_reid.errors import NoInputError
 from bids_reid.faces.extractors import BASE_MEMORY_GB, Availability
 from bids_reid.faces.face_recognition import load as load_face_recognition
-from bids_reid.faces.sessions import engine_name, open_session
+from bids_reid.faces.networks.sessions import engine_name, open_session
 from bids_reid.faces.weights import (
     ModelFile,
     default_folder,

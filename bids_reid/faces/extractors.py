@@ -127,6 +127,7 @@ EXTRACTORS: dict[str, Loader] = {
     'orb': _later('bids_reid.faces.orb_sift:Orb'),
     'sift': _later('bids_reid.faces.orb_sift:Sift'),
     'face_recognition': _later('bids_reid.faces.face_recognition:load'),
+    'facenet': _later('bids_reid.faces.facenet:load'),
     **{
         f'deepface-{model}': _later('bids_reid.faces.deepface:load', model) for model in manifest()
     },

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import dlib
 import numpy as np
 
-from bids_reid.faces.dlib_resnet import CHIP_PIXELS, DIMENSION, Loaded, load_engine
 from bids_reid.faces.extractors import BASE_MEMORY_GB, Availability
+from bids_reid.faces.networks.dlib_resnet import CHIP_PIXELS, DIMENSION, load_engine
+from bids_reid.faces.networks.engines import Loaded
 from bids_reid.faces.weights import file_sha256, models_folder
 
 if TYPE_CHECKING:

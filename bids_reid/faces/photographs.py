@@ -184,7 +184,7 @@ def _cut(photograph: NDArray[np.uint8], box: Box, scale: float) -> tuple[NDArray
         (box.top + box.bottom + 1) / 2 / scale,
     )
     side = size * (1 + 2 * LOOSE)
-    crop = _square(photograph, centre, side)
+    crop = cut_square(photograph, centre, side, CROP_PIXELS)
     near, far = (
         round(CROP_PIXELS * LOOSE * size / side),
         round(CROP_PIXELS * (1 + LOOSE) * size / side),
@@ -199,19 +199,22 @@ def mirrored(crop: NDArray[np.uint8], box: Box) -> tuple[NDArray[np.uint8], Box]
     return np.ascontiguousarray(crop[:, ::-1]), flipped
 
 
-def _square(
-    image: NDArray[np.uint8], centre: tuple[float, float], side: float
+def cut_square(
+    image: NDArray[np.uint8], centre: tuple[float, float], side: float, pixels: int
 ) -> NDArray[np.uint8]:
-    """Resample a square of ``side`` pixels around ``centre`` (x, y) to ``CROP_PIXELS``."""
+    """Resample a square of ``side`` pixels around ``centre`` (x, y) to (pixels, pixels).
+
+    What lies outside the image is black.
+    """
     half = int(np.ceil(side / 2))
     x, y = round(centre[0]), round(centre[1])
     framed = cv2.copyMakeBorder(image, half, half, half, half, cv2.BORDER_CONSTANT, value=0)
     cut = framed[y : y + 2 * half, x : x + 2 * half]
-    shrinks = 2 * half > CROP_PIXELS
+    shrinks = 2 * half > pixels
     return np.asarray(
         cv2.resize(
             cut,
-            (CROP_PIXELS, CROP_PIXELS),
+            (pixels, pixels),
             interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC,
         ),
         np.uint8,

@@ -20,6 +20,7 @@ from bids_reid.faces.extractors import (
     check_extractor,
     load_extractor,
 )
+from bids_reid.faces.facenet import weights_file
 from bids_reid.faces.photographs import loose_crop
 from bids_reid.faces.registrations import bids_label
 from bids_reid.faces.weights import manifest
@@ -68,7 +69,10 @@ class TestWhichCanRun:
 
     def test_all_that_can_run_by_default_and_the_others_say_why_not(self) -> None:
         names, reasons = available_extractors()
-        assert names == ('orb', 'sift', 'face_recognition')
+        assert names == (
+            *('orb', 'sift', 'face_recognition'),
+            *(['facenet'] if weights_file() else []),
+        )
         assert {*names, *reasons} == set(EXTRACTORS)
         assert 'bids-reid-models fetch' in reasons['deepface-ArcFace']
         assert 'insightface' in reasons['deepface-Buffalo_L']

@@ -66,7 +66,8 @@ def test_the_lock_holds_all_that_the_program_asks_for(
     chosen = lock_subset.subset(lock_subset.read_lock(text), {lock_subset.PROJECT})
     names = {canonicalize_name(pin.name) for pin in chosen}
     project = tomllib.loads((tools.parent / 'pyproject.toml').read_text('utf-8'))['project']
-    own = [*project['dependencies'], *project['optional-dependencies']['deepface']]
+    extras = project['optional-dependencies'].values()
+    own = [*project['dependencies'], *(line for lines in extras for line in lines)]
     asked = {('bids-reid', Requirement(line).name) for line in own}
     asked |= {(name, one.name) for name in names for one in _asked_for(name)}
     missing = {pair for pair in asked if canonicalize_name(pair[1]) not in names | LEFT_OUT}

@@ -8,14 +8,15 @@ time it is loaded, and takes its place where that check fails.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 import dlib
 import numpy as np
 
-from bids_reid.faces.dlib_onnx import grey_model
-from bids_reid.faces.dlib_weights import read_network
-from bids_reid.faces.sessions import engine_name, open_session
+from bids_reid.faces.networks.dlib_onnx import grey_model
+from bids_reid.faces.networks.dlib_weights import read_network
+from bids_reid.faces.networks.engines import Loaded, check_chips, load_checked
+from bids_reid.faces.networks.sessions import engine_name, open_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,25 +31,6 @@ BATCH = 16
 """Chips per call: more are no faster and take more memory."""
 
 
-class Engine(Protocol):
-    """What runs the network."""
-
-    name: str
-    """With its version, as in sidecars."""
-
-    def embed(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return (n, 128) features of n grey aligned faces (n, 150, 150)."""
-        ...
-
-
-class Loaded(NamedTuple):
-    """An engine, the hash of its weights, and why it is not the fast one (empty if it is)."""
-
-    engine: Engine
-    weights_sha256: str
-    reason: str
-
-
 def load_engine(weights: Path) -> Loaded:
     """Load ONNX Runtime's engine, or dlib's where the former does not agree with it.
 
@@ -61,29 +43,13 @@ def load_engine(weights: Path) -> Loaded:
         ``dlib_face_recognition_resnet_model_v1.dat``.
     """
     content = weights.read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    reference = DlibEngine(weights)
-    try:
-        fast = OnnxEngine(content)
-        distance = largest_distance(fast, reference, check_chips())
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, dlib gives the same
-        return Loaded(reference, sha256, f'onnxruntime cannot be used: {error}')
-    # not "distance > TOLERANCE", which NaN is not
-    if not distance <= TOLERANCE:
-        return Loaded(reference, sha256, f'onnxruntime differs from dlib by {distance:.2g}')
-    return Loaded(fast, sha256, '')
-
-
-def largest_distance(one: Engine, other: Engine, chips: NDArray[np.uint8]) -> float:
-    """Largest L2 distance between the two engines' features of chips (n, 150, 150)."""
-    return float(np.linalg.norm(one.embed(chips) - other.embed(chips), axis=1).max())
-
-
-def check_chips() -> NDArray[np.uint8]:
-    """Return one chip (1, 150, 150) with coarse and fine structure, from black to white."""
-    row, column = np.indices((CHIP_PIXELS, CHIP_PIXELS))
-    waves = np.sin(row / 23) * np.cos(column / 17) + np.sin(row * column / 300)
-    return np.round(63.75 * (waves + 2)).astype(np.uint8)[None]
+    return load_checked(
+        lambda: OnnxEngine(content),
+        lambda: DlibEngine(weights),
+        check_chips(CHIP_PIXELS),
+        TOLERANCE,
+        hashlib.sha256(content).hexdigest(),
+    )
 
 
 class DlibEngine:

@@ -10,12 +10,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bids_reid.faces import dlib_resnet, sessions
 from bids_reid.faces.detect import Box, find_face
-from bids_reid.faces.dlib_onnx import grey_model
-from bids_reid.faces.dlib_resnet import TOLERANCE, DlibEngine, OnnxEngine, load_engine
-from bids_reid.faces.dlib_weights import Affine, Dense, WeightsError, _Source, read_network
 from bids_reid.faces.face_recognition import FaceRecognition, load
+from bids_reid.faces.networks import dlib_resnet, sessions
+from bids_reid.faces.networks.dlib_onnx import grey_model
+from bids_reid.faces.networks.dlib_resnet import TOLERANCE, DlibEngine, OnnxEngine, load_engine
+from bids_reid.faces.networks.dlib_weights import (
+    Affine,
+    Dense,
+    WeightsError,
+    _Source,
+    read_network,
+)
 
 
 @pytest.fixture(scope='module')

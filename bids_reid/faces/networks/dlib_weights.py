@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from bids_reid.faces.networks.onnx_graph import WeightsError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[np.float32]
-
-
-class WeightsError(ValueError):
-    """The file does not hold the network that this module reads."""
 
 
 class Convolution(NamedTuple):

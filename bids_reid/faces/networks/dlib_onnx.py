@@ -6,11 +6,11 @@ input's normalisation disappear in the convolutions. All else is as in dlib, lay
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from bids_reid.faces.dlib_weights import (
+from bids_reid.faces.networks.dlib_weights import (
     AddShortcut,
     Affine,
     Convolution,
@@ -19,15 +19,11 @@ from bids_reid.faces.dlib_weights import (
     Network,
     Pool,
     Rectify,
-    WeightsError,
 )
+from bids_reid.faces.networks.onnx_graph import OnnxGraph, WeightsError, count_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-_OPSET, _IR_VERSION = 17, 8
 
 
 def grey_model(network: Network) -> bytes:
@@ -40,18 +36,9 @@ def grey_model(network: Network) -> bytes:
     WeightsError
         The layers are not those of a residual network.
     """
-    from onnx import TensorProto, helper
-
     graph = _Graph(network.size)
     features = graph.through(_folded(network))
-    inputs = helper.make_tensor_value_info('chips', TensorProto.UINT8, ['n', *network.size])
-    outputs = helper.make_tensor_value_info(features, TensorProto.FLOAT, ['n', None])
-    model = helper.make_model(
-        helper.make_graph(graph.nodes, 'dlib_resnet', [inputs], [outputs], graph.constants),
-        opset_imports=[helper.make_opsetid('', _OPSET)],
-        ir_version=_IR_VERSION,
-    )
-    return bytes(model.SerializeToString())
+    return graph.model('dlib_resnet', ('chips', 'UINT8', ['n', *network.size]), features)
 
 
 def _folded(network: Network) -> list[Layer]:
@@ -91,14 +78,13 @@ class _Value(NamedTuple):
     shape: tuple[int, int, int]
 
 
-class _Graph:
-    """Nodes and constants of a residual network under construction."""
+class _Graph(OnnxGraph):
+    """A residual network under construction."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        self.nodes: list[Any] = []
-        self.constants: list[Any] = []
-        pixels = self._node('Cast', 'chips', to=1)  # 1 is float32
-        pixels = self._node('Unsqueeze', pixels, self._constant(np.array([1])))
+        super().__init__()
+        pixels = self.node('Cast', 'chips', to=1)  # 1 is float32
+        pixels = self.node('Unsqueeze', pixels, self.constant(np.array([1])))
         self._value = _Value(pixels, (1, *size))
         self._shortcut: _Value | None = None
 
@@ -113,8 +99,8 @@ class _Graph:
                     self._shortcut = self._shortcut or self._value
                     self._value = self._convolved(self._value, layer)
                 case Pool(kind='mean', window=(0, 0)):
-                    name = self._node('GlobalAveragePool', self._value.name)
-                    self._value = _Value(self._node('Flatten', name), self._value.shape)
+                    name = self.node('GlobalAveragePool', self._value.name)
+                    self._value = _Value(self.node('Flatten', name), self._value.shape)
                 case Pool(kind='mean') if self._shortcut:
                     self._shortcut = self._pooled(self._shortcut, layer)
                 case Pool():
@@ -122,25 +108,25 @@ class _Graph:
                 case AddShortcut() if self._shortcut:
                     self._value, self._shortcut = self._sum(self._value, self._shortcut), None
                 case Rectify():
-                    self._value = self._value._replace(name=self._node('Relu', self._value.name))
+                    self._value = self._value._replace(name=self.node('Relu', self._value.name))
                 case Dense():
-                    return self._node('MatMul', self._value.name, self._constant(layer.weights))
+                    return self.node('MatMul', self._value.name, self.constant(layer.weights))
                 case _:
                     break
         raise WeightsError('not the layers of a residual network')
 
     def _convolved(self, value: _Value, layer: Convolution) -> _Value:
-        name = self._node(
+        name = self.node(
             'Conv',
             value.name,
-            self._constant(layer.filters),
-            self._constant(layer.biases),
+            self.constant(layer.filters),
+            self.constant(layer.biases),
             strides=layer.stride,
             pads=layer.padding * 2,
         )
         channels, _, *window = layer.filters.shape
         rows, columns = (
-            1 + (size + 2 * padding - width) // stride
+            count_windows(size, width, stride, 2 * padding)
             for size, padding, width, stride in zip(
                 value.shape[1:], layer.padding, window, layer.stride, strict=True
             )
@@ -149,9 +135,9 @@ class _Graph:
 
     def _pooled(self, value: _Value, layer: Pool) -> _Value:
         kind = 'MaxPool' if layer.kind == 'max' else 'AveragePool'
-        name = self._node(kind, value.name, kernel_shape=layer.window, strides=layer.stride)
+        name = self.node(kind, value.name, kernel_shape=layer.window, strides=layer.stride)
         rows, columns = (
-            1 + (size - width) // stride
+            count_windows(size, width, stride)
             for size, width, stride in zip(
                 value.shape[1:], layer.window, layer.stride, strict=True
             )
@@ -163,26 +149,12 @@ class _Graph:
         channels, rows, columns = map(max, one.shape, other.shape)
         shape = (channels, rows, columns)
         names = [self._filled(value, shape) for value in (one, other)]
-        return _Value(self._node('Add', *names), shape)
+        return _Value(self.node('Add', *names), shape)
 
     def _filled(self, value: _Value, shape: tuple[int, int, int]) -> str:
         if value.shape == shape:
             return value.name
         missing = np.subtract(shape, value.shape)
         # before and after each dimension: images, channels, rows, columns
-        widths = self._constant(np.array([0, 0, 0, 0, 0, *missing]))
-        return self._node('Pad', value.name, widths)
-
-    def _constant(self, values: NDArray[Any]) -> str:
-        from onnx import numpy_helper
-
-        name = f'constant_{len(self.constants)}'
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
-
-    def _node(self, kind: str, *inputs: str, **attributes: Any) -> str:
-        from onnx import helper
-
-        name = f'{kind}_{len(self.nodes)}'
-        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
-        return name
+        widths = self.constant(np.array([0, 0, 0, 0, 0, *missing]))
+        return self.node('Pad', value.name, widths)

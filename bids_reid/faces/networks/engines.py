@@ -1,0 +1,88 @@
+"""What runs a network, and how a fast engine proves itself against the authors' own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+
+class Engine(Protocol):
+    """What runs a network."""
+
+    name: str
+    """With its version, as in sidecars."""
+
+    def embed(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return (n, d) features of n grey faces (n, rows, columns)."""
+        ...
+
+
+class Loaded(NamedTuple):
+    """An engine, the hash of its weights, and why it is not the fast one (empty if it is)."""
+
+    engine: Engine
+    weights_sha256: str
+    reason: str
+
+
+def load_checked(
+    fast: Callable[[], Engine],
+    reference: Callable[[], Engine],
+    chips: NDArray[np.uint8],
+    tolerance: float,
+    weights_sha256: str,
+) -> Loaded:
+    """Load the fast engine, or the reference where the former does not agree with it.
+
+    This is done in each process, on the machine that it runs on: a processor for which a kernel is
+    wrong is not the one on which somebody checked it before. The reference is gone before the fast
+    engine is loaded, so that there is one network in memory at a time.
+
+    Parameters
+    ----------
+    fast, reference
+        Load an engine; the reference's errors are not caught.
+    chips : (n, rows, columns) uint8
+        For which both have to give the same.
+    tolerance : float
+        Largest L2 distance between the features that both give for one of them.
+    weights_sha256 : str
+        As noted in the result.
+    """
+    expected, name = _features(reference, chips)
+    try:
+        engine = fast()
+        distance = largest_distance(engine.embed(chips), expected)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the reference gives the same
+        return Loaded(reference(), weights_sha256, f'onnxruntime cannot be used: {error}')
+    # not "distance > tolerance", which NaN is not
+    if not distance <= tolerance:
+        reason = f'onnxruntime differs from {name} by {distance:.2g}'
+        return Loaded(reference(), weights_sha256, reason)
+    return Loaded(engine, weights_sha256, '')
+
+
+def _features(
+    load: Callable[[], Engine], chips: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], str]:
+    """Features of chips and the first word of the engine's name; the engine is dropped."""
+    engine = load()
+    return engine.embed(chips), engine.name.partition(' ')[0]
+
+
+def largest_distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Largest L2 distance between two engines' features (n, d) of the same chips."""
+    return float(np.linalg.norm(one - other, axis=1).max())
+
+
+def check_chips(pixels: int) -> NDArray[np.uint8]:
+    """Return one chip (1, pixels, pixels) with coarse and fine structure, from black to white."""
+    row, column = np.indices((pixels, pixels))
+    waves = np.sin(row / 23) * np.cos(column / 17) + np.sin(row * column / 300)
+    return np.round(63.75 * (waves + 2)).astype(np.uint8)[None]
