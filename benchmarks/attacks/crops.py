@@ -9,7 +9,6 @@ import dlib
 import numpy as np
 
 from bids_reid.faces.detect import Box
-from bids_reid.faces.extractors import Extractor
 from bids_reid.faces.face_recognition import FaceRecognition
 from bids_reid.faces.facenet import FaceNet, cut_face
 from bids_reid.faces.networks.dlib_resnet import CHIP_PIXELS
@@ -51,7 +50,7 @@ class OtherSquares(FaceNet):
 
 
 @cache
-def with_crop(extractor: str, crop: str) -> Extractor:
+def with_crop(extractor: str, crop: str) -> FaceRecognition | FaceNet:
     """Load an extractor with one of `CROPS`."""
     if extractor == 'facenet':
         return OtherSquares(SIDES[crop])

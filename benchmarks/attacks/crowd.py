@@ -91,7 +91,8 @@ def make_person(
             found = features(name, pictures)
             kept |= {f'{name}.{key}': array for key, array in found.items()}
         with atomically(target) as temporary:
-            np.savez(temporary, **kept, **about)
+            arrays: Any = kept | about
+            np.savez(temporary, **arrays)
     return f'{number:03}: {", ".join(missing) or "was there"}'
 
 
@@ -134,7 +135,7 @@ def draw_surface(path: Path, person: Identity, seed: Sequence[int]) -> None:
         volume = load_volume(scan)
     skin = find_skin(volume).cut()
     frame = find_frame(skin.points, FieldOfView(volume.affine, volume.data.shape)).frame
-    axes = {'origin': frame.origin, 'forward': frame.forward, 'up': frame.up}
+    axes: Any = {'origin': frame.origin, 'forward': frame.forward, 'up': frame.up}
     with atomically(path) as kept:
         np.savez(kept, points=skin.points, triangles=skin.triangles, scale=frame.scale, **axes)
 
