@@ -1,12 +1,12 @@
 """Count what each step of the attacks finds: ``python -m benchmarks.attacks.steps FOLDER``.
 
 FOLDER holds a crowd of `benchmarks.attacks.crowd`. Prints one TSV row per step: the crowd, the
-extractor, the step, the one that it is compared with; how many photographs have the right person
-first, of how many, their rate with Wilson's 95% interval, how many are found more and fewer than
-by the other step, with the p-value of the exact McNemar test; and the same of people, whose
-photographs are taken together. Three photographs of one person are not independent, so that the
-intervals of photographs are too narrow: where it matters, look at the people. Steps that the
-program does not have follow those that it has.
+extractor, the step, and which of which extractor it is compared with; how many photographs have
+the right person first, of how many, their rate with Wilson's 95% interval, how many are found more
+and fewer than by the other step, with the p-value of the exact McNemar test; and the same of
+people, whose photographs are taken together. Three photographs of one person are not independent,
+so that the intervals and p-values of photographs promise too much: where it matters, look at the
+people. Steps that the program does not have follow those that it has.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from bids_reid.risk.intervals import wilson
 
 Array = np.ndarray
 COLUMNS = (
-    *('crowd', 'extractor', 'step', 'than', 'found', 'photographs', 'rate', 'ci_low', 'ci_high'),
+    *('crowd', 'extractor', 'step', 'than_extractor', 'than'),
+    *('found', 'photographs', 'rate', 'ci_low', 'ci_high'),
     *('more', 'fewer', 'p', 'people_found', 'people', 'people_more', 'people_fewer', 'people_p'),
 )
 BEFORE = 'plain renders, photographs alone (0.1.0.dev7)'
@@ -103,7 +104,8 @@ def row(step: Step, found: Found, reference: Found | None) -> Iterator[Any]:
     """Yield the cells after the crowd's."""
     yield step.extractor
     yield step.name
-    yield f'{step.than_of}: {step.than}' if step.than_of else step.than or 'n/a'
+    yield (step.than_of or step.extractor) if step.than else 'n/a'
+    yield step.than or 'n/a'
     n, rate = len(found.photographs), float(found.photographs.mean())
     low, high = wilson(rate, n)
     yield from (int(found.photographs.sum()), n, *(f'{float(x):.3f}' for x in (rate, low, high)))

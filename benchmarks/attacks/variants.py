@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,8 +78,9 @@ class Material:
 def read_crowd(folder: Path) -> dict[str, Material]:
     """Read what `benchmarks.attacks.crowd` kept, by extractor: those that everybody has."""
     files = sorted((folder / 'features').glob('*.npz'))
-    if not files:
-        raise SystemExit(f'no crowd in {folder}: make one by benchmarks.attacks.crowd')
+    note = folder / 'crowd.json'
+    if not note.is_file() or len(files) != json.loads(note.read_text())['people']:
+        raise SystemExit(f'no whole crowd in {folder}: run benchmarks.attacks.crowd')
     people = [dict(np.load(file)) for file in files]
     shown = {
         'owners': np.repeat(np.arange(len(people)), [len(one['shots']) for one in people]),
