@@ -179,7 +179,7 @@ def fusions(
         before = name
     best = variants.by_margin(shipped, 'program')
     without = variants.by_margin(of(SOFT), 'program')
-    yield Step(FUSED, NO_PAINT, before, without, owners)
+    yield Step(FUSED, NO_PAINT, SOFT, without, owners, than_of=DLIB)
     for than, extractor in ((before, ''), (NO_PAINT, ''), (SHIPPED, DLIB), (BEFORE, DLIB)):
         yield Step(FUSED, BY_MARGIN, than, best, owners, than_of=extractor)
     for weight in (0.2, 0.3, 0.4, 0.5):

@@ -155,19 +155,25 @@ def one_crop(crowd: Material, crop: str) -> VectorProbes:
     return VectorProbes(plain, crowd.similarity, mirrored)
 
 
-def of_pose(crowd: Material, styles: Sequence[str] = ADAPTED_SIDES) -> Array:
-    """Search each photograph among the renders of the cameras nearest to its own."""
+def of_pose(crowd: Material) -> Array:
+    """Search each photograph, and its mirror image, among renders of the cameras of its pose."""
+    return (at_side(crowd, 'photographs', 1) + at_side(crowd, 'mirrored', -1)) / 2
+
+
+def at_side(crowd: Material, name: str, sign: int) -> Array:
+    """Search among renders of the cameras of one yaw: the photograph's, or that times -1."""
     yaws: dict[str, list[float]] = {side: [] for side in ADAPTED_SIDES}
     for view in all_views():
         yaws['every' if view.style == 'plain' else view.style].append(view.camera_yaw)
+    probes = VectorProbes(crowd.photographs[name], crowd.similarity)
     scores = np.empty((len(crowd.owners), len(crowd.renders['every'])), np.float32)
     for shot, yaw in enumerate(YAWS):
-        seen = {
-            style: crowd.renders[style][:, np.equal(yaws[style], CAMERA_OF_YAW[yaw])]
-            for style in styles
+        seen: dict[str, Array] = {
+            side: crowd.renders[side][:, np.equal(yaws[side], sign * CAMERA_OF_YAW[yaw])]
+            for side in ADAPTED_SIDES
         }
         rows = crowd.shots == shot
-        scores[rows] = adapted(replace(crowd, renders=seen).gallery(styles), crowd.probes())[rows]
+        scores[rows] = adapted(replace(crowd, renders=seen).gallery(), probes)[rows]
     return scores
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,23 +158,24 @@ def test_neighbours_are_mutual_and_near(tmp_path: Path) -> None:
     np.testing.assert_allclose(apart, alone.probes().both_ways(), atol=1e-6)
 
 
-def test_a_photograph_is_searched_among_cameras_of_its_side(tmp_path: Path) -> None:
+@pytest.mark.parametrize('sign', [1, -1])
+def test_a_photograph_is_searched_among_cameras_of_its_side(tmp_path: Path, sign: int) -> None:
     """Renders of other cameras are noise: whoever looks at them finds nobody."""
-    one, rng = material(tmp_path, noise=0.05), np.random.default_rng(1)
-    yaws = {
-        side: [v.camera_yaw for v in all_views() if v.style == style]
-        for side, style in (('every', 'plain'), ('soft', 'soft'), ('painted', 'painted'))
-    }
+    rng = np.random.default_rng(1)
+    styles = (('every', 'plain'), ('soft', 'soft'), ('painted', 'painted'))
     for shot, yaw in enumerate(YAWS):
-        camera = np.sign(yaw) * 20
-        for side, some in yaws.items():
-            rows = one.renders[side]
-            noisy = rng.normal(size=rows.shape).astype(np.float32)
-            keep = np.equal(some, camera)
-            one.renders[side][...] = np.where(keep[:, None], rows, 50 * noisy)
-        found = variants.of_pose(one).argmax(axis=1) == one.owners
-        assert found[one.shots == shot].all()
         one = material(tmp_path / str(shot), noise=0.05)
+        renders = {}
+        for side, style in styles:
+            camera = [view.camera_yaw for view in all_views() if view.style == style]
+            its_own = np.equal(camera, sign * np.sign(yaw) * 20)
+            noise = 50 * rng.normal(size=one.renders[side].shape)
+            renders[side] = np.where(its_own[:, None], one.renders[side], noise)
+        scores = variants.at_side(replace(one, renders=renders), 'photographs', sign)
+        found = scores.argmax(axis=1) == one.owners
+        assert found[one.shots == shot].all()
+        if shot:
+            assert not found[one.shots == 3 - shot].all()
 
 
 def test_make_up_is_on_brows_and_lips() -> None:
