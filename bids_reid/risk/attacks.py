@@ -21,6 +21,8 @@ from bids_reid.risk.intervals import CONFIDENCE, exact_high, exact_low, wilson
 from bids_reid.risk.strength import counted, strongest_first
 
 Level = Literal['high', 'raised', 'low', 'unknown']
+BEYOND_LUCK = 20
+"""Times as many first places as guessing gives on average: as many by luck in 1 of 20 at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +94,12 @@ def participant_rows(
     Returns
     -------
     Rows by condition and modality, then participant. Attacks on too small a gallery
-    (`bids_reid.risk.strength`) are left out. The level is ``high`` if half of the attacks
-    that could search or more put the participant first, ``raised`` if any did, ``low`` if none,
-    and ``unknown`` if none could search. One first place among a few attacks in a small
-    gallery may be chance; that is why a single one is not ``high`` where several searched.
+    (`bids_reid.risk.strength`) are left out. `exposure` says what the levels are.
     """
     rows = []
     for (condition, modality), attacks in by_group(outcomes).items():
         galleries = [n_gallery[attack] for attack in attacks]
+        first_under_strongest = _found_by_strongest(attacks, galleries)
         ranks: dict[str, list[int | None]] = {}
         for results, counts in zip(attacks.values(), counted(galleries), strict=True):
             for result in results:
@@ -117,19 +117,76 @@ def participant_rows(
                     n_searched=len(searched),
                     n_identified=searched.count(1),
                     best_rank=min(searched, default=None),
-                    level=_level(searched),
+                    level=exposure(
+                        searched.count(1),
+                        len(searched),
+                        max(galleries),
+                        first_under_strongest=participant in first_under_strongest,
+                    ),
                 )
             )
     return rows
 
 
-def _level(ranks: Sequence[int]) -> Level:
-    if not ranks:
+def _found_by_strongest(attacks: Outcomes, galleries: Sequence[int]) -> set[str]:
+    """Name those at rank 1 under the strongest attack that counts, or one that finds as many."""
+    found = [
+        {result.participant for result in results if result.rank == 1}
+        for results, counts in zip(attacks.values(), counted(galleries), strict=True)
+        if counts
+    ]
+    most = max(map(len, found), default=0)
+    return set().union(*(some for some in found if len(some) == most))
+
+
+def exposure(
+    n_first: int, n_searched: int, n_gallery: int, *, first_under_strongest: bool
+) -> Level:
+    """Say how exposed somebody is whom some of the attacks put first.
+
+    Of many attacks some puts a person first by luck: ten that guess among 24 people do so with
+    34% of them. They look at the same pictures and so are lucky together, which makes the
+    binomial law too narrow: 3 of 20 first places among 24 people have a probability of 5% if
+    attacks are independent, and of 11% if their scores correlate by 0.5. So the share of the
+    attacks counts. Guessing puts a person first under half of the attacks or more, or under a
+    third and at least two, in 5% of cases or in a little more among 24 people, however much the
+    scores agree (simulated with 4 to 20 attacks), and more rarely in larger galleries. In large
+    ones fewer will do: of ``n_searched`` attacks, ``n_searched / n_gallery`` put somebody first
+    by guessing on average, and 20 times as many do so with a probability of 5% at most, whatever
+    they have in common (Markov's inequality).
+
+    Parameters
+    ----------
+    n_first
+        Attacks that put the person at rank 1.
+    n_searched
+        Attacks that could search for the person.
+    n_gallery
+        People among whom was searched.
+    first_under_strongest
+        Whether the strongest attack of all, or one as strong, put the person first. That is never
+        ``low``, although of attacks that guess the strongest are lucky, too: ten, among 24
+        people, with 17% of them if they are independent, with 10% if they correlate by 0.9.
+
+    Returns
+    -------
+    - ``high``: first under half of the attacks or more.
+    - ``raised``: first under the strongest attack, under a third of the attacks or more, or under
+      20 times as many as by guessing.
+    - ``low``: neither.
+    - ``unknown``: no attack could search.
+
+    A single first place makes nobody ``high``, nor is it a third, unless it is 20 times as many
+    as by guessing. Among fewer than 20 people any first place may be luck.
+    """
+    if not n_searched:
         return 'unknown'
-    first = ranks.count(1)
-    if 2 * first >= len(ranks):
+    beyond_luck = n_first > 0 and n_first * n_gallery >= BEYOND_LUCK * n_searched
+    repeated = n_first > 1 or beyond_luck
+    if repeated and 2 * n_first >= n_searched:
         return 'high'
-    return 'raised' if first else 'low'
+    raised = first_under_strongest or beyond_luck or (repeated and 3 * n_first >= n_searched)
+    return 'raised' if raised else 'low'
 
 
 def strongest_attacks(
