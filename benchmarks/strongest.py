@@ -18,7 +18,11 @@ the same true rate, or one has three times the odds of the others. Intervals:
 - ``max_t_exact``: the same idea with exact limits: the lower one's tail is the 2.5% quantile of
   the least p-value of all attacks in bootstrap samples.
 
-    python -m benchmarks.strongest [--runs R] [--people N ...] [--attacks N ...]
+With ``--reduction`` the same people are attacked before and after, and the change of the attack
+that recognised most before is quoted with Newcombe's interval and McNemar's test, as if alone and
+with both for all attacks (`bids_reid.risk.pairing.for_all_attacks`).
+
+    python -m benchmarks.strongest [--runs R] [--people N ...] [--attacks N ...] [--reduction]
 """
 
 from __future__ import annotations
@@ -29,9 +33,10 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy import special
+from scipy import special, stats
 
 from bids_reid.risk.attacks import headline_interval
+from bids_reid.risk.comparisons import paired_interval
 from bids_reid.risk.intervals import exact_high, exact_low, normal_quantile, wilson
 
 RATES = ('chance', 0.05, 0.5, 0.95)
@@ -44,6 +49,13 @@ N_RESAMPLES = 400
 COLUMNS = (
     'n_attacks\tn_people\trate\tbest_rate\tagreement\tinterval\tn_runs\tcovers_picked\t'
     'covers_largest\thigh_covers_largest\tlow_covers_largest\tlow_above_chance\tmean_low\tmean_high'
+)
+
+CHANGES = ((None, None), (0.5, 0.5), (0.7, 0.3), (0.3, 0.05), (0.95, None))
+"""Rates before and after; ``None`` is chance."""
+REDUCTION_COLUMNS = (
+    'n_attacks\tn_people\trate_before\trate_after\tagreement\tinterval\tn_runs\tcovered\t'
+    'low_above\thigh_below\tp_below_0.05\tmean_low\tmean_high'
 )
 
 Ends = tuple[np.ndarray, np.ndarray]
@@ -156,13 +168,47 @@ def lines(cell: Cell, n_runs: int, rng: np.random.Generator) -> Iterator[str]:
         )
 
 
+def reduction_lines(n: int, k: int, n_runs: int, rng: np.random.Generator) -> Iterator[str]:
+    """Coverage and share of p below 0.05 of the change of the attack strongest before."""
+    for (first, last), agreement in product(CHANGES, AGREEMENT[:3]):
+        before, after = (1 / n if rate is None else rate for rate in (first, last))
+        shape = (n_runs, n, k)
+        latent = np.sqrt(agreement) * rng.standard_normal((n_runs, n, 1))
+        latent = latent + np.sqrt(1 - agreement) * rng.standard_normal(shape)
+        later = np.sqrt(agreement) * latent + np.sqrt(1 - agreement) * rng.standard_normal(shape)
+        found = latent < special.ndtri(before), later < special.ndtri(after)
+        best = found[0].sum(axis=1).argmax(axis=1)
+        a, b = (side[np.arange(n_runs), :, best] for side in found)
+        cells = np.stack([a & b, a & ~b, ~a & b, ~a & ~b]).sum(axis=2).T.tolist()
+        # Holm's adjusted p of one of k attacks is k times p at most
+        p = np.array([stats.binomtest(x, x + y).pvalue if x + y else 1 for _, x, y, _ in cells])
+        for name, tests in (('alone', 1), ('all_attacks', k)):
+            z = normal_quantile(1 - 0.05 / tests)
+            low, high = np.array([paired_interval(*cell, z) for cell in cells]).T
+            covered = (low <= before - after) & (before - after <= high)
+            yield (
+                f'{k}\t{n}\t{before:.4f}\t{after:.4f}\t{agreement:g}\t{name}\t{n_runs}\t'
+                f'{covered.mean():.4f}\t{(low > before - after).mean():.4f}\t'
+                f'{(high < before - after).mean():.4f}\t{(p * tests < 0.05).mean():.4f}\t'
+                f'{low.mean():.4f}\t{high.mean():.4f}'
+            )
+
+
 def main() -> None:
     """Print a line per cell and interval."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--runs', type=int, default=4000)
     parser.add_argument('--people', type=int, nargs='+', default=[24, 60, 182])
     parser.add_argument('--attacks', type=int, nargs='+', default=[1, 4, 10, 20])
+    parser.add_argument('--reduction', action='store_true', help='changes instead of rates')
     arguments = parser.parse_args()
+    if arguments.reduction:
+        print(REDUCTION_COLUMNS)
+        for n, k in product(arguments.people, arguments.attacks):
+            rng = np.random.default_rng([16, n, k])
+            for line in reduction_lines(n, k, arguments.runs, rng):
+                print(line, flush=True)
+        return
     print(COLUMNS)
     for number, cell in enumerate(cells(arguments.people, arguments.attacks)):
         for line in lines(cell, arguments.runs, np.random.default_rng([16, number])):
