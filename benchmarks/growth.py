@@ -10,13 +10,12 @@ in crowds of up to 10^4 people.
 
 With ``--scores FOLDER`` scores of real searches are taken instead: each ``*.npz`` holds
 ``scores`` (n_photographs, n_people), ``owners``, the column of whoever is on each photograph
-(n_photographs,) and, if not all photographs of a person count by the mean of their scores,
-``pooling`` ('max'). Each repeat predicts the rate of all people from 60 of them, and it is
-compared with the one counted among all, and with the rate among the others; a run that would be
-refused is counted apart.
+(n_photographs,); several photographs of a person count by the mean of their scores, or the
+highest with ``pooling`` ('max'). Each repeat predicts from 60 of the people the rate among all,
+and is compared with the one counted; repeats that a run would refuse to model are counted apart.
 
     python -m benchmarks.growth [--repeats R] [--people N] [--law NAME ...]
-    python -m benchmarks.growth --scores FOLDER [--repeats R] [--people N]
+    python -m benchmarks.growth --scores FOLDER [--repeats R] [--fitted N]
 """
 
 from __future__ import annotations
@@ -24,16 +23,23 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
 from bids_reid.match.decisions import HUB_PROBES, REFERENCE_PROBES
-from bids_reid.risk.growth import extrapolate
-from bids_reid.risk.identification import Searches
+from bids_reid.records import AttackKey
+from bids_reid.risk.growth import extrapolate, growth_rows
+from bids_reid.risk.identification import Pooling, Searches
+from bids_reid.risk.pairing import restrict
 
 SIZES = (400, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 N_TRUTH = 200_000
+SCORED_COLUMNS = (
+    'scores\tn_people\tn_fitted\trepeats\tcounted\tpredicted\tci_low\tci_high\tcovered\trefused\t'
+    'reason'
+)
 N_COUNTED = 20_000
 MAX_COUNTED = 10_000
 
@@ -213,13 +219,66 @@ def repeat(law: Law, n_people: int, seed: int) -> tuple[np.ndarray, float]:
     return np.array(curve), counted_rate(crowd(np.arange(n_people)))
 
 
+def searches_in(path: Path) -> Searches:
+    """Read the scores of real searches; raises SystemExit if they are not as described."""
+    with np.load(path) as file:
+        scores, owners = file['scores'].astype(np.float32), file['owners']
+        pooling: Pooling = 'max' if str(file.get('pooling', 'mean')) == 'max' else 'mean'
+    integer = np.issubdtype(owners.dtype, np.integer)
+    if not integer or owners.shape != scores.shape[:1] or not np.isfinite(scores).all():
+        raise SystemExit(f'{path}: owners are no columns of finite scores')
+    people = np.array([f'{number:05}' for number in range(scores.shape[1])])
+    return Searches(
+        scores=scores,
+        photos=tuple(f'{number}' for number in range(len(scores))),
+        photo_participants=tuple(people[owners]),
+        acquired=np.ones(len(scores), dtype=bool),
+        scan_participants=tuple(people),
+        enrolled=np.ones(len(people), dtype=bool),
+        pooling=pooling,
+    )
+
+
+def scored_line(searches: Searches, name: str, n_fitted: int, repeats: int) -> str:
+    """Coverage of the rate that was counted, predicted from some of the people at a time."""
+    attack, n_people = AttackKey('raw', 'T1w', name, 'x'), len(searches.gallery)
+    counted = growth_rows(searches, attack, sizes=())[-1].rate or 0.0
+    curves, reasons = [], set()
+    for seed in range(repeats):
+        some = np.zeros(n_people, dtype=bool)
+        some[np.random.default_rng(seed).permutation(n_people)[:n_fitted]] = True
+        row = growth_rows(restrict(searches, some), attack, seed=seed, sizes=(n_people,))[-1]
+        if row.rate is None:
+            reasons.add(row.reason or '')
+        else:
+            curves.append((row.rate, row.ci_low or 0.0, row.ci_high or 0.0))
+    modelled = np.array(curves).reshape(-1, 3)
+    means = [f'{value:.3f}' for value in modelled.mean(axis=0)] if curves else ['n/a'] * 3
+    inside = (modelled[:, 1] <= counted) & (counted <= modelled[:, 2])
+    covered = f'{inside.mean():.2f}' if curves else 'n/a'
+    refused = repeats - len(curves)
+    told = min(reasons, default='n/a')
+    numbers = f'{name}\t{n_people}\t{n_fitted}\t{repeats}\t{counted:.3f}'
+    return '\t'.join([numbers, *means, covered, str(refused), told])
+
+
 def main() -> None:
     """Print, per law and size, the truth, the mean prediction and interval, and the coverage."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--repeats', type=int, default=100)
     parser.add_argument('--people', type=int, default=400)
     parser.add_argument('--law', nargs='+', choices=list(LAWS), default=list(LAWS))
+    parser.add_argument('--scores', type=Path, metavar='FOLDER')
+    parser.add_argument('--fitted', type=int, default=60, help='people to predict from')
     arguments = parser.parse_args()
+    if arguments.scores:
+        print(SCORED_COLUMNS)
+        for path in sorted(arguments.scores.glob('*.npz')):
+            searches = searches_in(path)
+            print(
+                scored_line(searches, path.stem, arguments.fitted, arguments.repeats), flush=True
+            )
+        return
     print('law\tn_gallery\ttruth\tpredicted\tci_low\tci_high\tcovered\trealised_covered')
     for name in arguments.law:
         law, truth = LAWS[name], true_rates(LAWS[name])
