@@ -246,11 +246,11 @@ def headline_interval(
     truly strongest one or more, and so has its upper limit or a higher one. Both hold however
     attacks agree. Each limit is exact (Clopper & Pearson, Biometrika 26:404-413, 1934), since
     Wilson's approximation fails far out where few are recognised: of ten attacks that guess,
-    with 60 people, it would call the strongest better than guessing in 14% of runs.
+    with 60 people, it would call the strongest better than guessing in 15% of runs.
 
     A lower end from how much attacks agree (bootstrap samples of people, the largest deviation
     of all attacks) would be up to a few points higher where they agree, but is above the truth in
-    up to 6% of runs, with exact limits, or 11%, with Wilson's, where few are recognised. With
+    up to 5% of runs, with exact limits, or 9%, with Wilson's, where few are recognised. With
     Bonferroni's it is in 2.4% of runs at most: `benchmarks/strongest.py` measures all.
 
     Parameters

@@ -181,9 +181,9 @@ def for_all_attacks(rows: Iterable[ReductionRow]) -> list[ReductionRow]:
     """Correct intervals and p-values for all attacks on the same scans before and after.
 
     The one that recognised most before is quoted, and was lucky: under ten attacks that find half
-    of 182 people before and after alike, its own interval misses no change in 16% of runs (5 to
-    9% where attacks agree), and its own p is below 0.05 in 12%. Intervals after Bonferroni and
-    p-values after Holm hold for whichever row is picked, however attacks agree:
+    of 182 people before and after alike, its own interval misses that nothing changed in 13% of
+    runs (8% where attacks agree), and its own p is below 0.05 in 10% (6%). Intervals after
+    Bonferroni and p-values after Holm hold for whichever row is picked, however attacks agree:
     `benchmarks/strongest.py --reduction` measures it.
 
     Returns
