@@ -7,8 +7,9 @@ best of many is partly lucky, and its own interval is too narrow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import compress
 from typing import Literal
 
 import numpy as np
@@ -99,9 +100,11 @@ def participant_rows(
     rows = []
     for (condition, modality), attacks in by_group(outcomes).items():
         galleries = [n_gallery[attack] for attack in attacks]
-        first_under_strongest = _found_by_strongest(attacks, galleries)
+        counts_here = counted(galleries)
+        smallest = min(compress(galleries, counts_here), default=0)
+        first_under_strongest = _found_by_strongest(compress(attacks.values(), counts_here))
         ranks: dict[str, list[int | None]] = {}
-        for results, counts in zip(attacks.values(), counted(galleries), strict=True):
+        for results, counts in zip(attacks.values(), counts_here, strict=True):
             for result in results:
                 ranks.setdefault(result.participant, []).extend([result.rank] if counts else [])
         for participant in sorted(ranks):
@@ -120,7 +123,7 @@ def participant_rows(
                     level=exposure(
                         searched.count(1),
                         len(searched),
-                        max(galleries),
+                        smallest,
                         first_under_strongest=participant in first_under_strongest,
                     ),
                 )
@@ -128,13 +131,9 @@ def participant_rows(
     return rows
 
 
-def _found_by_strongest(attacks: Outcomes, galleries: Sequence[int]) -> set[str]:
-    """Name those at rank 1 under the strongest attack that counts, or one that finds as many."""
-    found = [
-        {result.participant for result in results if result.rank == 1}
-        for results, counts in zip(attacks.values(), counted(galleries), strict=True)
-        if counts
-    ]
+def _found_by_strongest(attacks: Iterable[Sequence[Score]]) -> set[str]:
+    """Name those at rank 1 under the strongest attack, or one that finds as many."""
+    found = [{result.participant for result in results if result.rank == 1} for results in attacks]
     most = max(map(len, found), default=0)
     return set().union(*(some for some in found if len(some) == most))
 
@@ -162,7 +161,7 @@ def exposure(
     n_searched
         Attacks that could search for the person.
     n_gallery
-        People among whom was searched.
+        People among whom was searched, in the smallest gallery.
     first_under_strongest
         Whether the strongest attack of all, or one as strong, put the person first. That is never
         ``low``, although of attacks that guess the strongest are lucky, too: ten, among 24
