@@ -376,7 +376,7 @@ def test_a_mended_scan_is_taken_up(audit: Audit, call: Call, tmp_path: Path) -> 
     assert 'alt="Render of the face' in page
     renders = out / f'sub-{CORRUPT}' / 'anat' / f'sub-{CORRUPT}_desc-renders_T1w'
     pictures = {path.read_bytes() for path in renders.glob('view-*.png')}
-    assert len(pictures) == 81, 'some views show the same picture'
+    assert len(pictures) == 99, 'some views show the same picture'
 
 
 @pytest.mark.slow
