@@ -38,7 +38,7 @@ from bids_reid.faces.networks.tensorflow_graph import read_graph
 from bids_reid.faces.networks.tensorflow_onnx import grey_model
 from bids_reid.faces.photographs import loose_crop, read_photograph
 from bids_reid.match.decisions import learn, score
-from bids_reid.match.probes import VectorProbes
+from bids_reid.match.probes import Renders, VectorProbes
 from bids_reid.match.training import Training
 from bids_reid.surface.frame import FieldOfView, find_frame
 from bids_reid.surface.skin import find_skin
@@ -149,8 +149,8 @@ def read_person(scan: Path, photographs: Sequence[Path]) -> Pictures | None:
     return Pictures(
         renders,
         np.array([boxes[view.camera_yaw, view.camera_pitch] for view in views]),
-        np.array([head for head, _ in heads]),
-        np.array([box for _, box in heads]),
+        np.array([head.image for head in heads]),
+        np.array([head.box for head in heads]),
     )
 
 
@@ -183,8 +183,9 @@ def found(people: Sequence[Pictures], crop: Crop, embed: Callable[[Array], Array
     owners = np.repeat(np.arange(len(people)), [len(rows) for rows in photographs])
     labels = [f'{number:04}' for number in range(len(people))]
     probes = VectorProbes(np.concatenate(photographs), 'cosine')
-    learned = {'adapted': learn(Training(renders, labels, probes))['adapted']}
-    scores = score(probes, zip(renders, renders, strict=True), labels, learned)['adapted'].scores
+    gallery = [Renders.plain(rows) for rows in renders]
+    learned = {'adapted': learn(Training(gallery, labels, probes))['adapted']}
+    scores = score(probes, gallery, labels, learned)['adapted'].scores
     return scores.argmax(axis=1) == owners
 
 

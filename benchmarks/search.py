@@ -97,6 +97,7 @@ def group_search(probes: np.ndarray, store: Store, folder: Path) -> list[Score]:
     from bids_reid.group.encoding import read_encoded
     from bids_reid.group.galleries import GalleryScan, ScanGallery
     from bids_reid.records import Photo
+    from bids_reid.match.probes import Renders
     from bids_reid.risk.identification import mated_ranks
 
     class Templates:
@@ -105,14 +106,20 @@ def group_search(probes: np.ndarray, store: Store, folder: Path) -> list[Score]:
         def __init__(self, scans: Sequence[GalleryScan], extractor: str) -> None:  # noqa: ARG002
             self.people = [scan.participant for scan in scans]
 
-        def sides(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        def __iter__(self) -> Iterator[Renders[np.ndarray]]:
             for person in self.people:
-                features = store.read(int(person), 1)
-                yield features, features
+                yield Renders.plain(store.read(int(person), 1))
 
     names = [str(number) for number in range(len(probes))]
     encoded, fitted = folder / 'encoded.npz', folder / 'fitted.npz'
-    np.savez(encoded, features=probes, photographs=names, statuses=[['ok', '']] * len(names))
+    np.savez(
+        encoded,
+        extractor=EXTRACTOR,
+        features=probes,
+        photographs=names,
+        statuses=[['ok', '']] * len(names),
+        faces=[[1, 1, 0]] * len(names),
+    )
     np.savez(fitted, decisions=np.array(['best']))
     people = [f'{scan:06}' for scan in range(store.n_scans)]
     scans = (GalleryScan(person, person, 'scan', 'T1w', 'raw', 'ok') for person in people)

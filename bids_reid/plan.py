@@ -79,7 +79,9 @@ def default_attacks() -> int:
     from bids_reid.match.decisions import DECISIONS
 
     kinds = [load_extractor(name).kind for name in available_extractors()[0]]
-    return sum(kind in decision.applies_to for kind in kinds for decision in DECISIONS.values())
+    alone = sum(kind in decision.applies_to for kind in kinds for decision in DECISIONS.values())
+    # and those whose scores are fused
+    return alone + (kinds.count('vector') > 1)
 
 
 def tell(options: argparse.Namespace) -> Exit:

@@ -31,6 +31,8 @@ PART_NAMES: Mapping[str, tuple[str, ...]] = {
 """The parts of a face that each name stands for; left and right are the participant's."""
 IDENTIFYING = ('brow', 'eyes', 'nose', 'mouth', 'chin')
 """Names of the parts that have to be removed, unless others are chosen."""
+TOGETHER = '+'
+"""Between the names of extractors whose scores are fused."""
 STRANGER = ''
 """In place of the label of a photograph that shows nobody of the dataset."""
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.files import packaged_text, write_json, write_text
 from bids_reid.faces.extractors import descriptions
+from bids_reid.records import TOGETHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 NOT_AVAILABLE = 'n/a'
+FUSED_SCORES = 'The scores of these extractors fused.'
 _BREAKS = re.compile(r'[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]')
 """Characters that end a cell or, to some reader, a line."""
 
@@ -32,7 +34,11 @@ def write_table(path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> 
     rows : iterable of mapping
         One mapping from every column to its value; ``None`` becomes ``n/a``.
     """
-    dictionary = columns(kind)
+    rows, dictionary = list(rows), columns(kind)
+    if 'Levels' in dictionary.get('extractor', {}):
+        names = {str(row['extractor']) for row in rows}
+        together = sorted(name for name in names if TOGETHER in name)
+        dictionary['extractor']['Levels'] |= dict.fromkeys(together, FUSED_SCORES)
     lines = ['\t'.join(dictionary)]
     lines += ['\t'.join(_cell(row[column]) for column in dictionary) for row in rows]
     write_text(path, '\n'.join(lines) + '\n')

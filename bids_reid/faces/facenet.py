@@ -24,7 +24,6 @@ import numpy as np
 from bids_reid.errors import NoInputError
 from bids_reid.faces.extractors import BASE_MEMORY_GB, Availability
 from bids_reid.faces.networks.facenet_inception import DIMENSION, FACE_PIXELS, load_engine
-from bids_reid.faces.photographs import cut_square
 from bids_reid.faces.weights import file_sha256
 
 if TYPE_CHECKING:
@@ -147,6 +146,9 @@ def cut_face(
 
     What lies outside the image is black, as the background of renders is.
     """
+    # what reads photographs takes long to import, and is not needed to ask what can run
+    from bids_reid.faces.photographs import cut_square
+
     # the border of the image may cut the box in one direction
     size = max(box.right - box.left, box.bottom - box.top) + 1
     centre = (box.left + box.right + 1) / 2, (box.top + box.bottom + 1) / 2 - up * size

@@ -20,6 +20,7 @@ from bids_reid.records import IDENTIFYING, RAW, AttackKey
 from bids_reid.risk.attacks import by_group, participant_rows, strongest_attacks
 from bids_reid.risk.comparisons import comparison_rows
 from bids_reid.risk.gate import GAP, planning_sentence
+from bids_reid.risk.pairing import for_all_attacks
 from bids_reid.risk.refacing import linkage_reasons, skull_sentence
 from bids_reid.risk.strength import counted
 
@@ -109,7 +110,7 @@ def group_result(
         rows=tuple(row for attack in attacks.values() for row in attack.rows),
         searches=tuple((key, attack.by_photo) for key, attack in attacks.items()),
         curves=tuple(Curve(key, attack.curve) for key, attack in attacks.items()),
-        reductions=tuple(_reductions(attacks)),
+        reductions=tuple(for_all_attacks(_reductions(attacks))),
         gate=gate,
         statistics=statistics,
         linkage=linkage,

@@ -17,7 +17,7 @@ from bids_reid.group.given_photographs import GivenPhotographs, read_photographs
 from bids_reid.group.reviews import read_reviews
 from bids_reid.messages import logger, say_not_run
 from bids_reid.participant.library import read_scans, searchable_extractors, select_scans
-from bids_reid.records import RAW
+from bids_reid.records import RAW, TOGETHER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,7 +171,7 @@ class Team:
     @property
     def name(self) -> str:
         """Name of the extractor, or all of them, as in the tables."""
-        return '+'.join(self.members)
+        return TOGETHER.join(self.members)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,11 @@ class Renders(Generic[T]):
     soft: T
     painted: T
 
+    @classmethod
+    def plain(cls, features: Any) -> Renders[Any]:
+        """Take standard views in all of which a face was found, (n, d), and no others."""
+        return cls(features, features, features[:0], features[:0])
+
     def sides(self) -> dict[Side, T]:
         """Return those of which there are any, by name."""
         named: dict[Side, Any] = {side: getattr(self, side) for side in get_args(Side)}

@@ -15,7 +15,7 @@ from bids_reid.bids.files import write_text
 from bids_reid.faces.extractors import descriptions
 from bids_reid.group.account import HEAD_VOLUME
 from bids_reid.group.result import Curve, GroupResult, ImageLine, PhotoLine
-from bids_reid.records import STRANGER, AttackKey
+from bids_reid.records import STRANGER, TOGETHER, AttackKey
 from bids_reid.report.figures import attack_styles, cmc_figure, det_figure
 from bids_reid.report.findings import (
     attack_name,
@@ -119,13 +119,15 @@ def group_page(content: GroupResult) -> str:
 
 def _rates(content: GroupResult) -> dict[str, Any]:
     """Return the values of the section of identification rates."""
+    searching = distinct(row.extractor for row in content.rows)
     return {
         'rate_groups': _rate_groups(content.rows),
         'ks': sorted({row.k for row in content.rows}),
         'figures': _figures(content.curves, content.rows),
         'most_curves': MOST_CURVES,
         'n_photo_lines': len({row.attack for row in content.rows}),
-        'extractors': distinct(row.extractor for row in content.rows),
+        'extractors': [name for name in searching if TOGETHER not in name],
+        'teams': [name for name in searching if TOGETHER in name],
         'extractor_captions': {**descriptions(), **captions()['extractors']},
         'decisions': distinct(row.decision for row in content.rows),
     }

@@ -87,11 +87,12 @@ def change_lines(rows: Sequence[ReductionRow]) -> list[str]:
     for change in changes(rows):
         group, row = change.group, change.strongest
         remain = ', '.join(f'sub-{label}' for label in row.still_identified)
+        interval = words.points_interval(row.ci_low_corrected, row.ci_high_corrected)
         lines.append(
             f'{group}: {attack_name(attack_of(row))} recognised {row.n_before} of '
             f'{words.count(row.n_people, "participant")} before and {row.n_after} after '
             f'(a reduction of {words.points(row.reduction)} points, 95% interval '
-            f'{words.points_interval(row.ci_low, row.ci_high)}), searched among the same people'
+            f'{interval}), searched among the same people'
             + (f'; still recognised: {remain}' if remain else '')
         )
     return lines

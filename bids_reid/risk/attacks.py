@@ -7,20 +7,23 @@ best of many is partly lucky, and its own interval is too narrow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import compress
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bids_reid.records import AttackKey, Score
 from bids_reid.risk.comparisons import Outcomes
 from bids_reid.risk.identification import found_at
-from bids_reid.risk.intervals import CONFIDENCE, normal_quantile, wilson
+from bids_reid.risk.intervals import CONFIDENCE, exact_high, exact_low, wilson
 from bids_reid.risk.strength import counted, strongest_first
 
 Level = Literal['high', 'raised', 'low', 'unknown']
+BEYOND_LUCK = 20
+"""Times as many first places as guessing gives on average: as many by luck in 1 of 20 at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,6 @@ class StrongestRow:
     ci_high: float
     ci_low_corrected: float | None
     ci_high_corrected: float | None
-    quantile: float
     note: str
 
 
@@ -93,16 +95,16 @@ def participant_rows(
     Returns
     -------
     Rows by condition and modality, then participant. Attacks on too small a gallery
-    (`bids_reid.risk.strength`) are left out. The level is ``high`` if half of the attacks
-    that could search or more put the participant first, ``raised`` if any did, ``low`` if none,
-    and ``unknown`` if none could search. One first place among a few attacks in a small
-    gallery may be chance; that is why a single one is not ``high`` where several searched.
+    (`bids_reid.risk.strength`) are left out. `exposure` says what the levels are.
     """
     rows = []
     for (condition, modality), attacks in by_group(outcomes).items():
         galleries = [n_gallery[attack] for attack in attacks]
+        counts_here = counted(galleries)
+        smallest = min(compress(galleries, counts_here), default=0)
+        first_under_strongest = _found_by_strongest(compress(attacks.values(), counts_here))
         ranks: dict[str, list[int | None]] = {}
-        for results, counts in zip(attacks.values(), counted(galleries), strict=True):
+        for results, counts in zip(attacks.values(), counts_here, strict=True):
             for result in results:
                 ranks.setdefault(result.participant, []).extend([result.rank] if counts else [])
         for participant in sorted(ranks):
@@ -118,19 +120,72 @@ def participant_rows(
                     n_searched=len(searched),
                     n_identified=searched.count(1),
                     best_rank=min(searched, default=None),
-                    level=_level(searched),
+                    level=exposure(
+                        searched.count(1),
+                        len(searched),
+                        smallest,
+                        first_under_strongest=participant in first_under_strongest,
+                    ),
                 )
             )
     return rows
 
 
-def _level(ranks: Sequence[int]) -> Level:
-    if not ranks:
+def _found_by_strongest(attacks: Iterable[Sequence[Score]]) -> set[str]:
+    """Name those at rank 1 under the strongest attack, or one that finds as many."""
+    found = [{result.participant for result in results if result.rank == 1} for results in attacks]
+    most = max(map(len, found), default=0)
+    return set().union(*(some for some in found if len(some) == most))
+
+
+def exposure(
+    n_first: int, n_searched: int, n_gallery: int, *, first_under_strongest: bool
+) -> Level:
+    """Say how exposed somebody is whom some of the attacks put first.
+
+    Of many attacks some puts a person first by luck: ten that guess among 24 people do so with
+    34% of them. They look at the same pictures and so are lucky together, which makes the
+    binomial law too narrow: 3 of 20 first places among 24 people have a probability of 5% if
+    attacks are independent, and of 11% if their scores correlate by 0.5. So the share of the
+    attacks counts. Guessing puts a person first under half of the attacks or more, or under a
+    third and at least two, in 5% of cases or in a little more among 24 people, however much the
+    scores agree (simulated with 4 to 20 attacks), and more rarely in larger galleries. In large
+    ones fewer will do: of ``n_searched`` attacks, ``n_searched / n_gallery`` put somebody first
+    by guessing on average, and 20 times as many do so with a probability of 5% at most, whatever
+    they have in common (Markov's inequality).
+
+    Parameters
+    ----------
+    n_first
+        Attacks that put the person at rank 1.
+    n_searched
+        Attacks that could search for the person.
+    n_gallery
+        People among whom was searched, in the smallest gallery.
+    first_under_strongest
+        Whether the strongest attack of all, or one as strong, put the person first. That is never
+        ``low``, although of attacks that guess the strongest are lucky, too: ten, among 24
+        people, with 17% of them if they are independent, with 10% if they correlate by 0.9.
+
+    Returns
+    -------
+    - ``high``: first under half of the attacks or more.
+    - ``raised``: first under the strongest attack, under a third of the attacks or more, or under
+      20 times as many as by guessing.
+    - ``low``: neither.
+    - ``unknown``: no attack could search.
+
+    A single first place makes nobody ``high``, nor is it a third, unless it is 20 times as many
+    as by guessing. Among fewer than 20 people any first place may be luck.
+    """
+    if not n_searched:
         return 'unknown'
-    first = ranks.count(1)
-    if 2 * first >= len(ranks):
+    beyond_luck = n_first > 0 and n_first * n_gallery >= BEYOND_LUCK * n_searched
+    repeated = n_first > 1 or beyond_luck
+    if repeated and 2 * n_first >= n_searched:
         return 'high'
-    return 'raised' if first else 'low'
+    raised = first_under_strongest or beyond_luck or (repeated and 3 * n_first >= n_searched)
+    return 'raised' if raised else 'low'
 
 
 def strongest_attacks(
@@ -140,13 +195,11 @@ def strongest_attacks(
 ) -> list[StrongestRow]:
     """Pick, per condition and modality, the attack that identifies most participants.
 
-    It is picked after its result is known, so the corrected interval allows for all attacks that
-    count: Wilson's with Bonferroni's quantile. How much attacks agree cannot be measured where
-    next to nobody is recognised, and a bound that took it from the data could fall when one more
-    is. Participants in whose photographs no face was found, and those whose scans could not be
-    processed, tell nothing about safety: the lower end counts them as not recognised, and the
-    upper end, which a gate asks for, leaves them out. People whose processed scans gave no
-    template are in both.
+    It is picked after its result is known, so the corrected interval, `headline_interval`, allows
+    for all attacks that count. Participants in whose photographs no attack found a face, and
+    those whose scans could not be processed, tell nothing about safety: the lower end counts them
+    as not recognised, and the upper end, which a gate asks for, leaves them out. People whose
+    processed scans gave no template are in both.
 
     Parameters
     ----------
@@ -177,6 +230,49 @@ def strongest_attacks(
     return rows
 
 
+def headline_interval(
+    n_correct: ArrayLike, n_people: ArrayLike, n_assessed: ArrayLike, n_attacks: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """95% interval of the rate of the strongest attack, which was picked after its result.
+
+    It holds both what may be asked for: the true rate of the attack that was picked, and the
+    largest true rate of all attacks, which is how many people they could recognise.
+
+    Picking the best makes a rate too high, never too low, so the two ends differ. The lower end
+    allows for all attacks after Bonferroni: it is above either truth only if the lower limit of
+    some attack is above its own true rate, which each is with a probability of 2.5% over their
+    number. The upper end need not allow for any: the strongest attack recognised as many as the
+    truly strongest one or more, and so has its upper limit or a higher one. Both hold however
+    attacks agree. Each limit is exact (Clopper & Pearson, Biometrika 26:404-413, 1934), since
+    Wilson's approximation fails far out where few are recognised: of ten attacks that guess,
+    with 60 people, it would call the strongest better than guessing in 15% of runs.
+
+    A lower end from how much attacks agree (bootstrap samples of people, the largest deviation
+    of all attacks) would be up to a few points higher where they agree, but is above the truth in
+    up to 5% of runs, with exact limits, or 9%, with Wilson's, where few are recognised. With
+    Bonferroni's it is in 2.4% of runs at most: `benchmarks/strongest.py` measures all.
+
+    Parameters
+    ----------
+    n_correct
+        People whom the strongest attack recognised, any shape.
+    n_people
+        All who were searched for, above 0, failures included.
+    n_assessed
+        Those of whom the upper end is, ``n_correct`` or more and above 0; the same people for
+        all attacks.
+    n_attacks
+        Attacks of which it is the strongest.
+
+    Returns
+    -------
+    Lower and upper ends, shape of ``n_correct``.
+    """
+    tail = (1 - CONFIDENCE) / 2
+    low = exact_low(n_correct, n_people, tail / n_attacks)
+    return low, exact_high(n_correct, n_assessed, tail)
+
+
 def _strongest(
     tried: Outcomes, n_gallery: Mapping[AttackKey, int], not_assessed: int
 ) -> StrongestRow:
@@ -185,25 +281,21 @@ def _strongest(
     rates = identified.mean(axis=0)
     best = strongest_first(rates.tolist(), [n_gallery[attack] for attack in tried])[0]
     attack, results = list(tried.items())[best]
-    statuses = [result.status for result in results]
     n_people, n_correct = len(results), int(identified[:, best].sum())
-    n_failed_acquire = statuses.count('no_face')
+    n_failed_acquire = _no_face(tried)
     n_assessed = max(n_people - n_failed_acquire - not_assessed, n_correct)
-    quantile = normal_quantile(1 - (1 - CONFIDENCE) / len(tried))
     low, high = wilson(rates[best], n_people)
     corrected: tuple[float | None, float | None] = (None, None)
     if n_assessed:
-        corrected = (
-            float(wilson(rates[best], n_people, quantile)[0]),
-            float(wilson(n_correct / n_assessed, n_assessed, quantile)[1]),
-        )
+        ends = headline_interval(n_correct, n_people, n_assessed, len(tried))
+        corrected = float(ends[0]), float(ends[1])
     return StrongestRow(
         **asdict(attack),
         n_attacks=len(tried),
         n_people=n_people,
         n_gallery=n_gallery[attack],
         n_failed_acquire=n_failed_acquire,
-        n_failed_enrol=statuses.count('no_template'),
+        n_failed_enrol=sum(result.status == 'no_template' for result in results),
         n_assessed=n_assessed,
         n_correct=n_correct,
         rate=float(rates[best]),
@@ -211,11 +303,23 @@ def _strongest(
         ci_high=float(high),
         ci_low_corrected=corrected[0],
         ci_high_corrected=corrected[1],
-        quantile=quantile,
         note=f'strongest of {len(tried)} attacks, picked after their results were known'
         if len(tried) > 1
         else 'the only attack tried',
     )
+
+
+def _no_face(tried: Outcomes) -> int:
+    """Count the people in whose photographs no attack found a face.
+
+    An extractor may reject faces that others take. Whom it rejects it does not recognise; only
+    who is rejected by all was not assessed. So all attacks are judged on the same people.
+    """
+    rejected = [
+        {result.participant for result in results if result.status == 'no_face'}
+        for results in tried.values()
+    ]
+    return len(set.intersection(*rejected))
 
 
 def _counted_attacks(

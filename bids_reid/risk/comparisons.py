@@ -138,11 +138,20 @@ def _compare(
     )
 
 
-def paired_interval(both: int, only_a: int, only_b: int, neither: int) -> tuple[float, float]:
+def paired_interval(
+    both: int, only_a: int, only_b: int, neither: int, z: float | None = None
+) -> tuple[float, float]:
     """95% interval of the difference of two rates of the same people, rate a - rate b.
 
     Newcombe's method 10 (Stat. Med. 17:2635-2650, 1998): Wilson's intervals of both rates,
     combined with the correlation of the two outcomes, continuity corrected if it is positive.
+
+    Parameters
+    ----------
+    both, only_a, only_b, neither
+        People found under both, one, or neither.
+    z
+        Quantile of the normal distribution; that of a 95% interval by default.
 
     Raises
     ------
@@ -153,7 +162,7 @@ def paired_interval(both: int, only_a: int, only_b: int, neither: int) -> tuple[
     if n == 0:
         raise ValueError('no people to compare')
     rates = np.array([both + only_a, both + only_b]) / n
-    low, high = wilson(rates, n)
+    low, high = wilson(rates, n, z)
     below, above = rates - low, high - rates
     margins = (both + only_a) * (only_b + neither) * (both + only_b) * (only_a + neither)
     product = both * neither - only_a * only_b

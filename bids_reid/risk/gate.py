@@ -17,8 +17,7 @@ from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
 from bids_reid.messages import count
-from bids_reid.risk.attacks import StrongestRow
-from bids_reid.risk.intervals import wilson
+from bids_reid.risk.attacks import StrongestRow, headline_interval
 from bids_reid.risk.planning import chance_of_pass, people_needed
 from bids_reid.risk.strength import MIN_GALLERY
 
@@ -344,7 +343,8 @@ def _against_chance(result: RiskResult, row: StrongestRow) -> RiskResult:
     guessing = f'guessing would recognise {percent(chance)}'
     if (result.ci_low or 0.0) > chance:
         return replace(result, outcome=FINDING, sentence=f'{result.sentence}; {guessing}.')
-    if not float(wilson(1.0, row.n_people, row.quantile)[0]) > chance:
+    everybody, _ = headline_interval(row.n_people, row.n_people, row.n_people, row.n_attacks)
+    if not everybody > chance:
         return replace(
             result,
             outcome=GAP,

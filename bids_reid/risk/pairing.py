@@ -7,15 +7,16 @@ exist in both conditions, and every probe is compared with itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_reid.records import AttackKey, Score
-from bids_reid.risk.comparisons import comparison_rows
+from bids_reid.risk.comparisons import comparison_rows, holm, paired_interval
 from bids_reid.risk.identification import Searches, mated_ranks
+from bids_reid.risk.intervals import CONFIDENCE, normal_quantile
 from bids_reid.risk.strength import MIN_GALLERY
 
 
@@ -59,6 +60,10 @@ class ReductionRow:
     ci_high: float | None
     relative_reduction: float | None
     p: float | None
+    ci_low_corrected: float | None
+    ci_high_corrected: float | None
+    p_holm: float | None
+    n_tests: int
     still_identified: tuple[str, ...]
 
 
@@ -136,7 +141,8 @@ def reduction_row(
 
     Returns
     -------
-    Nobody is named as still identified in a gallery with too few people.
+    Nobody is named as still identified in a gallery with too few people. Corrected interval and
+    p are those of a single attack; `for_all_attacks` changes them.
     """
     results = [mated_ranks(searches, 'participant') for searches in (before, after)]
     pairs = pair_searches(*results)
@@ -163,8 +169,48 @@ def reduction_row(
         ci_high=row.ci_high if row else None,
         relative_reduction=row.relative_reduction if row else None,
         p=row.p if row else None,
+        ci_low_corrected=row.ci_low if row else None,
+        ci_high_corrected=row.ci_high if row else None,
+        p_holm=row.p if row else None,
+        n_tests=1 if row else 0,
         still_identified=still_identified(pairs) if enough else (),
     )
+
+
+def for_all_attacks(rows: Iterable[ReductionRow]) -> list[ReductionRow]:
+    """Correct intervals and p-values for all attacks on the same scans before and after.
+
+    The one that recognised most before is quoted, and was lucky: under ten attacks that find half
+    of 182 people before and after alike, its own interval misses that nothing changed in 13% of
+    runs (8% where attacks agree), and its own p is below 0.05 in 10% (6%). Intervals after
+    Bonferroni and p-values after Holm hold for whichever row is picked, however attacks agree:
+    `benchmarks/strongest.py --reduction` measures it.
+
+    Returns
+    -------
+    In the order given. Rows without people are no tests.
+    """
+    families: dict[tuple[str, str, str], list[int]] = {}
+    corrected = list(rows)
+    for number, row in enumerate(corrected):
+        if row.p is not None:
+            families.setdefault((row.baseline, row.condition, row.modality), []).append(number)
+    for places in families.values():
+        z = normal_quantile(1 - (1 - CONFIDENCE) / len(places))
+        adjusted = holm([corrected[place].p or 0.0 for place in places])
+        for place, p in zip(places, adjusted, strict=True):
+            row = corrected[place]
+            both = row.n_before - row.n_only_before
+            neither = row.n_people - row.n_before - row.n_only_after
+            low, high = paired_interval(both, row.n_only_before, row.n_only_after, neither, z)
+            corrected[place] = replace(
+                row,
+                ci_low_corrected=low,
+                ci_high_corrected=high,
+                p_holm=p,
+                n_tests=len(places),
+            )
+    return corrected
 
 
 def _found(result: Score, k: int) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from bids_reid.risk.intervals import CONFIDENCE, normal_quantile, wilson
+from bids_reid.risk.intervals import CONFIDENCE, exact_high
 
 POWERS = (0.8, 0.95)
 """Chances of a pass that numbers of people are told for."""
@@ -18,21 +18,22 @@ MIN_POWER = 0.5
 MAX_PEOPLE = 10**9
 
 
-def attack_quantile(n_attacks: int) -> float:
-    """Quantile of the interval of the strongest of so many attacks (Bonferroni's)."""
-    if n_attacks < 1:
-        raise ValueError(f'not a number of attacks: {n_attacks}')
-    return normal_quantile(1 - (1 - CONFIDENCE) / n_attacks)
-
-
-def most_recognised(n_people: int, n_attacks: int, max_risk: float) -> int:
+def most_recognised(n_people: int, max_risk: float) -> int:
     """Return how many of ``n_people`` the strongest attack may recognise in a run that passes.
 
     Returns
     -------
-    The largest count whose corrected upper end is at most ``max_risk``; -1 if there is none.
+    The largest count whose corrected upper end, which is that of a single attack
+    (`bids_reid.risk.attacks.headline_interval`), is at most ``max_risk``; -1 if there is none.
     """
-    return _most(n_people, attack_quantile(n_attacks), max_risk)
+    low, high = -1, n_people
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _upper(middle, n_people) <= max_risk:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def chance_of_pass(n_people: int, n_gallery: int, n_attacks: int, max_risk: float) -> float:
@@ -68,10 +69,10 @@ def chance_of_pass(n_people: int, n_gallery: int, n_attacks: int, max_risk: floa
     """
     if n_people < 0 or n_gallery < 1:
         raise ValueError(f'not a number of people: {n_people} among {n_gallery}')
+    _check(n_attacks)
     if not n_people:
-        attack_quantile(n_attacks)
         return 0.0
-    most = most_recognised(n_people, n_attacks, max_risk)
+    most = most_recognised(n_people, max_risk)
     return _cumulative(most, n_people, n_gallery) ** n_attacks
 
 
@@ -110,14 +111,14 @@ def people_needed(
     """
     if not MIN_POWER <= power < 1:
         raise ValueError(f'not a chance from {MIN_POWER} to below 1: {power}')
-    z = attack_quantile(n_attacks)
+    _check(n_attacks)
     # the upper end of an interval is above 0 with any number of people
     if not max_risk > 0:
         return None
     allowed = 0
     while _poisson(allowed) ** n_attacks < power:
         allowed += 1
-    needed = _fewest(allowed, z, max_risk)
+    needed = _fewest(allowed, max_risk)
     if needed is None:
         return None
     # one fewer may be recognised below that number: is this still likely enough?
@@ -126,40 +127,33 @@ def people_needed(
         if last < 1 or _cumulative(fewer, last, max(last, n_gallery or 0)) ** n_attacks < power:
             break
         allowed = fewer
-        needed = _fewest(allowed, z, max_risk) or 1
+        needed = _fewest(allowed, max_risk) or 1
     return needed
 
 
-def _most(n_people: int, z: float, max_risk: float) -> int:
-    """Largest count of ``n_people`` with an upper end of at most ``max_risk``, or -1."""
-    low, high = -1, n_people
-    while low < high:
-        middle = (low + high + 1) // 2
-        if _upper(middle, n_people, z) <= max_risk:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def _check(n_attacks: int) -> None:
+    if n_attacks < 1:
+        raise ValueError(f'not a number of attacks: {n_attacks}')
 
 
-def _fewest(allowed: int, z: float, max_risk: float) -> int | None:
+def _fewest(allowed: int, max_risk: float) -> int | None:
     """Fewest people of whom ``allowed`` may be recognised; ``None`` if no number is enough."""
     low, high = max(allowed, 1), max(allowed, 1)
-    while not _upper(allowed, high, z) <= max_risk:
+    while not _upper(allowed, high) <= max_risk:
         low, high = high + 1, 2 * high
         if high > MAX_PEOPLE:
             return None
     while low < high:
         middle = (low + high) // 2
-        if _upper(allowed, middle, z) <= max_risk:
+        if _upper(allowed, middle) <= max_risk:
             high = middle
         else:
             low = middle + 1
     return high
 
 
-def _upper(n_correct: int, n_people: int, z: float) -> float:
-    return float(wilson(n_correct / n_people, n_people, z)[1])
+def _upper(n_correct: int, n_people: int) -> float:
+    return float(exact_high(n_correct, n_people, (1 - CONFIDENCE) / 2))
 
 
 def _cumulative(most: int, n_people: int, n_gallery: int) -> float:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.facenet_crop import Crop, Pictures, crops, found, level
-from bids_reid.faces.detect import Box, find_face
+from bids_reid.faces.detect import Box, find_face, find_faces
 from bids_reid.faces.face_recognition import load
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.photograph import photograph
@@ -62,7 +62,7 @@ def test_eyes_are_level_after_they_were_levelled(degrees: int) -> None:
     turned = np.asarray(cv2.warpAffine(grey, turn, grey.shape[::-1]), np.uint8)
 
     def slope(image: NDArray[np.uint8]) -> float:
-        box = find_face(image, enlarge=1)
+        box = find_faces(image, enlarge=1)[0].box
         assert box is not None
         points = [(p.x, p.y) for p in load().landmarks(image, box).parts()]
         right, left = (np.mean(points[part], axis=0) for part in (slice(0, 2), slice(2, 4)))

@@ -163,7 +163,7 @@ def test_a_broken_one_is_a_line_and_stops_nobody(
     """A licence that expired must not stop an audit that does not need it."""
     write_plugin(packages, 'acme', module=module, more=more)
     runs, reasons = available_extractors()
-    assert runs == ('orb', 'sift', 'face_recognition')
+    assert runs[:3] == ('orb', 'sift', 'face_recognition')
     assert why.replace('.Model.', "'Model'") in reasons['acme']
     assert '\n' not in reasons['acme']
     with pytest.raises(NoInputError, match=r'^acme cannot run: .') as refusal:

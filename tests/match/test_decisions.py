@@ -213,6 +213,52 @@ def test_light_and_hubs_do_not_hide_people_from_adapted():
     assert alone < rate(**unchanged, **{'every.reference': reference}) < rate()
 
 
+def photo_like(rng, faces, noise, n=9):
+    """Renders of each face, n of them."""
+    return [(face + noise * rng.normal(size=(n, D))).astype(np.float32) for face in faces]
+
+
+def test_renders_like_photographs_and_mirror_images_help_adapted():
+    """Otherwise what shows people as in photographs is made, and not looked at."""
+    rng = np.random.default_rng(7)
+    people = [f'{number:03}' for number in range(120)]
+    faces = rng.normal(size=(120, D))
+    # every side has an error of its own, as large as people differ
+    wrong = [faces + rng.normal(size=(120, D)) for _ in range(3)]
+    every, soft, painted = (photo_like(rng, some, 0.3) for some in wrong)
+    errors = rng.normal(size=(2, 120, D))
+    seen, mirrored = (faces + errors).astype(np.float32)
+    nothing = [rows[:0] for rows in every]
+
+    def rate(soft, painted, mirrored):
+        gallery = [Renders(*some) for some in zip(every, every, soft, painted, strict=True)]
+        probes = VectorProbes(seen, 'euclidean', mirrored)
+        learned = {'adapted': learn(Training(gallery, people, probes))['adapted']}
+        scores = score(probes, gallery, people, learned)['adapted'].scores
+        return np.mean(scores.argmax(axis=1) == np.arange(120))
+
+    alone = rate(nothing, nothing, None)
+    assert alone + 0.05 < rate(soft, nothing, None) < rate(soft, painted, None)
+    assert alone + 0.05 < rate(nothing, nothing, mirrored)
+    # a scan without them is compared by what it has
+    assert rate([nothing[0], *soft[1:]], painted, mirrored) > alone
+
+
+def test_the_studys_decisions_know_no_other_renders_and_no_mirror_image():
+    """Otherwise the rows that repeat the study are not the study's."""
+    rng = np.random.default_rng(8)
+    probes, gallery = make()
+    others = [rng.normal(size=(9, D)).astype(np.float32) for _ in gallery]
+    mirrored = rng.normal(size=probes.shape).astype(np.float32)
+    more = [Renders(one, one, two, two) for one, two in zip(gallery, others, strict=True)]
+    with_all = VectorProbes(probes, 'euclidean', mirrored)
+    learned = learn(Training(more, PEOPLE, with_all))
+    results = score(with_all, more, PEOPLE, learned)
+    for name, scores in search(probes, gallery).items():
+        same = np.array_equal(results[name].scores, scores, equal_nan=True)
+        assert same == (name != 'adapted'), name
+
+
 def test_a_single_photograph_can_be_searched_with():
     """Otherwise the mean of the photographs takes away the only one there is."""
     probes, gallery = make(sizes=(9,) * 6, n_probes=1, shift=0.1)

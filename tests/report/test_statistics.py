@@ -67,7 +67,7 @@ def full_report():
     sex = {f'{number:02}': 'FM'[number % 2] for number in range(N_PEOPLE)}
     rules = Rules(seed=0, variables={'sex': sex}, order={})
     attacks, searched = {}, {}
-    for condition, weaker in (('raw', 0.0), ('defaced', 2.0)):
+    for condition, weaker in (('raw', 0.0), ('defaced', 1.5)):
         for number, (extractor, decision, separation) in enumerate(ATTACKS):
             attack = AttackKey(condition, 'T1w', extractor, decision)
             searched[attack] = make_searches(separation - weaker, seed=number)

@@ -129,6 +129,22 @@ def test_coarse_scores(make):
         assert 0 <= row.ci_low <= row.rate <= row.ci_high <= 1
 
 
+def test_scores_that_end_at_a_ceiling_are_not_extrapolated(make):
+    """Otherwise a matcher whose scores saturate is told to find people whom it cannot tell apart.
+
+    From 100 of 400 people 4% were predicted, and 1% found.
+    """
+    scores = np.minimum(normal_scores(60, 3), 1.5)
+    searches = make(scores, names(60))
+    for row in growth_rows(searches, SERIES):
+        if row.measured == 'no':
+            assert row.rate is None
+            assert 'somebody else scores exactly as high as the right person' in row.reason
+    # a few ties are no ceiling
+    few = growth_rows(make(np.minimum(normal_scores(60, 3), 3.5), names(60)), SERIES)
+    assert all(row.rate is not None for row in few)
+
+
 @pytest.mark.parametrize('distance', [-9, 60])
 def test_nobody_and_everybody_found(make, distance):
     """Otherwise a safe or a wide open dataset gets an empty interval."""
@@ -180,18 +196,64 @@ def test_tail_of_a_known_law():
     assert (draw_tails(empty, rng, 5)(deep) == 0).all()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize('law', ['normal, far', 'Student 5', 'bounded', 'vectors 16'])
-def test_interval_holds_the_truth(law, monkeypatch):
-    """Otherwise the risk among millions is a guess: from 100 of 400 people, 100 times."""
+@pytest.fixture
+def benchmark(monkeypatch):
+    """The script that measures how often the interval holds the truth."""
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / 'benchmarks'))
     import growth
 
-    truth = growth.true_rates(growth.LAWS[law])
-    curves = [growth.repeat(growth.LAWS[law], 400, seed) for seed in range(100)]
+    yield growth
+    sys.modules.pop('growth')
+
+
+@pytest.mark.parametrize('law', ['fused, middle', 'adapted 24'])
+def test_scores_that_depend_on_the_other_photographs(benchmark, law):
+    """Otherwise attacks that fuse networks and correct for hubs are promised a wrong risk."""
+    runs = [benchmark.repeat(benchmark.LAWS[law], 400, seed) for seed in range(10)]
+    curves, realised = np.array([curve[:, 0] for curve, _ in runs]).T, [rate for _, rate in runs]
+    assert ((curves[1] <= realised) & (realised <= curves[2])).mean() >= 0.9
+    assert curves[0].mean() == pytest.approx(np.mean(realised), abs=0.04)
+    # an interval of nearly everything would hold it as well
+    assert (curves[2] - curves[1]).mean() < 0.35
+
+
+def test_scores_of_real_searches_are_judged_by_what_is_counted(benchmark, tmp_path):
+    """Otherwise the model is trusted for scores that nobody compared it with."""
+    law = benchmark.LAWS['fused, near']
+    scores = law.crowd(np.random.default_rng(3), 90)(np.arange(90))
+    owners = np.repeat(np.arange(90), 2)
+    np.savez(tmp_path / 'two.npz', scores=scores[owners], owners=owners)
+    searches = benchmark.searches_in(tmp_path / 'two.npz')
+    assert len(searches.photos) == 180
+    line = benchmark.scored_line(searches, 'two', 40, 8).split('\t')
+    row = dict(zip(benchmark.SCORED_COLUMNS.split('\t'), line, strict=True))
+    mated = np.diag(scores).copy()
+    np.fill_diagonal(scores, -np.inf)
+    assert float(row['counted']) == pytest.approx((mated > scores.max(axis=1)).mean(), abs=1e-3)
+    assert float(row['covered']) >= 0.75
+    assert (row['refused'], row['reason']) == ('0', 'n/a')
+    # too few to model: said, and no interval is counted as one that holds
+    line = benchmark.scored_line(searches, 'two', 15, 2).split('\t')
+    row = dict(zip(benchmark.SCORED_COLUMNS.split('\t'), line, strict=True))
+    assert (row['covered'], row['refused']) == ('n/a', '2')
+    assert row['reason'] == 'fewer than 20 people in the gallery'
+    np.savez(tmp_path / 'two.npz', scores=scores, owners=np.zeros(3))
+    with pytest.raises(SystemExit, match='owners are no columns'):
+        benchmark.searches_in(tmp_path / 'two.npz')
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'law', ['normal, far', 'Student 5', 'bounded', 'vectors 16', 'fused, middle', 'fused, far']
+)
+def test_interval_holds_the_truth(law, benchmark):
+    """Otherwise the risk among millions is a guess: from 100 of 400 people, 100 times."""
+    truth = benchmark.true_rates(benchmark.LAWS[law])
+    known = ~np.isnan(truth)
+    curves = [benchmark.repeat(benchmark.LAWS[law], 400, seed) for seed in range(100)]
     low, high = np.array([curve[1:] for curve, _ in curves]).transpose(1, 0, 2)
-    covered = ((low <= truth) & (truth <= high)).mean(axis=0)
+    covered = ((low <= truth) & (truth <= high)).mean(axis=0)[known]
+    assert known.sum() >= 3
     assert (covered >= 0.9).all(), covered
     realised = np.array([rate for _, rate in curves])
     assert ((low[:, 0] <= realised) & (realised <= high[:, 0])).mean() >= 0.9
-    sys.modules.pop('growth')

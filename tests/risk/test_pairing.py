@@ -6,10 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bids_reid.records import AttackKey, Score
+from bids_reid.risk.comparisons import holm, paired_interval
 from bids_reid.risk.identification import Searches, mated_ranks
-from bids_reid.risk.pairing import pair_searches, reduction_row, restrict, still_identified
+from bids_reid.risk.pairing import (
+    ReductionRow,
+    for_all_attacks,
+    pair_searches,
+    reduction_row,
+    restrict,
+    still_identified,
+)
 
 ATTACK = AttackKey('defaced', 'T1w', 'orb', 'best')
 
@@ -87,6 +96,69 @@ def test_who_is_found_by_elimination_is_not_named() -> None:
     before = restrict(RAW, KEPT)
     row = reduction_row(before, alone, ATTACK, baseline='raw')
     assert (row.n_gallery_after, row.n_after, row.still_identified) == (1, 1, ())
+
+
+def changed(found: np.ndarray, later: np.ndarray) -> list[ReductionRow]:
+    """Rows of attacks that find these people before and after, (n_people, n_attacks)."""
+    empty = restrict(RAW, np.zeros(5, dtype=bool))
+    template = reduction_row(empty, empty, ATTACK, baseline='raw')
+    n = len(found)
+    rows = []
+    for number, (a, b) in enumerate(zip(found.T, later.T, strict=True)):
+        only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+        low, high = paired_interval(int((a & b).sum()), only_a, only_b, int((~a & ~b).sum()))
+        total = only_a + only_b
+        p = float(stats.binomtest(only_a, total).pvalue) if total else 1.0
+        rows.append(
+            replace(
+                template,
+                extractor=f'{number}',
+                n_people=n,
+                n_before=int(a.sum()),
+                n_after=int(b.sum()),
+                n_only_before=only_a,
+                n_only_after=only_b,
+                ci_low=low,
+                ci_high=high,
+                p=p,
+            )
+        )
+    return rows
+
+
+def test_the_change_of_the_luckiest_attack_is_no_reduction() -> None:
+    """De-facing that does nothing would be said to work, by the attack that was lucky before."""
+    rng = np.random.default_rng(0)
+    alone, together, p_alone, p_together = [], [], [], []
+    for _ in range(200):
+        rows = changed(rng.random((60, 10)) < 0.5, rng.random((60, 10)) < 0.5)
+        row = max(for_all_attacks(rows), key=lambda one: one.n_before)
+        alone.append((row.ci_low or 0) <= 0 <= (row.ci_high or 0))
+        together.append((row.ci_low_corrected or 0) <= 0 <= (row.ci_high_corrected or 0))
+        p_alone.append((row.p or 0) < 0.05)
+        p_together.append((row.p_holm or 0) < 0.05)
+    assert np.mean(alone) < 0.93
+    assert np.mean(together) >= 0.95
+    assert np.mean(p_together) <= 0.05 < np.mean(p_alone)
+
+
+def test_changes_are_corrected_for_the_attacks_on_the_same_scans() -> None:
+    """Rows of another modality, or without anybody, would make intervals too wide."""
+    rng = np.random.default_rng(1)
+    rows = changed(rng.random((40, 3)) < 0.7, rng.random((40, 3)) < 0.3)
+    nobody = reduction_row(*[restrict(RAW, np.zeros(5, dtype=bool))] * 2, ATTACK, baseline='raw')
+    other = replace(rows[0], modality='FLAIR')
+    first, *rest = for_all_attacks([other, *rows, nobody])
+    assert (first.n_tests, first.p_holm) == (1, first.p)
+    assert (first.ci_low_corrected, first.ci_high_corrected) == pytest.approx(
+        (first.ci_low, first.ci_high)
+    )
+    assert [row.n_tests for row in rest] == [3, 3, 3, 0]
+    assert [row.p_holm for row in rest[:3]] == holm([row.p or 0 for row in rows])
+    assert rest[3] == nobody
+    for row, plain in zip(rest, rows, strict=False):
+        assert (row.ci_low_corrected or 1) < (plain.ci_low or 0)
+        assert (row.ci_high_corrected or 0) > (plain.ci_high or 1)
 
 
 def test_nobody_photographed() -> None:
