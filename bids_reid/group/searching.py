@@ -315,8 +315,16 @@ class FusedGallery:
         """Fuse the scores of one decision.
 
         A photograph or a scan that one extractor could do nothing with counts if another could.
+        Where no extractor compared a photograph with a scan, they are as unlike as any pair is.
+
+        Raises
+        ------
+        MergeError
+            The extractors did not search with the same photographs.
         """
         parts = [part.searches(decision) for part in self._parts]
+        if any(part.photos != parts[0].photos for part in parts):
+            raise MergeError('extractors whose scores are fused searched with other photographs')
         names = sorted({name for part in self._parts for name in part.distractors})
         n_photos = len(parts[0].photos)
         scores = fused_scores(
@@ -325,12 +333,16 @@ class FusedGallery:
                 for one, part in zip(parts, self._parts, strict=True)
             ]
         )
+        acquired = np.any([one.acquired for one in parts], axis=0)
+        enrolled = np.any([one.enrolled for one in parts], axis=0)
+        searched = np.concatenate([acquired, np.ones(len(names), np.bool_)])
+        _fill(scores, searched[:, None] & enrolled)
         return replace(
             parts[0],
             scores=scores[:n_photos],
             distractors=scores[n_photos:],
-            acquired=np.any([one.acquired for one in parts], axis=0),
-            enrolled=np.any([one.enrolled for one in parts], axis=0),
+            acquired=acquired,
+            enrolled=enrolled,
         )
 
 
@@ -338,6 +350,17 @@ def _known(searches: Searches) -> NDArray[np.float32]:
     """Scores of photographs that were acquired against scans that were enrolled; NaN elsewhere."""
     known = searches.acquired[:, None] & searches.enrolled
     return np.where(known, searches.scores, np.float32(np.nan))
+
+
+def _fill(scores: NDArray[np.float32], needed: NDArray[np.bool_]) -> None:
+    """Give pairs that need a score and have none the lowest of all, in place.
+
+    One extractor may take only the photograph, another only the scan.
+    """
+    missing = needed & np.isnan(scores)
+    if missing.any():
+        known = scores[np.isfinite(scores)]
+        scores[missing] = known.min() if len(known) else 0
 
 
 def _rows(searches: Searches, present: Sequence[str], names: Sequence[str]) -> NDArray[np.float32]:

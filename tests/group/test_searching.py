@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -324,6 +325,53 @@ def test_what_one_extractor_rejects_is_searched_by_the_other(
     np.testing.assert_array_equal(both.acquired, alone.searches('adapted').acquired)
     order = np.argsort(alone.searches('adapted').scores[0, both.enrolled])
     np.testing.assert_array_equal(np.argsort(both.scores[0, both.enrolled]), order)
+
+
+def test_what_no_extractor_compared_is_no_match(
+    cut: tuple[Study, Plan, Files], tmp_path: Path
+) -> None:
+    """One matcher takes the photograph, another the scan: the run goes on, and nobody is found."""
+    study, plan, files = cut
+    photographs = read_encoded(files.encoded, plan.names, 'pixels')
+    n_scans = Counter(study.gallery().participants)
+    row, (rejected, owner) = next(
+        (row, one)
+        for row, one in enumerate(plan.mated(study.gallery()).items())
+        if n_scans[one[1]] == 1 and photographs.outcomes[one[0]].status == 'ok'
+    )
+    outcomes = photographs.outcomes | {rejected: Outcome('no_face', 'pixels did not take it')}
+    column = study.gallery().participants.index(owner)
+    key = study.gallery().scans[column].key
+    no_photo, no_scan = [], []
+    for number, file in enumerate(files.shards):
+        rows = [name != rejected for name in Manifest.read(file).probes]
+        no_photo.append(without_rows(file, tmp_path / f'photo_{number}.npz', rows))
+        no_scan.append(without_scan(file, tmp_path / f'scan_{number}.npz', key))
+    picky = replace(photographs, outcomes=outcomes)
+    (one,) = merge_shards([study.gallery()], plan, picky, no_photo)
+    (other,) = merge_shards([study.gallery()], plan, photographs, no_scan)
+    both = FusedGallery([one, other]).searches('adapted')
+    assert both.acquired[row]
+    assert both.enrolled[column]
+    needed = both.scores[np.ix_(both.acquired, both.enrolled)]
+    assert both.scores[row, column] == needed.min()
+    result = mated_ranks(both)[row]
+    assert (result.participant, result.status) == (owner, 'ok')
+    assert result.rank == len(both.gallery)
+
+
+def without_scan(file: Path, target: Path, key: str) -> Path:
+    """Copy scores as if a scan had failed to enrol."""
+    with np.load(file) as content:
+        arrays = dict(content)
+    lost = np.array([name == key for name in Manifest.read(file).scans])
+    for name, array in arrays.items():
+        if name.endswith('.enrolled'):
+            array[lost] = False
+        elif name.endswith('.scores'):
+            array[:, lost] = np.nan
+    np.savez(target, **arrays)
+    return target
 
 
 def without_rows(file: Path, target: Path, kept: list[bool]) -> Path:
