@@ -225,17 +225,20 @@ def _template(files: ScanFiles, extractor: str) -> Template | None:
         template = read_template(files, extractor, found_only=False)
     except ScanError:
         return None
-    if not isinstance(template, Template) or not _usable(template):
-        return None
     same = made_with(files, extractor, load_extractor(extractor).identity())
-    return template.of_views(style_numbers('plain')) if same else None
+    return _standard_views(template) if same and isinstance(template, Template) else None
 
 
-def _usable(template: Template) -> bool:
-    """Whether there are features, and numbers only: one NaN would spread to a set's mean."""
-    features = template.features
-    whole = features.ndim == 2 and len(features) == len(template.views) > 0
-    return whole and bool(np.isfinite(features).all())
+def _standard_views(template: Template) -> Template | None:
+    """Return a template's part of the study's views; ``None`` if it has no features of them.
+
+    One that has anything else than numbers is left out: one NaN would spread to a set's mean.
+    """
+    features, n, found = template.features, len(template.views), template.found
+    if features.ndim != 2 or len(features) != n or (found is not None and len(found) != n):
+        return None
+    plain = template.of_views(style_numbers('plain'))
+    return plain if len(plain.views) and np.isfinite(plain.features).all() else None
 
 
 @lru_cache(maxsize=MAX_SIGNATURES)
