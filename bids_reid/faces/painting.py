@@ -9,14 +9,13 @@ are.
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import cv2
 import dlib
 import numpy as np
 
-from bids_reid.faces.weights import models_folder
+from bids_reid.faces.detect import landmark_predictor
 from bids_reid.views.cameras import standard_views
 from bids_reid.views.render import GAMMA, soft_renders
 
@@ -92,11 +91,6 @@ def paint(image: NDArray[np.uint8], marks: Points) -> NDArray[np.uint8]:
     return np.round(255 * np.clip(lit, 0, 1) ** (1 / GAMMA)).astype(np.uint8)
 
 
-@cache
-def _predictor() -> dlib.shape_predictor:
-    return dlib.shape_predictor(str(models_folder() / 'shape_predictor_68_face_landmarks.dat'))
-
-
 def _steady_landmarks(renders: Sequence[NDArray[np.uint8]], box: Box) -> Points:
     """Find landmarks in the renders of one camera: each light moves them by some pixels."""
     found = [_landmarks(render, box) for render in renders]
@@ -104,7 +98,7 @@ def _steady_landmarks(renders: Sequence[NDArray[np.uint8]], box: Box) -> Points:
 
 
 def _landmarks(image: NDArray[np.uint8], box: Box) -> Points:
-    parts = _predictor()(np.ascontiguousarray(image), dlib.rectangle(*box)).parts()
+    parts = landmark_predictor()(np.ascontiguousarray(image), dlib.rectangle(*box)).parts()
     return np.array([(point.x, point.y) for point in parts], np.float64)
 
 
