@@ -89,13 +89,14 @@ def _completed_line(measures: ScanMeasures) -> tuple[tuple[str, str], ...]:
 
 
 def _view_lines(scan: EnrolledScan) -> tuple[ViewLine, ...]:
+    """Return the study's views: all that a table of an earlier version has, without styles."""
     return tuple(
         ViewLine(
             _view(row),
             row['face_found'] == 'yes',
         )
         for row in read_table(scan.files.views)
-        if row['style'] == 'plain'
+        if row.get('style', 'plain') == 'plain'
     )
 
 
