@@ -390,7 +390,8 @@ def _add_analysis(parser: Parser) -> None:
         '--keep',
         choices=('templates', 'renders'),
         default='templates',
-        help='renders: also write the 81 pictures of every face (default: templates)',
+        help='renders: also write the pictures of every face, 81 of the study and 18 more '
+        '(default: templates)',
     )
     group.add_argument(
         '--report-faces',
@@ -409,9 +410,9 @@ def _add_extractors(
         nargs=nargs,
         default=default,
         metavar='NAME',
-        help='orb, sift, face_recognition, deepface-ArcFace, ... (default: all that can run; at '
-        'group level all that every scan has a template of); "bids-reid --extractors" alone lists '
-        'them, with those that other packages add',
+        help='orb, sift, face_recognition, facenet, deepface-ArcFace, ... (default: all that can run; '
+        'at group level all that every scan has a template of); "bids-reid --extractors" alone '
+        'lists them, with those that other packages add',
     )
     parser.add_argument(
         '--allow-network',
