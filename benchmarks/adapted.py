@@ -25,6 +25,7 @@ from bids_reid.match.decisions import PRIOR_PROBES, learn, score
 from bids_reid.match.probes import Renders, VectorProbes
 from bids_reid.match.training import Training
 from bids_reid.participant.library import read_scans
+from bids_reid.views.cameras import style_numbers
 
 EXTRACTOR, VIEWS, FRONT = 'face_recognition', 81, slice(36, 45)
 Array = np.ndarray
@@ -57,10 +58,11 @@ def read_renders(out: Path, modality: str) -> tuple[list[str], Array]:
     rows: list[Array] = []
     for scan in read_scans(out, modalities=[modality], conditions=['raw']):
         template = read_template(scan.files, EXTRACTOR, found_only=False)
-        whole = template is not None and len(template.views) == VIEWS
+        plain = None if template is None else template.of_views(style_numbers('plain'))
+        whole = plain is not None and len(plain.views) == VIEWS
         if whole and scan.line.participant not in people:
             people.append(scan.line.participant)
-            rows.append(template.features)
+            rows.append(plain.features)
     return people, np.array(rows, np.float32)
 
 

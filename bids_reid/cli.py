@@ -411,8 +411,8 @@ def _add_extractors(
         default=default,
         metavar='NAME',
         help='orb, sift, face_recognition, facenet, deepface-ArcFace, ... (default: all that can '
-        'run; at group level all that every scan has a template of); "bids-reid --extractors" alone '
-        'lists them, with those that other packages add',
+        'run; at group level all that every scan has a template of); "bids-reid --extractors" '
+        'alone lists them, with those that other packages add',
     )
     parser.add_argument(
         '--allow-network',
