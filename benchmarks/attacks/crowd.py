@@ -4,7 +4,7 @@ Draws synthetic people (those that `bids-reid-demo` draws by the same seed), sca
 three photographs of each. FOLDER gets ``surfaces/NNN.npz`` (the skin and its frame),
 ``photos/NNN_K.jpg``, and ``features/NNN.npz``, all that `benchmarks.attacks.steps` needs: the
 features of all renders and photographs by each extractor that is installed. What is there stays,
-so that a call that was stopped goes on. One person takes 20 s, half of it the scan and the
+so that a call that was stopped goes on. One person takes 15 s, of which half is the scan and the
 photographs.
 """
 
