@@ -96,8 +96,8 @@ def group_search(probes: np.ndarray, store: Store, folder: Path) -> list[Score]:
     from bids_reid.group import searching
     from bids_reid.group.encoding import read_encoded
     from bids_reid.group.galleries import GalleryScan, ScanGallery
-    from bids_reid.records import Photo
     from bids_reid.match.probes import Renders
+    from bids_reid.records import Photo
     from bids_reid.risk.identification import mated_ranks
 
     class Templates:

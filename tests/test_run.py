@@ -206,7 +206,9 @@ def test_templates_hold_what_the_contract_says(audit: Audit) -> None:
         # the study's, and those that look like photographs
         assert template['view'].tolist() == list(range(99))
         assert template['found'][:81].sum() >= 45
-    with np.load(stem.with_name(stem.name.replace('facerecognition', 'orb') + '.npz')) as keypoints:
+    with np.load(
+        stem.with_name(stem.name.replace('facerecognition', 'orb') + '.npz')
+    ) as keypoints:
         assert keypoints['view'].tolist() == list(range(81))
     sidecar = json.loads(stem.with_suffix('.json').read_text())
     assert sidecar['Sources'] == ['bids:raw:sub-01/anat/sub-01_T1w.nii.gz']

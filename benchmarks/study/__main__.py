@@ -28,7 +28,7 @@ SEED = 0
 ALIKE = -0.45
 """Set once, so that face_recognition with the best render lands in the published interval."""
 MODALITY = 'FLAIR'
-EXTRACTORS = ('orb', 'sift', 'face_recognition', 'deepface-Dlib')
+EXTRACTORS = ('orb', 'sift', 'face_recognition', 'deepface-Dlib', 'facenet')
 
 
 def main(argv: Sequence[str] | None = None) -> int:

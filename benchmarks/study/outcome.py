@@ -27,7 +27,11 @@ had which rate, nor which of DeepFace's models it was, nor whether ORB and SIFT 
 """
 TARGET = ('face_recognition', 'best')
 """The method to which the likeness of the synthetic people is set; no other is looked at."""
-_STUDY_ORDER = ('orb', 'sift', 'face_recognition', 'deepface-Dlib')
+_ORDER = (
+    *('orb', 'sift', 'face_recognition', 'deepface-Dlib'),
+    # what the study did not try
+    *('facenet', 'face_recognition+facenet'),
+)
 _NOT_AVAILABLE = 'n/a'
 
 
@@ -93,8 +97,8 @@ def methods(rows: Iterable[Mapping[str, str]], modality: str) -> list[Method]:
 
 
 def _place(extractor: str) -> tuple[int, str]:
-    known = extractor in _STUDY_ORDER
-    return (_STUDY_ORDER.index(extractor) if known else len(_STUDY_ORDER), extractor)
+    known = extractor in _ORDER
+    return (_ORDER.index(extractor) if known else len(_ORDER), extractor)
 
 
 def _method(row: Mapping[str, str]) -> Method:

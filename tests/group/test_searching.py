@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from bids_reid.group import galleries
+from bids_reid.group.encoding import Outcome, read_encoded
 from bids_reid.group.merging import MergeError
-from bids_reid.group.searching import Manifest, Plan
+from bids_reid.group.searching import FusedGallery, Manifest, Plan, merge_shards
 from bids_reid.match import decisions
 from bids_reid.match.decisions import DECISIONS
 from bids_reid.match.training import Training
@@ -276,3 +277,64 @@ def test_a_shard_that_lacks_a_photograph_or_a_decision_stops_the_run(
         shards = [files.shards[0], other, files.shards[2]]
         with pytest.raises(MergeError, match='decision' if name == 'decisions' else 'photograph'):
             merged_searches(study.gallery(), plan, 'pixels', files.encoded, shards)
+
+
+def test_searches_of_two_extractors_are_fused_by_photograph_and_scan(
+    cut: tuple[Study, Plan, Files], tmp_path: Path
+) -> None:
+    """Otherwise a photograph gets the score of another, and the fused rate is of nobody."""
+    study, plan, files = cut
+    photographs = read_encoded(files.encoded, plan.names, 'pixels')
+    (alone,) = merge_shards([study.gallery()], plan, photographs, files.shards)
+    # of the same features, shards in another order: the same ranking
+    (again,) = merge_shards([study.gallery()], plan, photographs, files.shards[::-1])
+    fused = FusedGallery([alone, again])
+    assert fused.decisions == ('adapted',)
+    one, both = alone.searches('adapted'), fused.searches('adapted')
+    assert (both.photos, both.photo_participants) == (one.photos, one.photo_participants)
+    np.testing.assert_array_equal(both.acquired, one.acquired)
+    np.testing.assert_array_equal(both.enrolled, one.enrolled)
+    assert np.isnan(both.scores[~both.acquired]).all()
+    ranks = [(row.photo, row.rank) for row in mated_ranks(one)]
+    assert [(row.photo, row.rank) for row in mated_ranks(both)] == ranks
+    assert one.distractors is not None
+    assert both.distractors is not None
+    assert both.distractors.shape == one.distractors.shape
+    order = np.argsort(one.distractors[:, one.enrolled], axis=1)
+    np.testing.assert_array_equal(np.argsort(both.distractors[:, both.enrolled], axis=1), order)
+
+
+def test_what_one_extractor_rejects_is_searched_by_the_other(
+    cut: tuple[Study, Plan, Files], tmp_path: Path
+) -> None:
+    """A matcher that rejects a photograph must not make its owner look safe."""
+    study, plan, files = cut
+    photographs = read_encoded(files.encoded, plan.names, 'pixels')
+    (alone,) = merge_shards([study.gallery()], plan, photographs, files.shards)
+    rejected = '00.png'
+    outcomes = photographs.outcomes | {rejected: Outcome('no_face', 'pixels did not take it')}
+    picky = replace(photographs, outcomes=outcomes)
+    shards = []
+    for number, file in enumerate(files.shards):
+        rows = [name != rejected for name in Manifest.read(file).probes]
+        shards.append(without_rows(file, tmp_path / f'{number}.npz', rows))
+    (other,) = merge_shards([study.gallery()], plan, picky, shards)
+    assert not other.searches('adapted').acquired[0]
+    both = FusedGallery([alone, other]).searches('adapted')
+    np.testing.assert_array_equal(both.acquired, alone.searches('adapted').acquired)
+    order = np.argsort(alone.searches('adapted').scores[0, both.enrolled])
+    np.testing.assert_array_equal(np.argsort(both.scores[0, both.enrolled]), order)
+
+
+def without_rows(file: Path, target: Path, kept: list[bool]) -> Path:
+    """Copy scores without those of some probes."""
+    with np.load(file) as content:
+        arrays = dict(content)
+    values = json.loads(str(arrays['manifest']))
+    rows = [*kept, *[True] * len(values['distractors'])]
+    values['probes'] = [name for name, keep in zip(values['probes'], kept, strict=True) if keep]
+    arrays['manifest'] = np.array(json.dumps(values))
+    for name in [name for name in arrays if name.endswith('.scores')]:
+        arrays[name] = arrays[name][rows]
+    np.savez(target, **arrays)
+    return target

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bids_reid.errors import NothingSelectedError
+from bids_reid.faces.extractors import EXTRACTORS, Availability
 from bids_reid.group.searching import Plan
-from bids_reid.group.selection import Selection, announce, choose_extractors, select
+from bids_reid.group.selection import Extractors, Selection, announce, choose_extractors, select
 from bids_reid.records import STRANGER
 from bids_reid.settings import Settings
 from tests.support.study import PEOPLE, Study, image_file
@@ -125,3 +126,30 @@ def test_extractors_with_a_template_of_every_scan_are_used(own_study: Study, pho
     assert (chosen.searching, chosen.linking) == (('pixels', 'points'), ('pixels',))
     assert 'pixels' not in chosen.reasons
     assert chosen.reasons['orb'] == 'the participant level ran without it'
+
+
+def test_networks_are_fused_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise one network under two names counts twice, or keypoints spoil the fused scores."""
+
+    class Network:
+        kind = 'vector'
+
+        def __init__(self, sha256: str) -> None:
+            self.sha256 = sha256
+
+        def available(self) -> Availability:
+            return Availability()
+
+        def identity(self) -> dict[str, str]:
+            return {'WeightsSHA256': self.sha256}
+
+    for name, sha256 in (('one', 'a'), ('same', 'a'), ('other', 'b')):
+        monkeypatch.setitem(EXTRACTORS, name, lambda sha256=sha256: Network(sha256))
+    extractors = Extractors(('orb', 'one', 'same', 'other'), (), {})
+    assert [team.name for team in extractors.teams] == [
+        *('orb', 'one', 'same', 'other'),
+        'one+other',
+    ]
+    assert [team.name for team in Extractors(('orb', 'one', 'same'), (), {}).teams] == [
+        *('orb', 'one', 'same'),
+    ]
