@@ -154,10 +154,11 @@ def draw_photo(path: Path, person: Identity, seed: Sequence[int], yaw: float) ->
 
 def render_all(surface: Path) -> dict[str, Pictures]:
     """Render a surface in all styles; where no face is found, its box is where faces are."""
+    from bids_reid.faces.painting import photo_like_renders
+
     from benchmarks.attacks.make_up import made_up, steady_landmarks
     from bids_reid.faces.detect import find_faces_by_camera
     from bids_reid.faces.frame_boxes import frame_boxes
-    from bids_reid.faces.painting import photo_like_renders
     from bids_reid.surface.frame import FaceFrame
     from bids_reid.views.cameras import N_LIGHTS, photo_like_views, standard_views
     from bids_reid.views.render import render_views
