@@ -390,7 +390,7 @@ def _add_analysis(parser: Parser) -> None:
         '--keep',
         choices=('templates', 'renders'),
         default='templates',
-        help='renders: also write the pictures of every face, 81 of the study and 18 more '
+        help='renders: also write the pictures of every face, 81 of the study and 9 in soft light '
         '(default: templates)',
     )
     group.add_argument(

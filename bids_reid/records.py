@@ -116,8 +116,8 @@ class Photo:
     path: Path
 
 
-Style = Literal['plain', 'soft', 'painted']
-"""How a view is shown: as in the study, or like a photograph in one way or two."""
+Style = Literal['plain', 'soft']
+"""How a view is shown: as in the study, or more like a photograph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,7 @@ class View:
     """One camera with one light, all angles in degrees in the face frame.
 
     Yaw and azimuth are positive towards the participant's left, pitch and elevation upwards. A
-    photo-like view has no light of its own: all lights of its camera shine together (``soft``),
-    and maybe open eyes are painted on the lids (``painted``).
+    soft view has no light of its own: all lights of its camera shine together.
     """
 
     index: int
@@ -148,7 +147,7 @@ class View:
         Raises
         ------
         ValueError
-            It is a photo-like view.
+            It is a soft view.
         """
         if self.light_azimuth is None or self.light_elevation is None:
             raise ValueError(f'view {self.index} has no light of its own')
@@ -571,7 +570,7 @@ class FaceBoxes:
         In pixels, as `bids_reid.faces.detect.Box`; ``None`` where no face is to be looked for.
     found : tuple of bool
         Whether a detector found the box; otherwise it is where the face frame has faces. A
-        photo-like view has the box of its camera.
+        soft view has the box of its camera.
     """
 
     boxes: tuple[tuple[int, ...] | None, ...]

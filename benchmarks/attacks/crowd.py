@@ -4,7 +4,7 @@ Draws synthetic people (those that `bids-reid-demo` draws by the same seed), sca
 three photographs of each. FOLDER gets ``surfaces/NNN.npz`` (the skin and its frame),
 ``photos/NNN_K.jpg``, and ``features/NNN.npz``, all that `benchmarks.attacks.steps` needs: the
 features of all renders and photographs by each extractor that is installed. What is there stays,
-so that a call that was stopped goes on. One person takes 20 s, half of it the scan and the
+so that a call that was stopped goes on. One person takes 15 s, of which half is the scan and the
 photographs.
 """
 
@@ -154,10 +154,11 @@ def draw_photo(path: Path, person: Identity, seed: Sequence[int], yaw: float) ->
 
 def render_all(surface: Path) -> dict[str, Pictures]:
     """Render a surface in all styles; where no face is found, its box is where faces are."""
+    from bids_reid.faces.painting import photo_like_renders
+
     from benchmarks.attacks.make_up import made_up, steady_landmarks
     from bids_reid.faces.detect import find_faces_by_camera
     from bids_reid.faces.frame_boxes import frame_boxes
-    from bids_reid.faces.painting import photo_like_renders
     from bids_reid.surface.frame import FaceFrame
     from bids_reid.views.cameras import N_LIGHTS, photo_like_views, standard_views
     from bids_reid.views.render import render_views

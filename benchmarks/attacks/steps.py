@@ -12,7 +12,7 @@ people. Steps that the program does not have follow those that it has.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,13 +132,14 @@ def steps(crowd: Mapping[str, Material], other: Mapping[str, Material]) -> Itera
             yield step
     if len(crowd) > 1:
         yield from fusions(crowd, scores)
+    tried: list[Step] = []
     for name, features in crowd.items():
-        shipped = scores[name, SHIPPED]
-        yield from other_pictures(name, features)
-        yield from neighbours(name, features)
-        yield from weighted(name, features, shipped)
-        if name in other:
-            yield from whitenings(name, features, other[name])
+        for step in tried_steps(name, features, scores[name, SHIPPED], other.get(name)):
+            scores[name, step.name] = step.scores
+            tried += [step] if name == DLIB else []
+            yield step
+    if len(crowd) > 1:
+        yield from fused_again(tried, list(crowd), scores)
 
 
 def main_steps(name: str, crowd: Material) -> Iterator[Step]:
@@ -188,6 +189,29 @@ def fusions(
     first = crowd[DLIB].only(crowd[DLIB].shots == 0)
     one = variants.by_margin(of(ONE), 'program')
     yield Step(FUSED, ONE, ONE_BEFORE, one, first.owners, than_of=DLIB)
+
+
+def tried_steps(
+    name: str, crowd: Material, shipped: Array, other: Material | None
+) -> Iterator[Step]:
+    """All that the program does not have."""
+    yield from other_pictures(name, crowd)
+    yield from neighbours(name, crowd)
+    yield from weighted(name, crowd, shipped)
+    if other is not None:
+        yield from whitenings(name, crowd, other)
+
+
+def fused_again(
+    tried: Sequence[Step], extractors: Sequence[str], scores: Mapping[tuple[str, str], Array]
+) -> Iterator[Step]:
+    """Put the scores of all extractors together for each of these steps, as the program would."""
+    for step in tried:
+        matrices = [scores[n, step.name] for n in extractors if (n, step.name) in scores]
+        if step.than != SOFT and len(matrices) == len(extractors):
+            than = ONE if step.than == ONE else BY_MARGIN
+            fused = variants.by_margin(matrices, 'program')
+            yield step._replace(extractor=FUSED, than=than, scores=fused)
 
 
 def other_pictures(name: str, crowd: Material) -> Iterator[Step]:

@@ -58,7 +58,7 @@ def save_scan(
     reason: str | None,
     renderer: str,
     templates: Sequence[tuple[dict[str, Any], Template | KeypointTemplate]],
-    renders: Sequence[NDArray[np.uint8]] | None,
+    renders: NDArray[np.uint8] | None,
     source_sha256: str | None = None,
     came_from: str | None = None,
 ) -> Path:
@@ -78,7 +78,7 @@ def save_scan(
         What made the renders.
     templates : sequence of (provenance, template)
         One per extractor; the provenance names it as ``Extractor``.
-    renders : sequence of (h, w) uint8, optional
+    renders : (n, h, w) uint8, optional
         Pictures to keep, of all views.
     source_sha256 : str, optional
         Hash of the scan when it was read; without it that of the file as it is now.
@@ -442,7 +442,7 @@ def _view_rows(faces: FaceBoxes) -> Iterator[dict[str, object]]:
         }
 
 
-def _write_renders(files: ScanFiles, renders: Sequence[NDArray[np.uint8]]) -> None:
+def _write_renders(files: ScanFiles, renders: NDArray[np.uint8]) -> None:
     files.renders.mkdir(parents=True, exist_ok=True, mode=0o700)
     for view, picture in enumerate(renders):
         Image.fromarray(picture).save(files.render(view))

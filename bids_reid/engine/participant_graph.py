@@ -104,7 +104,6 @@ def init_scan_wf(
             (skin, save, [('surface', 'surface'), ('source_sha256', 'source_sha256')]),
             (render, save, [('renders', 'renders'), ('renderer', 'renderer')]),
             (faces, save, [('faces', 'faces'), ('measures', 'measures')]),
-            (faces, save, [('photo_like', 'photo_like')]),
             (templates, save, [('out', 'templates')]),
         ]
     )
@@ -117,7 +116,7 @@ def init_scan_wf(
         workflow.connect(
             [
                 (render, features, [('renders', 'renders')]),
-                (faces, features, [('faces', 'faces'), ('photo_like', 'photo_like')]),
+                (faces, features, [('faces', 'faces')]),
                 (features, templates, [('template', f'in{number}')]),
             ]
         )

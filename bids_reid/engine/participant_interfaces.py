@@ -56,7 +56,7 @@ class _RenderViewsInput(BaseInterfaceInputSpec):
 
 
 class _RenderViewsOutput(TraitedSpec):
-    renders = File(desc='81 grey renders, NPY')
+    renders = File(desc='90 grey renders, NPY')
     renderer = traits.Str(desc='name of the OpenGL renderer')
 
 
@@ -75,12 +75,11 @@ class RenderViews(SimpleInterface):
 
 class _FindFacesInput(BaseInterfaceInputSpec):
     surface = File(exists=True, mandatory=True, desc='skin surface, GIFTI')
-    renders = File(exists=True, mandatory=True, desc='81 grey renders, NPY')
+    renders = File(exists=True, mandatory=True, desc='90 grey renders, NPY')
     measures = File(exists=True, mandatory=True, desc='say if the scan is skull-stripped, JSON')
 
 
 class _FindFacesOutput(TraitedSpec):
-    photo_like = File(desc='18 grey renders that look like photographs, NPY')
     faces = File(desc='face box or null per view, and where one was found, JSON')
     measures = File(desc='with what detectors and landmarks say, JSON')
 
@@ -94,17 +93,14 @@ class FindFaces(SimpleInterface):
     def _run_interface(self, runtime: Any) -> Any:
         target, completed = (new_file(runtime, name) for name in ('faces.json', 'measures.json'))
         measures, renders = Path(self.inputs.measures), Path(self.inputs.renders)
-        photo_like = new_file(runtime, 'photo_like.npy')
-        steps.faces(renders, measures, target, photo_like)
+        steps.faces(renders, measures, target)
         steps.evidence(Path(self.inputs.surface), measures, renders, completed)
         self._results |= {'faces': str(target), 'measures': str(completed)}
-        self._results['photo_like'] = str(photo_like)
         return runtime
 
 
 class _ExtractFeaturesInput(BaseInterfaceInputSpec):
-    renders = File(exists=True, mandatory=True, desc='81 grey renders, NPY')
-    photo_like = File(exists=True, mandatory=True, desc='18 more, NPY')
+    renders = File(exists=True, mandatory=True, desc='90 grey renders, NPY')
     faces = File(
         exists=True,
         mandatory=True,
@@ -127,7 +123,6 @@ class ExtractFeatures(SimpleInterface):
         template = new_file(runtime, 'template.npz')
         steps.features(
             Path(self.inputs.renders),
-            Path(self.inputs.photo_like),
             Path(self.inputs.faces),
             self.inputs.extractor,
             template,
@@ -143,7 +138,6 @@ class _SaveScanInput(BaseInterfaceInputSpec):
     surface = File(exists=True, mandatory=True)
     measures = File(exists=True, mandatory=True)
     renders = File(exists=True, mandatory=True)
-    photo_like = File(exists=True, mandatory=True)
     renderer = traits.Str(mandatory=True)
     faces = File(exists=True, mandatory=True)
     templates = InputMultiPath(File(exists=True), mandatory=True)
@@ -175,7 +169,6 @@ class SaveScan(SimpleInterface):
             surface=Path(given.surface),
             measures=Path(given.measures),
             renders_file=Path(given.renders),
-            photo_like=Path(given.photo_like),
             renderer=given.renderer,
             faces_file=Path(given.faces),
             templates=[Path(name) for name in given.templates],

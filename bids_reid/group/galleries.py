@@ -123,16 +123,12 @@ class StoredTemplates:
         """Return the features of a scan's renders; none for a failure to enrol."""
         template, nothing = self._read(self._scans[scan]), self._nothing
         if template is None:
-            return Renders(nothing, nothing, nothing, nothing)
+            return Renders(nothing, nothing, nothing)
         if isinstance(template, KeypointTemplate):
             seen, every = template.where_found().keypoints, template.keypoints
-            return Renders(seen, every, nothing, nothing)
-        plain, soft, painted = (
-            template.of_views(style_numbers(style)) for style in get_args(Style)
-        )
-        return Renders(
-            plain.where_found().features, plain.features, soft.features, painted.features
-        )
+            return Renders(seen, every, nothing)
+        plain, soft = (template.of_views(style_numbers(style)) for style in get_args(Style))
+        return Renders(plain.where_found().features, plain.features, soft.features)
 
     def __iter__(self) -> Iterator[Renders[Any]]:
         """Yield the features of one scan after the other, each read once."""

@@ -9,8 +9,8 @@ after scan; a score depends on nothing else. None knows who is on a probe.
 - ``adapted``: renders and photographs differ in ways that have nothing to do with who they show.
   The mean of its own side is taken from both, directions in which the renders of one scan differ
   count less, and what is left is compared by its direction. A photograph is taken together with
-  its mirror image, and renders that look like photographs count as much as those of the study. A
-  scan that is like every photograph has to be more like one than others.
+  its mirror image, and renders in soft light count as much as those of the study. A scan that is
+  like every photograph has to be more like one than others.
 
 A new decision is a class here and its line in `DECISIONS`.
 """
@@ -275,8 +275,8 @@ class Adapted:
         return score
 
 
-ADAPTED_SIDES: tuple[Side, ...] = ('every', 'soft', 'painted')
-"""The study's views, and those that look like photographs in one way or two."""
+ADAPTED_SIDES: tuple[Side, ...] = ('every', 'soft')
+"""The study's views, and the soft ones."""
 
 
 def _adaptation(known: Means, probes: VectorProbes) -> Arrays:

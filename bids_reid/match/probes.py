@@ -23,7 +23,7 @@ from bids_reid.records import Keypoints
 
 Kind = Literal['vector', 'keypoints']
 Similarity = Literal['euclidean', 'cosine']
-Side = Literal['seen', 'every', 'soft', 'painted']
+Side = Literal['seen', 'every', 'soft']
 """The name of an attribute of `Renders`."""
 T = TypeVar('T')
 T_co = TypeVar('T_co', covariant=True)
@@ -42,19 +42,18 @@ class Renders(Generic[T]):
         Of the standard views in which a detector found the face.
     every
         Of all standard views; where no face was found, of the place where it should be.
-    soft, painted
-        Of the views of these styles, which are beside the standard ones; keypoints have none.
+    soft
+        Of the soft views, which are beside the standard ones; keypoints have none.
     """
 
     seen: T
     every: T
     soft: T
-    painted: T
 
     @classmethod
     def plain(cls, features: Any) -> Renders[Any]:
         """Take standard views in all of which a face was found, (n, d), and no others."""
-        return cls(features, features, features[:0], features[:0])
+        return cls(features, features, features[:0])
 
     def sides(self) -> dict[Side, T]:
         """Return those of which there are any, by name."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from bids_reid.faces.detect import Box
     from bids_reid.records import KeypointTemplate, Template
 
@@ -51,32 +49,29 @@ def skin(scan_file: Path, surface: Path, measures: Path, *, complete: bool = Fal
 
 
 def renders(surface: Path, measures: Path, target: Path) -> str:
-    """Render a surface from the standard views; return the name of the renderer."""
+    """Render a surface from all views, the soft ones last; return the name of the renderer."""
     from bids_reid.participant.measures import face_frame
     from bids_reid.surface.gifti import read_surface
-    from bids_reid.views.render import render_views
+    from bids_reid.views.render import render_views, soft_renders
 
-    frame = face_frame(read_measures(measures).face_frame)
-    images, renderer = render_views(*read_surface(surface), frame, standard_views())
-    np.save(target, images)
+    frame, views = face_frame(read_measures(measures).face_frame), standard_views()
+    images, renderer = render_views(*read_surface(surface), frame, views)
+    np.save(target, np.concatenate([images, soft_renders(images, views)]))
     return renderer
 
 
-def faces(renders_file: Path, measures: Path, target: Path, photo_like: Path) -> None:
+def faces(renders_file: Path, measures: Path, target: Path) -> None:
     """Find the face for every camera; a brain has none, whatever a detector says.
 
-    Where no face is found, its box is where the face frame has faces. ``photo_like`` gets the
-    renders that look like photographs, (18, h, w): to paint a face it has to be found.
+    Where no face is found, its box is where the face frame has faces.
     """
     from bids_reid.faces.detect import find_faces_by_camera
     from bids_reid.faces.frame_boxes import frame_boxes
-    from bids_reid.faces.painting import photo_like_renders
 
-    images = np.load(renders_file)
     detected: Mapping[tuple[float, float], Box] = {}
     expected: Mapping[tuple[float, float], Box] = {}
     if not read_measures(measures).skull_stripped:
-        detected = find_faces_by_camera(images, standard_views())
+        detected = find_faces_by_camera(np.load(renders_file), standard_views())
         expected = frame_boxes()
     boxes = {**expected, **detected}
     content = FaceBoxes(
@@ -84,7 +79,6 @@ def faces(renders_file: Path, measures: Path, target: Path, photo_like: Path) ->
         found=tuple(view.camera in detected for view in all_views()),
     )
     target.write_text(json.dumps(content.to_json()))
-    np.save(photo_like, photo_like_renders(images, boxes))
 
 
 def evidence(surface: Path, measures: Path, renders_file: Path, target: Path) -> None:
@@ -110,12 +104,10 @@ def evidence(surface: Path, measures: Path, renders_file: Path, target: Path) ->
     target.write_text(json.dumps(measured.to_json()))
 
 
-def features(
-    renders_file: Path, photo_like: Path, faces_file: Path, extractor: str, template: Path
-) -> None:
+def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
     """Extract features from every render with a face box; the file holds the provenance too.
 
-    Keypoints are matched as the study did: photo-like renders are for vectors. A render whose face
+    Keypoints are matched as the study did: soft views are for vectors. A render whose face
     the extractor did not take has no place in it; the provenance counts them.
     """
     from bids_reid.faces.detect import Box
@@ -130,7 +122,7 @@ def features(
         for view, box in zip(wanted, faces.boxes, strict=False)
         if box is not None
     }
-    images = _all_renders(renders_file, photo_like)
+    images = np.load(renders_file, mmap_mode='r')
     arrays = model.features([np.asarray(images[number]) for number in boxes], list(boxes.values()))
     provenance: dict[str, Any] = {'Extractor': extractor, **model.provenance()}
     views, refused = np.array(list(boxes), np.int32), rejected(arrays, len(boxes))
@@ -146,11 +138,6 @@ def features(
     )
 
 
-def _all_renders(renders_file: Path, photo_like: Path) -> list[NDArray[np.uint8]]:
-    """Return the renders of all views; each is read when it is looked at."""
-    return [*np.load(renders_file, mmap_mode='r'), *np.load(photo_like, mmap_mode='r')]
-
-
 def save(
     scan: Scan,
     dataset_dir: Path,
@@ -159,7 +146,6 @@ def save(
     surface: Path,
     measures: Path,
     renders_file: Path,
-    photo_like: Path,
     renderer: str,
     faces_file: Path,
     templates: list[Path],
@@ -182,7 +168,7 @@ def save(
         reason='; '.join(shortcomings(measured, sum(faces.found[:N_STANDARD]))) or None,
         renderer=renderer,
         templates=[_read_features(template) for template in templates],
-        renders=_all_renders(renders_file, photo_like) if keep_renders else None,
+        renders=np.load(renders_file, mmap_mode='r') if keep_renders else None,
         source_sha256=source_sha256,
         came_from=came_from,
     )

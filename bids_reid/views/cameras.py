@@ -1,4 +1,4 @@
-"""The views: nine cameras, each with nine lights, and the views that look like photographs."""
+"""The views: nine cameras, each with nine lights, and once in the light of all nine."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ LIGHT_AZIMUTHS = (-40.0, 0.0, 40.0)
 LIGHT_ELEVATIONS = (0.0, 30.0, 60.0)
 N_LIGHTS = len(LIGHT_AZIMUTHS) * len(LIGHT_ELEVATIONS)
 N_STANDARD = len(CAMERA_YAWS) * len(CAMERA_PITCHES) * N_LIGHTS
-"""Views of the study; the numbers of the others follow theirs."""
-PHOTO_LIKE: tuple[Style, ...] = ('soft', 'painted')
-"""Styles of the views beside those of the study, in the order of their numbers."""
+"""Views of the study; the numbers of soft views follow theirs."""
 
 
 def standard_views() -> tuple[View, ...]:
@@ -28,18 +26,18 @@ def standard_views() -> tuple[View, ...]:
     )
 
 
-def photo_like_views() -> tuple[View, ...]:
-    """Return, for each style of `PHOTO_LIKE`, a view of each camera, numbered from 81 on."""
-    placed = product(PHOTO_LIKE, CAMERA_PITCHES, CAMERA_YAWS)
+def soft_views() -> tuple[View, ...]:
+    """Return one view of each camera in the light of all its lights, numbered from 81 on."""
+    placed = product(CAMERA_PITCHES, CAMERA_YAWS)
     return tuple(
-        View(number, yaw, pitch, None, None, style)
-        for number, (style, pitch, yaw) in enumerate(placed, start=N_STANDARD)
+        View(number, yaw, pitch, None, None, 'soft')
+        for number, (pitch, yaw) in enumerate(placed, start=N_STANDARD)
     )
 
 
 def all_views() -> tuple[View, ...]:
-    """Return the standard views and those that look like photographs."""
-    return standard_views() + photo_like_views()
+    """Return the standard views and the soft ones."""
+    return standard_views() + soft_views()
 
 
 def style_numbers(style: Style) -> range:

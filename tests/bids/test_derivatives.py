@@ -27,8 +27,8 @@ from bids_reid.errors import ScanError
 from bids_reid.records import FaceBoxes, Keypoints, KeypointTemplate, Scan, Template
 from tests.support.scan_records import WHOLE_FACE, boxes, save_results
 
-N_VIEWS = 99
-FACES = FaceBoxes(((1, 2, 3, 4),) * 40 + (None,) * 59, (True,) * 40 + (False,) * 59)
+N_VIEWS = 90
+FACES = FaceBoxes(((1, 2, 3, 4),) * 40 + (None,) * 50, (True,) * 40 + (False,) * 50)
 NOWHERE = FaceBoxes((None,) * N_VIEWS, (False,) * N_VIEWS)
 FEATURES = np.arange(6, dtype=np.float32).reshape(2, 3)
 VIEWS = np.array([4, 7], np.int32)
@@ -135,7 +135,7 @@ def test_every_missing_file_is_made_again(bench: Bench) -> None:
     needed = [path for path in files if path.suffix != '.png']
     assert len(files) - len(needed) == N_VIEWS
     assert len(needed) == 6
-    for path in [*needed, bench.files.renders / 'view-98.png']:
+    for path in [*needed, bench.files.renders / 'view-89.png']:
         content = path.read_bytes()
         path.unlink()
         assert not bench.done(keep_renders=True), path
@@ -302,7 +302,7 @@ def test_what_the_files_say(bench: Bench) -> None:
     rows = read_table(bench.files.views)
     assert [row['view'] for row in rows] == [str(number) for number in range(N_VIEWS)]
     styles = [row['style'] for row in rows]
-    assert styles == ['plain'] * 81 + ['soft'] * 9 + ['painted'] * 9
+    assert styles == ['plain'] * 81 + ['soft'] * 9
     assert [row['light_azimuth'] for row in rows[80:82]] == ['40', 'n/a']
     assert rows[39]['face_found'] == 'yes'
     assert rows[39]['box'] == '1,2,3,4'

@@ -82,11 +82,7 @@ RULES = Rules(5, {'sex': {'01': 'F'}}, {'defaced': 'raw'})
 STEPS: dict[type, tuple[str, dict[str, Any], tuple[str, ...]]] = {
     ExtractSkin: ('skin', {'in_file': 'a'}, ('surface', 'measures')),
     RenderViews: ('renders', {'surface': 'a', 'measures': 'b'}, ('renders',)),
-    ExtractFeatures: (
-        'features',
-        {'renders': 'a', 'photo_like': 'b', 'faces': 'c', 'extractor': 'x'},
-        ('template',),
-    ),
+    ExtractFeatures: ('features', {'renders': 'a', 'faces': 'b', 'extractor': 'x'}, ('template',)),
     EncodePhotographs: ('encode_photographs', {'photos': [PHOTO], 'extractor': 'x'}, ('encoded',)),
     ControlPhotographs: ('control_photographs', TOGETHER | {'seed': 5}, ('result',)),
     FitGallery: ('fit_gallery', {'scans': [SCAN], **ENCODED}, ('fitted',)),
@@ -140,12 +136,7 @@ def test_find_faces(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = step(monkeypatch, steps, 'evidence')
     node = FindFaces(renders=str(there / 'a'), measures=str(there / 'b'), surface=str(there / 'c'))
     outputs = node.run().outputs
-    assert call.given == (
-        there / 'a',
-        there / 'b',
-        Path(outputs.faces),
-        Path(outputs.photo_like),
-    )
+    assert call.given == (there / 'a', there / 'b', Path(outputs.faces))
     assert asked.given == (there / 'c', there / 'b', there / 'a', Path(outputs.measures))
 
 
@@ -159,7 +150,6 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         surface=str(there / 'a'),
         measures=str(there / 'b'),
         renders=str(there / 'c'),
-        photo_like=str(there / 'f'),
         renderer='llvmpipe',
         faces=str(there / 'd'),
         templates=[str(there / 'e'), str(there / 'f')],
@@ -172,7 +162,6 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         'surface': there / 'a',
         'measures': there / 'b',
         'renders_file': there / 'c',
-        'photo_like': there / 'f',
         'renderer': 'llvmpipe',
         'faces_file': there / 'd',
         'templates': [there / 'e', there / 'f'],

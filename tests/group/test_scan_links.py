@@ -165,17 +165,17 @@ def test_one_damaged_scan_costs_itself_only(tmp_path: Path, damage: str) -> None
         assert row.n_correct == 3 - n_failed
 
 
-def test_photo_like_views_link_nothing(tmp_path: Path) -> None:
-    """A scan of which an extractor took painted eyes alone failed, and is not like nobody."""
+def test_soft_views_link_nothing(tmp_path: Path) -> None:
+    """A scan of which an extractor took soft renders alone failed, and is not like nobody."""
     scans = read_scans(output(tmp_path / 'now', '01', 1))
     earlier = output(tmp_path / 'earlier', '01', 2)
     only, beside = (scan.files.template('facerecognition') for scan in read_scans(earlier)[:2])
-    painted = np.ones((9, 128), np.float32)
-    np.savez(only, features=painted, view=np.arange(90, 99))
+    soft = np.ones((9, 128), np.float32)
+    np.savez(only, features=soft, view=np.arange(81, 90))
     with np.load(beside) as content:
         plain = content['features']
-    both = np.concatenate([plain, np.full_like(painted, np.nan)])
-    np.savez(beside, features=both, view=np.array([*range(9), *range(90, 99)]))
+    both = np.concatenate([plain, np.full_like(soft, np.nan)])
+    np.savez(beside, features=both, view=np.array([*range(9), *range(81, 90)]))
     rows = rows_of(linked_scans(scans, read_scans(earlier)), tmp_path)
     counts = [(row.n_failed_probe, row.n_correct) for row in rows if row.extractor != 'surface']
     assert counts == [(1, 2), (1, 2)]

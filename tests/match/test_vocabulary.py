@@ -34,7 +34,7 @@ def study(request):
 
 
 def renders_of(gallery):
-    return [Renders(one, one, (), ()) for one in gallery]
+    return [Renders(one, one, ()) for one in gallery]
 
 
 def learned_of(probes, gallery, people, distance):

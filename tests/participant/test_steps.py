@@ -145,20 +145,19 @@ def test_no_face_is_looked_for_in_a_brain(tmp_path: Path, monkeypatch: pytest.Mo
     """Detectors see faces in folds; a skull-stripped scan would get a template of nobody."""
     camera = {(0.0, 0.0): detect.Box(1, 2, 3, 4)}
     monkeypatch.setattr(detect, 'find_faces_by_camera', lambda *_: camera)
-    np.save(tmp_path / 'renders.npy', np.zeros((81, 480, 480), np.uint8))
+    np.save(tmp_path / 'renders.npy', np.zeros((90, 4, 4), np.uint8))
     measures, target = tmp_path / 'measures.json', tmp_path / 'faces.json'
     for stripped, expected in ((True, 0), (False, 9)):
         content = replace(WHOLE_FACE, skull_stripped=stripped).to_json()
         measures.write_text(json.dumps(content))
-        steps.faces(tmp_path / 'renders.npy', measures, target, tmp_path / 'p.npy')
-        assert np.load(tmp_path / 'p.npy').shape == (18, 480, 480)
+        steps.faces(tmp_path / 'renders.npy', measures, target)
         faces = FaceBoxes.from_json(json.loads(target.read_text()))
-        assert len(faces.boxes) == len(faces.found) == 99
+        assert len(faces.boxes) == len(faces.found) == 90
         found = [n for n, seen in enumerate(faces.found) if seen]
-        # one camera: its lights, its soft view and its painted one
-        assert found == ([*range(36, 36 + expected), 85, 94] if expected else [])
+        # one camera: its lights, and its soft view
+        assert found == ([*range(36, 36 + expected), 85] if expected else [])
         # where none was found an adaptive attacker looks all the same, but not on a brain
-        assert sum(box is not None for box in faces.boxes) == (0 if stripped else 99)
+        assert sum(box is not None for box in faces.boxes) == (0 if stripped else 90)
         assert stripped or faces.boxes[40] == (1, 2, 3, 4)
 
 
@@ -178,15 +177,13 @@ def test_features_keep_the_numbers_of_their_views(
             return {'Model': 'mean'}
 
     monkeypatch.setitem(EXTRACTORS, 'x-y', Mean)
-    images = np.arange(81, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
+    images = np.arange(90, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
     np.save(tmp_path / 'r.npy', images)
-    np.save(tmp_path / 'p.npy', images[:18] + np.uint8(81))
-    for seen in ([], [3, 80, 90]):
-        boxes = [(n, 0, 1, 1) if n in seen else None for n in range(99)]
-        faces = FaceBoxes(tuple(boxes), tuple(n >= 80 and n in seen for n in range(99)))
+    for seen in ([], [3, 80, 85]):
+        boxes = [(n, 0, 1, 1) if n in seen else None for n in range(90)]
+        faces = FaceBoxes(tuple(boxes), tuple(n >= 80 and n in seen for n in range(90)))
         (tmp_path / 'f.json').write_text(json.dumps(faces.to_json()))
-        files = (tmp_path / 'r.npy', tmp_path / 'p.npy', tmp_path / 'f.json')
-        steps.features(*files, 'x-y', tmp_path / 't.npz')
+        steps.features(tmp_path / 'r.npy', tmp_path / 'f.json', 'x-y', tmp_path / 't.npz')
         provenance, template = steps._read_features(tmp_path / 't.npz')
         assert provenance == {'Extractor': 'x-y', 'Model': 'mean'}
         assert template.views.tolist() == seen
@@ -211,15 +208,13 @@ def test_a_render_that_was_not_taken_has_no_row(
             return {'Model': 'picky'}
 
     monkeypatch.setitem(EXTRACTORS, 'picky', Picky)
-    images = np.arange(81, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
+    images = np.arange(90, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
     np.save(tmp_path / 'r.npy', images)
-    np.save(tmp_path / 'p.npy', images[:18])
     seen = [3, 40, 80]
-    boxes = tuple((0, 0, 1, 1) if n in seen else None for n in range(99))
-    faces = FaceBoxes(boxes, tuple(n == 80 for n in range(99)))
+    boxes = tuple((0, 0, 1, 1) if n in seen else None for n in range(90))
+    faces = FaceBoxes(boxes, tuple(n == 80 for n in range(90)))
     (tmp_path / 'f.json').write_text(json.dumps(faces.to_json()))
-    files = (tmp_path / 'r.npy', tmp_path / 'p.npy', tmp_path / 'f.json')
-    steps.features(*files, 'picky', tmp_path / 't.npz')
+    steps.features(tmp_path / 'r.npy', tmp_path / 'f.json', 'picky', tmp_path / 't.npz')
     provenance, template = steps._read_features(tmp_path / 't.npz')
     assert template.views.tolist() == taken
     assert template.features.tolist() == [[n, n] for n in taken]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bids_reid.records import View
-from bids_reid.views.cameras import all_views, photo_like_views, standard_views, style_numbers
+from bids_reid.views.cameras import all_views, soft_views, standard_views, style_numbers
 
 
 def test_81_different_views_numbered_in_order() -> None:
@@ -44,15 +44,13 @@ def test_views_are_balanced() -> None:
     }
 
 
-def test_views_like_photographs_follow_those_of_the_study() -> None:
+def test_soft_views_follow_those_of_the_study() -> None:
     """Otherwise the study's rows get renders that it did not have."""
     views = all_views()
-    assert [view.index for view in views] == list(range(99))
+    assert [view.index for view in views] == list(range(90))
     assert views[:81] == standard_views()
-    assert [view.style for view in photo_like_views()] == ['soft'] * 9 + ['painted'] * 9
+    assert [view.style for view in soft_views()] == ['soft'] * 9
     cameras = list(dict.fromkeys(view.camera for view in standard_views()))
-    for first in (81, 90):
-        assert [view.camera for view in views[first : first + 9]] == cameras
+    assert [view.camera for view in soft_views()] == cameras
     assert style_numbers('plain') == range(81)
     assert style_numbers('soft') == range(81, 90)
-    assert style_numbers('painted') == range(90, 99)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bids_reid.faces.painting import EYES, OUTER_CORNERS, paint, photo_like_renders
 
 from bids_reid.faces import painting
 from bids_reid.faces.detect import Box
-from bids_reid.faces.painting import EYES, OUTER_CORNERS, paint, photo_like_renders
 from bids_reid.views.cameras import standard_views
 
 SKIN = 180
