@@ -367,8 +367,8 @@ def _rows(searches: Searches, present: Sequence[str], names: Sequence[str]) -> N
     """Scores of distractors in the order of ``names``; NaN for those that were not acquired."""
     rows = np.full((len(names), len(searches.scan_participants)), np.nan, np.float32)
     if searches.distractors is not None and len(present):
-        places = [names.index(name) for name in present]
-        rows[places] = np.where(searches.enrolled, searches.distractors, np.float32(np.nan))
+        places = {name: place for place, name in enumerate(names)}
+        rows[[places[name] for name in present]] = np.where(searches.enrolled, searches.distractors, np.float32(np.nan))
     return rows
 
 
