@@ -125,12 +125,13 @@ def _init_summary(
     members: Sequence[ScanGallery], plan: Plan, team: Team, rules: Rules, name: str
 ) -> pe.Node:
     """Return the node that summarises the searches of the galleries of one modality."""
-    # one decision at a time, in all galleries, and those of two without what they do not share
+    # one decision at a time, in all galleries, and those of two without what they do not share;
+    # scores that are fused are copied first
     matrices = sum(_matrix_gb(plan, gallery) for gallery in members) * len(team.members)
     return pe.Node(
         Summarise(galleries=members, plan=plan, team=team, rules=rules),
         name=node_name(name),
-        mem_gb=0.5 + 2 * matrices,
+        mem_gb=0.5 + (2 if len(team.members) == 1 else 4) * matrices,
     )
 
 

@@ -368,7 +368,9 @@ def _rows(searches: Searches, present: Sequence[str], names: Sequence[str]) -> N
     rows = np.full((len(names), len(searches.scan_participants)), np.nan, np.float32)
     if searches.distractors is not None and len(present):
         places = {name: place for place, name in enumerate(names)}
-        rows[[places[name] for name in present]] = np.where(searches.enrolled, searches.distractors, np.float32(np.nan))
+        rows[[places[name] for name in present]] = np.where(
+            searches.enrolled, searches.distractors, np.float32(np.nan)
+        )
     return rows
 
 

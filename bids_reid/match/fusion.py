@@ -39,32 +39,41 @@ def fused_scores(matrices: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]
     (p, n) float32
         Of the extractors that have a score; NaN where none has.
     """
-    standardised = np.stack([_standardised(one) for one in matrices])
-    weights = np.array([_distinction(one) for one in standardised]) ** POWER
+    scales = [_scale(one) for one in matrices]
+    margins = [_margin(one) / spread for one, (_, spread) in zip(matrices, scales, strict=True)]
+    weights = np.array(margins) ** POWER
     if not weights.any():
         weights[:] = 1
-    known = np.isfinite(standardised)
-    total = np.tensordot(weights, np.where(known, standardised, 0), axes=1)
-    shares = np.tensordot(weights, known.astype(np.float64), axes=1)
-    fused = np.full(total.shape, np.nan)
-    np.divide(total, shares, out=fused, where=shares > 0)
-    return fused.astype(np.float32)
+    fused = np.full(matrices[0].shape, np.nan, np.float32)
+    # row after row: copies of all scores may not fit into memory
+    for number, row in enumerate(fused):
+        some = np.stack(
+            [
+                (one[number].astype(np.float64) - mean) / spread
+                for one, (mean, spread) in zip(matrices, scales, strict=True)
+            ]
+        )
+        known = np.isfinite(some)
+        shares = weights @ known
+        np.divide(weights @ np.where(known, some, 0), shares, out=row, where=shares > 0)
+    return fused
 
 
-def _standardised(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    exact = scores.astype(np.float64)
-    known = exact[np.isfinite(exact)]
+def _scale(scores: NDArray[np.float32]) -> tuple[float, float]:
+    """Mean and spread of all scores; a spread of 1 where they do not differ."""
+    known = scores[np.isfinite(scores)]
     if not len(known):
-        return exact
-    spread = float(known.std())
-    return np.asarray((exact - known.mean()) / (spread if spread > 0 else 1.0))
+        return 0.0, 1.0
+    spread = float(known.std(dtype=np.float64))
+    return float(known.mean(dtype=np.float64)), spread if spread > 0 else 1.0
 
 
-def _distinction(scores: NDArray[np.float64]) -> float:
+def _margin(scores: NDArray[np.float32]) -> float:
     """Mean distance from the best to the second best score of a probe; 0 if nobody has two."""
-    ordered = np.sort(np.where(np.isfinite(scores), scores, -np.inf), axis=1)
-    if ordered.shape[1] < 2:
-        return 0.0
-    best, second = ordered[:, -1], ordered[:, -2]
-    both = np.isfinite(second)
-    return float((best[both] - second[both]).mean()) if both.any() else 0.0
+    margins = []
+    for row in scores:
+        known = row[np.isfinite(row)]
+        if len(known) > 1:
+            second, best = np.partition(known, -2)[-2:].astype(np.float64)
+            margins.append(best - second)
+    return float(np.mean(margins)) if margins else 0.0
