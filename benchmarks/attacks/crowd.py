@@ -154,31 +154,29 @@ def draw_photo(path: Path, person: Identity, seed: Sequence[int], yaw: float) ->
 
 def render_all(surface: Path) -> dict[str, Pictures]:
     """Render a surface in all styles; where no face is found, its box is where faces are."""
-    from bids_reid.faces.painting import photo_like_renders
-
     from benchmarks.attacks.make_up import made_up, steady_landmarks
+    from benchmarks.attacks.open_eyes import paint
     from bids_reid.faces.detect import find_faces_by_camera
     from bids_reid.faces.frame_boxes import frame_boxes
     from bids_reid.surface.frame import FaceFrame
-    from bids_reid.views.cameras import N_LIGHTS, photo_like_views, standard_views
-    from bids_reid.views.render import render_views
+    from bids_reid.views.cameras import N_LIGHTS, soft_views, standard_views
+    from bids_reid.views.render import render_views, soft_renders
 
     kept, views = np.load(surface), standard_views()
     frame = FaceFrame(kept['origin'], kept['forward'], kept['up'], float(kept['scale']))
     plain = render_views(kept['points'], kept['triangles'], frame, views).images
     boxes = {**frame_boxes(), **find_faces_by_camera(plain, views)}
     every = [boxes[view.camera] for view in views]
-    soft, painted = np.split(photo_like_renders(plain, boxes), 2)
-    by_camera = [boxes[view.camera] for view in photo_like_views()[: len(soft)]]
+    soft = soft_renders(plain, views)
+    by_camera = [boxes[view.camera] for view in soft_views()]
     lit = plain.reshape(len(soft), N_LIGHTS, *plain.shape[1:])
-    brows_too = [
-        made_up(image, steady_landmarks(renders, box))
-        for image, renders, box in zip(painted, lit, by_camera, strict=True)
-    ]
+    marks = [steady_landmarks(some, box) for some, box in zip(lit, by_camera, strict=True)]
+    painted = [paint(image, some) for image, some in zip(soft, marks, strict=True)]
+    brows_too = [made_up(image, some) for image, some in zip(painted, marks, strict=True)]
     return {
         'every': Pictures(list(plain), every),
         'soft': Pictures(list(soft), by_camera),
-        'painted': Pictures(list(painted), by_camera),
+        'painted': Pictures(painted, by_camera),
         'made_up': Pictures(brows_too, by_camera),
     }
 

@@ -8,7 +8,7 @@ import cv2
 import dlib
 import numpy as np
 
-from bids_reid.faces.painting import OUTER_CORNERS
+from benchmarks.attacks.open_eyes import OUTER_CORNERS
 from bids_reid.faces.weights import models_folder
 from bids_reid.views.render import GAMMA
 

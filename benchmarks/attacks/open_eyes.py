@@ -1,34 +1,19 @@
-"""Renders that look like photographs: soft light, and open eyes.
+"""Open eyes painted onto renders in soft light: tried, and not in the program.
 
 A scan shows skin without colour, with the eyes shut, and networks were trained on photographs. So
 open eyes are painted on the lids, where landmarks have the corners of the eyes. Nothing of it is
-known of the participant: all get the same shades. Brows and lips were tried, too: networks then
-find fewer people (``benchmarks/results/attacks.tsv``), as nothing in a scan tells how high brows
-are.
+known of the participant: all get the same shades.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import cv2
-import dlib
 import numpy as np
 
-from bids_reid.faces.detect import landmark_predictor
-from bids_reid.views.cameras import standard_views
-from bids_reid.views.render import GAMMA, soft_renders
+from bids_reid.views.render import GAMMA
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from bids_reid.faces.detect import Box
-
-    Mask = NDArray[np.float32]
-    Points = NDArray[np.float64]
-
+Mask = np.ndarray
+Points = np.ndarray
 # numbers of the 68 landmarks of iBUG 300-W, which dlib's predictor gives
 EYES = ((36, 39), (45, 42))
 """Outer and inner corner."""
@@ -40,36 +25,7 @@ _FINE = 4
 """Binary digits of a pixel's fractions in OpenCV's drawings."""
 
 
-def photo_like_renders(
-    renders: NDArray[np.uint8], boxes: Mapping[tuple[float, float], Box]
-) -> NDArray[np.uint8]:
-    """Make the renders of `bids_reid.views.cameras.photo_like_views`.
-
-    Parameters
-    ----------
-    renders : (81, h, w) uint8
-        Of the standard views, brightness in proportion to light.
-    boxes : mapping of (yaw, pitch) to Box
-        Where each camera's face is.
-
-    Returns
-    -------
-    (18, h, w) uint8
-        Soft renders of all cameras, then painted ones. Without a box nothing is painted.
-    """
-    views = standard_views()
-    soft = soft_renders(renders, views)
-    lit: dict[tuple[float, float], list[NDArray[np.uint8]]] = {}
-    for view, render in zip(views, renders, strict=True):
-        lit.setdefault(view.camera, []).append(render)
-    painted = [
-        paint(image, _steady_landmarks(lit[camera], boxes[camera])) if camera in boxes else image
-        for image, camera in zip(soft, lit, strict=True)
-    ]
-    return np.concatenate([soft, np.array(painted)])
-
-
-def paint(image: NDArray[np.uint8], marks: Points) -> NDArray[np.uint8]:
+def paint(image: np.ndarray, marks: Points) -> np.ndarray:
     """Paint open eyes onto a face in soft light, (h, w) uint8.
 
     Parameters
@@ -89,17 +45,6 @@ def paint(image: NDArray[np.uint8], marks: Points) -> NDArray[np.uint8]:
     even = cv2.GaussianBlur(light, (0, 0), 0.06 * size)
     lit = (light * (1 - eyeballs) + even * eyeballs) * colours
     return np.round(255 * np.clip(lit, 0, 1) ** (1 / GAMMA)).astype(np.uint8)
-
-
-def _steady_landmarks(renders: Sequence[NDArray[np.uint8]], box: Box) -> Points:
-    """Find landmarks in the renders of one camera: each light moves them by some pixels."""
-    found = [_landmarks(render, box) for render in renders]
-    return np.asarray(np.median(found, axis=0))
-
-
-def _landmarks(image: NDArray[np.uint8], box: Box) -> Points:
-    parts = landmark_predictor()(np.ascontiguousarray(image), dlib.rectangle(*box)).parts()
-    return np.array([(point.x, point.y) for point in parts], np.float64)
 
 
 def _blend(colours: Mask, mask: Mask, tone: tuple[float, float]) -> None:
@@ -130,7 +75,7 @@ def _eye(colours: Mask, outer: Points, inner: Points, size: float) -> Mask:
     return ball
 
 
-def _fine(points: Points) -> NDArray[np.int32]:
+def _fine(points: Points) -> np.ndarray:
     return np.round(points * 2**_FINE).astype(np.int32)
 
 

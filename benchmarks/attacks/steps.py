@@ -32,9 +32,9 @@ COLUMNS = (
     *('more', 'fewer', 'p', 'people_found', 'people', 'people_more', 'people_fewer', 'people_p'),
 )
 BEFORE = 'plain renders, photographs alone (0.1.0.dev7)'
-MIRROR, SOFT, SHIPPED = '+ mirror images', '+ soft renders', '+ painted renders (ships)'
+MIRROR, SHIPPED, PAINTED = '+ mirror images', '+ soft renders (ships)', '+ open eyes painted'
 EQUAL, BY_MARGIN = 'equal weights', 'margin^3 (ships)'
-NO_PAINT = 'margin^3, without painted renders'
+MARGIN_PAINTED = 'margin^3, with open eyes painted'
 ONE_BEFORE, ONE = 'one photograph each: 0.1.0.dev7', 'one photograph each: ships'
 FUSED, DLIB = 'fused', 'face_recognition'
 NEIGHBOURS = ((1, 0.5), (2, 0.5), (2, 0.6), (2, 0.7))
@@ -148,8 +148,9 @@ def main_steps(name: str, crowd: Material) -> Iterator[Step]:
     both, owners = crowd.probes(), crowd.owners
     yield Step(name, BEFORE, '', adapted(crowd.gallery(['every']), alone), owners)
     yield Step(name, MIRROR, BEFORE, adapted(crowd.gallery(['every']), both), owners)
-    yield Step(name, SOFT, MIRROR, adapted(crowd.gallery(['every', 'soft']), both), owners)
-    yield Step(name, SHIPPED, SOFT, adapted(crowd.gallery(), both), owners)
+    yield Step(name, SHIPPED, MIRROR, adapted(crowd.gallery(), both), owners)
+    painted = variants.in_styles(crowd, ['every', 'soft', 'painted'])
+    yield Step(name, PAINTED, SHIPPED, painted, owners)
     yield from one_each(name, crowd)
 
 
@@ -179,10 +180,10 @@ def fusions(
         yield Step(FUSED, name, before, variants.by_margin(shipped, power), owners)
         before = name
     best = variants.by_margin(shipped, 'program')
-    without = variants.by_margin(of(SOFT), 'program')
-    yield Step(FUSED, NO_PAINT, SOFT, without, owners, than_of=DLIB)
-    for than, extractor in ((before, ''), (NO_PAINT, ''), (SHIPPED, DLIB), (BEFORE, DLIB)):
+    for than, extractor in ((before, ''), (SHIPPED, DLIB), (BEFORE, DLIB)):
         yield Step(FUSED, BY_MARGIN, than, best, owners, than_of=extractor)
+    painted = variants.by_margin(of(PAINTED), 'program')
+    yield Step(FUSED, MARGIN_PAINTED, BY_MARGIN, painted, owners)
     for weight in (0.2, 0.3, 0.4, 0.5):
         some = variants.fused(shipped, [1 - weight, weight])
         yield Step(FUSED, f'weight of facenet {weight}', BY_MARGIN, some, owners)
@@ -208,7 +209,7 @@ def fused_again(
     """Put the scores of all extractors together for each of these steps, as the program would."""
     for step in tried:
         matrices = [scores[n, step.name] for n in extractors if (n, step.name) in scores]
-        if step.than != SOFT and len(matrices) == len(extractors):
+        if len(matrices) == len(extractors):
             than = ONE if step.than == ONE else BY_MARGIN
             fused = variants.by_margin(matrices, 'program')
             yield step._replace(extractor=FUSED, than=than, scores=fused)
@@ -223,9 +224,8 @@ def other_pictures(name: str, crowd: Material) -> Iterator[Step]:
     scores = adapted(gallery, variants.averaged_crops(crowd))
     yield Step(name, 'three crops of a photograph averaged', SHIPPED, scores, owners)
     yield Step(name, 'cameras of the pose only', SHIPPED, variants.of_pose(crowd), owners)
-    made_up = adapted(crowd.gallery(['every', 'soft', 'made_up']), crowd.probes())
-    yield Step(name, 'brows and lips painted, too', SHIPPED, made_up, owners)
-    yield Step(name, 'brows and lips painted, too', SOFT, made_up, owners)
+    made_up = variants.in_styles(crowd, ['every', 'soft', 'made_up'])
+    yield Step(name, 'open eyes, brows and lips painted', SHIPPED, made_up, owners)
 
 
 def neighbours(name: str, crowd: Material) -> Iterator[Step]:

@@ -14,7 +14,14 @@ from benchmarks.attacks.crops import CROPS
 from benchmarks.attacks.crowd import EXTRACTORS
 from bids_reid.demo.phantom_dataset import YAWS
 from bids_reid.faces.extractors import load_extractor
-from bids_reid.match.decisions import ADAPTED_SIDES, Adapted, score
+from bids_reid.match.decisions import (
+    ADAPTED_SIDES,
+    HUB_PROBES,
+    Adapted,
+    AdaptedSide,
+    score,
+    side_parameters,
+)
 from bids_reid.match.fusion import fused_scores
 from bids_reid.match.probes import Renders, Similarity, VectorProbes, unit_length
 from bids_reid.match.training import Training, gallery_means
@@ -63,16 +70,16 @@ class Material:
         )
 
     def gallery(self, styles: Sequence[str] = ADAPTED_SIDES) -> list[Renders[Array]]:
-        """Templates of all people that have these styles; ``made_up`` renders count as painted."""
-        given = {'painted' if style == 'made_up' else style: style for style in styles}
+        """Templates of all people that have these styles of the program."""
         none = self.renders['every'][0][:0]
         return [
-            Renders(none, *(self._rows(given.get(side), person) for side in ADAPTED_SIDES))
+            Renders(none, *(rows[person] if side in styles else none for side, rows in self._own))
             for person in range(len(self.renders['every']))
         ]
 
-    def _rows(self, style: str | None, person: int) -> Array:
-        return self.renders['every'][person][:0] if style is None else self.renders[style][person]
+    @property
+    def _own(self) -> list[tuple[str, Array]]:
+        return [(side, self.renders[side]) for side in ADAPTED_SIDES]
 
 
 def read_crowd(folder: Path) -> dict[str, Material]:
@@ -125,6 +132,22 @@ def adapted(
         # of so few photographs all are the reference
         learned[f'{side}.reference'] = unit_length(white(centred))
     return score(probes, gallery, people, {Adapted.name: learned})[Adapted.name].scores
+
+
+def in_styles(crowd: Material, styles: Sequence[str]) -> Array:
+    """Search by the program's decision as if these styles were its own: (p, n)."""
+    probes = crowd.probes()
+    people = [f'{number:04}' for number in range(len(crowd.renders['every']))]
+    cosines = []
+    for style in styles:
+        # each in the place of the study's
+        gallery = [Renders.plain(rows) for rows in crowd.renders[style]]
+        learned = Adapted().learn(Training(gallery, people, probes))
+        side = AdaptedSide(side_parameters(learned, 'every'), probes)
+        cosines.append([side.cosines(rows)[0] for rows in crowd.renders[style]])
+    mean = np.mean(cosines, axis=0).T
+    hubs = np.sort(mean, axis=0)[-HUB_PROBES:].mean(axis=0)
+    return np.asarray(mean - hubs / 2, np.float32)
 
 
 def side_whitenings(*crowds: Material) -> dict[str, Whitening]:

@@ -259,7 +259,9 @@ class Adapted:
     def scorer(self, learned: Arrays, probes: Probes) -> Scorer:
         """Return the function that scores a scan."""
         probes = cast('VectorProbes', probes)
-        sides = {side: _AdaptedSide(_parameters(learned, side), probes) for side in ADAPTED_SIDES}
+        sides = {
+            side: AdaptedSide(side_parameters(learned, side), probes) for side in ADAPTED_SIDES
+        }
 
         def score(comparisons: Comparisons, _: str) -> NDArray[np.float32]:
             every = [
@@ -294,7 +296,7 @@ def _adaptation(known: Means, probes: VectorProbes) -> Arrays:
     }
 
 
-def _parameters(learned: Arrays, side: Side) -> Arrays:
+def side_parameters(learned: Arrays, side: Side) -> Arrays:
     """Take the parameters of one side."""
     prefix = f'{side}.'
     return {
@@ -304,7 +306,7 @@ def _parameters(learned: Arrays, side: Side) -> Arrays:
     }
 
 
-class _AdaptedSide:
+class AdaptedSide:
     """Probes and the reference, adapted to one side of the renders."""
 
     def __init__(self, learned: Arrays, probes: VectorProbes) -> None:

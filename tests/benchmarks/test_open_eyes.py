@@ -1,14 +1,11 @@
-"""Renders that look like photographs: what is painted, and that nothing else changes."""
+"""Open eyes on renders: what is painted, and that nothing else changes."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from bids_reid.faces.painting import EYES, OUTER_CORNERS, paint, photo_like_renders
 
-from bids_reid.faces import painting
-from bids_reid.faces.detect import Box
-from bids_reid.views.cameras import standard_views
+from benchmarks.attacks.open_eyes import EYES, paint
 
 SKIN = 180
 
@@ -44,36 +41,3 @@ def test_eyes_are_painted_wherever_a_predictor_puts_them(angle: int) -> None:
         face = paint(np.full((240, 240), SKIN, np.uint8), odd)
         assert face.shape == (240, 240)
         assert face.dtype == np.uint8
-
-
-def test_all_cameras_have_a_soft_render_and_a_painted_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Mixed up, a template's views are not those that its table describes."""
-    views = standard_views()
-    # lights of a camera: dark and bright, the mean of which tells the camera
-    renders = np.zeros((81, 60, 60), np.uint8)
-    for view in views:
-        renders[view.index] = 20 + 10 * (view.index // 9) + (view.index % 9 - 4)
-    asked: list[tuple[int, Box]] = []
-
-    def found(image: np.ndarray, box: Box) -> np.ndarray:
-        asked.append((int(image[0, 0]), box))
-        return landmarks() / 4
-
-    monkeypatch.setattr(painting, '_landmarks', found)
-    cameras = list(dict.fromkeys(view.camera for view in views))
-    boxes = {camera: Box(number, 0, 59, 59) for number, camera in enumerate(cameras)}
-    del boxes[cameras[2]]
-    images = photo_like_renders(renders, boxes)
-    assert images.shape == (18, 60, 60)
-    for number in range(9):
-        light = (20 + 10 * number) / 255
-        soft, painted = images[number], images[9 + number]
-        assert abs(int(soft[0, 0]) - 255 * light ** (1 / 2.2)) <= 1
-        assert (painted == soft).all() == (number == 2)
-    # a camera without a face has no eyes, and every light is asked where the others' are
-    assert len(asked) == 8 * 9
-    assert {box.left for _, box in asked} == set(range(9)) - {2}
-    assert all(abs(grey - 20 - 10 * box.left) <= 4 for grey, box in asked)
-    assert OUTER_CORNERS == (36, 45)

@@ -58,7 +58,7 @@ def test_the_record_tells_how_much_of_a_face_there_is(
     # 81 renders take seconds
     monkeypatch.setattr(steps, 'standard_views', lambda: standard_views()[40:41])
     assert steps.renders(surface, file, tmp_path / 'renders.npy')
-    (frontal,) = np.load(tmp_path / 'renders.npy')
+    frontal, _ = np.load(tmp_path / 'renders.npy')
     rows, columns = np.nonzero(frontal)
     assert abs(columns.mean() - 239.5) < 8
     assert rows.min() > 0
