@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import dlib
 import numpy as np
 
-from bids_reid.faces.weights import models_folder
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -38,12 +36,6 @@ class Face(NamedTuple):
 def detector() -> dlib.fhog_object_detector:
     """Return dlib's detector of frontal faces, read once per process: that takes half a second."""
     return dlib.get_frontal_face_detector()
-
-
-@cache
-def landmark_predictor() -> dlib.shape_predictor:
-    """Return dlib's predictor of 68 landmarks, those of iBUG 300-W, read once per process."""
-    return dlib.shape_predictor(str(models_folder() / 'shape_predictor_68_face_landmarks.dat'))
 
 
 def find_faces(image: NDArray[np.uint8], *, enlarge: int = 0) -> list[Face]:

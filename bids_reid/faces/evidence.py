@@ -15,7 +15,7 @@ import cv2
 import dlib
 import numpy as np
 
-from bids_reid.faces.detect import detector, landmark_predictor
+from bids_reid.faces.detect import detector
 from bids_reid.faces.weights import models_folder
 from bids_reid.records import FaceEvidence
 from bids_reid.surface.relief import to_average
@@ -102,6 +102,11 @@ def network() -> dlib.cnn_face_detection_model_v1:
     return dlib.cnn_face_detection_model_v1(str(models_folder() / 'mmod_human_face_detector.dat'))
 
 
+@cache
+def _predictor() -> dlib.shape_predictor:
+    return dlib.shape_predictor(str(models_folder() / 'shape_predictor_68_face_landmarks.dat'))
+
+
 def ask_hog(image: NDArray[np.uint8]) -> Detection | None:
     """Ask dlib's HOG detector for the best face of an image, (h, w) uint8."""
     boxes, scores, _ = detector().run(np.ascontiguousarray(image), 0, HOG_FLOOR)
@@ -146,7 +151,7 @@ def _landmarks(
     for number, box in boxes.items():
         if box is None:
             continue
-        shape = landmark_predictor()(np.ascontiguousarray(renders[number]), box)
+        shape = _predictor()(np.ascontiguousarray(renders[number]), box)
         pixels = np.array([(part.x, part.y) for part in shape.parts()], float)
         placed.append(pick(pixels, moved, project(points, frame, views[number])))
     if not placed:
