@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.image_records import has_looks
@@ -195,13 +196,18 @@ class Extractors:
     @property
     def teams(self) -> tuple[Team, ...]:
         """Each extractor that searches, and all with different networks of vectors together."""
-        alone = [Team((name,)) for name in self.searching]
-        networks: dict[str, str] = {}
-        for name in self.searching:
-            if load_extractor(name).kind == 'vector':
-                networks.setdefault(_network(name), name)
-        together = [Team(tuple(networks.values()))] if len(networks) > 1 else []
-        return (*alone, *together)
+        return _teams(self.searching)
+
+
+@cache
+def _teams(searching: tuple[str, ...]) -> tuple[Team, ...]:
+    """Ask each extractor once: what one says of itself may change during a run."""
+    networks: dict[str, str] = {}
+    for name in searching:
+        if load_extractor(name).kind == 'vector':
+            networks.setdefault(_network(name), name)
+    together = [Team(tuple(networks.values()))] if len(networks) > 1 else []
+    return (*(Team((name,)) for name in searching), *together)
 
 
 def _network(extractor: str) -> str:
