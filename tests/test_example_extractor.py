@@ -84,7 +84,8 @@ def test_its_rows_are_in_the_tables(example_run: Run) -> None:
     """Its rates stand beside those of others, with its own words in the dictionary."""
     rows = read_table(example_run.out / 'group_identification.tsv')
     of = {row['extractor']: row for row in rows if (row['k'], row['unit']) == ('1', 'participant')}
-    assert set(of) == {'lbp', 'cloud'}
+    # alone, and fused
+    assert set(of) == {'lbp', 'cloud', 'lbp+cloud'}
     assert (of['lbp']['n_probes'], of['lbp']['n_gallery']) == ('2', '2')
     dictionary = json.loads((example_run.out / 'group_identification.json').read_text())
     assert 'package bids-reid-lbp 1.0' in dictionary['extractor']['Levels']['lbp']

@@ -213,7 +213,7 @@ def test_light_and_hubs_do_not_hide_people_from_adapted():
     assert alone < rate(**unchanged, **{'every.reference': reference}) < rate()
 
 
-def photo_like(rng, faces, noise, n=9):
+def renders_like(rng, faces, noise, n=9):
     """Renders of each face, n of them."""
     return [(face + noise * rng.normal(size=(n, D))).astype(np.float32) for face in faces]
 
@@ -224,7 +224,7 @@ def test_soft_renders_and_mirror_images_help_adapted():
     people = [f'{number:03}' for number in range(120)]
     faces = rng.normal(size=(120, D))
     # every side has an error of its own, as large as people differ
-    every, soft = (photo_like(rng, faces + rng.normal(size=(120, D)), 0.3) for _ in range(2))
+    every, soft = (renders_like(rng, faces + rng.normal(size=(120, D)), 0.3) for _ in range(2))
     seen, mirrored = (faces + rng.normal(size=(2, 120, D))).astype(np.float32)
     nothing = [rows[:0] for rows in every]
 
