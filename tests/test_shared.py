@@ -39,7 +39,8 @@ def seen_from_the_front(views: Path) -> bool:
     ahead = [
         view['face_found']
         for view in read_table(views)
-        if float(view['camera_yaw']) == float(view['camera_pitch']) == 0
+        if view['style'] == 'plain'
+        and float(view['camera_yaw']) == float(view['camera_pitch']) == 0
     ]
     return ahead == ['yes'] * 9
 
