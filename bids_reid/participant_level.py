@@ -12,7 +12,7 @@ from bids_reid.bids.inputs import dataset_name
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.engine.execution import read_plugin
 from bids_reid.engine.image_run import look_at_images
-from bids_reid.engine.participant_run import process_scans
+from bids_reid.engine.participant_run import forget_finished, process_scans
 from bids_reid.engine.plugins import runs_here
 from bids_reid.errors import Exit, NothingSelectedError
 from bids_reid.faces.extractors import (
@@ -66,6 +66,7 @@ def participant_level(settings: Settings) -> Exit:
             logger.info(f'  a look: {folder / image.path}')
         return Exit.OK
     _bring_up_to_date(selection, settings)
+    forget_finished(set(selection.scans) - set(to_do), settings)
     n_kept = 0
     if to_do and not settings.reports_only:
         _check_rendering(settings.plugin_file)

@@ -14,11 +14,12 @@ from bids_reid.messages import logger
 from bids_reid.participant.selection import came_from, unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from bids_reid.records import Scan
     from bids_reid.settings import Settings
 
+WORKFLOW = 'participant_wf'
 STOPPED = 'not run: stopped at the first failure'
 NO_RESULT = 'it ended without a result'
 UNTRIED = (KILLED, KILLED_JOB, STOPPED, NO_RESULT)
@@ -54,6 +55,12 @@ def process_scans(scans: Sequence[Scan], settings: Settings) -> int:
     return n_kept
 
 
+def forget_finished(scans: Iterable[Scan], settings: Settings) -> None:
+    """Remove what a run that was killed left of scans that are done: it shows faces."""
+    for scan in scans:
+        forget(settings, WORKFLOW, scan_node_name(scan))
+
+
 def run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
     """Run the graph over ``scans``; return the reason for each scan that failed."""
     by_name = {scan_node_name(scan): scan for scan in scans}
@@ -65,6 +72,7 @@ def run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
         extractors=settings.extractors,
         keep_renders=settings.keep_renders,
         complete_face=settings.complete_face,
+        name=WORKFLOW,
     )
     failed: set[str] = set()
     started, n_done = time.monotonic(), 0
