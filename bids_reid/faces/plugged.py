@@ -6,7 +6,7 @@ part of its identity: features of two versions are never compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -99,6 +99,26 @@ class _Plugged:
         uses = 'yes' if self.uses_network else 'no'
         return {**self._texts('provenance'), **self.identity(), USES_NETWORK: uses}
 
+    def features(
+        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
+    ) -> dict[str, NDArray[Any]]:
+        """Return the arrays of n images: vectors (n, dimension), or keypoints.
+
+        Vectors of faces that it did not take are rows of NaN.
+
+        Raises
+        ------
+        ExtractorError
+            It failed, or gave something else.
+        """
+        if not images:
+            return self._none()
+        given = self._ask('features', images, boxes)
+        try:
+            return self._check(given, len(images))
+        except ExtractorError as error:
+            raise self._wrong(f'features(): {error}{AVOIDABLE}') from error
+
     def _package(self) -> dict[str, str]:
         return {
             'Package': self._registration.package,
@@ -123,13 +143,13 @@ class _Plugged:
             rest = AVOIDABLE if method == 'features' else ''
             raise self._wrong(f'{method}() failed: {_told(error)}{rest}') from error
 
-    def _checked(
-        self, given: Any, n: int, check: Callable[[object, int, int], dict[str, NDArray[Any]]]
-    ) -> dict[str, NDArray[Any]]:
-        try:
-            return check(given, n, self.dimension)
-        except ExtractorError as error:
-            raise self._wrong(f'features(): {error}{AVOIDABLE}') from error
+    def _none(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of no image."""
+        raise NotImplementedError
+
+    def _check(self, given: object, n: int) -> dict[str, NDArray[Any]]:
+        """Return the arrays of n images; raise ExtractorError unless they are of its kind."""
+        raise NotImplementedError
 
     def _wrong(self, what: str) -> ExtractorError:
         return ExtractorError(f'{self.name} of {self._registration.origin}: {what}')
@@ -144,24 +164,15 @@ class PluggedVectors(_Plugged):
         super().__init__(registration, plugin)
         self.similarity: Literal['euclidean', 'cosine'] = plugin.similarity
 
-    def features(
-        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
-    ) -> dict[str, NDArray[Any]]:
-        """Return (n, dimension) features; rows of NaN for faces that it did not take.
-
-        Raises
-        ------
-        ExtractorError
-            It failed, or gave something else.
-        """
+    def _none(self) -> dict[str, NDArray[Any]]:
         import numpy as np
 
+        return {'features': np.empty((0, self.dimension), np.float32)}
+
+    def _check(self, given: object, n: int) -> dict[str, NDArray[Any]]:
         from bids_reid.faces.given_features import checked_vectors
 
-        if not images:
-            return {'features': np.empty((0, self.dimension), np.float32)}
-        given = self._ask('features', images, boxes)
-        return self._checked(given, len(images), checked_vectors)
+        return checked_vectors(given, n, self.dimension)
 
 
 class PluggedKeypoints(_Plugged):
@@ -173,28 +184,19 @@ class PluggedKeypoints(_Plugged):
         super().__init__(registration, plugin)
         self.distance: Literal['hamming', 'euclidean'] = plugin.distance
 
-    def features(
-        self, images: Sequence[NDArray[np.uint8]], boxes: Sequence[Box]
-    ) -> dict[str, NDArray[Any]]:
-        """Return the arrays of the keypoints of n images.
-
-        Raises
-        ------
-        ExtractorError
-            It failed, or gave something else.
-        """
+    def _none(self) -> dict[str, NDArray[Any]]:
         import numpy as np
 
+        return {
+            'descriptors': np.empty((0, self.dimension), np.uint8),
+            'positions': np.empty((0, 2), np.float32),
+            'offsets': np.zeros(1, np.int64),
+        }
+
+    def _check(self, given: object, n: int) -> dict[str, NDArray[Any]]:
         from bids_reid.faces.given_features import checked_keypoints
 
-        if not images:
-            return {
-                'descriptors': np.empty((0, self.dimension), np.uint8),
-                'positions': np.empty((0, 2), np.float32),
-                'offsets': np.zeros(1, np.int64),
-            }
-        given = self._ask('features', images, boxes)
-        return self._checked(given, len(images), checked_keypoints)
+        return checked_keypoints(given, n, self.dimension)
 
 
 @cache
