@@ -249,11 +249,12 @@ class Adapted:
         less their mean and whitened, of length 1, (q, d).
         """
         probes = cast('VectorProbes', training.photographs)
+        photographs = value_ordered(probes.both_ways())
         sides = gallery_means(training, ADAPTED_SIDES)
         return {
             f'{side}.{name}': array
             for side, known in sides.items()
-            for name, array in _adaptation(known, probes).items()
+            for name, array in _adaptation(known, photographs).items()
         }
 
     def scorer(self, learned: Arrays, probes: Probes) -> Scorer:
@@ -281,9 +282,10 @@ ADAPTED_SIDES: tuple[Side, ...] = ('every', 'soft')
 """The study's views, and the soft ones."""
 
 
-def _adaptation(known: Means, probes: VectorProbes) -> Arrays:
-    """Learn what `Adapted` needs to know of one side of the renders."""
-    photographs = value_ordered(probes.both_ways() if len(probes) else np.empty((0, known.d)))
+def _adaptation(known: Means, photographs: NDArray[np.float64]) -> Arrays:
+    """Learn what `Adapted` needs to know of one side of the renders, and of photographs (p, d)."""
+    if not len(photographs):
+        photographs = np.empty((0, known.d))
     gallery_mean = mean_with_prior(known.means, np.zeros(known.d), prior=0)
     probe_mean = mean_with_prior(photographs, gallery_mean, prior=PRIOR_PROBES)
     white = whitening(known.deviations, known.d)
