@@ -32,8 +32,8 @@ photograph without a participant label is ever given a name.
 EPILOG = """\
 exit codes: 0 done; 1 some scans failed; 3 done, --max-findings, --max-risk or --release was given,
 and the outcome is not "nothing found"; 16 not BIDS; 17 unknown level; 18 the filters select
-nothing; 64 wrong usage; 66 no such input, or an extractor that cannot run; 73 cannot write the
-output
+nothing; 64 wrong usage; 66 no such input, or an extractor that cannot run; 73 the machine refuses:
+it cannot write the output, or lacks memory, a library or a renderer
 """
 
 
@@ -91,12 +91,12 @@ def guarded(
 def _refused(error: OSError, written: Sequence[Path]) -> Exit | None:
     """Exit code if the system refused a file that nobody had looked at before; ``None`` if not."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-        return Exit.CANNOT_WRITE
+        return Exit.MACHINE
     if not isinstance(error.filename, str | bytes | os.PathLike) or error.strerror is None:
         return None
     path = Path(os.fsdecode(error.filename))
     below = any(path.is_relative_to(folder) for folder in written)
-    return Exit.CANNOT_WRITE if below else Exit.NO_INPUT
+    return Exit.MACHINE if below else Exit.NO_INPUT
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ class Exit(IntEnum):
     NOTHING_SELECTED = 18
     USAGE = 64
     NO_INPUT = 66
-    CANNOT_WRITE = 73
+    MACHINE = 73
 
 
 class ReidError(Exception):
@@ -49,13 +49,20 @@ class NothingSelectedError(ReidError):
     exit_code = Exit.NOTHING_SELECTED
 
 
-class CannotWriteError(ReidError):
+class MachineError(ReidError):
+    """The machine refuses something: disk, memory, permission, a library. It is no scan's result.
+
+    Nothing that is already done may be touched for it.
+    """
+
+    exit_code = Exit.MACHINE
+
+
+class CannotWriteError(MachineError):
     """The output folder cannot be written."""
 
-    exit_code = Exit.CANNOT_WRITE
 
-
-class RenderingError(ReidError):
+class RenderingError(MachineError):
     """This machine cannot render."""
 
 

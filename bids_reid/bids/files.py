@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bids_reid.bids.text_files import parse_json, read_text
 from bids_reid.errors import CannotWriteError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; an empty one if there is none or it is damaged."""
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = parse_json(read_text(path))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
