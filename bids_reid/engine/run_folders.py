@@ -31,8 +31,9 @@ LOCK = '.bids_reid_lock'
 TEMPORARY = 'bids_reid-'
 """How the names of folders for temporary files begin."""
 _SHARED_MEMORY = Path('/dev/shm')  # noqa: S108
-_LONGEST = 70
-"""Sockets below the folder for temporary files may have paths of 107 bytes."""
+_LONGEST = 107 - len('/listener-12345678')
+"""Paths of sockets have up to 107 bytes."""
+_SHORT = Path('/tmp')  # noqa: S108
 _MOST = 10_000
 
 
@@ -121,13 +122,17 @@ def _remove(folder: Path) -> None:
 
 
 @cache
-def temporary_folder() -> Path:
-    """Make the folder for temporary files of this process and its workers, once.
+def temporary_folder(parent: Path) -> Path:
+    """Make a folder for temporary files of this process and its workers, once.
 
     It is removed when the process ends; those that killed ones left are removed now, with their
     shared memory.
+
+    Raises
+    ------
+    OSError
+        It cannot be made.
     """
-    parent = Path(tempfile.gettempdir())
     for folder in parent.glob(f'{TEMPORARY}*'):
         if _sweep(folder):
             for semaphore in _SHARED_MEMORY.glob(f'sem.{folder.name}-*'):
@@ -145,12 +150,21 @@ def temporary_folder() -> Path:
 
 
 def use_temporary_folder() -> None:
-    """Let this process and those that it starts have their temporary files in that folder."""
-    folder = temporary_folder()
+    """Let this process and those that it starts have their temporary files in such a folder.
+
+    Raises
+    ------
+    CannotWriteError
+        It cannot be made.
+    """
+    try:
+        folder = temporary_folder(Path(tempfile.gettempdir()))
+        fits = len(os.fsencode(folder)) <= _LONGEST
+        sockets = folder if fits else temporary_folder(_SHORT)
+    except OSError as error:
+        raise CannotWriteError(f'cannot make a temporary folder: {error}') from error
     os.environ['TMPDIR'] = str(folder)
     tempfile.tempdir = None
     # Python has no other way to say where its sockets and semaphores are
     configuration = current_process()._config  # type: ignore[attr-defined]
-    configuration['semprefix'] = f'/{folder.name}'
-    if len(os.fsencode(folder)) <= _LONGEST:
-        configuration['tempdir'] = str(folder)
+    configuration |= {'semprefix': f'/{folder.name}', 'tempdir': str(sockets)}
