@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_RECORD = re.compile(r'(?P<stem>.+)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)')
+_RECORD = re.compile(r'(?P<stem>[^.].*)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)')
+
+
+def render_name(view: int) -> str:
+    """Name of the picture of a view."""
+    return f'view-{view:02d}.png'
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class ScanFiles:
 
     def render(self, view: int) -> Path:
         """Picture of a view."""
-        return self.renders / f'view-{view:02d}.png'
+        return self.renders / render_name(view)
 
     def template(self, label: str) -> Path:
         """Features of the extractor whose BIDS label is ``label``; sidecar with ``.json``."""

@@ -8,7 +8,7 @@ import re
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from bids_reid.bids.files import packaged_text, write_json, write_text
+from bids_reid.bids.files import Batch, packaged_text
 from bids_reid.faces.extractors import descriptions
 from bids_reid.records import TOGETHER
 
@@ -23,10 +23,25 @@ _BREAKS = re.compile(r'[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]')
 
 
 def write_table(path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a TSV and its dictionary.
+    """Write a TSV and its dictionary, as `add_table` does.
+
+    Raises
+    ------
+    CannotWriteError
+        They cannot be written.
+    """
+    with Batch() as batch:
+        add_table(batch, path, kind, rows)
+        batch.publish()
+
+
+def add_table(batch: Batch, path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> None:
+    """Write a TSV and its dictionary among other files.
 
     Parameters
     ----------
+    batch : Batch
+        Publishes them.
     path : Path
         The ``.tsv``; the dictionary goes beside it.
     kind : str
@@ -41,8 +56,8 @@ def write_table(path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> 
         dictionary['extractor']['Levels'] |= dict.fromkeys(together, FUSED_SCORES)
     lines = ['\t'.join(dictionary)]
     lines += ['\t'.join(_cell(row[column]) for column in dictionary) for row in rows]
-    write_text(path, '\n'.join(lines) + '\n')
-    write_json(path.with_suffix('.json'), dictionary)
+    batch.json(path.with_suffix('.json'), dictionary)
+    batch.text(path, '\n'.join(lines) + '\n')
 
 
 def columns(kind: str) -> dict[str, dict[str, Any]]:

@@ -175,7 +175,7 @@ def save(
 
 
 def _read_features(path: Path) -> tuple[dict[str, Any], Template | KeypointTemplate]:
-    from bids_reid.bids.derivatives import template_of
+    from bids_reid.bids.template_files import template_of
 
     with np.load(path) as content:
         return json.loads(str(content['provenance'])), template_of(content)
