@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.files import sweep_temporaries
 from bids_reid.errors import UsageError
 from bids_reid.records import RAW, Scan
 
@@ -117,6 +118,18 @@ def cache_file(output_dir: Path) -> Path:
 def bids_uri(path: Path, dataset_dir: Path, dataset: str = RAW) -> str:
     """BIDS URI of a file; ``dataset`` is what DatasetLinks calls the dataset: its condition."""
     return f'bids:{dataset}:{path.relative_to(dataset_dir).as_posix()}'
+
+
+def sweep_output(output_dir: Path, participants: Iterable[str] = ()) -> int:
+    """Remove what killed runs left half-written; return how many files and folders.
+
+    In the folders of other participants another run may be at work: they are not looked into.
+    """
+    number = sum(map(sweep_temporaries, (output_dir, cache_file(output_dir).parent)))
+    number += sweep_temporaries(output_dir / 'images')
+    return number + sum(
+        sweep_temporaries(output_dir / f'sub-{label}', below=True) for label in participants
+    )
 
 
 def scan_files(output_dir: Path, participants: Iterable[str] = ()) -> list[ScanFiles]:
