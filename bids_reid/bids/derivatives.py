@@ -17,6 +17,7 @@ from bids_reid.bids.files import Batch, file_sha256, new_private_file, read_json
 from bids_reid.bids.layout import ScanFiles, bids_uri, render_name, scan_files
 from bids_reid.bids.tables import add_table, read_table
 from bids_reid.bids.template_files import made_with, read_template, write_template
+from bids_reid.bids.unchanged import CHANGED, FileState, file_state
 from bids_reid.errors import NoInputError, ReidError
 from bids_reid.faces.extractors import extractor_names
 from bids_reid.faces.registrations import bids_label
@@ -101,7 +102,7 @@ def save_scan(
         status='ok' if n_faces else 'no_face',
         reason=reason,
         deidentification=read_claim(scan.path, dataset_dir),
-        origin=_origin(scan, dataset_dir, came_from, source_sha256),
+        origin=_origin(scan, dataset_dir, came_from, source_sha256 or content_hash(scan.path)),
         n_views_with_face=n_faces,
         measures=measures,
         renderer=renderer,
@@ -142,11 +143,33 @@ def _is_alike(before: ScanRecord, now: ScanRecord) -> bool:
 
 
 def save_failure(
-    scan: Scan, dataset_dir: Path, output_dir: Path, reason: str, came_from: str | None = None
+    scan: Scan,
+    dataset_dir: Path,
+    output_dir: Path,
+    reason: str,
+    came_from: str | None = None,
+    before: FileState | None = None,
 ) -> None:
-    """Write the record of a scan that could not be processed, and take away older results."""
-    files = ScanFiles.of(scan, output_dir)
-    claim, origin = read_claim(scan.path, dataset_dir), _origin(scan, dataset_dir, came_from)
+    """Write the record of a scan that could not be processed, and take away older results.
+
+    Parameters
+    ----------
+    before : tuple, optional
+        `file_state` of the scan when the run began. If it is another now, nobody knows which
+        bytes failed: the record is of none.
+
+    Raises
+    ------
+    CannotWriteError
+        The record cannot be written; older results are still there.
+    """
+    files, sha256 = ScanFiles.of(scan, output_dir), content_hash(scan.path)
+    if before is not None and before != file_state(scan.path):
+        reason, sha256 = f'{scan.path.name}: {CHANGED}', None
+    claim, origin = (
+        read_claim(scan.path, dataset_dir),
+        _origin(scan, dataset_dir, came_from, sha256),
+    )
     record = ScanRecord(status='failed', reason=reason, deidentification=claim, origin=origin)
     with Batch() as batch:
         batch.json(files.record, record.to_json())
@@ -366,14 +389,12 @@ def _sources(scan: Scan, dataset_dir: Path) -> tuple[str, ...]:
     return (bids_uri(scan.path, dataset_dir, scan.condition),)
 
 
-def _origin(
-    scan: Scan, dataset_dir: Path, came_from: str | None, sha256: str | None = None
-) -> Origin:
+def _origin(scan: Scan, dataset_dir: Path, came_from: str | None, sha256: str | None) -> Origin:
     """Tell the source of the files of a scan, and the software that made them."""
     return Origin(
         condition=scan.condition,
         sources=_sources(scan, dataset_dir),
-        source_sha256=sha256 or content_hash(scan.path),
+        source_sha256=sha256,
         software_versions={
             'bids_reid': __version__,
             **{package: version(package) for package in PACKAGES},

@@ -23,6 +23,7 @@ from bids_reid.bids.files import file_sha256, read_json
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.bids.tables import read_table
 from bids_reid.bids.template_files import read_template
+from bids_reid.bids.unchanged import CHANGED, file_state
 from bids_reid.errors import ScanError
 from bids_reid.records import FaceBoxes, Keypoints, KeypointTemplate, Scan, Template
 from tests.support.scan_records import WHOLE_FACE, boxes, save_results
@@ -478,3 +479,14 @@ class TestRecordState:
         why = record_state(files, record, None, file_sha256)
         assert why == 'the folder of defaced is not known: name it with -d defaced='
         assert 'is not there' in (self.state(bench, bench.raw / 'gone') or '')
+
+    def test_a_failure_of_other_bytes_is_of_none(self, bench: Bench) -> None:
+        """The new file would have the failure of the one before it, and never be done."""
+        before = file_state(bench.scan.path)
+        save_failure(bench.scan, bench.raw, bench.out, 'broken', before=before)
+        assert read_json(bench.files.record)['Reason'] == 'broken'
+        assert self.state(bench) is None
+        bench.scan.path.write_bytes(b'else')
+        save_failure(bench.scan, bench.raw, bench.out, 'broken', before=before)
+        assert 'other content than was measured' in (self.state(bench) or '')
+        assert CHANGED in read_json(bench.files.record)['Reason']
