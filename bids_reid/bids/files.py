@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from bids_reid.bids.text_files import parse_json, read_text
 from bids_reid.errors import CannotWriteError
+from bids_reid.printable import in_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -103,7 +104,7 @@ class Batch:
 
     def json(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write an indented JSON object."""
-        self.text(path, json.dumps(content, indent=2, ensure_ascii=False) + '\n')
+        self.text(path, json_text(content))
 
     def copy(self, source: Path, path: Path) -> None:
         """Copy a file's content."""
@@ -309,6 +310,11 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     with Batch() as batch:
         batch.json(path, content)
         batch.publish()
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """Return the text of an indented JSON object, in which no control character is left."""
+    return in_json(json.dumps(content, indent=2, ensure_ascii=False)) + '\n'
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_RECORD = re.compile(r'(?P<stem>[^.].*)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)')
+_RECORD = re.compile(
+    r'(?P<stem>[^.].*)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)', re.S
+)
 
 
 def render_name(view: int) -> str:
