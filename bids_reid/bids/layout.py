@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _RECORD = re.compile(
-    r'(?P<stem>[^.].*)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)', re.S
+    r'(?P<stem>[^.].*)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)', re.DOTALL
 )
+"""A name without its ending; names of files may have ends of lines in them."""
 
 
 def render_name(view: int) -> str:

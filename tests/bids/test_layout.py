@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from bids_reid.bids.derivatives import scan_records
 from bids_reid.bids.files import HIDDEN, write_json
 from bids_reid.bids.image_records import has_looks
@@ -78,3 +80,13 @@ def test_what_is_half_written_is_no_result_and_is_swept(tmp_path: Path) -> None:
     assert sweep_output(tmp_path, ['01']) == len(leftovers)
     assert not any(path.exists() for path in leftovers)
     assert other.exists(), 'another run may be writing it'
+
+
+@pytest.mark.parametrize(
+    'name', ['sub-01_acq-a\nb', 'sub-01_acq-\t', 'sub-01_\x1b[2J', 'sub-01_é']
+)
+def test_a_scan_with_an_odd_name_is_not_lost(tmp_path: Path, name: str) -> None:
+    """17 rows of 19 scans: the two with an end of a line in their name had vanished."""
+    scan = Scan('01', None, 'T1w', name, tmp_path)
+    write_json(ScanFiles.of(scan, tmp_path).record, {})
+    assert scan_files(tmp_path) == [ScanFiles.of(scan, tmp_path)]
