@@ -249,7 +249,8 @@ def _outside_folders(
     modalities: Collection[str],
 ) -> Iterator[Path]:
     """Head images beside the folders of datatypes, where nothing is indexed."""
-    name = re.compile(rf'(?!\.)(.*_)?({"|".join(map(re.escape, sorted(modalities)))})\.nii(\.gz)?')
+    suffixes = '|'.join(map(re.escape, sorted(modalities)))
+    name = re.compile(rf'(?!\.)(.*_)?({suffixes})\.nii(\.gz)?', re.DOTALL)
     for label in participants:
         folder = bids_dir / f'sub-{label}'
         within = [folder / f'ses-{session}' for session in sessions] or folder.glob('ses-*')
