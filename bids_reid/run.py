@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.walk import check_there
 from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
+from bids_reid.messages import logger
 from bids_reid.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def run_levels(settings: Settings) -> Exit:
     _start_server_early(settings)
     # what is imported is no garbage, and looking for some takes a tenth of the time
     gc.disable()
-    from bids_reid.bids.inputs import check_dataset
+    from bids_reid.bids.inputs import check_dataset, check_labels
     from bids_reid.engine.execution import configure, crash_folder
     from bids_reid.group.given_photographs import check_photographs
     from bids_reid.group.selection import read_against
@@ -45,6 +46,13 @@ def run_levels(settings: Settings) -> Exit:
     gc.enable()
     _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
+    for line in check_labels(
+        settings.bids_dir,
+        validate=not settings.skip_validation,
+        participants=settings.participants,
+        sessions=settings.sessions,
+    ):
+        logger.info(line)
     others: Sequence[EnrolledScan] = ()
     if 'group' in settings.levels:
         others = read_against(settings)
