@@ -39,6 +39,7 @@ def run_levels(settings: Settings) -> Exit:
     from bids_reid.bids.inputs import check_dataset, check_labels
     from bids_reid.engine.execution import configure, crash_folder
     from bids_reid.group.given_photographs import check_photographs
+    from bids_reid.group.reviews import read_reviews
     from bids_reid.group.selection import read_against
     from bids_reid.group_level import group_level
     from bids_reid.participant_level import participant_level
@@ -56,6 +57,7 @@ def run_levels(settings: Settings) -> Exit:
     others: Sequence[EnrolledScan] = ()
     if 'group' in settings.levels:
         others = read_against(settings)
+        read_reviews(settings.reviewed)
         check_photographs(settings)
     configure(
         crash_folder(settings),
@@ -104,6 +106,7 @@ def _check_files(settings: Settings) -> None:
         settings.models_dir,
         settings.against,
         settings.reviewed,
+        settings.consent,
     ):
         if path is not None:
             check_there(path)
@@ -142,6 +145,10 @@ def _check_options(settings: Settings) -> None:
             raise UsageError('--max-risk and --max-findings are judged at the group level')
         if settings.refaced or settings.reviewed:
             raise UsageError('--refaced and --reviewed say how the group level judges')
+    if settings.consent is not None and (
+        settings.photos is None or 'group' not in settings.levels
+    ):
+        raise UsageError('--consent says which of the --photos the group level may search with')
     if 'participant' in settings.levels and settings.audited not in settings.datasets:
         raise UsageError(f'--audit {settings.audit}: name its folder with -d {settings.audit}=DIR')
     if 'group' in settings.levels and settings.reports_only:

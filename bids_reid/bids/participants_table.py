@@ -69,8 +69,9 @@ def participant_variables(
     values, loosely = _values(table, wanted, dataset)
     if loosely:
         pairs = examples(f'{typed} for sub-{label}' for typed, label in loosely.items())
-        are = count(len(loosely), 'label is', 'labels are')
-        note(f"{are} in participants.tsv not quite the dataset's: {pairs}")
+        are = 'is' if len(loosely) == 1 else 'are'
+        labels = count(len(loosely), 'label')
+        note(f"{labels} in participants.tsv {are} not quite the dataset's: {pairs}")
     if table.rows and not any(values.values()):
         note(f'no rates by age and sex: {path} has no row of anybody in the dataset')
     return {name: _each_once(name, values[name], note) for name in wanted}

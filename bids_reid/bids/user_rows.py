@@ -101,7 +101,7 @@ def _check_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) ->
     if missing:
         separated = len(columns) == 1 and re.search('[,;]', columns[0])
         hint = ': its cells have to be separated by tabs' if separated else ''
-        raise UsageError(f'{path} has no column {" and ".join(missing)}{hint}')
+        raise UsageError(f'{path} has no column {", ".join(missing)}{hint}')
     twice = [name for name in needed if columns.count(name) > 1]
     if twice:
         raise UsageError(f'{path} has two columns {twice[0]}')
