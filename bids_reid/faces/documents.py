@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from zipfile import BadZipFile, ZipFile
 
 from bids_reid.errors import PhotoError
-from bids_reid.faces.pictures import MOST_PIXELS, picture_faces
+from bids_reid.faces.opened_pictures import MOST_PIXELS
+from bids_reid.faces.pictures import picture_faces
 from bids_reid.records import PictureFaces
 
 if TYPE_CHECKING:
