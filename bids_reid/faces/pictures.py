@@ -6,6 +6,7 @@ it upright and turned, until one of them is sure.
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import cv2
@@ -68,14 +69,26 @@ def picture_faces(source: Path | bytes) -> PictureFaces:
         It is no picture, damaged or too large.
     """
     n_frames = n_with_face = n_unreadable = 0
+    known: set[bytes] = set()
     with one_picture(), OpenedPicture(source, 2 * LARGEST_PIXELS) as picture:
         for frame in _frames(picture):
             n_frames += frame is not None
             n_unreadable += frame is None
-            n_with_face += frame is not None and shows_face(frame)
+            if frame is None or _is_known(frame, known):
+                continue
+            n_with_face += shows_face(frame)
             if n_with_face:
                 break
     return PictureFaces(n_frames, n_with_face, n_unreadable)
+
+
+def _is_known(frame: Grey, known: set[bytes]) -> bool:
+    """Whether the same frame had a look, as most of a film that stands still; remember it."""
+    content = hashlib.sha256(f'{frame.shape}'.encode() + frame.tobytes()).digest()
+    if content in known:
+        return True
+    known.add(content)
+    return False
 
 
 def pixel_faces(pictures: Iterable[NDArray[np.generic]]) -> PictureFaces:
@@ -93,7 +106,7 @@ def pixel_faces(pictures: Iterable[NDArray[np.generic]]) -> PictureFaces:
 
 def shows_face(picture: Grey) -> bool:
     """Whether a detector finds a face in a grey picture (h, w), upright or turned."""
-    if min(picture.shape) < SMALLEST_PIXELS:
+    if min(picture.shape) < SMALLEST_PIXELS or picture.min() == picture.max():
         return False
     large = _shrunk(picture, LARGEST_PIXELS)
     small = _shrunk(picture, CNN_PIXELS)
