@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.files import write_json
+from bids_reid.bids.sensitive import SUMMARY, sensitive_amounts
 from bids_reid.bids.tables import remove_table, write_table
 from bids_reid.bids.verdicts import write_verdicts
 from bids_reid.group.result import Statistics
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from bids_reid.bids.sensitive import Amount, Sensitive
     from bids_reid.group.result import GroupResult, ImageLine, PhotoLine
     from bids_reid.risk.linkage import LinkageRow
     from bids_reid.risk.pairing import ReductionRow
@@ -31,8 +33,11 @@ ALL = (
 )
 
 
-def write_tables(output_dir: Path, result: GroupResult) -> None:
-    """Write the tables and ``group_summary.json``; take away those that an earlier run left."""
+def write_tables(output_dir: Path, result: GroupResult) -> dict[Sensitive, Amount]:
+    """Write the tables and ``group_summary.json``; take away those that an earlier run left.
+
+    Return how many files of the output can give a face back.
+    """
     tables = _tables(result)
     for name in ALL:
         path = output_dir / f'{name}.tsv'
@@ -40,9 +45,11 @@ def write_tables(output_dir: Path, result: GroupResult) -> None:
             write_table(path, name, tables[name])
         else:
             remove_table(path)
-    write_json(output_dir / 'group_summary.json', group_summary(result))
+    amounts = sensitive_amounts(output_dir)
+    write_json(output_dir / SUMMARY, group_summary(result, amounts))
     rows = (image_row(line) for line in result.images)
     write_verdicts(output_dir, rows)
+    return amounts
 
 
 def _tables(result: GroupResult) -> dict[str, Iterable[Mapping[str, object]]]:
