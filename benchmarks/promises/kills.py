@@ -1,4 +1,4 @@
-"""Kill runs at random moments and let the next one take up: is anything lost, or different?
+"""Kill runs at random moments and let the next one take up: nothing may be lost or differ.
 
 Both levels run on a few phantoms, one broken scan and one broken photograph. Series of 1 to 5
 SIGKILLs hit the whole process group at random times; then a run is let finish. Its output must be

@@ -260,7 +260,7 @@ def left_behind(place: Place, out: Path) -> list[str]:
     """Name what a run that ended should have taken away."""
     left = [f'{name} (unfinished)' for name, _ in files_of(out) if HIDDEN.search(name)]
     left += [f'{name} (work)' for name, _ in files_of(out) if name.startswith('work/')]
-    for where, folder in (('/tmp', place.temporary), ('/dev/shm', place.shared_memory)):  # noqa: S108
+    for where, folder in (('/tmp', place.temporary), ('/dev/shm', place.shared_memory)):
         left += [f'{where}/{path.name}' for path in folder.iterdir()]
     return left
 
