@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from bids_reid import __version__
+from bids_reid import __version__, stopping
 from bids_reid.errors import Exit, ReidError
 from bids_reid.messages import show_messages
 from bids_reid.records import IDENTIFYING, PART_NAMES, RAW
@@ -64,7 +64,10 @@ def guarded(
     """
     show_messages()
     try:
-        return run()
+        with stopping.stoppable(program):
+            return run()
+    except stopping.Stopped as stopped:
+        return stopping.say(program, stopped)
     except ReidError as error:
         # parsers of YAML and the like explain themselves over several lines
         line = '; '.join(part.strip() for part in str(error).splitlines())
@@ -74,9 +77,11 @@ def guarded(
         # whoever read the output, such as head, has left; Python would complain again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except KeyboardInterrupt:
-        print(f'{program}: interrupted; a second run takes up from here', file=sys.stderr)
-        return 130
+    except (MemoryError, ImportError) as error:
+        if verbose:
+            traceback.print_exc()
+        print(f'{program}: {_lacking(error)}', file=sys.stderr)
+        return Exit.MACHINE
     except OSError as error:
         code = _refused(error, written)
         if code is None:
@@ -86,6 +91,13 @@ def guarded(
         where = '' if error.filename is None else f'{os.fsdecode(error.filename)}: '
         print(f'{program}: {where}{error.strerror}', file=sys.stderr)
         return code
+
+
+def _lacking(error: MemoryError | ImportError) -> str:
+    """Say what the machine lacks, and what helps."""
+    if isinstance(error, MemoryError):
+        return 'memory ran out: give it more, or fewer --nprocs'
+    return f'a library is missing or cannot be loaded: {error}: install bids_reid again'
 
 
 def _refused(error: OSError, written: Sequence[Path]) -> Exit | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bids_reid import __version__
 from bids_reid.bids.files import read_json, write_json
+from bids_reid.bids.locks import LOCKS, locked_output
 from bids_reid.bids.sensitive import (
     KINDS,
     OWN_FOLDERS,
@@ -54,8 +55,9 @@ PAGES = (
 )
 SHOWN = 3
 """Names of a kind that are listed without ``-v``."""
-_LAST = 'dataset_description.json'
-"""Without it a folder is no output: it goes last, so that a purge can be repeated."""
+_DESCRIPTION = 'dataset_description.json'
+_LAST = (_DESCRIPTION, LOCKS)
+"""Without the first a folder is no output: it goes last, so that a purge can be repeated."""
 
 Chosen = Callable[[OutputFile], bool]
 
@@ -94,14 +96,20 @@ def purge(options: argparse.Namespace) -> Exit:
     ------
     NoInputError
         The folder is not there, or is no output of bids_reid.
+    CannotWriteError
+        Something is left, or a run writes there.
     """
     out: Path = options.output_dir
     check_there(out, folder=True)
     if not is_output(out):
         raise NoInputError(
-            f'{out} is no output of bids-reid: its {_LAST} does not say so; nothing was deleted'
+            f'{out} is no output of bids-reid: its {_DESCRIPTION} does not say so; '
+            'nothing was deleted'
         )
-    return _purge(out, options)
+    if options.dry_run:
+        return _purge(out, options)
+    with locked_output(out):
+        return _purge(out, options)
 
 
 def _purge(out: Path, options: argparse.Namespace) -> Exit:
@@ -171,7 +179,7 @@ def _size(n_bytes: int) -> str:
 def _delete(out: Path, files: Sequence[OutputFile]) -> None:
     """Delete files, and folders of bids_reid that are empty then; what stays is found later."""
     for file in files:
-        if file.path != _LAST:
+        if file.path not in _LAST:
             with suppress(OSError):
                 (out / file.path).unlink()
     for folder in sorted(out.iterdir()):
@@ -204,7 +212,7 @@ def _prove(out: Path, before: Sequence[OutputFile], chosen: Chosen) -> Exit:
         Something is left that should not be.
     """
     after = output_files(out)
-    left = [file for file in after if file.path != _LAST and chosen(file)]
+    left = [file for file in after if file.path not in _LAST and chosen(file)]
     beyond = [file for file in before if file.kind == 'link']
     n_deleted = sum(map(chosen, before)) - len(left)
     logger.info(f'{count(n_deleted, "file")} deleted')
@@ -228,7 +236,8 @@ def _prove(out: Path, before: Sequence[OutputFile], chosen: Chosen) -> Exit:
         if any(file.kind == 'pages_with_faces' for file in before):
             logger.info(PAGES)
     else:
-        (out / _LAST).unlink(missing_ok=True)
+        for name in _LAST:
+            (out / name).unlink(missing_ok=True)
         with suppress(OSError):
             out.rmdir()
     logger.info(f'0 files of {len(KINDS)} kinds left')

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,7 +66,7 @@ def test_what_gives_a_face_back_goes_and_the_report_stays(
     doomed, before = faces(out), paths(out)
     assert len(doomed) == 2 + 4 + 90 + 1 + len(LEFTOVERS)
     assert main([str(out), '--keep-report']) == 0
-    assert paths(out) == before - doomed
+    assert paths(out) - {'.locks'} == before - doomed
     said = capsys.readouterr().out
     assert '2 skins' in said
     assert '4 templates' in said
@@ -212,6 +214,30 @@ def test_the_summary_counts_what_is_there(out: Path) -> None:
     counts = read_json(out / 'group_summary.json')['sensitive_files']
     assert counts == {kind: {'files': 0, 'bytes': 0} for kind in KINDS}
     assert file_sha256(out / 'group_images.tsv') == table
+
+
+@pytest.mark.parametrize('people', [(), ('01',)])
+def test_an_output_that_a_run_writes_is_left_alone(
+    out: Path, people: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its files would go while they are made, and new ones come after the proof."""
+    program = (
+        'import sys; from pathlib import Path; from bids_reid.bids.locks import locked_output\n'
+        'with locked_output(Path(sys.argv[1]), sys.argv[2:]): print("locked", flush=True); input()'
+    )
+    with subprocess.Popen(
+        [sys.executable, '-c', program, out, *people],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b'locked\n'
+        before = paths(out)
+        assert main([str(out)]) == 73
+        assert paths(out) == before
+        assert 'is being written by another run' in capsys.readouterr().err
+        run.communicate(b'\n')
+    assert main([str(out)]) == 0
 
 
 def test_every_file_that_a_run_writes_has_a_kind(out: Path) -> None:

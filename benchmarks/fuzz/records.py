@@ -78,7 +78,15 @@ class Records:
         (root / 'plugin.yml').write_text('plugin: Linear\n')
         # a picture of nobody: it gets a look, and so a record in images/
         shutil.copy(root / 'photos' / 'distractor-01.jpg', root / 'bids' / 'picture.jpg')
-        words = ('participant', 'group', '--extractors', 'orb', 'face_recognition', '--nprocs', '2')
+        words = (
+            'participant',
+            'group',
+            '--extractors',
+            'orb',
+            'face_recognition',
+            '--nprocs',
+            '2',
+        )
         program = Path(sys.executable).with_name('bids-reid')
         done = subprocess.run(
             [program, root / 'bids', root / 'out', *words, '--photos', root / 'photos'],
@@ -223,7 +231,9 @@ def _value(random: np.random.Generator) -> Any:
 
 def _damaged_json(content: bytes, random: np.random.Generator) -> tuple[str, bytes]:
     """Replace, remove or add a value somewhere, or nest one deeply."""
-    way = random.choice(['value', 'value', 'value', 'removal', 'addition', 'depth', 'mark', 'twice'])
+    way = random.choice(
+        ['value', 'value', 'value', 'removal', 'addition', 'depth', 'mark', 'twice']
+    )
     if way == 'depth':
         text = content.decode()
         at = text.find(':', int(random.integers(len(text)))) + 1
@@ -276,7 +286,9 @@ def _damaged_arrays(content: bytes, random: np.random.Generator) -> tuple[str, b
     return f'{way} {name}', packed.getvalue()
 
 
-def _ways(array: np.ndarray[Any, Any], random: np.random.Generator) -> Mapping[str, Callable[[], Any]]:
+def _ways(
+    array: np.ndarray[Any, Any], random: np.random.Generator
+) -> Mapping[str, Callable[[], Any]]:
     """Return the ways in which an array can be wrong; ``None`` stands for one that is gone."""
     flat = array.reshape(-1)
 

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Literal, get_args
 
 from bids_reid.bids.files import packaged_text, read_json
+from bids_reid.bids.locks import LOCKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,6 +41,7 @@ _SIDECAR = re.compile(r'.+_desc-[A-Za-z0-9]+_[A-Za-z0-9]+\.json')
 _UNFINISHED = re.compile(r'\.bids_reid-.+')
 _UNFINISHED_BEFORE = re.compile(r'\.[a-z0-9_]{8}(?P<name>.+)')
 """How earlier versions called what they were writing: before the name to be."""
+_OTHER_REPORTS = ('dataset_description.json', '.bidsignore', LOCKS)
 _FORMER_TABLES = ('group_scans',)
 _FACES = b'<ul class="faces">'
 """A page that shows renders has a list of them; text in a page never looks like that."""
@@ -208,7 +210,7 @@ def _kind_at_top(folder: Path, name: str) -> Kind:
         return 'report' if _begins_as_ours(folder / name) else 'other'
     stem, _dot, ending = name.partition('.')
     table = ending in ('tsv', 'json') and stem in _tables()
-    return 'report' if table or name in ('dataset_description.json', '.bidsignore') else 'other'
+    return 'report' if table or name in _OTHER_REPORTS else 'other'
 
 
 def _tables() -> set[str]:

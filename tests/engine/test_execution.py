@@ -24,7 +24,8 @@ from nipype.interfaces.base import (
 from nipype.pipeline import engine as pe
 
 from bids_reid.engine import plugins as plugin
-from bids_reid.engine.execution import _crash_reason, configure, read_plugin, run_graph
+from bids_reid.engine.crashes import NO_MEMORY, _crash_reason, is_refused
+from bids_reid.engine.execution import configure, read_plugin, run_graph
 from bids_reid.engine.plugins import KILLED
 from bids_reid.errors import CannotWriteError, ReidError, ScanError, UsageError
 from bids_reid.group.searching import Plan
@@ -123,7 +124,7 @@ def crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     before = {name: dict(config._config.items(name)) for name in ('execution', 'logging')}
     (tmp_path / 'marks').mkdir()
-    configure(tmp_path / 'logs', stop_on_first_crash=False, verbosity=0)
+    configure(stop_on_first_crash=False, verbosity=0)
     yield tmp_path / 'logs'
     config.update_config(before)
 
@@ -216,7 +217,7 @@ def test_a_killed_worker_costs_its_own_node(crashes: Path, named: bool) -> None:
 
 def test_nothing_runs_on_after_a_stop(crashes: Path) -> None:
     """A step that ends later would write results beside the record that says it was not run."""
-    configure(crashes, stop_on_first_crash=True, verbosity=0)
+    configure(stop_on_first_crash=True, verbosity=0)
     reasons = run(branches(crashes.parent / 'marks', a='slow', b='late error'), crashes)
     assert reasons == {'wf.b.first': 'sub-01_T1w.nii is empty: every voxel is 0'}
     # it was under way, and is done; nothing was begun after it
@@ -420,18 +421,20 @@ def test_messages_about_scans_keep_their_words(crashes: Path) -> None:
             'cv2.error: OpenCV: -215:Assertion failed\n',
             'error: OpenCV: -215:Assertion failed (details in logs)',
         ),
+        ('MemoryError', NO_MEMORY),
+        ('numpy._core._exceptions._ArrayMemoryError: Unable to allocate 9 GiB', NO_MEMORY),
+        ('cv2.error: OpenCV: (-4:Insufficient memory) Failed to allocate', NO_MEMORY),
+        ('MemoryError: std::bad_alloc', NO_MEMORY),
         ('nothing that is known', 'it ended without a message (details in logs)'),
     ],
 )
-def test_reasons_of_crash_files(tmp_path: Path, end: str, reason: str) -> None:
-    path = tmp_path / 'crash-1.txt'
-    path.write_text(
+def test_reasons_of_crash_files(end: str, reason: str) -> None:
+    text = (
         'Node: wf.a.skin\nWorking directory: /x\n\nNode inputs:\n\nin_file = x\n\n'
         f'Traceback (most recent call last):\n  File "x", line 1\n{end}\n\n'
     )
-    assert _crash_reason(path) == ('wf.a.skin', reason)
-    path.write_bytes(b'')
-    assert _crash_reason(path)[0] == ''
+    assert _crash_reason(text) == reason
+    assert not is_refused(text, [Path('/work')])
 
 
 @pytest.fixture
