@@ -390,6 +390,14 @@ def _add_analysis(parser: Parser) -> None:
         help='photographs: a folder (sub-01_photo-1.jpg, sub-01/*.jpg) or a TSV with the columns '
         'path and participant_id; without a participant of the dataset it is a distractor',
     )
+    group.add_argument(
+        '--consent',
+        type=absolute,
+        metavar='TSV',
+        help='group level, with --photos: who agreed to be searched with, in the columns '
+        'participant_id and consent (yes or no); photographs with the label of anybody else are '
+        'not opened, and are counted; those without a label stay distractors',
+    )
     _add_extractors(group)
     group.add_argument(
         '--complete-face',

@@ -20,12 +20,13 @@ from bids_reid.group.refaced import refaced_lines
 from bids_reid.group.reviews import reviewed
 from bids_reid.group.selection import announce, choose_extractors, select
 from bids_reid.messages import logger
-from bids_reid.report.tables import IDENTIFICATION, write_tables
-from bids_reid.report.text import result_lines
+from bids_reid.report.tables import IDENTIFICATION, write_results
+from bids_reid.report.text import result_lines, sensitive_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bids_reid.bids.sensitive import Amount, Sensitive
     from bids_reid.group.result import GroupResult, ImageLine
     from bids_reid.group.selection import Selection
     from bids_reid.participant.library import EnrolledScan
@@ -53,10 +54,12 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
             return Exit.OK
         with own_work_folder(settings) as own:
             result = _result(selection, own)
-        page = _write(result, settings)
+        sensitive = _write(result, settings)
     for line in result_lines(result):
         logger.info(line)
-    logger.info(f'report: {page}')
+    logger.info(f'report: {settings.output_dir}/group.html')
+    for line in sensitive_lines(settings.output_dir, sensitive):
+        logger.info(line)
     if settings.gated and result.gate is not None and not result.gate.passed:
         return Exit.RISK
     failed = any(scan.status == 'failed' for scan in result.scans)
@@ -107,10 +110,9 @@ def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
         look_at_images(rest, settings)
 
 
-def _write(result: GroupResult, settings: Settings) -> str:
+def _write(result: GroupResult, settings: Settings) -> dict[Sensitive, Amount]:
+    """Write tables and page; return how many files of the output can give a face back."""
     # figures take long to import
-    from bids_reid.report.group import write_page
+    from bids_reid.report.group import group_page
 
-    write_tables(settings.output_dir, result)
-    write_page(settings.output_dir, result)
-    return f'{settings.output_dir}/group.html'
+    return write_results(settings.output_dir, result, group_page(result))
