@@ -280,7 +280,7 @@ def record_state(
     if dataset_dir is None:
         return f'the folder of {condition} is not known: name it with -d {condition}='
     if not dataset_dir.is_dir():
-        return f'the folder of {condition} is not there: {dataset_dir}'
+        return f'the folder of {condition} is not there: name it with -d {condition}='
     if not os.path.lexists(dataset_dir / source):
         return 'the scan is no longer there: it was renamed or withdrawn'
     if not _is_of_this_version(record):
