@@ -11,6 +11,7 @@ from bids_reid.errors import PhotoError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.merging import merged
 from bids_reid.match.probes import probes_of
+from bids_reid.printable import without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -108,7 +109,8 @@ def crop_photographs(photos: Sequence[Photo]) -> tuple[list[Head], list[Outcome]
         try:
             head = loose_crop(read_photograph(photo.path))
         except PhotoError as error:
-            outcomes.append(Outcome('unreadable', str(error)))
+            reason = without_folders(str(error), photo.path.parent)
+            outcomes.append(Outcome('unreadable', reason))
             continue
         if head is None:
             outcomes.append(Outcome('no_face', 'no face was found'))
