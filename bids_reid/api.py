@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
 _PATHS = (
-    *('work_dir', 'models_dir', 'photos', 'against', 'filter_file', 'plugin_file'),
+    *('work_dir', 'models_dir', 'photos', 'consent', 'against', 'filter_file', 'plugin_file'),
     *('release', 'reviewed'),
 )
 

@@ -287,6 +287,8 @@ def record_state(
         return 'the scan is no longer there: it was renamed or withdrawn'
     if not _is_of_this_version(record):
         return 'it was made by another version of bids_reid: run the participant level again'
+    if not record.failed and not files.skin.exists():
+        return 'its skin was deleted, as bids-reid-purge does: run the participant level again'
     return record.left_out or _other_content(record, sha256_of(dataset_dir / source))
 
 

@@ -12,6 +12,7 @@ from bids_reid import __version__
 from bids_reid.bids.files import Batch, objects, packaged_text, read_json, write_text
 from bids_reid.bids.layout import cache_file
 from bids_reid.bids.places import check_places
+from bids_reid.bids.text_files import read_text
 from bids_reid.errors import CannotWriteError
 from bids_reid.faces.extractors import extractor_names, load_extractor, registration
 from bids_reid.faces.registrations import bids_label
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 BIDS_VERSION = '1.10.0'
+DESCRIPTION = 'dataset_description.json'
 SENDS = 'sends images of faces to a network'
 
 
@@ -62,10 +64,8 @@ def prepare_output(
         The folder cannot be made or written, or it is a dataset that is only read.
     """
     derivatives = tuple(derivatives)
-    check_places(output_dir, bids_dir, derivatives)
-    description = output_dir / 'dataset_description.json'
-    if not _is_ours(read_json(description)):
-        raise CannotWriteError(f'{output_dir} holds another dataset: give a folder of its own')
+    check_output(output_dir, bids_dir, derivatives)
+    description = output_dir / DESCRIPTION
     try:
         output_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -89,10 +89,25 @@ def prepare_output(
     _ignore(output_dir / '.bidsignore', keep=bool(before))
 
 
+def check_output(
+    output_dir: Path, bids_dir: Path, derivatives: Iterable[tuple[str, Path]] = ()
+) -> None:
+    """Find out whether a folder may be written to, without writing anything.
+
+    Raises
+    ------
+    CannotWriteError
+        It is another dataset, or among images that are only read.
+    """
+    check_places(output_dir, bids_dir, derivatives)
+    if not _is_ours(read_json(output_dir / DESCRIPTION)):
+        raise CannotWriteError(f'{output_dir} holds another dataset: give a folder of its own')
+
+
 def _ignore(path: Path, *, keep: bool) -> None:
     """Write a .bidsignore; ``keep`` what ours has, of packages that are not installed any more."""
     names = ignored_names()
-    lines = path.read_text('utf-8').splitlines() if keep and path.exists() else []
+    lines = read_text(path).splitlines() if keep and path.exists() else []
     former = sorted({line for line in lines if line.startswith('*_desc-')} - set(names))
     write_text(path, '\n'.join((*names, *former)) + '\n')
 
@@ -118,7 +133,7 @@ def _other_packages(extractors: Iterable[str], before: Mapping[str, Any]) -> lis
 
 def _description(output_dir: Path, bids_dir: Path, folders: Mapping[str, Path]) -> dict[str, Any]:
     """Describe the output, with links to the datasets of all conditions."""
-    raw = read_json(bids_dir / 'dataset_description.json')
+    raw = read_json(bids_dir / DESCRIPTION)
     names = sorted(folders, key=lambda name: (name != RAW, name))
     links = {name: _link(name, folders[name], output_dir, bids_dir) for name in names}
     sources = dict.fromkeys(link for link in links.values() if not link.startswith('urn:'))
@@ -149,7 +164,7 @@ def _link(name: str, folder: Path, output_dir: Path, bids_dir: Path) -> str:
     beside = folder.resolve().parent == output_dir.resolve().parent
     if inside or beside or not named or not path.startswith('..'):
         return path
-    doi = read_json(folder / 'dataset_description.json').get('DatasetDOI')
+    doi = read_json(folder / DESCRIPTION).get('DatasetDOI')
     if isinstance(doi, str) and doi.startswith('doi:'):
         return doi
     return f'urn:bids-reid:{name}'
@@ -196,7 +211,7 @@ def condition_folders(
         By condition; the folders need not be there.
     """
     # before there was a file of its own, all of them were in the description
-    links = read_json(output_dir / 'dataset_description.json').get('DatasetLinks')
+    links = read_json(output_dir / DESCRIPTION).get('DatasetLinks')
     known = {**(links if isinstance(links, dict) else {}), **read_json(_folders_file(output_dir))}
     start = output_dir.resolve()
     folders = {

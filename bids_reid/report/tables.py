@@ -6,6 +6,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.files import Batch
+from bids_reid.bids.sensitive import SUMMARY, sensitive_amounts
 from bids_reid.bids.tables import add_table, remove_table
 from bids_reid.bids.verdicts import write_verdicts
 from bids_reid.group.result import Statistics
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from bids_reid.bids.sensitive import Amount, Sensitive
     from bids_reid.group.result import GroupResult, ImageLine, PhotoLine
     from bids_reid.risk.linkage import LinkageRow
     from bids_reid.risk.pairing import ReductionRow
@@ -31,7 +33,7 @@ ALL = (
 )
 
 
-def write_results(output_dir: Path, result: GroupResult, page: str) -> None:
+def write_results(output_dir: Path, result: GroupResult, page: str) -> dict[Sensitive, Amount]:
     """Write the tables, ``group.html`` and ``group_summary.json``; take away what is of before.
 
     Until all of them are on the disk, those of an earlier run stay. A summary never stands beside
@@ -42,12 +44,17 @@ def write_results(output_dir: Path, result: GroupResult, page: str) -> None:
     page : str
         Content of ``group.html``.
 
+    Returns
+    -------
+    How many files of the output can give a face back.
+
     Raises
     ------
     CannotWriteError
         One of them cannot be written.
     """
-    tables, summary = _tables(result), output_dir / 'group_summary.json'
+    tables, summary = _tables(result), output_dir / SUMMARY
+    amounts = sensitive_amounts(output_dir)
     gone = [output_dir / f'{name}.tsv' for name in ALL if name not in tables]
 
     def make_way() -> None:
@@ -60,9 +67,10 @@ def write_results(output_dir: Path, result: GroupResult, page: str) -> None:
             if name in tables:
                 add_table(batch, output_dir / f'{name}.tsv', name, tables[name])
         batch.text(output_dir / 'group.html', page)
-        batch.json(summary, group_summary(result))
+        batch.json(summary, group_summary(result, amounts))
         batch.publish(make_way)
     write_verdicts(output_dir, (image_row(line) for line in result.images))
+    return amounts
 
 
 def _tables(result: GroupResult) -> dict[str, Iterable[Mapping[str, object]]]:

@@ -445,6 +445,12 @@ class TestRecordState:
         bench.scan.path.rename(bench.scan.path.with_name('sub-01_run-2_T1w.nii'))
         assert self.state(bench) == ('the scan is no longer there: it was renamed or withdrawn')
 
+    def test_one_whose_skin_was_purged_does_not(self, bench: Bench) -> None:
+        """It would be searched and linked by files that are gone."""
+        bench.save()
+        bench.files.skin.unlink()
+        assert 'bids-reid-purge' in (self.state(bench) or '')
+
     def test_a_replaced_scan_does_not(self, bench: Bench) -> None:
         """De-faced after it was measured, or measured de-faced and then put back."""
         bench.save()

@@ -13,7 +13,7 @@ from PIL import Image
 
 from bids_reid.bids.tables import read_table
 from bids_reid.engine import group_graph
-from bids_reid.engine.execution import configure, crash_folder
+from bids_reid.engine.execution import configure
 from bids_reid.engine.group_run import search
 from bids_reid.errors import CannotWriteError, ReidError
 from bids_reid.faces.extractors import EXTRACTORS as EXTRACTORS_OF_ALL
@@ -60,7 +60,7 @@ def parts_of(
         plugin_file=plugin,
         work_dir=folder / 'work',
     )
-    configure(crash_folder(settings), stop_on_first_crash=True, verbosity=0)
+    configure(stop_on_first_crash=True, verbosity=0)
     try:
         return search(settings, selection, extractors)
     finally:
