@@ -9,6 +9,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.places import check_places
 from bids_reid.bids.walk import check_there
 from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
 from bids_reid.messages import logger
@@ -88,12 +89,14 @@ def _start_server_early(settings: Settings) -> None:
 
 
 def _check_files(settings: Settings) -> None:
-    """Find out, before anything is started, which files are missing.
+    """Find out, before anything is started, which files are missing, and where nothing may go.
 
     Raises
     ------
     NoInputError
         A file or folder that was named is not there, or may not be looked at.
+    CannotWriteError
+        What is written would be among images.
     """
     for path in (
         settings.photos,
@@ -113,6 +116,16 @@ def _check_files(settings: Settings) -> None:
             check_there(folder, folder=True)
         except NoInputError as error:
             raise NoInputError(f'-d {name}: {error}') from error
+    check_places(
+        settings.output_dir,
+        settings.bids_dir,
+        settings.derivatives,
+        release=settings.release,
+        others=(
+            ('--work-dir', settings.work_dir),
+            ('--bids-database-dir', settings.database_dir),
+        ),
+    )
 
 
 def _check_options(settings: Settings) -> None:
