@@ -38,7 +38,7 @@ def run_levels(settings: Settings) -> Exit:
     gc.disable()
     from bids_reid.bids.inputs import check_dataset, check_labels
     from bids_reid.bids.participants_table import check_variables
-    from bids_reid.engine.execution import configure, crash_folder
+    from bids_reid.engine.execution import configure
     from bids_reid.group.given_photographs import check_photographs
     from bids_reid.group.reviews import read_reviews
     from bids_reid.group.selection import read_against
@@ -61,11 +61,7 @@ def run_levels(settings: Settings) -> Exit:
         read_reviews(settings.reviewed)
         check_variables(settings.bids_dir, settings.breakdown)
         check_photographs(settings)
-    configure(
-        crash_folder(settings),
-        stop_on_first_crash=settings.stop_on_first_crash,
-        verbosity=settings.verbosity,
-    )
+    configure(stop_on_first_crash=settings.stop_on_first_crash, verbosity=settings.verbosity)
     codes = [Exit.OK]
     if 'participant' in settings.levels:
         codes.append(participant_level(settings))
@@ -162,6 +158,8 @@ def _check_options(settings: Settings) -> None:
 def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) -> None:
     """Set what libraries read from the environment, for this process and its workers.
 
+    Temporary files go to a folder that is removed when this process ends.
+
     Numpy reads it when it is imported: OpenBLAS's threads, once there, are busy while they wait.
     """
     # the server that workers come from would import from the current folder first
@@ -172,8 +170,10 @@ def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) ->
 
         os.environ[FOLDER_VARIABLE] = str(models_dir)
     from bids_reid.bids.files import PRIVATE_UMASK
+    from bids_reid.engine.run_folders import use_temporary_folder
     from bids_reid.views.selftest import use_offscreen_window
 
     os.umask(PRIVATE_UMASK)
+    use_temporary_folder()
     use_offscreen_window()
     multiprocessing.set_forkserver_preload(['__main__', 'bids_reid.engine.preload'])

@@ -26,7 +26,7 @@ _IGNORED = ('desc', 'space', 'res', 'den', 'label')
 """Entities that tell versions of one scan apart, not scans."""
 _LOST = frozenset({'ses', 'run'})
 """Entities that a flat folder may have lost; any other is of another image."""
-_NO_HEAD = re.compile(r'.*(mask|seg|warp|xfm).*|face|brain|qc', re.IGNORECASE)
+_NO_HEAD = re.compile(r'.*(mask|seg|warp|xfm).*|face|brain|qc', re.IGNORECASE | re.S)
 """Masks of defacers, and AFNI's ``.face``: what it put in, without the head."""
 _VERSION = re.compile(r'de-?fac|re-?fac|de-?id|anon|shear|face|blur', re.IGNORECASE)
 
