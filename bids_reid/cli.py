@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import re
 import sys
@@ -12,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from bids_reid import __version__
-from bids_reid.errors import Exit, ReidError
+from bids_reid import __version__, stopping
+from bids_reid.errors import Exit, ReidError, is_refusal
 from bids_reid.messages import show_messages
 from bids_reid.records import IDENTIFYING, PART_NAMES, RAW
 from bids_reid.settings import LEVELS, Settings
@@ -64,7 +63,10 @@ def guarded(
     """
     show_messages()
     try:
-        return run()
+        with stopping.stoppable(program):
+            return run()
+    except stopping.Stopped as stopped:
+        return stopping.say(program, stopped)
     except ReidError as error:
         # parsers of YAML and the like explain themselves over several lines
         line = '; '.join(part.strip() for part in str(error).splitlines())
@@ -74,9 +76,11 @@ def guarded(
         # whoever read the output, such as head, has left; Python would complain again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except KeyboardInterrupt:
-        print(f'{program}: interrupted; a second run takes up from here', file=sys.stderr)
-        return 130
+    except (MemoryError, ImportError) as error:
+        if verbose:
+            traceback.print_exc()
+        print(f'{program}: {_lacking(error)}', file=sys.stderr)
+        return Exit.MACHINE
     except OSError as error:
         code = _refused(error, written)
         if code is None:
@@ -88,9 +92,16 @@ def guarded(
         return code
 
 
+def _lacking(error: MemoryError | ImportError) -> str:
+    """Say what the machine lacks, and what helps."""
+    if isinstance(error, MemoryError):
+        return 'memory ran out: give it more, or fewer --nprocs'
+    return f'a library is missing or cannot be loaded: {error}: install bids_reid again'
+
+
 def _refused(error: OSError, written: Sequence[Path]) -> Exit | None:
     """Exit code if the system refused a file that nobody had looked at before; ``None`` if not."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    if is_refusal(error):
         return Exit.MACHINE
     if not isinstance(error.filename, str | bytes | os.PathLike) or error.strerror is None:
         return None
@@ -378,6 +389,14 @@ def _add_analysis(parser: Parser) -> None:
         metavar='DIR_OR_TSV',
         help='photographs: a folder (sub-01_photo-1.jpg, sub-01/*.jpg) or a TSV with the columns '
         'path and participant_id; without a participant of the dataset it is a distractor',
+    )
+    group.add_argument(
+        '--consent',
+        type=absolute,
+        metavar='TSV',
+        help='group level, with --photos: who agreed to be searched with, in the columns '
+        'participant_id and consent (yes or no); photographs with the label of anybody else are '
+        'not opened, and are counted; those without a label stay distractors',
     )
     _add_extractors(group)
     group.add_argument(

@@ -533,7 +533,7 @@ def test_all_programs_are_installed() -> None:
     named = project['project']['scripts']
     assert set(named) == {
         *('bids-reid', 'bids-reid-check', 'bids-reid-demo', 'bids-reid-models'),
-        'bids-reid-plan',
+        *('bids-reid-plan', 'bids-reid-purge'),
     }
     installed = {entry.name: entry for entry in entry_points(group='console_scripts')}
     for name, target in named.items():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 BIDS_VERSION = '1.10.0'
+DESCRIPTION = 'dataset_description.json'
 SENDS = 'sends images of faces to a network'
 
 
@@ -59,15 +60,9 @@ def prepare_output(
     CannotWriteError
         The folder cannot be made or written, or it is a dataset that is only read.
     """
-    if output_dir.resolve() == bids_dir.resolve():
-        raise CannotWriteError('output_dir is bids_dir, which is never written to')
     derivatives = tuple(derivatives)
-    for name, folder in derivatives:
-        if output_dir.resolve() == folder.resolve():
-            raise CannotWriteError(f'output_dir holds the scans of {name}, which are only read')
-    description = output_dir / 'dataset_description.json'
-    if not _is_ours(read_json(description)):
-        raise CannotWriteError(f'{output_dir} holds another dataset: give a folder of its own')
+    check_output(output_dir, bids_dir, derivatives)
+    description = output_dir / DESCRIPTION
     try:
         output_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
@@ -83,6 +78,25 @@ def prepare_output(
     if before or not readme.exists():
         write_text(readme, packaged_text('output_README.md'))
     _ignore(output_dir / '.bidsignore', keep=bool(before))
+
+
+def check_output(
+    output_dir: Path, bids_dir: Path, derivatives: Iterable[tuple[str, Path]] = ()
+) -> None:
+    """Find out whether a folder may be written to, without writing anything.
+
+    Raises
+    ------
+    CannotWriteError
+        It is a dataset that is only read.
+    """
+    if output_dir.resolve() == bids_dir.resolve():
+        raise CannotWriteError('output_dir is bids_dir, which is never written to')
+    for name, folder in derivatives:
+        if output_dir.resolve() == folder.resolve():
+            raise CannotWriteError(f'output_dir holds the scans of {name}, which are only read')
+    if not _is_ours(read_json(output_dir / DESCRIPTION)):
+        raise CannotWriteError(f'{output_dir} holds another dataset: give a folder of its own')
 
 
 def _ignore(path: Path, *, keep: bool) -> None:
@@ -120,7 +134,7 @@ def _description(
     links: Mapping[str, str],
 ) -> dict[str, Any]:
     """Describe the output, with the ``links`` that there were to other conditions."""
-    raw = read_json(bids_dir / 'dataset_description.json')
+    raw = read_json(bids_dir / DESCRIPTION)
     links = {**links, RAW: _relative(bids_dir, output_dir)}
     links |= {name: _relative(folder, output_dir) for name, folder in derivatives}
     links = {name: links[name] for name in sorted(links, key=lambda name: (name != RAW, name))}
@@ -165,7 +179,7 @@ def condition_folders(
     dict
         By condition; the folders need not be there.
     """
-    links = read_json(output_dir / 'dataset_description.json').get('DatasetLinks')
+    links = read_json(output_dir / DESCRIPTION).get('DatasetLinks')
     known = links.items() if isinstance(links, dict) else ()
     start = output_dir.resolve()
     folders = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from bids_reid.report import words
@@ -15,8 +16,10 @@ from bids_reid.report.findings import (
 from bids_reid.report.statistics import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+    from bids_reid.bids.sensitive import Amount, Sensitive
     from bids_reid.group.result import GroupResult
     from bids_reid.risk.identification import IdentificationRow
     from bids_reid.risk.pairing import ReductionRow
@@ -31,6 +34,18 @@ def result_lines(result: GroupResult) -> list[str]:
         lines.append(rate_table(result.rows))
     lines += change_lines(result.reductions)
     return [*lines, *outcome_lines(result)]
+
+
+def sensitive_lines(output_dir: Path, amounts: Mapping[Sensitive, Amount]) -> list[str]:
+    """Say how many files of the output can give a face back, and how to be rid of them."""
+    n_files = sum(amount.files for amount in amounts.values())
+    if not n_files:
+        return []
+    can = words.count(n_files, 'file')
+    return [
+        f'{can} there can give a face back: when you are done, '
+        f'bids-reid-purge {shlex.quote(str(output_dir))} --keep-report deletes them'
+    ]
 
 
 def outcome_lines(result: GroupResult) -> list[str]:

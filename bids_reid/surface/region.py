@@ -127,4 +127,4 @@ def _bounds(
 
 
 def _words(lengths: NDArray[np.float64]) -> str:
-    return ' x '.join(f'{length:.3g}' for length in lengths)
+    return ' x '.join(f'{length:.0f}' if length >= 100 else f'{length:.3g}' for length in lengths)

@@ -37,7 +37,7 @@ def skin_memory_gb(path: Path) -> float:
             shape = checked_shape(header, [])
             item_bytes = header.get_data_dtype().itemsize
             affine = np.asarray(header.get_best_affine(), float)
-    except ReidError:
+    except (ReidError, OSError):
         return USUAL_GB
     return memory_gb(
         (*shape, 1, 1)[:3], voxel_sizes(affine) if usable(affine) else None, item_bytes

@@ -16,7 +16,7 @@ from bids_reid.bids.image_records import (
     save_image_record,
 )
 from bids_reid.engine import image_run
-from bids_reid.engine.execution import GraphRun, configure, crash_folder
+from bids_reid.engine.execution import GraphRun, configure
 from bids_reid.engine.image_run import look_at_images
 from bids_reid.engine.plugins import KILLED
 from bids_reid.messages import show_messages
@@ -28,7 +28,7 @@ from bids_reid.settings import Settings
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     given = Settings(bids_dir=tmp_path, output_dir=tmp_path / 'out', levels=('participant',))
-    configure(crash_folder(given), stop_on_first_crash=False, verbosity=0)
+    configure(stop_on_first_crash=False, verbosity=0)
     return given
 
 

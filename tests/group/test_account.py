@@ -13,7 +13,7 @@ from bids_reid.api import load
 from bids_reid.bids.derivatives import save_failure
 from bids_reid.bids.files import file_sha256
 from bids_reid.bids.image_records import save_image_record
-from bids_reid.engine.execution import configure, crash_folder
+from bids_reid.engine.execution import configure
 from bids_reid.errors import Exit, NoInputError, NothingSelectedError
 from bids_reid.group.account import image_lines, nobodys_images, survey
 from bids_reid.group.result import ImageLine
@@ -165,7 +165,7 @@ def test_a_release_without_scans_of_heads_is_audited(tmp_path: Path) -> None:
         group_level(asked)
     other = Image('x', 'nifti', 1, '0' * 64)
     save_image_record(asked.output_dir, record_of(other, 'other volume', 'not_needed', 'small'))
-    configure(crash_folder(asked), stop_on_first_crash=True, verbosity=0)
+    configure(stop_on_first_crash=True, verbosity=0)
     assert group_level(asked) == Exit.RISK
     seen = replace(other, sha256=file_sha256(image))
     save_image_record(asked.output_dir, record_of(seen, 'other volume', 'not_needed', 'small'))
