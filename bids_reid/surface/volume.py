@@ -301,7 +301,8 @@ def _in_range(data: NDArray[np.float32]) -> NDArray[np.float32]:
     low, high = float(data.min()), float(data.max())
     if high - low >= SMALLEST and max(abs(low), abs(high)) <= LARGEST:
         return data
-    return np.asarray((data - np.float32(low)) * np.float32(USUAL / (high - low)), np.float32)
+    # neither the range nor its inverse need be numbers of single precision
+    return np.asarray((data.astype(np.float64) - low) * (USUAL / (high - low)), np.float32)
 
 
 def _coarsen(
