@@ -126,8 +126,8 @@ def _nifti(random: np.random.Generator, kind: Any, names: list[str]) -> bytes:
 
 def _mgh(random: np.random.Generator, names: list[str]) -> bytes:
     data, affine = head(random)
-    data = data[..., 0, 0] if data.ndim == 5 else data
-    image = nib.MGHImage(data.astype(np.float32), affine)
+    first = data.reshape(*data.shape[:3], -1)[..., 0]
+    image = nib.MGHImage(first.astype(np.float32), affine)
     content = image.to_bytes()
     header = nib.MGHImage.header_class.from_fileobj(io.BytesIO(content))
     if random.random() < 0.7:

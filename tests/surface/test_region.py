@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.region import ALL, LARGEST_MM, TOP
+from bids_reid.surface.parts import ALL, TOP
+from bids_reid.surface.region import LARGEST_MM
 from bids_reid.surface.volume import load_volume
 from bids_reid.surface.volume_size import memory_gb, skin_memory_gb
 
