@@ -15,6 +15,8 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from nibabel.imageglobals import LoggingOutputSuppressor
+
 from bids_reid.errors import ReidError, ScanError, is_refusal
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ def reading(name: str, *hidden: Path) -> Iterator[None]:
         The machine refuses something: that is nothing about the file.
     """
     try:
-        with warnings.catch_warnings():
+        # what a library mends or doubts is said by whoever uses the numbers
+        with warnings.catch_warnings(), LoggingOutputSuppressor():
             warnings.simplefilter('ignore')
             yield
     except ReidError:
