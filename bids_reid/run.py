@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     from bids_reid.participant.library import EnrolledScan
 
-THREADS = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS')
-"""How many threads OpenMP, numpy, OpenCV and Mesa take."""
+THREADS = ('OMP_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS')
+"""How many threads OpenMP, OpenCV and Mesa take."""
+ALONE = ('OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS', 'VECLIB_MAXIMUM_THREADS')
+"""How many threads numpy takes: one, since its sums depend on how they are shared out."""
 
 
 def run_levels(settings: Settings) -> Exit:
@@ -177,7 +179,7 @@ def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) ->
     """
     # the server that workers come from would import from the current folder first
     os.environ['PYTHONSAFEPATH'] = '1'
-    os.environ |= dict.fromkeys(THREADS, str(omp_threads))
+    os.environ |= dict.fromkeys(THREADS, str(omp_threads)) | dict.fromkeys(ALONE, '1')
     if models_dir is not None:
         from bids_reid.faces.weights import FOLDER_VARIABLE
 
