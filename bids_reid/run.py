@@ -14,6 +14,7 @@ from bids_reid.bids.walk import check_there
 from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
 from bids_reid.messages import logger
 from bids_reid.settings import Settings
+from bids_reid.surroundings import check_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +35,7 @@ def run_levels(settings: Settings) -> Exit:
     ReidError
         Nothing could be done, for a reason that the user can mend.
     """
+    check_memory()
     _check_files(settings)
     prepare_environment(settings.omp_threads, settings.models_dir)
     _start_server_early(settings)
