@@ -137,10 +137,10 @@ def main() -> int:
     made.add_argument('--nprocs', type=int, default=2, help='processes (default: 2)')
     options = made.parse_args()
     report = Report('scale')
-    with place_of(options, broken=False) as place:
+    with place_of(options, broken=False) as made_place:
+        place = Place(made_place.root, ('--extractors', *options.extractors))
         if len(list(place.bids.glob('sub-*'))) != options.n:
             make_many(place, options.n)
-        place = Place(place.root, ('--extractors', *options.extractors))
         out = place.root / 'out'
         words = place.command(out, '--nprocs', str(options.nprocs))
         started = time.monotonic()
