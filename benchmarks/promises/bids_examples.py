@@ -69,10 +69,8 @@ def try_out(dataset: Path, out: Path, report: Report) -> str:
     said = done.stdout + done.stderr
     loud = LOUD.search(said)
     report.check(not loud, f'{dataset.name}: {said[loud.start() - 100 :][:600] if loud else ""}')
-    report.check(
-        done.returncode in list(Exit),
-        f'{dataset.name}: exit code {done.returncode}: {said[-300:]}',
-    )
+    code = done.returncode
+    report.check(code in list(Exit), f'{dataset.name}: exit code {code}: {said[-300:]}')
     table = out / 'group_images.tsv'
     if not table.exists():
         lines = done.stderr.splitlines()
