@@ -69,11 +69,13 @@ class Bench:
 
     def disturb(self, number: int, *, group: bool = True) -> tuple[Run, float | None] | None:
         """Start a run and send it a signal; ``None`` if it ended before."""
-        run = start(self.place, self.command())
-        until = time.monotonic() + self.moment()
+        run, started = start(self.place, self.command()), time.monotonic()
+        until = started + self.moment()
         while time.monotonic() < until and run.process.poll() is None:
             time.sleep(0.02)
         if run.process.poll() is not None or not run.kill(number, group=group):
+            # the machine is less busy than before: the next signal comes sooner
+            self.seconds = min(self.seconds, time.monotonic() - started)
             run.wait(60)
             return None
         return run, run.wait(60)
