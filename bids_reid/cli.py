@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import re
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from bids_reid import __version__, stopping
-from bids_reid.errors import Exit, ReidError
+from bids_reid.errors import Exit, ReidError, is_refusal
 from bids_reid.messages import show_messages
 from bids_reid.records import IDENTIFYING, PART_NAMES, RAW
 from bids_reid.settings import LEVELS, Settings
@@ -102,7 +101,7 @@ def _lacking(error: MemoryError | ImportError) -> str:
 
 def _refused(error: OSError, written: Sequence[Path]) -> Exit | None:
     """Exit code if the system refused a file that nobody had looked at before; ``None`` if not."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    if is_refusal(error):
         return Exit.MACHINE
     if not isinstance(error.filename, str | bytes | os.PathLike) or error.strerror is None:
         return None
@@ -390,6 +389,14 @@ def _add_analysis(parser: Parser) -> None:
         metavar='DIR_OR_TSV',
         help='photographs: a folder (sub-01_photo-1.jpg, sub-01/*.jpg) or a TSV with the columns '
         'path and participant_id; without a participant of the dataset it is a distractor',
+    )
+    group.add_argument(
+        '--consent',
+        type=absolute,
+        metavar='TSV',
+        help='group level, with --photos: who agreed to be searched with, in the columns '
+        'participant_id and consent (yes or no); photographs with the label of anybody else are '
+        'not opened, and are counted; those without a label stay distractors',
     )
     _add_extractors(group)
     group.add_argument(

@@ -20,7 +20,7 @@ from bids_reid.group.refaced import refaced_lines
 from bids_reid.group.reviews import reviewed
 from bids_reid.group.selection import announce, choose_extractors, select
 from bids_reid.messages import logger
-from bids_reid.report.tables import IDENTIFICATION, write_tables
+from bids_reid.report.tables import IDENTIFICATION, write_results
 from bids_reid.report.text import result_lines, sensitive_lines
 
 if TYPE_CHECKING:
@@ -113,8 +113,6 @@ def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
 def _write(result: GroupResult, settings: Settings) -> dict[Sensitive, Amount]:
     """Write tables and page; return how many files of the output can give a face back."""
     # figures take long to import
-    from bids_reid.report.group import write_page
+    from bids_reid.report.group import group_page
 
-    amounts = write_tables(settings.output_dir, result)
-    write_page(settings.output_dir, result)
-    return amounts
+    return write_results(settings.output_dir, result, group_page(result))

@@ -45,6 +45,17 @@ def unescaped(text: str) -> str:
     return _ESCAPE.sub(lambda found: _sign(found[0]), text) if '\\' in text else text
 
 
+def in_json(text: str) -> str:
+    r"""Escape in the text of a JSON object what a terminal may obey, but for ends of lines.
+
+    >>> print(in_json('{"name": "\x9b2J"}'))
+    {"name": "\u009b2J"}
+    """
+    return _UNSEEN.sub(
+        lambda found: found[0] if found[0] == '\n' else f'\\u{ord(found[0]):04x}', text
+    )
+
+
 def _escape(sign: str) -> str:
     number = ord(sign)
     # a byte of a name that is not UTF-8 is a lone surrogate of 0xdc00 and itself to Python

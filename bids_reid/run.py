@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.walk import check_there
 from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
+from bids_reid.messages import logger
 from bids_reid.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ def run_levels(settings: Settings) -> Exit:
     _start_server_early(settings)
     # what is imported is no garbage, and looking for some takes a tenth of the time
     gc.disable()
-    from bids_reid.bids.inputs import check_dataset
+    from bids_reid.bids.inputs import check_dataset, check_labels
     from bids_reid.engine.execution import configure
     from bids_reid.group.given_photographs import check_photographs
+    from bids_reid.group.reviews import read_reviews
     from bids_reid.group.selection import read_against
     from bids_reid.group_level import group_level
     from bids_reid.participant_level import participant_level
@@ -45,9 +47,17 @@ def run_levels(settings: Settings) -> Exit:
     gc.enable()
     _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
+    for line in check_labels(
+        settings.bids_dir,
+        validate=not settings.skip_validation,
+        participants=settings.participants,
+        sessions=settings.sessions,
+    ):
+        logger.info(line)
     others: Sequence[EnrolledScan] = ()
     if 'group' in settings.levels:
         others = read_against(settings)
+        read_reviews(settings.reviewed)
         check_photographs(settings)
     configure(stop_on_first_crash=settings.stop_on_first_crash, verbosity=settings.verbosity)
     codes = [Exit.OK]
@@ -92,6 +102,7 @@ def _check_files(settings: Settings) -> None:
         settings.models_dir,
         settings.against,
         settings.reviewed,
+        settings.consent,
     ):
         if path is not None:
             check_there(path)
@@ -130,6 +141,10 @@ def _check_options(settings: Settings) -> None:
             raise UsageError('--max-risk and --max-findings are judged at the group level')
         if settings.refaced or settings.reviewed:
             raise UsageError('--refaced and --reviewed say how the group level judges')
+    if settings.consent is not None and (
+        settings.photos is None or 'group' not in settings.levels
+    ):
+        raise UsageError('--consent says which of the --photos the group level may search with')
     if 'participant' in settings.levels and settings.audited not in settings.datasets:
         raise UsageError(f'--audit {settings.audit}: name its folder with -d {settings.audit}=DIR')
     if 'group' in settings.levels and settings.reports_only:

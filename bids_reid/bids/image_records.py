@@ -23,7 +23,8 @@ def image_record_path(output_dir: Path, sha256: str) -> Path:
 
 def has_looks(output_dir: Path) -> bool:
     """Whether an image got a look."""
-    return next((output_dir / FOLDER).glob('*.json'), None) is not None
+    names = (path.name for path in (output_dir / FOLDER).glob('*.json'))
+    return any(not name.startswith('.') for name in names)
 
 
 def save_image_record(output_dir: Path, record: ImageRecord) -> None:

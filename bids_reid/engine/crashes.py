@@ -107,7 +107,8 @@ def is_refused(text: str, own: Sequence[Path]) -> bool:
         return True
     if kind in ('ImportError', 'ModuleNotFoundError'):
         return True
-    if _NO_DISK.search(message):
+    # also where a reader took it for a damaged file
+    if any(_NO_DISK.search(line) for line in text.splitlines() if _LAST_LINE.match(line)):
         return True
     return bool(_NUMBER.search(message)) and any(f"'{folder}/" in message for folder in own)
 

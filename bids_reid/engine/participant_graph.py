@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import TYPE_CHECKING
 
 from nipype.interfaces import utility as niu
@@ -23,14 +25,22 @@ if TYPE_CHECKING:
     from bids_reid.records import Scan
 
 
+_PLAIN = re.compile(r'[A-Za-z0-9]+(?:_(?:[A-Za-z0-9]+-)?[A-Za-z0-9]+)*')
+"""A name as BIDS makes them of letters and digits: none is another's with ``_`` for ``-``."""
+
+
 def node_name(name: str) -> str:
     """Make a name that Nipype allows: letters, digits and underscores."""
     return ''.join(character if character.isalnum() else '_' for character in name)
 
 
 def scan_node_name(scan: Scan) -> str:
-    """Name of a scan's workflow."""
-    return node_name(f'{scan.condition}_{scan.source_name}_{scan.modality}')
+    """Name of a scan's workflow; ``sub-a+x-b`` and ``sub-a_x-b`` are two."""
+    name = f'{scan.condition}_{scan.source_name}_{scan.modality}'
+    if _PLAIN.fullmatch(name):
+        return node_name(name)
+    digest = hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()
+    return f'{node_name(name)}_{digest[:8]}'
 
 
 def init_participant_wf(

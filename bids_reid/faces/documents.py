@@ -8,10 +8,11 @@ import re
 import struct
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile, ZipInfo
 
 from bids_reid.errors import PhotoError
-from bids_reid.faces.pictures import MOST_PIXELS, picture_faces
+from bids_reid.faces.opened_pictures import one_picture
+from bids_reid.faces.pictures import picture_faces
 from bids_reid.records import PictureFaces
 
 if TYPE_CHECKING:
@@ -20,10 +21,18 @@ if TYPE_CHECKING:
 
 MOST_PICTURES = 300
 """Of a document; more count as not readable."""
+MOST_FOUND = 100_000
+"""So many are counted."""
 LARGEST_BYTES = 500_000_000
+LARGEST_PICTURE_BYTES = 200_000_000
+"""A picture in a document that is larger, unpacked, is not taken out."""
+LARGEST_TEXT_BYTES = 100_000_000
+"""The same of text that is packed, or has two bytes a letter."""
 DEEPEST = 3
 """Drawings in pages in pages are followed so deep."""
-_BASE64 = re.compile(rb'[A-Za-z0-9+/](?:[A-Za-z0-9+/]|\\n|\\r|\s(?=[A-Za-z0-9+/=])){400,}={0,2}')
+_BASE64 = re.compile(rb'[A-Za-z0-9+/](?:[A-Za-z0-9+/]|\\n|\\r|\s(?=[A-Za-z0-9+/=]))*+={0,2}')
+"""Each letter is looked at once: a minimum of letters would look at some hundreds of times."""
+_SHORTEST_BASE64 = 400
 _SPACES = re.compile(rb'\\n|\\r|\s')
 _PICTURES = (b'\xff\xd8\xff', b'\x89PNG', b'GIF8', b'II*\x00', b'MM\x00*', b'BM')
 _OTHER_DATA = (
@@ -66,26 +75,32 @@ def document_faces(path: Path) -> PictureFaces:
     PhotoError
         It cannot be read, or nothing here reads its kind.
     """
-    try:
+    n_pictures = n_with_face = n_unreadable = 0
+    with one_picture('cannot be read, or is damaged: look at it yourself'):
         if path.stat().st_size > LARGEST_BYTES:
             raise PhotoError(f'too large ({path.stat().st_size:,} bytes): look at it yourself')
-        found = list(_inside(path))
-    except (OSError, BadZipFile, ValueError, MemoryError, zlib.error) as error:
-        raise PhotoError('cannot be read, or is damaged: look at it yourself') from error
-    n_pictures = n_with_face = 0
-    n_unreadable = max(0, len(found) - MOST_PICTURES)
-    for picture in found[:MOST_PICTURES]:
-        try:
-            if picture.content is None:
-                raise PhotoError('no reader')
-            faces = picture_faces(picture.content)
-        except PhotoError:
-            n_unreadable += 1
-            continue
-        n_pictures += 1
-        n_with_face += faces.n_with_face > 0
-        n_unreadable += faces.n_unreadable > 0
+        # one at a time: together they may be much larger than the document
+        for number, picture in enumerate(_inside(path)):
+            if number >= MOST_FOUND:
+                break
+            faces = _faces(picture) if number < MOST_PICTURES else None
+            if faces is None:
+                n_unreadable += 1
+                continue
+            n_pictures += 1
+            n_with_face += faces.n_with_face > 0
+            n_unreadable += faces.n_unreadable > 0
     return PictureFaces(n_pictures, n_with_face, n_unreadable)
+
+
+def _faces(picture: _Found) -> PictureFaces | None:
+    """Look at a picture of a document; ``None`` if it cannot be read."""
+    if picture.content is None:
+        return None
+    try:
+        return picture_faces(picture.content)
+    except PhotoError:
+        return None
 
 
 def _inside(path: Path) -> Iterator[_Found]:
@@ -104,6 +119,8 @@ def _inside(path: Path) -> Iterator[_Found]:
         raise PhotoError('no reader for such a document: look at it yourself')
     content = path.read_bytes()
     if start.startswith(_UTF_16):
+        if len(content) > LARGEST_TEXT_BYTES:
+            raise PhotoError('too large a text of two bytes a letter: look at it yourself')
         content = content.decode('utf-16').encode()
     return _pdf(content) if b'%PDF-' in start else _encoded(content, DEEPEST)
 
@@ -111,8 +128,10 @@ def _inside(path: Path) -> Iterator[_Found]:
 def _encoded(content: bytes, depth: int) -> Iterator[_Found]:
     """Pictures in base64, as pages, drawings and notebooks hold them."""
     if content.startswith((b'\x1f\x8b',)):
-        content = zlib.decompress(content, 31)
+        content = _gunzipped(content)
     for match in _BASE64.finditer(content):
+        if match.end() - match.start() <= _SHORTEST_BASE64:
+            continue
         text = _SPACES.sub(b'', match[0])
         try:
             data = base64.b64decode(text[: len(text) // 4 * 4])
@@ -137,8 +156,21 @@ def _office(path: Path) -> Iterator[_Found]:
             name = member.filename
             if member.is_dir() or not _MEDIA.search(name) or name.endswith(_TEXT_PICTURES):
                 continue
-            readable = member.file_size <= LARGEST_BYTES and not name.lower().endswith(_DRAWN)
-            yield _Found(file.read(member) if readable else None)
+            small = member.file_size <= LARGEST_PICTURE_BYTES
+            yield _Found(
+                _member(file, member) if small and not name.lower().endswith(_DRAWN) else None
+            )
+
+
+def _member(file: ZipFile, member: ZipInfo) -> bytes | None:
+    """Unpack a file of an archive; ``None`` if it is damaged, locked or packed otherwise."""
+    try:
+        with one_picture(), file.open(member) as packed:
+            # what its entry says of its size need not be true
+            content = packed.read(LARGEST_PICTURE_BYTES + 1)
+    except PhotoError:
+        return None
+    return content if len(content) <= LARGEST_PICTURE_BYTES else None
 
 
 def _pdf(content: bytes) -> Iterator[_Found]:
@@ -168,17 +200,35 @@ def _pdf_picture(header: bytes, data: bytes) -> bytes | None:
     return None
 
 
+def _gunzipped(content: bytes) -> bytes:
+    """Unpack a drawing.
+
+    Raises
+    ------
+    PhotoError
+        It is too large, or cut.
+    """
+    unpacking = zlib.decompressobj(31)
+    text = unpacking.decompress(content, LARGEST_TEXT_BYTES)
+    if not unpacking.eof:
+        raise PhotoError('cut, or too large unpacked: look at it yourself')
+    return text
+
+
 def _inflated(data: bytes) -> bytes | None:
+    """Unpack; ``None`` if it is damaged, or unpacks to more than `LARGEST_PICTURE_BYTES`."""
+    unpacking = zlib.decompressobj()
     try:
-        return zlib.decompressobj().decompress(data, 4 * MOST_PIXELS)
+        content = unpacking.decompress(data, LARGEST_PICTURE_BYTES)
     except zlib.error:
         return None
+    return None if unpacking.unconsumed_tail else content
 
 
 def _bitmap(header: bytes, data: bytes) -> bytes | None:
     """Make a PNG file of bare pixels, eight bits a colour, each its own brightness."""
     width, height = (_entry(header, key) for key in (b'Width', b'Height'))
-    if not 0 < width * height <= MOST_PIXELS:
+    if not 0 < width * height <= LARGEST_PICTURE_BYTES:
         return None
     if _entry(header, b'BitsPerComponent') != 8:
         return None

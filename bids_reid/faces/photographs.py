@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
-from pillow_heif import register_heif_opener
 
 from bids_reid.errors import PhotoError
 from bids_reid.faces.detect import Box, Face, find_faces
-from bids_reid.faces.pictures import ENLARGED_PIXELS, TURNS, confirmed
+from bids_reid.faces.opened_pictures import OpenedPicture, in_grey, is_deep, one_picture, turned
+from bids_reid.faces.pictures import ENLARGED_PIXELS, MOST_DOUBTFUL, TURNS, confirmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +29,10 @@ SMALLEST_PIXELS = 40
 """A face smaller than this is not found, even in an enlarged picture."""
 LARGEST_PIXELS = 1600
 """Photographs are shrunk to this for the search of the face; a face of a 40th of it is found."""
+LARGE = 50_000_000
+"""A photograph of more pixels is shrunk to so many: ..."""
+LARGE_SIDE = 5000
+"""... one in JPEG when it is unpacked, to sides of at least this."""
 SURE_HOG = 1.1
 """A detector that is surer is believed; else the network has to see the face, too.
 
@@ -84,23 +87,36 @@ def read_photograph(path: Path) -> NDArray[np.uint8]:
         The file is no picture, damaged or too small. The message does not repeat its name, which
         may say who a stranger is.
     """
-    register_heif_opener()
-    # face_recognition makes Pillow fill what a cut file lacks with grey, without a word
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        with Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture)
-            if min(upright.size) < SMALLEST_PIXELS:
-                raise PhotoError(f'too small: {upright.width} x {upright.height} pixels')
-            if upright.mode in ('I', 'F') or upright.mode.startswith('I;16'):
-                return _to_8_bits(np.asarray(upright, dtype=np.float32))
-            return np.asarray(upright.convert('RGB').convert('L'))
-    except FileNotFoundError as error:
-        raise PhotoError('not there, or a link without content') from error
-    except Image.DecompressionBombError as error:
-        raise PhotoError('too large: too many pixels') from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise PhotoError('not a picture, or damaged') from error
+    with one_picture(), OpenedPicture(path, LARGE_SIDE, LARGE) as picture:
+        frame = picture.frame()
+        grey = _to_8_bits(np.asarray(frame)) if is_deep(frame) else in_grey(frame, on_paper=False)
+        upright = turned(grey, picture.orientation())
+        height, width = upright.shape
+        if min(upright.shape) < SMALLEST_PIXELS:
+            raise PhotoError(f'too small: {width} x {height} pixels')
+        return _bounded(upright)
+
+
+def _bounded(photograph: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Shrink a photograph of more pixels than `LARGE`: around a face all of it is copied."""
+    scale = (LARGE / photograph.size) ** 0.5
+    if scale >= 1:
+        return photograph
+    height, width = (max(SMALLEST_PIXELS, int(side * scale)) for side in photograph.shape)
+    small = cv2.resize(photograph, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
+def head_of(path: Path) -> Head | None:
+    """Read a photograph and cut the head out, as `loose_crop`; ``None`` when no face is found.
+
+    Raises
+    ------
+    PhotoError
+        As `read_photograph`, and whatever goes wrong in the search for the face.
+    """
+    with one_picture('cannot be searched for a face'):
+        return loose_crop(read_photograph(path))
 
 
 def _to_8_bits(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -144,12 +160,13 @@ def loose_crop(photograph: NDArray[np.uint8]) -> Head | None:
 
 
 def _sure(photograph: NDArray[np.uint8], faces: Sequence[Face]) -> list[Face]:
-    """Leave out faces that the detector is not sure of and the network does not see."""
-    return [
-        face
-        for face in faces
-        if face.score >= SURE_HOG or confirmed(photograph, face.box, SURE_CNN)
-    ]
+    """Leave out faces that the detector is not sure of and the network does not see.
+
+    The largest ones are asked about: a mosaic, or a crowd, has thousands.
+    """
+    doubtful = [face for face in faces if face.score < SURE_HOG][:MOST_DOUBTFUL]
+    seen = [face for face in doubtful if confirmed(photograph, face.box, SURE_CNN)]
+    return [face for face in faces if face.score >= SURE_HOG or face in seen]
 
 
 def _turned(photograph: NDArray[np.uint8]) -> tuple[int, list[Face]] | None:
@@ -207,9 +224,15 @@ def cut_square(
     What lies outside the image is black.
     """
     half = int(np.ceil(side / 2))
-    x, y = round(centre[0]), round(centre[1])
-    framed = cv2.copyMakeBorder(image, half, half, half, half, cv2.BORDER_CONSTANT, value=0)
-    cut = framed[y : y + 2 * half, x : x + 2 * half]
+    left, top = round(centre[0]) - half, round(centre[1]) - half
+    # only what is cut gets a border: around all of a large photograph it takes gigabytes
+    inside = image[max(top, 0) : top + 2 * half, max(left, 0) : left + 2 * half]
+    before = max(-top, 0), max(-left, 0)
+    after = (2 * half - one - there for one, there in zip(before, inside.shape, strict=True))
+    (above, beside), (below, beyond) = before, after
+    cut = cv2.copyMakeBorder(
+        np.ascontiguousarray(inside), above, below, beside, beyond, cv2.BORDER_CONSTANT, value=0
+    )
     shrinks = 2 * half > pixels
     return np.asarray(
         cv2.resize(

@@ -6,18 +6,16 @@ it upright and turned, until one of them is sure.
 
 from __future__ import annotations
 
-import io
-from contextlib import contextmanager
+import hashlib
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
-from pillow_heif import register_heif_opener
 
 from bids_reid.errors import PhotoError
 from bids_reid.faces.detect import Box, detector
 from bids_reid.faces.evidence import network
+from bids_reid.faces.opened_pictures import OpenedPicture, in_grey, is_deep, one_picture, turned
 from bids_reid.records import PictureFaces
 
 if TYPE_CHECKING:
@@ -45,6 +43,8 @@ SURE_HOG = 0.6
 On 110 of 111 photographs and renders that detector was surer, or the network saw a face, too. On
 60 figures of slices that one reached 0.3, on 10 of them, and the network saw none.
 """
+MOST_DOUBTFUL = 40
+"""About so many of a picture the network is asked: that takes a tenth of a second each."""
 LARGE_SHARE = 0.2
 """What is so wide, of the longer side of a picture, counts: the slices of a figure are smaller."""
 CROP_PIXELS = 160
@@ -54,13 +54,10 @@ CROP_SIDES = (1.6, 2.0)
 SURE_CNN = 0.6
 NETWORK_PIXELS = 16
 """The network's filters do not fit into less, which holds no face that it finds."""
-MOST_PIXELS = 150_000_000
-"""A larger picture is not unpacked, unless its format can unpack less of it."""
 MOST_FRAMES = 12
 """Of a film, or of a file of pages, so many frames are looked at, evenly."""
 TURNS = (0, 1, 3, 2)
 """Quarters of a turn, in the order in which they are tried."""
-_NOT_A_PICTURE = (OSError, ValueError, SyntaxError, TypeError, EOFError, MemoryError)
 
 
 def picture_faces(source: Path | bytes) -> PictureFaces:
@@ -72,24 +69,44 @@ def picture_faces(source: Path | bytes) -> PictureFaces:
         It is no picture, damaged or too large.
     """
     n_frames = n_with_face = n_unreadable = 0
-    for frame in _frames(source):
-        n_frames += frame is not None
-        n_unreadable += frame is None
-        n_with_face += frame is not None and shows_face(frame)
-        if n_with_face:
-            break
+    known: set[bytes] = set()
+    with one_picture(), OpenedPicture(source, 2 * LARGEST_PIXELS) as picture:
+        for frame in _frames(picture):
+            n_frames += frame is not None
+            n_unreadable += frame is None
+            if frame is None or _is_known(frame, known):
+                continue
+            n_with_face += shows_face(frame)
+            if n_with_face:
+                break
     return PictureFaces(n_frames, n_with_face, n_unreadable)
+
+
+def _is_known(frame: Grey, known: set[bytes]) -> bool:
+    """Whether the same frame had a look, as most of a film that stands still; remember it."""
+    content = hashlib.sha256(f'{frame.shape}'.encode() + frame.tobytes()).digest()
+    if content in known:
+        return True
+    known.add(content)
+    return False
 
 
 def pixel_faces(pictures: Iterable[NDArray[np.generic]]) -> PictureFaces:
     """Ask whether there are faces in pictures of any numbers, (h, w) or (h, w, 3)."""
-    greys = [as_grey(picture) for picture in pictures]
-    return PictureFaces(len(greys), sum(shows_face(grey) for grey in greys))
+    n_pictures = n_with_face = n_unreadable = 0
+    for picture in pictures:
+        try:
+            with one_picture():
+                n_with_face += shows_face(as_grey(picture))
+            n_pictures += 1
+        except PhotoError:
+            n_unreadable += 1
+    return PictureFaces(n_pictures, n_with_face, n_unreadable)
 
 
 def shows_face(picture: Grey) -> bool:
     """Whether a detector finds a face in a grey picture (h, w), upright or turned."""
-    if min(picture.shape) < SMALLEST_PIXELS:
+    if min(picture.shape) < SMALLEST_PIXELS or picture.min() == picture.max():
         return False
     large = _shrunk(picture, LARGEST_PIXELS)
     small = _shrunk(picture, CNN_PIXELS)
@@ -129,8 +146,10 @@ def _hog(picture: Grey) -> bool:
     found = zip(boxes, scores, strict=True)
     if any(score >= SURE_HOG or box.width() >= large for box, score in found):
         return True
+    # the surest come first
     return any(
-        confirmed(picture, Box(box.left(), box.top(), box.right(), box.bottom())) for box in boxes
+        confirmed(picture, Box(box.left(), box.top(), box.right(), box.bottom()))
+        for box in list(boxes)[:MOST_DOUBTFUL]
     )
 
 
@@ -165,64 +184,34 @@ def _cnn(picture: Grey) -> bool:
     return any(face.confidence > SURE_CNN for face in faces)
 
 
-@contextmanager
-def _pillow() -> Iterator[None]:
-    """Let Pillow open large pictures: how much of them is unpacked is decided here."""
-    register_heif_opener()
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None
-    # face_recognition makes Pillow fill what a cut file lacks with grey, without a word
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
-
-
-def _frames(source: Path | bytes) -> Iterator[Grey | None]:
+def _frames(picture: OpenedPicture) -> Iterator[Grey | None]:
     """Frames of a picture, upright and grey; ``None`` for one that is too large or damaged.
 
     Raises
     ------
     PhotoError
-        It is no picture.
+        No frame can be read.
     """
-    with _pillow():
+    n_frames = picture.n_frames()
+    wanted = np.unique(np.linspace(0, n_frames - 1, min(n_frames, MOST_FRAMES)).round())
+    reasons = []
+    for number in wanted:
         try:
-            opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-        except _NOT_A_PICTURE as error:
-            raise PhotoError('not a picture, or damaged') from error
-        with opened as picture:
-            n_frames = int(getattr(picture, 'n_frames', 1))
-            wanted = np.unique(np.linspace(0, n_frames - 1, min(n_frames, MOST_FRAMES)).round())
-            frames = [_frame(picture, int(number)) for number in wanted]
-            if isinstance(frames[0], str) and all(isinstance(one, str) for one in frames):
-                raise PhotoError(frames[0])
-            # the small copies that a large file holds show what it shows
-            some = [one for one in frames if not isinstance(one, str)]
-            pyramid = picture.format == 'TIFF' and n_frames > 1
-            yield from some
-            if not pyramid:
-                yield from (None for one in frames if isinstance(one, str))
+            with one_picture():
+                frame = _frame(picture, int(number) if n_frames > 1 else None)
+        except PhotoError as error:
+            reasons.append(str(error))
+        else:
+            yield frame
+    if len(reasons) == len(wanted):
+        raise PhotoError(reasons[0])
+    # the small copies that a large file holds show what it shows
+    if picture.format != 'TIFF':
+        yield from [None] * len(reasons)
 
 
-def _frame(picture: Image.Image, number: int) -> Grey | str:
-    """One frame; the reason if there is none."""
-    try:
-        if number:
-            picture.seek(number)
-        # JPEG unpacks an eighth of a large picture as well
-        picture.draft('L', (2 * LARGEST_PIXELS, 2 * LARGEST_PIXELS))
-        if picture.width * picture.height > MOST_PIXELS:
-            return f'too large: {picture.width} x {picture.height} pixels'
-        upright = ImageOps.exif_transpose(picture)
-        if upright.mode in ('I', 'F') or upright.mode.startswith('I;16'):
-            return as_grey(np.asarray(upright, dtype=np.float32))
-        if 'A' in upright.getbands() or 'transparency' in upright.info:
-            # what is behind is white, as on a page
-            upright = upright.convert('RGBA')
-            paper = Image.new('RGBA', upright.size, 'white')
-            upright = Image.alpha_composite(paper, upright)
-        return np.asarray(upright.convert('RGB').convert('L'))
-    except _NOT_A_PICTURE:
-        return 'not a picture, or damaged'
+def _frame(picture: OpenedPicture, number: int | None) -> Grey:
+    frame = picture.frame(number)
+    # what is behind a transparent picture is white, as on a page
+    grey = as_grey(np.asarray(frame)) if is_deep(frame) else in_grey(frame, on_paper=True)
+    return turned(grey, picture.orientation())

@@ -100,13 +100,13 @@ def encode_photographs(photos: Sequence[Photo], extractor: str, target: Path) ->
 
 def crop_photographs(photos: Sequence[Photo]) -> tuple[list[Head], list[Outcome]]:
     """Cut the heads out of photographs: of those with a face, and how each was acquired."""
-    from bids_reid.faces.photographs import loose_crop, read_photograph
+    from bids_reid.faces.photographs import head_of
 
     heads: list[Head] = []
     outcomes: list[Outcome] = []
     for photo in photos:
         try:
-            head = loose_crop(read_photograph(photo.path))
+            head = head_of(photo.path)
         except PhotoError as error:
             outcomes.append(Outcome('unreadable', str(error)))
             continue

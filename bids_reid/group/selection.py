@@ -9,8 +9,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.image_records import has_looks
-from bids_reid.bids.inputs import dataset_participants, participant_variables
+from bids_reid.bids.inputs import check_chosen, dataset_participants
 from bids_reid.bids.layout import scan_files
+from bids_reid.bids.participants_table import participant_variables
 from bids_reid.errors import NoInputError, NothingSelectedError, UsageError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.account import survey, tell_uncounted
@@ -305,9 +306,7 @@ def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:
     processed = {line.participant for line in lines}
     # the group level needs no raw images: without them the results tell who is in the dataset
     dataset = dataset_participants(settings.bids_dir) or processed
-    strangers = [label for label in settings.participants if label not in dataset]
-    if strangers:
-        raise NothingSelectedError(f'{settings.bids_dir} has no sub-{", sub-".join(strangers)}')
+    check_chosen(settings.bids_dir, settings.participants, dataset)
     gone = processed - dataset
     if gone:
         logger.info(
@@ -325,6 +324,8 @@ def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:
         refaced=settings.refaced,
         max_risk=settings.max_risk,
         max_findings=settings.max_findings,
-        variables=participant_variables(settings.bids_dir, settings.breakdown),
+        variables=participant_variables(
+            settings.bids_dir, settings.breakdown, dataset, logger.info
+        ),
         seed=settings.seed,
     )

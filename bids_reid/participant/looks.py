@@ -18,7 +18,7 @@ from nibabel.affines import voxel_sizes
 
 from bids_reid import __version__
 from bids_reid.bids import formats
-from bids_reid.errors import PhotoError, ScanError
+from bids_reid.errors import PhotoError, ScanError, is_refusal
 from bids_reid.records import Image, ImageRecord
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def look(root: Path, image: Image) -> ImageRecord:
     ------
     RenderingError
         This machine cannot render.
+    OSError, MemoryError
+        It refuses something else: that is nothing about the image.
     """
     files = [root / name for name in image.members or (image.path,)]
     # of a pair, the header tells what it is
@@ -93,8 +95,10 @@ def look(root: Path, image: Image) -> ImageRecord:
         seen = _looked(files, format_)
     except (ScanError, PhotoError) as error:
         seen = _Seen(_kind(format_), 'failed', str(error))
-    except (OSError, MemoryError) as error:
-        reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+    except OSError as error:
+        if is_refusal(error):
+            raise
+        reason = error.strerror or str(error) or type(error).__name__
         seen = _Seen(_kind(format_), 'failed', f'cannot read {files[0].name}: {reason}')
     return record_of(image, seen.kind, seen.status, seen.reason, seen.measures, seen.faces)
 

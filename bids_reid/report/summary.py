@@ -118,4 +118,6 @@ def _photographs(content: GroupResult) -> dict[str, int]:
         'labels_matched_loosely': given.n_loosely if given else 0,
         'labels_of_nobody': given.n_strangers if given else 0,
         'given_twice': given.n_twice if given else 0,
+        'without_consent': given.n_without_consent if given else 0,
+        'participants_without_consent': len(given.without_consent) if given else 0,
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.files import write_json
+from bids_reid.bids.files import Batch
 from bids_reid.bids.sensitive import SUMMARY, sensitive_amounts
-from bids_reid.bids.tables import remove_table, write_table
+from bids_reid.bids.tables import add_table, remove_table
 from bids_reid.bids.verdicts import write_verdicts
 from bids_reid.group.result import Statistics
 from bids_reid.report.summary import group_summary
@@ -33,22 +33,43 @@ ALL = (
 )
 
 
-def write_tables(output_dir: Path, result: GroupResult) -> dict[Sensitive, Amount]:
-    """Write the tables and ``group_summary.json``; take away those that an earlier run left.
+def write_results(output_dir: Path, result: GroupResult, page: str) -> dict[Sensitive, Amount]:
+    """Write the tables, ``group.html`` and ``group_summary.json``; take away what is of before.
 
-    Return how many files of the output can give a face back.
+    Until all of them are on the disk, those of an earlier run stay. A summary never stands beside
+    tables of another run: without one, whoever asks is told to run the group level again.
+
+    Parameters
+    ----------
+    page : str
+        Content of ``group.html``.
+
+    Returns
+    -------
+    How many files of the output can give a face back.
+
+    Raises
+    ------
+    CannotWriteError
+        One of them cannot be written.
     """
-    tables = _tables(result)
-    for name in ALL:
-        path = output_dir / f'{name}.tsv'
-        if name in tables:
-            write_table(path, name, tables[name])
-        else:
-            remove_table(path)
+    tables, summary = _tables(result), output_dir / SUMMARY
     amounts = sensitive_amounts(output_dir)
-    write_json(output_dir / SUMMARY, group_summary(result, amounts))
-    rows = (image_row(line) for line in result.images)
-    write_verdicts(output_dir, rows)
+    gone = [output_dir / f'{name}.tsv' for name in ALL if name not in tables]
+
+    def make_way() -> None:
+        summary.unlink(missing_ok=True)
+        for path in gone:
+            remove_table(path)
+
+    with Batch() as batch:
+        for name in ALL:
+            if name in tables:
+                add_table(batch, output_dir / f'{name}.tsv', name, tables[name])
+        batch.text(output_dir / 'group.html', page)
+        batch.json(summary, group_summary(result, amounts))
+        batch.publish(make_way)
+    write_verdicts(output_dir, (image_row(line) for line in result.images))
     return amounts
 
 

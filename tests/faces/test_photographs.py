@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_reid.errors import PhotoError
-from bids_reid.faces import photographs
+from bids_reid.faces import opened_pictures, photographs
 from bids_reid.faces.detect import Box, Face
 from bids_reid.faces.photographs import (
     CROP_PIXELS,
@@ -126,9 +126,9 @@ def test_a_picture_of_too_many_pixels_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is no damaged one, so the user is told what to mend."""
-    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 1000)
+    monkeypatch.setattr(opened_pictures, 'MOST_PIXELS', 1000)
     Image.new('L', (60, 60)).save(tmp_path / 'x.png')
-    with pytest.raises(PhotoError, match='too many pixels'):
+    with pytest.raises(PhotoError, match=r'^too large: 60 x 60 pixels$'):
         read_photograph(tmp_path / 'x.png')
 
 

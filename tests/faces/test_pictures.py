@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bids_reid.errors import PhotoError
-from bids_reid.faces import pictures
+from bids_reid.faces import opened_pictures, pictures
 from bids_reid.faces.documents import document_faces
 from bids_reid.faces.pictures import picture_faces, pixel_faces
 from bids_reid.phantom.identity import draw_people
@@ -101,7 +101,7 @@ def test_numbers_of_any_range_are_looked_at() -> None:
 
 def test_a_picture_that_is_too_large_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """One huge file must not take the memory of all the others."""
-    monkeypatch.setattr(pictures, 'MOST_PIXELS', 1000)
+    monkeypatch.setattr(opened_pictures, 'MOST_PIXELS', 1000)
     with pytest.raises(PhotoError, match='too large: 64 x 64'):
         picture_faces(encoded('PNG', blank()))
 
@@ -109,7 +109,7 @@ def test_a_picture_that_is_too_large_is_told(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_huge_jpeg_is_unpacked_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
     """A panorama has faces too."""
     monkeypatch.setattr(pictures, 'LARGEST_PIXELS', 30)
-    monkeypatch.setattr(pictures, 'MOST_PIXELS', 70 * 70)
+    monkeypatch.setattr(opened_pictures, 'MOST_PIXELS', 70 * 70)
     assert picture_faces(encoded('JPEG', blank(240))) == PictureFaces(1, 0)
 
 

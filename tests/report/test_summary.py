@@ -89,7 +89,9 @@ def test_what_is_wrong_with_photographs_is_counted() -> None:
         PhotoLine('b.jpg', '01', True, 'ok', n_faces=3, n_alike=1),
         PhotoLine('distractor 1', None, False, 'no_face', 'no face was found'),
     )
-    given = GivenPhotographs((), n_loosely=4, n_strangers=5, n_twice=6)
+    given = GivenPhotographs(
+        (), n_loosely=4, n_strangers=5, n_twice=6, without_consent=('07',), n_without_consent=8
+    )
     summary = written(make_report(make_results(3, 20), 20, photos=photos, given=given))
     CHECK.validate(summary)
     assert summary['photographs'] == {
@@ -104,6 +106,8 @@ def test_what_is_wrong_with_photographs_is_counted() -> None:
         'labels_matched_loosely': 4,
         'labels_of_nobody': 5,
         'given_twice': 6,
+        'without_consent': 8,
+        'participants_without_consent': 1,
     }
 
 

@@ -30,7 +30,7 @@ def write_output(folder: Path) -> tuple[Path, Path]:
     the second is a de-faced one. Return both folders.
     """
     from bids_reid.group.result import GroupResult
-    from bids_reid.report.tables import write_tables
+    from bids_reid.report.tables import write_results
 
     raw, out = folder / 'raw', folder / 'out'
     prepare_output(out, raw)
@@ -48,5 +48,5 @@ def write_output(folder: Path) -> tuple[Path, Path]:
         report = ParticipantReport('demo', label, (ScanReport(line, faces=faces),), provenance)
         write_participant_page(out, report)
     result = GroupResult('demo', (), provenance, (image_line(verdict='review'),), release='raw')
-    write_tables(out, result)
+    write_results(out, result, '')
     return raw, out
