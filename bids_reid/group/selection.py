@@ -97,7 +97,9 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
     found, counted = survey(settings, enrolled)
     tell_uncounted(found.uncounted)
     choice = _choice(settings, [scan.line for scan in enrolled])
-    scans = _selected(settings.output_dir, counted, choice) if enrolled else []
+    # without photographs the release is audited all the same: its images have rows with reasons
+    nobody = not counted and settings.photos is None
+    scans = [] if nobody else _selected(settings.output_dir, counted, choice)
     _check_conditions(choice, scans, settings)
     photos, given = None, None
     if settings.photos is not None:
