@@ -190,7 +190,9 @@ def _failed(
         The plugin cannot hand out jobs.
     """
     refused = [failure.reason for failure in failures if failure.refused]
-    if is_refused(f'{type(trouble).__name__}: {trouble}', own):
+    # Nipype also raises what nodes did, and of that more is known
+    own_trouble = isinstance(trouble, OSError) or not failures
+    if own_trouble and is_refused(f'{type(trouble).__name__}: {trouble}', own):
         refused.append(str(trouble))
     if refused:
         full = [f'no room is left for {folder}' for folder in own if is_full(folder)]

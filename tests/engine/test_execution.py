@@ -450,7 +450,7 @@ def test_on_a_full_disk_no_error_says_anything_about_a_scan(
         if ours:
             assert set(run(workflow, crashes, plugin_file=linear(crashes))) == {'wf.a.first'}
         else:
-            with pytest.raises(MachineError, match='no room is left for .*ZeroDivisionError'):
+            with pytest.raises(MachineError, match=r'no room is left for .*ZeroDivisionError'):
                 run(workflow, crashes, plugin_file=linear(crashes))
 
 
