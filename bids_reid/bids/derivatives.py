@@ -13,12 +13,13 @@ from PIL import Image
 
 from bids_reid import __version__
 from bids_reid.bids.claims import read_claim
-from bids_reid.bids.files import Batch, file_sha256, new_private_file, read_json
+from bids_reid.bids.files import Batch, file_sha256, json_text, new_private_file, read_json
 from bids_reid.bids.layout import ScanFiles, bids_uri, render_name, scan_files
 from bids_reid.bids.tables import add_table, read_table
 from bids_reid.bids.template_files import made_with, read_template, write_template
+from bids_reid.bids.text_files import parse_json
 from bids_reid.bids.unchanged import CHANGED, FileState, file_state
-from bids_reid.errors import NoInputError, ReidError
+from bids_reid.errors import NoInputError, ReidError, ScanError
 from bids_reid.faces.extractors import extractor_names
 from bids_reid.faces.registrations import bids_label
 from bids_reid.printable import without_folders
@@ -96,6 +97,8 @@ def save_scan(
     ------
     CannotWriteError
         A file cannot be written.
+    ScanError
+        A measure is no number: nobody could read such a record.
     """
     files, n_faces = ScanFiles.of(scan, output_dir), sum(faces.found[:N_STANDARD])
     extractors = {provenance['Extractor'] for provenance, _ in templates}
@@ -109,6 +112,7 @@ def save_scan(
         renderer=renderer,
         extractors=tuple(sorted(extractors)),
     )
+    _check_readable(record)
     before = read_record(files)
     alike = before is not None and _is_alike(before, record)
     if before is not None and alike:
@@ -132,6 +136,13 @@ def save_scan(
         else:
             batch.publish()
     return files.record
+
+
+def _check_readable(record: ScanRecord) -> None:
+    try:
+        ScanRecord.from_json(parse_json(json_text(record.to_json())))
+    except (KeyError, TypeError) as error:
+        raise ScanError(f'what was measured makes no sense: {error}') from error
 
 
 def _is_alike(before: ScanRecord, now: ScanRecord) -> bool:

@@ -224,6 +224,14 @@ def test_a_reason_tells_no_folder_of_the_machine(bench: Bench) -> None:
         assert 'Empty file: sub-01_T1w.nii (sub-01_T1w.nii)' in text
 
 
+def test_a_measure_that_is_no_number_is_not_written(bench: Bench) -> None:
+    """A record that nobody can read would block both levels."""
+    bench.save()
+    with pytest.raises(ScanError, match='makes no sense'):
+        bench.save(measures=replace(WHOLE_FACE, volume_litres=float('inf')))
+    assert bench.done()
+
+
 def test_a_scan_that_may_not_be_read_is_one_failed_row(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
