@@ -247,7 +247,6 @@ def _signature(files: ScanFiles, frame: PlacedFrame) -> NDArray[np.float32] | No
 
     try:
         points, _ = read_surface(files.skin)
-        return head_signature(points, face_frame(frame)) if np.isfinite(points).all() else None
-    # a parser of XML, of zip, of base64 and of GIFTI each has its own
-    except Exception:  # noqa: BLE001
+    except (OSError, ScanError):
         return None
+    return head_signature(points, face_frame(frame))
