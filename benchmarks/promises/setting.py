@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import hashlib
 import json
 import os
@@ -112,6 +113,8 @@ class Place:
 
 def parser(text: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options that all measurements have."""
+    # so that an end by a signal ends the runs, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     made = argparse.ArgumentParser(
         description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -212,7 +215,9 @@ def start(
             env=variables,
             start_new_session=True,
         )
-    return Run(process, mark, log)
+    run = Run(process, mark, log)
+    atexit.register(run.kill)
+    return run
 
 
 def finish(

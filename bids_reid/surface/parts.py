@@ -17,6 +17,8 @@ PARTS = (
     *('left cheek', 'right cheek', 'left ear', 'right ear'),
 )
 """Names of the numbers in ``FaceParts.part``; left and right are the participant's."""
+ALL, TOP = 'all that stands out is there', 'the top of what stands out'
+"""End of the note about the part of a field of view that was looked at: what it was chosen for."""
 MIN_IN_VIEW = 0.15
 """With a smaller share of a part in the image it is not judged."""
 VIEWS = ('right side', 'front', 'left side')
