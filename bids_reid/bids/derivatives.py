@@ -160,13 +160,13 @@ def save_failure(
     output_dir: Path,
     reason: str,
     came_from: str | None = None,
-    before: FileState | None = None,
+    state: FileState | None = None,
 ) -> None:
     """Write the record of a scan that could not be processed, and take away older results.
 
     Parameters
     ----------
-    before : tuple, optional
+    state : tuple, optional
         `file_state` of the scan when the run began. If it is another now, nobody knows which
         bytes failed: the record is of none.
 
@@ -176,7 +176,7 @@ def save_failure(
         The record cannot be written; older results are still there.
     """
     files, sha256 = ScanFiles.of(scan, output_dir), content_hash(scan.path)
-    if before is not None and before != file_state(scan.path):
+    if state is not None and state != file_state(scan.path):
         reason, sha256 = f'{scan.path.name}: {CHANGED}', None
     record = ScanRecord(
         status='failed',
@@ -351,7 +351,7 @@ def _are_whole(files: ScanFiles, extractors: Iterable[str], *, keep_renders: boo
     if keep_renders:
         needed += [files.render(view.index) for view in all_views()]
     try:
-        templates = [read_template(files, name) for name in extractors]
+        templates = [read_template(files, name, found_only=False) for name in extractors]
         return (
             all(path.stat().st_size for path in needed)
             and all(read_json(path) for path in needed if path.suffix == '.json')

@@ -508,11 +508,11 @@ class TestRecordState:
 
     def test_a_failure_of_other_bytes_is_of_none(self, bench: Bench) -> None:
         """The new file would have the failure of the one before it, and never be done."""
-        before = file_state(bench.scan.path)
-        save_failure(bench.scan, bench.raw, bench.out, 'broken', before=before)
+        state = file_state(bench.scan.path)
+        save_failure(bench.scan, bench.raw, bench.out, 'broken', state=state)
         assert read_json(bench.files.record)['Reason'] == 'broken'
         assert self.state(bench) is None
         bench.scan.path.write_bytes(b'else')
-        save_failure(bench.scan, bench.raw, bench.out, 'broken', before=before)
+        save_failure(bench.scan, bench.raw, bench.out, 'broken', state=state)
         assert 'other content than was measured' in (self.state(bench) or '')
         assert CHANGED in read_json(bench.files.record)['Reason']
