@@ -356,7 +356,7 @@ def _are_whole(files: ScanFiles, extractors: Iterable[str], *, keep_renders: boo
             all(path.stat().st_size for path in needed)
             and all(read_json(path) for path in needed if path.suffix == '.json')
             and is_whole(files.skin)
-            and len(read_views(files)) == N_STANDARD
+            and bool(read_views(files))
             and None not in templates
         )
     except (OSError, ReidError):
@@ -447,12 +447,15 @@ def read_views(files: ScanFiles) -> list[tuple[View, bool]]:
         The table is not there, or damaged.
     """
     try:
-        return [
+        found = [
             (_view(row), _is_yes(row['face_found']))
             for row in read_table(files.views)
             # a table of an earlier version has no others, and no styles
             if row.get('style', 'plain') == 'plain'
         ]
+        if [view.index for view, _ in found] != list(range(N_STANDARD)):
+            raise ValueError('it is cut')
+        return found
     except (OSError, ValueError, KeyError) as error:
         raise NoInputError(
             f'{files.views} is damaged: delete it and run the participant level again'
@@ -462,7 +465,7 @@ def read_views(files: ScanFiles) -> list[tuple[View, bool]]:
 def _view(row: Mapping[str, str]) -> View:
     index = int(row['view'])
     yaw, pitch, azimuth, elevation = angles = [float(row[angle]) for angle in ANGLES]
-    if index not in range(N_STANDARD) or not all(abs(angle) <= 180 for angle in angles):
+    if not all(abs(angle) <= 180 for angle in angles):
         raise ValueError(f'no view {index}')
     return View(index, yaw, pitch, azimuth, elevation)
 
