@@ -71,8 +71,7 @@ def guarded(
         sys.stdout.flush()
         return code
     except ReidError as error:
-        # parsers of YAML and the like explain themselves over several lines
-        complain(program, '; '.join(part.strip() for part in str(error).splitlines()))
+        complain(program, str(error))
         return error.exit_code
     except (MemoryError, ImportError) as error:
         if not lacks_memory(error):

@@ -99,7 +99,9 @@ def read_plugin(path: Path) -> tuple[str, dict[str, Any]]:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
         name, arguments = str(content['plugin']), dict(content.get('plugin_args') or {})
     except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
-        raise UsageError(f'{path} does not hold a Nipype plugin: {error}') from error
+        # a parser of YAML explains itself over several lines
+        why = '; '.join(part.strip() for part in str(error).splitlines())
+        raise UsageError(f'{path} does not hold a Nipype plugin: {why}') from error
     if not hasattr(plugins, f'{name}Plugin'):
         raise UsageError(f'{path}: Nipype has no plugin {name!r}')
     return name, arguments
