@@ -110,7 +110,7 @@ def _refused(error: OSError, written: Sequence[Path]) -> Exit | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid``; return its exit code."""
-    prepare_surroundings()
+    prepare_surroundings(is_program=argv is None)
     arguments = list(sys.argv[1:] if argv is None else argv)
     listing = listing_options(arguments)
     if listing is not None:

@@ -32,9 +32,17 @@ _UNLIMITED = 1 << 50
 """What version 1 of control groups says if there is no limit is larger."""
 
 
-def prepare_surroundings() -> None:
-    """Make up for what is missing; a second call changes nothing."""
-    _speak_utf_8()
+def prepare_surroundings(*, is_program: bool = True) -> None:
+    """Make up for what is missing; a second call changes nothing.
+
+    Parameters
+    ----------
+    is_program : bool
+        Whether the process is one of our programs, which may be started again, and not another's
+        that calls one.
+    """
+    if is_program:
+        _speak_utf_8()
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

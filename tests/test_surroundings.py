@@ -92,7 +92,7 @@ def test_models_are_not_kept_in_a_home_that_is_thrown_away(data: Path) -> None:
 def test_a_home_that_is_there_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('HOME', str(tmp_path))
     monkeypatch.delenv(surroundings.TEMPORARY_HOME, raising=False)
-    surroundings.prepare_surroundings()
+    surroundings.prepare_surroundings(is_program=True)
     assert os.environ['HOME'] == str(tmp_path)
     assert surroundings.has_home()
 
@@ -126,7 +126,7 @@ def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
     program = (
         'import os, sys\n'
         'from bids_reid.surroundings import prepare_surroundings\n'
-        'prepare_surroundings()\n'
+        'prepare_surroundings(is_program=True)\n'
         'file = open(sys.argv[1], "w")\n'
         'os.write(2, b"complaint")\n'
         'os.write(1, b"more")\n'
