@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from bids_reid.bids.derivatives import read_template
 from bids_reid.bids.photos import find_photos
+from bids_reid.bids.template_files import read_template
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.faces.photographs import loose_crop, read_photograph
 from bids_reid.match.decisions import PRIOR_PROBES, learn, score

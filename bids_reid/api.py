@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
 _PATHS = (
-    *('work_dir', 'models_dir', 'photos', 'against', 'filter_file', 'plugin_file'),
+    *('work_dir', 'models_dir', 'photos', 'consent', 'against', 'filter_file', 'plugin_file'),
     *('release', 'reviewed'),
 )
 
@@ -127,6 +127,7 @@ def load(output_dir: PathLike) -> Output:
     from bids_reid.bids.files import read_json
     from bids_reid.bids.image_records import has_looks
     from bids_reid.bids.layout import scan_files
+    from bids_reid.bids.tables import read_cell
     from bids_reid.participant.library import read_scans
 
     folder = _absolute(output_dir)
@@ -143,6 +144,9 @@ def load(output_dir: PathLike) -> Output:
         )
         for path in sorted(folder.glob('group_*.tsv'))
     }
+    for table in tables.values():
+        for name in table.select_dtypes(['object', 'str']):
+            table[name] = table[name].map(read_cell, na_action='ignore')
     # a release may hold no scans of heads, only images that got a look
     no_scans = has_looks(folder) and not scan_files(folder)
     summary = read_json(folder / 'group_summary.json')

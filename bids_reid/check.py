@@ -22,7 +22,7 @@ from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.layout import cache_file
 from bids_reid.bids.manifest import SCHEMA_VERSION, manifest_sha256
 from bids_reid.bids.release import walk_release
-from bids_reid.bids.tables import NOT_AVAILABLE, read_table, written
+from bids_reid.bids.tables import NOT_AVAILABLE, read_table
 from bids_reid.bids.walk import check_there
 from bids_reid.cli import Parser, absolute, add_nprocs, guarded
 from bids_reid.errors import Exit, NoInputError, UsageError
@@ -204,7 +204,7 @@ def _below(release: Path, paths: Sequence[str]) -> tuple[str, ...]:
         relative = Path(os.path.relpath(release / path, release))
         if not path or relative.parts[:1] == (os.pardir,):
             raise UsageError(f'--only {path!r} is not below {release}')
-        below.append('' if relative == Path() else written(relative.as_posix()))
+        below.append('' if relative == Path() else relative.as_posix())
     return tuple(below)
 
 
@@ -233,8 +233,8 @@ def _is_below(path: str, folder: str) -> bool:
 
 
 def _paths(image: Image) -> tuple[str, ...]:
-    """Paths of all files of an image as the table has them, its own first."""
-    return tuple(map(written, dict.fromkeys((image.path, *image.members))))
+    """Paths of all files of an image, its own first."""
+    return tuple(dict.fromkeys((image.path, *image.members)))
 
 
 def read_audit(out: Path) -> Audit:
@@ -288,7 +288,7 @@ def _read_rows(table: Path) -> Iterator[Row]:
                     _known(row, name) for name in ('sha256', 'annex_key', 'verdict', 'reason')
                 )
                 yield Row(row['path'], *known)
-    except (KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise NoInputError(f'{table} is damaged: run the group level again') from error
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import re
 import sys
@@ -12,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from bids_reid import __version__
-from bids_reid.errors import Exit, ReidError
+from bids_reid import __version__, stopping
+from bids_reid.errors import Exit, ReidError, is_refusal
 from bids_reid.messages import complain, say, show_messages
 from bids_reid.records import IDENTIFYING, PART_NAMES, RAW
 from bids_reid.settings import LEVELS, Settings
@@ -66,26 +65,25 @@ def guarded(
     """
     show_messages()
     try:
-        code = run()
-        # what cannot be written is to be told here, not at the end of Python
-        sys.stdout.flush()
-        return code
+        with stopping.stoppable(program):
+            code = run()
+            # what cannot be written is to be told here, not at the end of Python
+            sys.stdout.flush()
+            return code
+    except stopping.Stopped as stopped:
+        return stopping.say(program, stopped)
     except ReidError as error:
         complain(program, str(error))
         return error.exit_code
-    except (MemoryError, ImportError) as error:
-        if not lacks_memory(error):
-            raise
-        short = not_enough_memory()
-        complain(program, str(short))
-        return short.exit_code
     except BrokenPipeError:
         # whoever read the output, such as head, has left; Python would complain again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except KeyboardInterrupt:
-        complain(program, 'interrupted; a second run takes up from here')
-        return 130
+    except (MemoryError, ImportError) as error:
+        if verbose:
+            traceback.print_exc()
+        complain(program, _lacking(error))
+        return Exit.MACHINE
     except OSError as error:
         refused = _refused(error, written)
         if refused is None:
@@ -97,9 +95,16 @@ def guarded(
         return refused
 
 
+def _lacking(error: MemoryError | ImportError) -> str:
+    """Say what the machine lacks, and what helps."""
+    if lacks_memory(error):
+        return str(not_enough_memory())
+    return f'a library is missing or cannot be loaded: {error}: install bids_reid again'
+
+
 def _refused(error: OSError, written: Sequence[Path]) -> Exit | None:
     """Exit code if the system refused a file that nobody had looked at before; ``None`` if not."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOMEM):
+    if is_refusal(error):
         return Exit.MACHINE
     if not isinstance(error.filename, str | bytes | os.PathLike) or error.strerror is None:
         return None
@@ -385,6 +390,14 @@ def _add_analysis(parser: Parser) -> None:
         metavar='DIR_OR_TSV',
         help='photographs: a folder (sub-01_photo-1.jpg, sub-01/*.jpg) or a TSV with the columns '
         'path and participant_id; without a participant of the dataset it is a distractor',
+    )
+    group.add_argument(
+        '--consent',
+        type=absolute,
+        metavar='TSV',
+        help='group level, with --photos: who agreed to be searched with, in the columns '
+        'participant_id and consent (yes or no); photographs with the label of anybody else are '
+        'not opened, and are counted; those without a label stay distractors',
     )
     _add_extractors(group)
     group.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 
@@ -56,6 +57,16 @@ class MachineError(ReidError):
     """
 
     exit_code = Exit.MACHINE
+
+
+_REFUSALS = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+)
+
+
+def is_refusal(error: OSError) -> bool:
+    """Whether the machine refuses something, whatever file it was that was read or written."""
+    return error.errno in _REFUSALS
 
 
 class CannotWriteError(MachineError):

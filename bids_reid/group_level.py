@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.description import prepare_output
+from bids_reid.bids.description import check_output, prepare_output
 from bids_reid.bids.inputs import dataset_name
+from bids_reid.bids.locks import LOCKS, locked_output
 from bids_reid.engine.group_run import search
 from bids_reid.engine.image_run import look_at_images
+from bids_reid.engine.run_folders import own_work_folder
 from bids_reid.errors import Exit
 from bids_reid.faces.extractors import networked_extractors, sends_images
 from bids_reid.group.account import image_lines, nobodys_images
@@ -17,12 +20,13 @@ from bids_reid.group.refaced import refaced_lines
 from bids_reid.group.reviews import reviewed
 from bids_reid.group.selection import announce, choose_extractors, select
 from bids_reid.messages import count, logger
-from bids_reid.report.tables import IDENTIFICATION, write_tables
-from bids_reid.report.text import result_lines
+from bids_reid.report.tables import IDENTIFICATION, write_results
+from bids_reid.report.text import result_lines, sensitive_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bids_reid.bids.sensitive import Amount, Sensitive
     from bids_reid.group.result import GroupResult, ImageLine
     from bids_reid.group.selection import Selection
     from bids_reid.participant.library import EnrolledScan
@@ -33,11 +37,37 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
     """Search with the photographs, write the tables and the page, print the result.
 
     ``others`` are the scans of an earlier output, ``--against``.
+
+    Raises
+    ------
+    CannotWriteError
+        Another run writes there.
     """
-    selection = select(settings, others)
-    announce(selection)
-    if settings.dry_run:
-        return Exit.OK
+    check_output(settings.output_dir, settings.bids_dir, settings.derivatives)
+    # in a folder without results nothing is written
+    started = (settings.output_dir / LOCKS).exists() or any(settings.output_dir.glob('sub-*'))
+    alone = started and not settings.dry_run
+    with locked_output(settings.output_dir) if alone else nullcontext():
+        selection = select(settings, others)
+        announce(selection)
+        if settings.dry_run:
+            return Exit.OK
+        with own_work_folder(settings) as own:
+            result = _result(selection, own)
+        sensitive = _write(result, settings)
+    for line in result_lines(result):
+        logger.info(line)
+    logger.info(f'report: {settings.output_dir}/group.html')
+    for line in sensitive_lines(settings.output_dir, sensitive):
+        logger.info(line)
+    if settings.gated and result.gate is not None and not result.gate.passed:
+        return Exit.RISK
+    failed = any(scan.status == 'failed' for scan in result.scans)
+    return Exit.SOME_FAILED if failed else Exit.OK
+
+
+def _result(selection: Selection, settings: Settings) -> GroupResult:
+    """Judge the images and search."""
     extractors = choose_extractors(settings, selection.scans)
     prepare_output(
         settings.output_dir, settings.bids_dir, settings.derivatives, extractors.searching
@@ -50,7 +80,7 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
     _look_at_the_rest(selection, settings)
     images = _judged_images(selection, settings)
     parts = search(settings, selection, extractors)
-    result = group_result(
+    return group_result(
         selection,
         extractors,
         parts,
@@ -58,14 +88,6 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
         dataset=dataset_name(settings.bids_dir),
         command=settings.command,
     )
-    page = _write(result, settings)
-    for line in result_lines(result):
-        logger.info(line)
-    logger.info(f'report: {page}')
-    if settings.gated and result.gate is not None and not result.gate.passed:
-        return Exit.RISK
-    failed = any(scan.status == 'failed' for scan in result.scans)
-    return Exit.SOME_FAILED if failed else Exit.OK
 
 
 def _judged_images(selection: Selection, settings: Settings) -> tuple[ImageLine, ...]:
@@ -88,10 +110,9 @@ def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
         look_at_images(rest, settings)
 
 
-def _write(result: GroupResult, settings: Settings) -> str:
+def _write(result: GroupResult, settings: Settings) -> dict[Sensitive, Amount]:
+    """Write tables and page; return how many files of the output can give a face back."""
     # figures take long to import
-    from bids_reid.report.group import write_page
+    from bids_reid.report.group import group_page
 
-    write_tables(settings.output_dir, result)
-    write_page(settings.output_dir, result)
-    return f'{settings.output_dir}/group.html'
+    return write_results(settings.output_dir, result, group_page(result))

@@ -7,13 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.derivatives import renew_record, save_failure
-from bids_reid.bids.description import prepare_output
+from bids_reid.bids.description import check_output, prepare_output
 from bids_reid.bids.inputs import dataset_name
 from bids_reid.bids.layout import ScanFiles
+from bids_reid.bids.locks import locked_output
 from bids_reid.engine.execution import read_plugin
 from bids_reid.engine.image_run import look_at_images
 from bids_reid.engine.participant_run import forget_finished, process_scans
 from bids_reid.engine.plugins import runs_here
+from bids_reid.engine.run_folders import own_work_folder
 from bids_reid.errors import Exit, NothingSelectedError
 from bids_reid.faces.extractors import (
     available_extractors,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from bids_reid.participant.content import ScanLine
     from bids_reid.participant.library import EnrolledScan
     from bids_reid.participant.selection import Selection
+    from bids_reid.records import Scan
     from bids_reid.settings import Settings
 
 
@@ -46,6 +49,8 @@ def participant_level(settings: Settings) -> Exit:
     ------
     NothingSelectedError
         There is neither a scan nor another image.
+    CannotWriteError
+        Another run writes there.
     """
     if not settings.extractors:
         names, left_out = available_extractors(allow_network=settings.allow_network)
@@ -56,31 +61,50 @@ def participant_level(settings: Settings) -> Exit:
     if not selection.everything and not has_images(settings):
         folders = ' and '.join(map(str, settings.releases))
         raise NothingSelectedError(f'there is no image to look at in {folders}')
+    if settings.dry_run:
+        _plan(selection, settings)
+        return Exit.OK
+    check_output(settings.output_dir, settings.bids_dir, settings.derivatives)
+    with locked_output(settings.output_dir, settings.participants):
+        to_do = _to_do(selection, settings)
+        _bring_up_to_date(selection, settings)
+        with own_work_folder(settings) as own:
+            n_kept = _process(selection, to_do, own)
+            if not settings.reports_only:
+                _look_at_the_rest(selection, settings, own)
+        lines = _write_pages(selection, settings)
+    _announce(lines, n_kept)
+    failed = any(line.status == 'failed' for line in lines)
+    return Exit.SOME_FAILED if failed or n_kept else Exit.OK
+
+
+def _to_do(selection: Selection, settings: Settings) -> list[Scan]:
+    """Return the scans that need to be processed, and say how many there are."""
     to_do = unfinished(selection.scans, settings)
     people = {scan.participant for scan in selection.scans}
     scans = count(len(selection.scans), 'scan')
     logger.info(f'{scans} of {count(len(people), "participant")}, {len(to_do):,} to do')
-    if settings.dry_run:
-        for scan in to_do:
-            logger.info(f'  {scan.path}')
-        for folder, image in unseen_images(settings, selection.scans):
-            logger.info(f'  a look: {folder / image.path}')
-        return Exit.OK
-    _bring_up_to_date(selection, settings)
+    return to_do
+
+
+def _plan(selection: Selection, settings: Settings) -> None:
+    """List what would be done."""
+    for scan in _to_do(selection, settings):
+        logger.info(f'  {scan.path}')
+    for folder, image in unseen_images(settings, selection.scans):
+        logger.info(f'  a look: {folder / image.path}')
+
+
+def _process(selection: Selection, to_do: Sequence[Scan], settings: Settings) -> int:
+    """Process the scans that need it; return of how many there are only earlier results."""
     forget_finished(set(selection.scans) - set(to_do), settings)
-    n_kept = 0
-    if to_do and not settings.reports_only:
-        _check_rendering(settings.plugin_file)
-        networked = networked_extractors(settings.extractors)
-        if networked:
-            logger.info(sends_images(networked))
-        n_kept = process_scans(to_do, settings)
-    if not settings.reports_only:
-        _look_at_the_rest(selection, settings)
-    lines = _write_pages(selection, settings)
-    _announce(lines, n_kept)
-    failed = any(line.status == 'failed' for line in lines)
-    return Exit.SOME_FAILED if failed or n_kept else Exit.OK
+    if not to_do or settings.reports_only:
+        return 0
+    _check_rendering(settings.plugin_file)
+    networked = networked_extractors(settings.extractors)
+    if networked:
+        logger.info(sends_images(networked))
+    return process_scans(to_do, settings)
 
 
 def _bring_up_to_date(selection: Selection, settings: Settings) -> None:
@@ -96,12 +120,15 @@ def _bring_up_to_date(selection: Selection, settings: Settings) -> None:
         renew_record(scan, folder, settings.output_dir, before)
 
 
-def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
-    """Look at what else the release holds: other images, surfaces, photographs."""
+def _look_at_the_rest(selection: Selection, settings: Settings, own: Settings) -> None:
+    """Look at what else the release holds: other images, surfaces, photographs.
+
+    ``own`` has the work folder of this run; beside that are those of others.
+    """
     unseen = unseen_images(settings, selection.everything)
     if unseen:
         logger.info(f'{count(len(unseen), "more image gets", "more images get")} a look')
-        look_at_images(unseen, settings)
+        look_at_images(unseen, own)
 
 
 def _check_rendering(plugin_file: Path | None) -> None:

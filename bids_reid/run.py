@@ -9,8 +9,10 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.places import check_places
 from bids_reid.bids.walk import check_there
 from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
+from bids_reid.messages import logger
 from bids_reid.settings import Settings
 from bids_reid.surroundings import check_memory
 
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
 
     from bids_reid.participant.library import EnrolledScan
 
-THREADS = ('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS')
-"""How many threads OpenMP, numpy, OpenCV and Mesa take."""
+THREADS = ('OMP_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS')
+"""How many threads OpenMP, OpenCV and Mesa take."""
+ALONE = ('OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS', 'VECLIB_MAXIMUM_THREADS')
+"""How many threads numpy takes: one, since its sums depend on how they are shared out."""
 
 
 def run_levels(settings: Settings) -> Exit:
@@ -37,9 +41,11 @@ def run_levels(settings: Settings) -> Exit:
     _start_server_early(settings)
     # what is imported is no garbage, and looking for some takes a tenth of the time
     gc.disable()
-    from bids_reid.bids.inputs import check_dataset
-    from bids_reid.engine.execution import configure, crash_folder
+    from bids_reid.bids.inputs import check_dataset, check_labels
+    from bids_reid.bids.participants_table import check_variables
+    from bids_reid.engine.execution import configure
     from bids_reid.group.given_photographs import check_photographs
+    from bids_reid.group.reviews import read_reviews
     from bids_reid.group.selection import read_against
     from bids_reid.group_level import group_level
     from bids_reid.participant_level import participant_level
@@ -47,15 +53,20 @@ def run_levels(settings: Settings) -> Exit:
     gc.enable()
     _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
+    for line in check_labels(
+        settings.bids_dir,
+        validate=not settings.skip_validation,
+        participants=settings.participants,
+        sessions=settings.sessions,
+    ):
+        logger.info(line)
     others: Sequence[EnrolledScan] = ()
     if 'group' in settings.levels:
         others = read_against(settings)
+        read_reviews(settings.reviewed)
+        check_variables(settings.bids_dir, settings.breakdown)
         check_photographs(settings)
-    configure(
-        crash_folder(settings),
-        stop_on_first_crash=settings.stop_on_first_crash,
-        verbosity=settings.verbosity,
-    )
+    configure(stop_on_first_crash=settings.stop_on_first_crash, verbosity=settings.verbosity)
     codes = [Exit.OK]
     if 'participant' in settings.levels:
         codes.append(participant_level(settings))
@@ -84,12 +95,14 @@ def _start_server_early(settings: Settings) -> None:
 
 
 def _check_files(settings: Settings) -> None:
-    """Find out, before anything is started, which files are missing.
+    """Find out, before anything is started, which files are missing, and where nothing may go.
 
     Raises
     ------
     NoInputError
         A file or folder that was named is not there, or may not be looked at.
+    CannotWriteError
+        What is written would be among images.
     """
     for path in (
         settings.photos,
@@ -98,6 +111,7 @@ def _check_files(settings: Settings) -> None:
         settings.models_dir,
         settings.against,
         settings.reviewed,
+        settings.consent,
     ):
         if path is not None:
             check_there(path)
@@ -108,6 +122,16 @@ def _check_files(settings: Settings) -> None:
             check_there(folder, folder=True)
         except NoInputError as error:
             raise NoInputError(f'-d {name}: {error}') from error
+    check_places(
+        settings.output_dir,
+        settings.bids_dir,
+        settings.derivatives,
+        release=settings.release,
+        others=(
+            ('--work-dir', settings.work_dir),
+            ('--bids-database-dir', settings.database_dir),
+        ),
+    )
 
 
 def _check_options(settings: Settings) -> None:
@@ -136,6 +160,10 @@ def _check_options(settings: Settings) -> None:
             raise UsageError('--max-risk and --max-findings are judged at the group level')
         if settings.refaced or settings.reviewed:
             raise UsageError('--refaced and --reviewed say how the group level judges')
+    if settings.consent is not None and (
+        settings.photos is None or 'group' not in settings.levels
+    ):
+        raise UsageError('--consent says which of the --photos the group level may search with')
     if 'participant' in settings.levels and settings.audited not in settings.datasets:
         raise UsageError(f'--audit {settings.audit}: name its folder with -d {settings.audit}=DIR')
     if 'group' in settings.levels and settings.reports_only:
@@ -147,18 +175,22 @@ def _check_options(settings: Settings) -> None:
 def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) -> None:
     """Set what libraries read from the environment, for this process and its workers.
 
+    Temporary files go to a folder that is removed when this process ends.
+
     Numpy reads it when it is imported: OpenBLAS's threads, once there, are busy while they wait.
     """
     # the server that workers come from would import from the current folder first
     os.environ['PYTHONSAFEPATH'] = '1'
-    os.environ |= dict.fromkeys(THREADS, str(omp_threads))
+    os.environ |= dict.fromkeys(THREADS, str(omp_threads)) | dict.fromkeys(ALONE, '1')
     if models_dir is not None:
         from bids_reid.faces.weights import FOLDER_VARIABLE
 
         os.environ[FOLDER_VARIABLE] = str(models_dir)
     from bids_reid.bids.files import PRIVATE_UMASK
+    from bids_reid.engine.run_folders import use_temporary_folder
     from bids_reid.views.selftest import use_offscreen_window
 
     os.umask(PRIVATE_UMASK)
+    use_temporary_folder()
     use_offscreen_window()
     multiprocessing.set_forkserver_preload(['__main__', 'bids_reid.engine.preload'])

@@ -41,6 +41,7 @@ class Settings:
     allow_network: bool = False
     models_dir: Path | None = None
     photos: Path | None = None
+    consent: Path | None = None
     derivatives: tuple[tuple[str, Path], ...] = ()
     max_risk: float | None = None
     max_findings: float | None = None

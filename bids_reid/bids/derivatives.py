@@ -5,44 +5,48 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
-import numpy as np
 from PIL import Image
 
 from bids_reid import __version__
 from bids_reid.bids.claims import read_claim
-from bids_reid.bids.files import atomically, copy_file, file_sha256, read_json, write_json
-from bids_reid.bids.layout import ScanFiles, bids_uri, scan_files
-from bids_reid.bids.tables import write_table
-from bids_reid.errors import NoInputError, ScanError
+from bids_reid.bids.files import Batch, file_sha256, new_private_file, read_json
+from bids_reid.bids.layout import ScanFiles, bids_uri, render_name, scan_files
+from bids_reid.bids.tables import add_table, read_table
+from bids_reid.bids.template_files import made_with, read_template, write_template
+from bids_reid.bids.unchanged import CHANGED, FileState, file_state
+from bids_reid.errors import NoInputError, ReidError
 from bids_reid.faces.extractors import extractor_names
 from bids_reid.faces.registrations import bids_label
+from bids_reid.printable import without_folders
 from bids_reid.records import (
     RAW,
     FaceBoxes,
-    Keypoints,
     KeypointTemplate,
     Origin,
     Scan,
     ScanMeasures,
     ScanRecord,
     Template,
+    View,
 )
+from bids_reid.surface.gifti import is_whole
 from bids_reid.views.cameras import N_STANDARD, all_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
-FOUND = 'found'
-"""Array of a template: whether a detector found the face in the view."""
 LEFT_OUT_BY_FILTER = 'left out by --bids-filter-file'
 """Why the record of a scan is kept and does not count."""
+ANGLES = ('camera_yaw', 'camera_pitch', 'light_azimuth', 'light_elevation')
+"""Columns of the table of views."""
 PACKAGES = ('vtk', 'pyvista', 'nibabel', 'numpy', 'scipy', 'nipype')
 """Packages that results depend on beside this one."""
 
@@ -64,6 +68,9 @@ def save_scan(
 ) -> Path:
     """Write all files of a scan, its record last; return the record's path.
 
+    Until everything new is on the disk nothing old is touched: if it cannot be written, or the
+    process is killed, what was valid is so still.
+
     Parameters
     ----------
     dataset_dir : Path
@@ -84,6 +91,11 @@ def save_scan(
         Hash of the scan when it was read; without it that of the file as it is now.
     came_from : str, optional
         The condition that the scan's was made from.
+
+    Raises
+    ------
+    CannotWriteError
+        A file cannot be written.
     """
     files, n_faces = ScanFiles.of(scan, output_dir), sum(faces.found[:N_STANDARD])
     extractors = {provenance['Extractor'] for provenance, _ in templates}
@@ -91,26 +103,34 @@ def save_scan(
         status='ok' if n_faces else 'no_face',
         reason=reason,
         deidentification=read_claim(scan.path, dataset_dir),
-        origin=_origin(scan, dataset_dir, came_from, source_sha256),
+        origin=_origin(scan, dataset_dir, came_from, source_sha256 or content_hash(scan.path)),
         n_views_with_face=n_faces,
         measures=measures,
         renderer=renderer,
         extractors=tuple(sorted(extractors)),
     )
     before = read_record(files)
-    if before is not None and _is_alike(before, record):
+    alike = before is not None and _is_alike(before, record)
+    if before is not None and alike:
         extractors |= set(before.extractors)
         record = replace(record, extractors=tuple(sorted(extractors)))
-    else:
-        # no template or render of another version of the scan stays beside the new ones
-        remove_results(files)
-    copy_file(surface, files.skin)
-    write_table(files.views, 'views', _view_rows(faces))
-    for provenance, template in templates:
-        _write_template(files, provenance, template, record.origin)
-    if renders is not None:
-        _write_renders(files, renders)
-    write_json(files.record, record.to_json())
+    with Batch() as batch:
+        batch.copy(surface, files.skin)
+        add_table(batch, files.views, 'views', _view_rows(faces))
+        for provenance, template in templates:
+            write_template(batch, files, provenance, template, record.origin)
+        if renders is not None:
+            _write_renders(batch.folder(files.renders), renders)
+        replaced = batch.replaced()
+        batch.json(files.record, record.to_json())
+        if not alike:
+            # no template or render of another version of the scan stays beside the new ones
+            batch.publish(partial(remove_results, files))
+        elif replaced:
+            # nor does a record stand for files of two runs, if this one is killed now
+            batch.publish(partial(files.record.unlink, missing_ok=True))
+        else:
+            batch.publish()
     return files.record
 
 
@@ -124,14 +144,38 @@ def _is_alike(before: ScanRecord, now: ScanRecord) -> bool:
 
 
 def save_failure(
-    scan: Scan, dataset_dir: Path, output_dir: Path, reason: str, came_from: str | None = None
+    scan: Scan,
+    dataset_dir: Path,
+    output_dir: Path,
+    reason: str,
+    came_from: str | None = None,
+    before: FileState | None = None,
 ) -> None:
-    """Write the record of a scan that could not be processed, and take away older results."""
-    files = ScanFiles.of(scan, output_dir)
-    remove_results(files)
-    claim, origin = read_claim(scan.path, dataset_dir), _origin(scan, dataset_dir, came_from)
-    record = ScanRecord(status='failed', reason=reason, deidentification=claim, origin=origin)
-    write_json(files.record, record.to_json())
+    """Write the record of a scan that could not be processed, and take away older results.
+
+    Parameters
+    ----------
+    before : tuple, optional
+        `file_state` of the scan when the run began. If it is another now, nobody knows which
+        bytes failed: the record is of none.
+
+    Raises
+    ------
+    CannotWriteError
+        The record cannot be written; older results are still there.
+    """
+    files, sha256 = ScanFiles.of(scan, output_dir), content_hash(scan.path)
+    if before is not None and before != file_state(scan.path):
+        reason, sha256 = f'{scan.path.name}: {CHANGED}', None
+    record = ScanRecord(
+        status='failed',
+        reason=without_folders(reason, scan.path.parent, scan.path.resolve().parent),
+        deidentification=read_claim(scan.path, dataset_dir),
+        origin=_origin(scan, dataset_dir, came_from, sha256),
+    )
+    with Batch() as batch:
+        batch.json(files.record, record.to_json())
+        batch.publish(partial(remove_results, files))
 
 
 def read_record(files: ScanFiles) -> ScanRecord | None:
@@ -204,13 +248,14 @@ def _renew(files: ScanFiles, record: ScanRecord, now: ScanRecord) -> None:
     """Write a record again if it says anything else now."""
     if now == record:
         return
-    if now.origin != record.origin:
-        for name in record.extractors:
+    with Batch() as batch:
+        for name in record.extractors if now.origin != record.origin else ():
             sidecar = files.template(bids_label(name)).with_suffix('.json')
             content = read_json(sidecar)
             if content:
-                write_json(sidecar, content | now.origin.to_json())
-    write_json(files.record, now.to_json())
+                batch.json(sidecar, content | now.origin.to_json())
+        batch.json(files.record, now.to_json())
+        batch.publish()
 
 
 def record_state(
@@ -237,11 +282,13 @@ def record_state(
     if dataset_dir is None:
         return f'the folder of {condition} is not known: name it with -d {condition}='
     if not dataset_dir.is_dir():
-        return f'the folder of {condition} is not there: {dataset_dir}'
+        return f'the folder of {condition} is not there: name it with -d {condition}='
     if not os.path.lexists(dataset_dir / source):
         return 'the scan is no longer there: it was renamed or withdrawn'
     if not _is_of_this_version(record):
         return 'it was made by another version of bids_reid: run the participant level again'
+    if not record.failed and not files.skin.exists():
+        return 'its skin was deleted, as bids-reid-purge does: run the participant level again'
     return record.left_out or _other_content(record, sha256_of(dataset_dir / source))
 
 
@@ -262,7 +309,7 @@ def is_up_to_date(
     keep_renders: bool,
     complete_face: bool = False,
 ) -> bool:
-    """Whether the files of a scan were made from this file by this version, and are all there.
+    """Whether the files of a scan were made from this file by this version, and are all whole.
 
     Parameters
     ----------
@@ -277,17 +324,32 @@ def is_up_to_date(
     record = read_record(files)
     if record is None or record.failed or record.complete_face != complete_face:
         return False
-    needed = [files.skin, files.views]
-    needed += [files.template(bids_label(name)) for name in models]
-    needed += [path.with_suffix('.json') for path in needed[1:]]
-    if keep_renders:
-        needed.append(files.render(all_views()[-1].index))
     return (
-        all(path.exists() for path in needed)
-        and _is_of_this_version(record)
+        _is_of_this_version(record)
+        and _are_whole(files, models, keep_renders=keep_renders)
         and all(made_with(files, name, model) for name, model in models.items())
         and _is_of(record, scan)
     )
+
+
+def _are_whole(files: ScanFiles, extractors: Iterable[str], *, keep_renders: bool) -> bool:
+    """Whether the files of a scan are there, and can be read by whoever needs them."""
+    needed = [files.skin, files.views]
+    needed += [files.template(bids_label(name)) for name in extractors]
+    needed += [path.with_suffix('.json') for path in needed[1:]]
+    if keep_renders:
+        needed += [files.render(view.index) for view in all_views()]
+    try:
+        templates = [read_template(files, name) for name in extractors]
+        return (
+            all(path.stat().st_size for path in needed)
+            and all(read_json(path) for path in needed if path.suffix == '.json')
+            and is_whole(files.skin)
+            and len(read_views(files)) == N_STANDARD
+            and None not in templates
+        )
+    except (OSError, ReidError):
+        return False
 
 
 def still_holds(scan: Scan, output_dir: Path) -> bool:
@@ -314,12 +376,6 @@ def _is_of(record: ScanRecord, scan: Scan) -> bool:
         return False
 
 
-def made_with(files: ScanFiles, extractor: str, model: Mapping[str, str]) -> bool:
-    """Whether a template was made with ``model``: features of two models cannot be compared."""
-    sidecar = read_json(files.template(bids_label(extractor)).with_suffix('.json'))
-    return all(sidecar.get(key) == value for key, value in model.items())
-
-
 def remove_results(files: ScanFiles) -> None:
     """Remove what was made from one version of a scan; other conditions keep their files."""
     record = read_record(files)
@@ -333,87 +389,16 @@ def remove_results(files: ScanFiles) -> None:
             path.unlink(missing_ok=True)
 
 
-def _write_template(
-    files: ScanFiles,
-    provenance: Mapping[str, Any],
-    template: Template | KeypointTemplate,
-    origin: Origin,
-) -> None:
-    target = files.template(bids_label(provenance['Extractor']))
-    with atomically(target) as temporary, temporary.open('wb') as file:
-        np.savez(file, **_arrays(template))  # type: ignore[arg-type]
-    write_json(
-        target.with_suffix('.json'),
-        {'Description': 'Face features of the renders', **provenance, **origin.to_json()},
-    )
-
-
-def _arrays(template: Template | KeypointTemplate) -> dict[str, NDArray[Any]]:
-    """Return the arrays of a template's file."""
-    detected = template.found
-    if detected is None:
-        detected = np.ones(len(template.views), dtype=bool)
-    shared = {'view': template.views, FOUND: detected}
-    if isinstance(template, KeypointTemplate):
-        return {**template.keypoints.arrays(), **shared}
-    return {'features': template.features, **shared}
-
-
-def template_of(arrays: Mapping[str, NDArray[Any]]) -> Template | KeypointTemplate:
-    """Make a template of the arrays of a file, of vectors or of keypoints.
-
-    Raises
-    ------
-    KeyError
-        One of them is missing.
-    """
-    detected = arrays.get(FOUND)
-    if 'descriptors' in arrays:
-        return KeypointTemplate(Keypoints.of(arrays), arrays['view'], detected)
-    return Template(arrays['features'], arrays['view'], detected)
-
-
-def read_template(
-    files: ScanFiles, extractor: str, *, found_only: bool = True
-) -> Template | KeypointTemplate | None:
-    """Read the template of an extractor; ``None`` if the scan has none.
-
-    Parameters
-    ----------
-    found_only : bool
-        Only of views in which a detector found the face, which is what a naive attacker has;
-        otherwise also of those where the face frame says where it should be.
-
-    Raises
-    ------
-    ScanError
-        The file is damaged.
-    """
-    path = files.template(bids_label(extractor))
-    if not path.exists():
-        return None
-    try:
-        with path.open('rb') as file, np.load(file) as content:
-            template = template_of(content)
-            return template.where_found() if found_only else template
-    except (OSError, ValueError, KeyError, IndexError, EOFError, BadZipFile) as error:
-        raise ScanError(
-            f'{path} is damaged: delete it and run the participant level again'
-        ) from error
-
-
 def _sources(scan: Scan, dataset_dir: Path) -> tuple[str, ...]:
     return (bids_uri(scan.path, dataset_dir, scan.condition),)
 
 
-def _origin(
-    scan: Scan, dataset_dir: Path, came_from: str | None, sha256: str | None = None
-) -> Origin:
+def _origin(scan: Scan, dataset_dir: Path, came_from: str | None, sha256: str | None) -> Origin:
     """Tell the source of the files of a scan, and the software that made them."""
     return Origin(
         condition=scan.condition,
         sources=_sources(scan, dataset_dir),
-        source_sha256=sha256 or content_hash(scan.path),
+        source_sha256=sha256,
         software_versions={
             'bids_reid': __version__,
             **{package: version(package) for package in PACKAGES},
@@ -442,7 +427,42 @@ def _view_rows(faces: FaceBoxes) -> Iterator[dict[str, object]]:
         }
 
 
-def _write_renders(files: ScanFiles, renders: NDArray[np.uint8]) -> None:
-    files.renders.mkdir(parents=True, exist_ok=True, mode=0o700)
+def read_views(files: ScanFiles) -> list[tuple[View, bool]]:
+    """Read the study's views, and in which of them a detector found the face.
+
+    Raises
+    ------
+    NoInputError
+        The table is not there, or damaged.
+    """
+    try:
+        return [
+            (_view(row), _is_yes(row['face_found']))
+            for row in read_table(files.views)
+            # a table of an earlier version has no others, and no styles
+            if row.get('style', 'plain') == 'plain'
+        ]
+    except (OSError, ValueError, KeyError) as error:
+        raise NoInputError(
+            f'{files.views} is damaged: delete it and run the participant level again'
+        ) from error
+
+
+def _view(row: Mapping[str, str]) -> View:
+    index = int(row['view'])
+    yaw, pitch, azimuth, elevation = angles = [float(row[angle]) for angle in ANGLES]
+    if index not in range(N_STANDARD) or not all(abs(angle) <= 180 for angle in angles):
+        raise ValueError(f'no view {index}')
+    return View(index, yaw, pitch, azimuth, elevation)
+
+
+def _is_yes(cell: str) -> bool:
+    if cell not in ('yes', 'no'):
+        raise ValueError(cell)
+    return cell == 'yes'
+
+
+def _write_renders(folder: Path, renders: NDArray[np.uint8]) -> None:
     for view, picture in enumerate(renders):
-        Image.fromarray(picture).save(files.render(view))
+        with new_private_file(folder / render_name(view)) as file:
+            Image.fromarray(picture).save(file, format='PNG')

@@ -139,8 +139,8 @@ _SOFTWARE = (
 NO_PICTURE = (*_RECORDINGS, *_DERIVED, *_SOFTWARE)
 """Names of binary files without pictures whose content has no mark to know it by."""
 _RECORDING_FOLDER = re.compile(r'\.(ds|mefd|mff)/', re.IGNORECASE)
-_FREESURFER_VERTICES = re.compile(r'(.*/)?[lr]h\.[^/]+')
-_BTI = re.compile(r'(.*/)?(c,rf[^/]*|e,rf[^/]*|config|hs_file)')
+_FREESURFER_VERTICES = re.compile(r'(.*/)?[lr]h\.[^/]+', re.S)
+_BTI = re.compile(r'(.*/)?(c,rf[^/]*|e,rf[^/]*|config|hs_file)', re.S)
 _PLAIN = (
     *('.json', '.tsv', '.tsv.gz', '.csv', '.txt', '.md', '.rst', '.bval', '.bvec', '.yml'),
     *('.yaml', '.xml', '.py', '.m', '.sh', '.r', '.toml', '.cfg', '.log', '.cff', '.bib'),

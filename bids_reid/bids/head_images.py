@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.entities import LABEL
 from bids_reid.records import Scan
 
 if TYPE_CHECKING:
@@ -24,10 +25,12 @@ HEAD_SUFFIXES = frozenset(
 )
 """Suffixes that BIDS has for images in these folders; of a dataset's own, any other counts too."""
 _HEAD_IMAGE = re.compile(
-    r'(?P<folder>sub-[^/]+)/(?:(?P<session>ses-[^/]+)/)?(?:' + '|'.join(HEAD_DATATYPES) + ')/'
-    r'(?P<name>(?P=folder)(?(session)_(?P=session))(?:_[^/]+)?)_(?P<suffix>[A-Za-z0-9]+)\.nii(?:\.gz)?'
+    rf'(?P<folder>sub-{LABEL})/(?:(?P<session>ses-{LABEL})/)?(?:{"|".join(HEAD_DATATYPES)})/'
+    r'(?P<name>(?P=folder)(?(session)_(?P=session))(?:_[^/]+)?)_(?P<suffix>[A-Za-z0-9]+)'
+    r'\.nii(?:\.gz)?'
 )
 """Where BIDS puts a head image: no backup folder, no ``._`` file of macOS."""
+_BY_CASE = {suffix.casefold(): suffix for suffix in sorted(HEAD_SUFFIXES)}
 _LABELS = re.compile(r'\w*mask|\w*seg', re.IGNORECASE)
 _NO_MAGNITUDE = re.compile(r'_part-(phase|real|imag)(?=_|$)')
 
@@ -35,7 +38,7 @@ _NO_MAGNITUDE = re.compile(r'_part-(phase|real|imag)(?=_|$)')
 def scan_of(path: Path, bids_dir: Path) -> Scan | None:
     """Scan of an image of the raw dataset; ``None`` if it is not where BIDS puts one."""
     match = _HEAD_IMAGE.fullmatch(path.relative_to(bids_dir).as_posix())
-    if match is None:
+    if match is None or why_no_suffix(match['name'], match['suffix']) is not None:
         return None
     session = match['session']
     return Scan(
@@ -45,6 +48,36 @@ def scan_of(path: Path, bids_dir: Path) -> Scan | None:
         source_name=match['name'],
         path=path,
     )
+
+
+def suffix_meant(text: str) -> str | None:
+    """Return the suffix of BIDS that differs from a text in upper and lower case only."""
+    meant = _BY_CASE.get(text.casefold())
+    return None if text in HEAD_SUFFIXES else meant
+
+
+def why_no_suffix(name: str, last: str) -> str | None:
+    """Say why the last word of an image's name is no suffix of BIDS; ``None`` if it may be one.
+
+    Parameters
+    ----------
+    name : str
+        All before the last word, as ``sub-01_acq-x``.
+    last : str
+        Any that is not like those of BIDS may be a dataset's own.
+
+    >>> why_no_suffix('sub-01', 't1w')
+    'its suffix is t1w, not T1w'
+    >>> why_no_suffix('sub-01_T1w', 'defaced')
+    'T1w is not at the end of its name'
+    """
+    if last in HEAD_SUFFIXES or _LABELS.fullmatch(last):
+        return None
+    meant = suffix_meant(last)
+    if meant is not None:
+        return f'its suffix is {last}, not {meant}'
+    early = [word for word in name.split('_') if word in HEAD_SUFFIXES]
+    return f'{early[-1]} is not at the end of its name' if early else None
 
 
 def head_images(

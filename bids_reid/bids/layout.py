@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.files import sweep_temporaries
 from bids_reid.errors import UsageError
 from bids_reid.records import RAW, Scan
 
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_RECORD = re.compile(r'(?P<stem>.+)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)')
+_RECORD = re.compile(
+    r'(?P<stem>[^.].*)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)', re.DOTALL
+)
+"""A name without its ending; names of files may have ends of lines in them."""
+
+
+def render_name(view: int) -> str:
+    """Name of the picture of a view."""
+    return f'view-{view:02d}.png'
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +81,7 @@ class ScanFiles:
 
     def render(self, view: int) -> Path:
         """Picture of a view."""
-        return self.renders / f'view-{view:02d}.png'
+        return self.renders / render_name(view)
 
     def template(self, label: str) -> Path:
         """Features of the extractor whose BIDS label is ``label``; sidecar with ``.json``."""
@@ -112,6 +121,18 @@ def cache_file(output_dir: Path) -> Path:
 def bids_uri(path: Path, dataset_dir: Path, dataset: str = RAW) -> str:
     """BIDS URI of a file; ``dataset`` is what DatasetLinks calls the dataset: its condition."""
     return f'bids:{dataset}:{path.relative_to(dataset_dir).as_posix()}'
+
+
+def sweep_output(output_dir: Path, participants: Iterable[str] = ()) -> int:
+    """Remove what killed runs left half-written; return how many files and folders.
+
+    In the folders of other participants another run may be at work: they are not looked into.
+    """
+    number = sum(map(sweep_temporaries, (output_dir, cache_file(output_dir).parent)))
+    number += sweep_temporaries(output_dir / 'images')
+    return number + sum(
+        sweep_temporaries(output_dir / f'sub-{label}', below=True) for label in participants
+    )
 
 
 def scan_files(output_dir: Path, participants: Iterable[str] = ()) -> list[ScanFiles]:

@@ -20,8 +20,8 @@ def manifest_sha256(images: Iterable[tuple[str, str | None, str | None]]) -> str
     r"""Hash what lies where.
 
     A line ``<content>  <path>\n`` for each image, sorted by path, in UTF-8; content is the
-    SHA-256, else the key of git-annex, else ``-``. Paths are taken as a table has them: whoever
-    reads the table gets the same number as whoever wrote it.
+    SHA-256, else the key of git-annex, else ``-``. Paths are taken as the table has them: whoever
+    reads the table with a shell gets the same number.
 
     Parameters
     ----------

@@ -58,6 +58,27 @@ def loose_key(label: str) -> Key:
     return tuple(runs)
 
 
+class DatasetLabels:
+    """The labels of a dataset, to find those that a label which somebody typed may mean."""
+
+    def __init__(self, dataset: Collection[str]) -> None:
+        self.known = frozenset(dataset)
+        self._by_key: dict[Key, list[str]] = {}
+        for label in sorted(self.known):
+            self._by_key.setdefault(loose_key(label), []).append(label)
+
+    def meant_by(self, typed: str) -> list[str]:
+        """Return the label itself if there is such a one, else all that mean the same.
+
+        >>> DatasetLabels(['01', '10']).meant_by('sub-1')
+        ['01']
+        """
+        bare = typed.removeprefix('sub-')
+        if bare in self.known:
+            return [bare]
+        return self._by_key.get(loose_key(typed), [])
+
+
 def match_labels(photos: Iterable[Photo], dataset: Collection[str]) -> Labelled:
     """Find the participant whom the label of each photograph means.
 
@@ -68,18 +89,15 @@ def match_labels(photos: Iterable[Photo], dataset: Collection[str]) -> Labelled:
     UsageError
         A label may mean two participants of the dataset.
     """
-    known = frozenset(dataset)
-    by_key: dict[Key, list[str]] = {}
-    for label in sorted(known):
-        by_key.setdefault(loose_key(label), []).append(label)
+    labels = DatasetLabels(dataset)
     matched: list[Photo] = []
     loosely: dict[str, str] = {}
     strangers: list[str] = []
     n_loosely = 0
     for photo in photos:
         typed, participant = photo.participant, photo.participant
-        if typed is not None and typed not in known:
-            participant = _meant(typed, by_key.get(loose_key(typed), []))
+        if typed is not None and typed not in labels.known:
+            participant = _meant(typed, labels.meant_by(typed))
             if participant is None:
                 strangers.append(typed)
                 participant = typed

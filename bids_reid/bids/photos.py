@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from pathlib import Path
@@ -11,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.files import read_json
 from bids_reid.bids.formats import BY_NAME, SURFACES, VOLUMES
+from bids_reid.bids.user_rows import MISSING, read_rows
 from bids_reid.bids.walk import check_there, files_below
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.messages import count
 from bids_reid.records import Photo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 SUFFIXES = (
     *('.jpg', '.jpeg', '.jfif', '.png', '.tif', '.tiff', '.webp', '.heic', '.heif'),
@@ -35,7 +34,9 @@ _DICOM_MARK = (128, b'DICM')
 DESCRIPTION = 'dataset_description.json'
 
 
-def find_photos(source: Path) -> tuple[Photo, ...]:
+def find_photos(
+    source: Path, may_open: Callable[[str | None], bool] = lambda _: True
+) -> tuple[Photo, ...]:
     """List photographs with the participant that their name or the table says.
 
     Parameters
@@ -46,6 +47,8 @@ def find_photos(source: Path) -> tuple[Photo, ...]:
         ``path`` (relative to the table) and ``participant_id`` (``n/a`` for a distractor).
         Links are followed; one without content is listed, as is any file whose name says whose
         it is: a photograph that cannot be read is told, not left out.
+    may_open : callable
+        Says of a label, as it is typed, whether a file with it may be opened. It is listed anyway.
 
     Raises
     ------
@@ -57,7 +60,7 @@ def find_photos(source: Path) -> tuple[Photo, ...]:
     """
     check_there(source)
     if source.is_dir():
-        photos = _from_folder(source)
+        photos = _from_folder(source, may_open)
     elif source.is_file():
         photos = _from_table(source)
     else:
@@ -67,37 +70,42 @@ def find_photos(source: Path) -> tuple[Photo, ...]:
     return photos
 
 
-def _from_folder(folder: Path) -> tuple[Photo, ...]:
+def _from_folder(folder: Path, may_open: Callable[[str | None], bool]) -> tuple[Photo, ...]:
     photos, scans = [], Counter[str]()
     for path in files_below(folder):
         relative = path.relative_to(folder)
         suffix = path.suffix.lower()
         labelled = _LABEL.match(path.name) and suffix not in NOTES
-        kind = _scan_kind(path)
+        # the file's own name comes first, then the folder next to it
+        labels = map(label_of, reversed(relative.parts))
+        label = next((one for one in labels if one), None)
+        kind = _kind_by_name(path) or (_kind_by_mark(path) if may_open(label) else None)
         if kind:
             scans[kind] += 1
         elif labelled or suffix in SUFFIXES:
-            # the file's own name comes first, then the folder next to it
-            labels = map(_label_of, reversed(relative.parts))
-            label = next((one for one in labels if one), None)
             photos.append(Photo(relative.as_posix(), label, path))
     _check_holds_photographs(folder, photos, scans)
     return tuple(photos)
 
 
-def _label_of(name: str) -> str | None:
+def label_of(name: str) -> str | None:
     """Label at the start of the name of a file or folder."""
     match = _LABEL.match(name)
     return match and (match['label'] or match['number'])
 
 
-def _scan_kind(path: Path) -> str | None:
-    """Kind of a file with a volume or a surface: the end of its name; of DICOM a mark tells."""
+def _kind_by_name(path: Path) -> str | None:
+    """Kind of a file with a volume or a surface: the end of its name."""
     name = path.name.lower()
-    if name.endswith(SUFFIXES) or path.suffix.lower() in NOTES:
+    if name.endswith(SUFFIXES):
         return None
-    if name.endswith(_SCANS):
-        return max((end for end in _SCANS if name.endswith(end)), key=len)
+    return max((end for end in _SCANS if name.endswith(end)), key=len, default=None)
+
+
+def _kind_by_mark(path: Path) -> str | None:
+    """Whether a file without the name of a picture is DICOM, which a mark tells."""
+    if path.name.lower().endswith((*SUFFIXES, *NOTES)):
+        return None
     start, mark = _DICOM_MARK
     try:
         if not path.is_file():
@@ -135,26 +143,14 @@ def _check_holds_photographs(
 
 
 def _from_table(table: Path) -> tuple[Photo, ...]:
-    try:
-        text = table.read_text(encoding='utf-8-sig')
-    except OSError as error:
-        raise NoInputError(f'cannot read {table}: {error.strerror}') from error
-    except ValueError as error:
-        raise UsageError(
-            f'{table} is neither a folder nor a TSV in UTF-8: photographs come as one of these'
-        ) from error
     photos: list[Photo] = []
     names: set[str] = set()
-    reader = csv.DictReader(io.StringIO(text), delimiter='\t')
-    missing = {'path', 'participant_id'} - set(reader.fieldnames or ())
-    if missing:
-        raise UsageError(f'{table} has no column {" and ".join(sorted(missing))}')
-    for row in reader:
-        name, participant = ((row[column] or '').strip() for column in ('path', 'participant_id'))
+    for row in read_rows(table, ('path', 'participant_id')).rows:
+        name, participant = row['path'], row['participant_id']
         path = table.parent / name
         if not name or not (path.is_file() or path.is_symlink()):
-            raise NoInputError(f'{table}, line {reader.line_num}: no such photograph: {path}')
-        label = participant.removeprefix('sub-') if participant not in ('', 'n/a') else None
+            raise NoInputError(f'{table}, line {row.line}: no such photograph: {path}')
+        label = participant.removeprefix('sub-') if participant not in MISSING else None
         # folders of this machine are nobody's business
         name = _unique(path.name if Path(name).is_absolute() else name, names)
         names.add(name)

@@ -8,8 +8,9 @@ import re
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from bids_reid.bids.files import packaged_text, write_json, write_text
+from bids_reid.bids.files import Batch, packaged_text
 from bids_reid.faces.extractors import descriptions
+from bids_reid.printable import escaped, unescaped
 from bids_reid.records import TOGETHER
 
 if TYPE_CHECKING:
@@ -18,15 +19,30 @@ if TYPE_CHECKING:
 
 NOT_AVAILABLE = 'n/a'
 FUSED_SCORES = 'The scores of these extractors fused.'
-_BREAKS = re.compile(r'[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]')
-"""Characters that end a cell or, to some reader, a line."""
+_FORMULA = re.compile("'*[=+@\\-\uff1d\uff0b\uff20\uff0d]")
+"""The beginning of what spreadsheets calculate, whichever program a cell may call."""
 
 
 def write_table(path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a TSV and its dictionary.
+    """Write a TSV and its dictionary, as `add_table` does.
+
+    Raises
+    ------
+    CannotWriteError
+        They cannot be written.
+    """
+    with Batch() as batch:
+        add_table(batch, path, kind, rows)
+        batch.publish()
+
+
+def add_table(batch: Batch, path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> None:
+    """Write a TSV and its dictionary among other files.
 
     Parameters
     ----------
+    batch : Batch
+        Publishes them.
     path : Path
         The ``.tsv``; the dictionary goes beside it.
     kind : str
@@ -40,9 +56,9 @@ def write_table(path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> 
         together = sorted(name for name in names if TOGETHER in name)
         dictionary['extractor']['Levels'] |= dict.fromkeys(together, FUSED_SCORES)
     lines = ['\t'.join(dictionary)]
-    lines += ['\t'.join(_cell(row[column]) for column in dictionary) for row in rows]
-    write_text(path, '\n'.join(lines) + '\n')
-    write_json(path.with_suffix('.json'), dictionary)
+    lines += ['\t'.join(written(row[column]) for column in dictionary) for row in rows]
+    batch.json(path.with_suffix('.json'), dictionary)
+    batch.text(path, '\n'.join(lines) + '\n')
 
 
 def columns(kind: str) -> dict[str, dict[str, Any]]:
@@ -75,20 +91,39 @@ def remove_table(path: Path) -> None:
 
 
 def written(value: object) -> str:
-    """Return what a reader of the table gets of a value: names of files need not be UTF-8."""
-    return _cell(value).encode('utf-8', 'backslashreplace').decode('utf-8')
+    """Return the cell of a value.
+
+    Control characters of text are escaped, which `read_cell` undoes. An apostrophe before what
+    would be a formula keeps spreadsheets from calculating it.
+    """
+    if isinstance(value, Real):
+        whole = isinstance(value, Integral)
+        return str(value) if whole else _of_float(float(value))
+    text = '' if value is None else escaped(str(value))
+    return f"'{text}" if _FORMULA.match(text) else text or NOT_AVAILABLE
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, Real) and not isinstance(value, Integral):
-        return NOT_AVAILABLE if math.isnan(value) else f'{float(value):.6g}'
-    if value is None:
-        return NOT_AVAILABLE
-    return _BREAKS.sub(' ', str(value)) or NOT_AVAILABLE
+def _of_float(number: float) -> str:
+    return NOT_AVAILABLE if math.isnan(number) else f'{number:.6g}'
+
+
+def read_cell(text: str) -> str:
+    """Return the text of which `written` made a cell.
+
+    >>> read_cell(written('=1+2')), written('=1+2'), written(-3.5)
+    ('=1+2', "'=1+2", '-3.5')
+    """
+    return unescaped(text[1:] if text[:1] == "'" and _FORMULA.match(text) else text)
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
-    """Read a TSV that `write_table` wrote."""
+    """Read a TSV that `write_table` wrote.
+
+    Raises
+    ------
+    OSError, ValueError
+        It cannot be read, or is damaged.
+    """
     header, *lines = path.read_text(encoding='utf-8').removesuffix('\n').split('\n')
     columns = header.split('\t')
-    return [dict(zip(columns, line.split('\t'), strict=True)) for line in lines]
+    return [dict(zip(columns, map(read_cell, line.split('\t')), strict=True)) for line in lines]

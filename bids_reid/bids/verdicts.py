@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.entities import entities_of
-from bids_reid.bids.files import write_text
+from bids_reid.bids.files import json_text, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +37,7 @@ def write_verdicts(output_dir: Path, rows: Iterable[Mapping[str, object]]) -> No
         path = folder / str(row['condition']) / _place(str(row['path']))
         old.discard(path)
         content: dict[str, Any] = {'bids_name': entities_of(str(row['path'])).bids_name, **row}
-        text = json.dumps(content, indent=2, ensure_ascii=False) + '\n'
+        text = json_text(content)
         if not _holds(path, text):
             write_text(path, text)
     for path in old:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.entities import entities_of
 from bids_reid.bids.head_images import HEAD_SUFFIXES, no_magnitude
 from bids_reid.bids.walk import RealPaths, files_below
 from bids_reid.records import Scan
@@ -25,7 +26,7 @@ _IGNORED = ('desc', 'space', 'res', 'den', 'label')
 """Entities that tell versions of one scan apart, not scans."""
 _LOST = frozenset({'ses', 'run'})
 """Entities that a flat folder may have lost; any other is of another image."""
-_NO_HEAD = re.compile(r'.*(mask|seg|warp|xfm).*|face|brain|qc', re.IGNORECASE)
+_NO_HEAD = re.compile(r'.*(mask|seg|warp|xfm).*|face|brain|qc', re.IGNORECASE | re.S)
 """Masks of defacers, and AFNI's ``.face``: what it put in, without the head."""
 _VERSION = re.compile(r'de-?fac|re-?fac|de-?id|anon|shear|face|blur', re.IGNORECASE)
 
@@ -60,6 +61,7 @@ class _Image:
     modality: str
     entities: Mapping[str, str]
     marks: tuple[str, ...]
+    contradiction: str | None = None
 
     @property
     def identity(self) -> dict[str, str]:
@@ -111,26 +113,35 @@ def find_versions(
     """
     real = RealPaths()
     raw = {real(scan.path) for scan in originals}
+    # what stands beside raw scans is no version only because its name makes it no scan
+    raw_folders = {path.parent for path in raw}
     suffixes = modalities or version_suffixes(originals)
     any_part = any(no_magnitude(scan.source_name) for scan in originals)
     images: list[_Image] = []
     nameless: list[Path] = []
     strangers: list[Path] = []
+    contradictory: list[Path] = []
     # tasks of one participant each would list those of all others
     others = {f'sub-{label}' for label in dataset} - {f'sub-{label}' for label in participants}
     for path in _images(folder, others):
         image = _parse(path, folder, suffixes)
-        if image is None or (real(path) in raw and not _is_version(image, name)):
+        if image is None:
+            continue
+        among_raw = real(path) in raw or real.of_link(path).parent in raw_folders
+        if among_raw and not _is_version(image, name):
             continue
         # as of raw scans, whoever has not asked for them does not want them
         if not any_part and no_magnitude(path.name.partition('.')[0]):
             continue
-        if 'sub' not in image.entities:
+        if image.contradiction is not None:
+            contradictory.append(path)
+        elif 'sub' not in image.entities:
             nameless.append(path)
         elif image.entities['sub'] not in dataset:
             strangers.append(path)
         elif image.entities['sub'] in participants:
             images.append(image)
+    _tell(note, name, contradictory, 'named as of another participant than its folder; left out')
     _tell(note, name, nameless, 'named without a participant and left out')
     _tell(note, name, strangers, 'of participants who are not in the dataset and left out')
     taken = frozenset(real(image.path) for image in images) & raw
@@ -213,7 +224,11 @@ def _parse(path: Path, folder: Path, modalities: Collection[str]) -> _Image | No
         key, dash, value = part.partition('-')
         if dash and key in ('sub', 'ses'):
             entities.setdefault(key, value)
-    return _Image(path, named[0], entities, tuple(marks))
+    placed = entities_of(path.relative_to(folder).as_posix())
+    if placed.participant is None:
+        # a folder with a label that BIDS does not allow
+        entities.pop('sub', None)
+    return _Image(path, named[0], entities, tuple(marks), placed.contradiction)
 
 
 def _is_version(image: _Image, name: str) -> bool:

@@ -42,13 +42,14 @@ def _run(options: argparse.Namespace, command: str) -> Exit:
     # before any work: a machine that cannot render should say so now
     check_rendering()
     drawn = {name: getattr(options, name) for name in _DRAWN}
-    make_people(options.folder, drawn, n_procs=options.n_procs)
+    consent = make_people(options.folder, drawn, n_procs=options.n_procs)
     settings = Settings(
         bids_dir=options.folder / 'bids',
         output_dir=options.folder / 'derivatives' / 'bids_reid',
         levels=LEVELS,
         modalities=(options.modality,),
         photos=options.folder / 'photos',
+        consent=consent,
         n_procs=options.n_procs,
         # nobody of them exists
         report_faces=True,
@@ -69,18 +70,22 @@ def explain(output_dir: Path) -> None:
         logger.info(AS_IT_SHOULD_BE)
 
 
-def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> None:
+def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> Path:
     """Write the dataset, unless an earlier call did; never into a folder of something else.
 
     Parameters
     ----------
     folder : Path
-        Gets ``bids``, ``photos`` and ``demo.json``, which tells what was drawn.
+        Gets ``bids``, ``photos``, ``consent.tsv`` and ``demo.json``, which tells what was drawn.
     drawn : mapping
         What decides which files are made: keyword arguments of
         :func:`bids_reid.demo.phantom_dataset.write_phantom_dataset`.
     n_procs : int
         Processes at a time.
+
+    Returns
+    -------
+    The table that says that all of them agree to be searched with.
 
     Raises
     ------
@@ -88,7 +93,7 @@ def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> None
         The folder holds anything but the same people.
     """
     from bids_reid.bids.files import read_json, write_json
-    from bids_reid.demo.phantom_dataset import write_phantom_dataset
+    from bids_reid.demo.phantom_dataset import write_consent, write_phantom_dataset
     from bids_reid.messages import count, logger
 
     note = folder / 'demo.json'
@@ -96,14 +101,16 @@ def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> None
     if noted.get('Drawn', drawn) != drawn or (not noted and _holds_something(folder)):
         raise CannotWriteError(f'{folder} holds something else already: choose another folder')
     if noted.get('Complete'):
-        return
+        return write_consent(folder, drawn['people'])
     people = count(drawn['people'], 'synthetic person', 'synthetic people')
     logger.info(f'making {people}: nobody of them exists')
     write_json(note, {'Drawn': drawn, 'Complete': False})
     write_phantom_dataset(
         folder, **drawn, n_procs=n_procs, progress=lambda line: logger.info(f'  {line}')
     )
+    consent = write_consent(folder, drawn['people'])
     write_json(note, {'Drawn': drawn, 'Complete': True})
+    return consent
 
 
 def _holds_something(folder: Path) -> bool:

@@ -118,6 +118,14 @@ def write_phantom_dataset(
     return bids, photos
 
 
+def write_consent(root: Path, people: int) -> Path:
+    """Write ``root/consent.tsv``, in which all participants agree; return its path."""
+    path = root / 'consent.tsv'
+    rows = ['participant_id\tconsent', *(f'sub-{label}\tyes' for label in _labels(people))]
+    path.write_text('\n'.join(rows) + '\n', encoding='utf-8')
+    return path
+
+
 def _done(tasks: Sequence[Callable[[], str]], n_procs: int) -> Iterator[str]:
     """Do all tasks; yield the line of each as soon as it is done."""
     if n_procs == 1:

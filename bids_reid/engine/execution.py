@@ -1,10 +1,9 @@
-"""Run a graph with Nipype, and learn from its crash files which nodes failed and why."""
+"""Run a graph with Nipype, and learn which nodes failed and why."""
 
 from __future__ import annotations
 
 import logging
 import os
-import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,17 +16,18 @@ from nipype import config
 from nipype import logging as nipype_logging
 from nipype.pipeline import plugins
 
-from bids_reid import __version__, errors
-from bids_reid.bids.files import write_text
-from bids_reid.engine.plugins import SteadyMultiProc, named_plugin
-from bids_reid.errors import CannotWriteError, ReidError, UsageError
+from bids_reid import stopping
+from bids_reid.engine.crashes import FOLDER, is_refused, read_crashes
+from bids_reid.engine.plugins import IS_REFUSED, SteadyMultiProc, named_plugin
+from bids_reid.errors import CannotWriteError, MachineError, ReidError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from nipype.pipeline import engine as pe
     from nipype.pipeline.plugins.base import PluginBase
 
+    from bids_reid.engine.crashes import Failure
     from bids_reid.settings import Settings
 
     StatusCallback = Callable[[Any, str], None]
@@ -45,23 +45,11 @@ class GraphRun:
     files: Mapping[str, list[Path]] = field(default_factory=dict)
 
 
-_LAST_LINE = re.compile(
-    r'^\s*(?:\w+\.)*(\w+(?:[Ee]rror|Exception|Interrupt|Exit)|error)(?:: (.*))?$'
-)
-
-
-_SHOWN = re.compile(r'\b(?:Photo|Plan|Rules)\(.*=')
-"""Values that hold what is private, as Python shows them."""
-_FRAME = re.compile(r'\s+File ".*", line \d+|Node: ')
-
-
-def configure(crash_dir: Path, *, stop_on_first_crash: bool, verbosity: int) -> None:
+def configure(*, stop_on_first_crash: bool, verbosity: int) -> None:
     """Set what Nipype keeps in its global configuration; workflows copy it when they are made.
 
     Parameters
     ----------
-    crash_dir : Path
-        Where crash files go.
     verbosity : int
         0 shows nothing of Nipype's own, 1 its progress, 2 everything.
     """
@@ -69,7 +57,6 @@ def configure(crash_dir: Path, *, stop_on_first_crash: bool, verbosity: int) -> 
     config.update_config(
         {
             'execution': {
-                'crashdump_dir': str(crash_dir),
                 'crashfile_format': 'txt',
                 'stop_on_first_crash': stop_on_first_crash,
                 'create_report': False,
@@ -117,18 +104,16 @@ def run_graph(
     plugin_file: Path | None,
     on_status: StatusCallback | None = None,
     collected: Sequence[str] = (),
+    written: Sequence[Path] = (),
 ) -> GraphRun:
     """Run ``workflow``.
-
-    Of what Nipype writes about a node that failed, its inputs are taken away: they name people on
-    photographs, and hold what participants.tsv says of participants.
 
     Parameters
     ----------
     base_dir : Path
-        Folder for intermediate files.
+        Folder for intermediate files, of this run alone.
     crash_dir : Path
-        As given to `configure`.
+        Where the details of failures are kept, without what is private.
     n_procs, memory_gb : int, float
         Limits of the local plugin; no memory limit means nine tenths of the machine.
     plugin_file : Path, optional
@@ -137,49 +122,96 @@ def run_graph(
         Called with each node and ``start``, ``end`` or ``exception``.
     collected : sequence of str
         Names of nodes whose output ``out``, files, is wanted.
+    written : sequence of Path
+        Further folders that nodes write to: trouble with files in them is no scan's.
 
     Raises
     ------
-    CannotWriteError
-        ``base_dir`` cannot be made: that is no scan's failure.
+    MachineError
+        The machine refuses something, such as to write files: that is no scan's failure.
     ReidError
         The plugin of ``plugin_file`` cannot hand out jobs.
     """
+    own = _spellings(base_dir, *written)
+    crashes = base_dir / FOLDER
     try:
-        base_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # what a run that was killed left is not about this one
+        shutil.rmtree(crashes, ignore_errors=True)
+        crashes.mkdir(parents=True, mode=0o700)
     except OSError as error:
         raise CannotWriteError(f'cannot write {base_dir}: {error.strerror}') from error
     workflow.base_dir = str(base_dir)
-    before = set(crash_dir.glob('crash-*.txt'))
-    callback = {'status_callback': on_status} if on_status else {}
-    if plugin_file is not None:
-        name, arguments = read_plugin(plugin_file)
-        # Nipype names jobs after the user; containers and schedulers may leave it out
-        os.environ.setdefault('LOGNAME', f'uid{os.getuid()}')
-        plugin: PluginBase = named_plugin(name, arguments | callback)
-    else:
-        arguments = {'n_procs': n_procs, 'raise_insufficient': False}
-        if memory_gb is not None:
-            arguments['memory_gb'] = memory_gb
-        plugin = SteadyMultiProc(arguments | callback)
+    workflow.config = {'execution': {'crashdump_dir': str(crashes)}}
+    plugin = _plugin(
+        {'n_procs': n_procs, 'memory_gb': memory_gb},
+        plugin_file,
+        {'status_callback': on_status, IS_REFUSED: lambda text: is_refused(text, own)},
+    )
+    graph, trouble = None, None
     try:
-        try:
-            graph = workflow.run(plugin=plugin)
-        finally:
-            crashes = set(crash_dir.glob('crash-*.txt')) - before
-            _make_discreet(workflow, crashes)
+        graph = workflow.run(plugin=plugin)
     except (RuntimeError, OSError, LookupError) as error:
-        own = _failed_nodes(workflow, crashes)
-        if own:
-            return GraphRun(own)
-        # anything else is no node's failure
-        if plugin_file is None:
-            raise
-        raise ReidError(
-            f'{plugin_file.name}: the plugin {name} cannot hand out jobs '
-            f'(is its scheduler running?): {error}'
-        ) from error
-    return GraphRun({}, {name: _collected(graph, name) for name in collected})
+        trouble = error
+    finally:
+        failures = read_crashes(workflow, crashes, crash_dir, own)
+        with suppress(OSError):
+            crashes.rmdir()
+    stopping.check()
+    if trouble is None:
+        return GraphRun({}, {name: _collected(graph, name) for name in collected})
+    return _failed(trouble, failures, own, plugin_file)
+
+
+def _plugin(
+    limits: Mapping[str, float | None], plugin_file: Path | None, hooks: Mapping[str, Any]
+) -> PluginBase:
+    """Return the plugin that runs a graph; limits are those of our own."""
+    hooks = {name: hook for name, hook in hooks.items() if hook is not None}
+    if plugin_file is None:
+        given = {name: limit for name, limit in limits.items() if limit is not None}
+        return SteadyMultiProc({'raise_insufficient': False, **given, **hooks})
+    name, arguments = read_plugin(plugin_file)
+    # Nipype names jobs after the user; containers and schedulers may leave it out
+    os.environ.setdefault('LOGNAME', f'uid{os.getuid()}')
+    return named_plugin(name, arguments | hooks)
+
+
+def _failed(
+    trouble: Exception,
+    failures: Sequence[Failure],
+    own: Sequence[Path],
+    plugin_file: Path | None,
+) -> GraphRun:
+    """Tell the nodes that failed, unless it is not they that did.
+
+    Raises
+    ------
+    MachineError
+        The machine refused something.
+    ReidError
+        The plugin cannot hand out jobs.
+    """
+    refused = [failure.reason for failure in failures if failure.refused]
+    if is_refused(f'{type(trouble).__name__}: {trouble}', own):
+        refused.append(str(trouble))
+    if refused:
+        raise MachineError(
+            f'stopped, as the machine refuses something: {refused[0]}; what is done is kept'
+        ) from trouble
+    if failures:
+        return GraphRun({failure.node: failure.reason for failure in failures})
+    # anything else is no node's failure
+    if plugin_file is None:
+        raise trouble
+    raise ReidError(
+        f'{plugin_file.name}: the plugin {read_plugin(plugin_file)[0]} cannot hand out jobs '
+        f'(is its scheduler running?): {trouble}'
+    ) from trouble
+
+
+def _spellings(*folders: Path) -> tuple[Path, ...]:
+    """Return folders as they are given and as the system may name them."""
+    return (*folders, *(folder.resolve() for folder in folders))
 
 
 def _collected(graph: Any, name: str) -> list[Path]:
@@ -187,89 +219,6 @@ def _collected(graph: Any, name: str) -> list[Path]:
     node = next((node for node in graph.nodes() if node.name == name), None)
     files = [] if node is None else node.result.outputs.out
     return [Path(file) for file in files]
-
-
-def _make_discreet(workflow: pe.Workflow, crashes: Iterable[Path]) -> None:
-    """Keep of crash files of this workflow which node failed, where and why, and nothing else."""
-    nodes = {f'{workflow.name}.{name}': name for name in workflow.list_node_names()}
-    texts = {path: path.read_text(encoding='utf-8', errors='replace') for path in sorted(crashes)}
-    own = {path: text for path, text in texts.items() if _node_of(text) in nodes}
-    if not own:
-        return
-    inputs = {node: workflow.get_node(name).inputs for node, name in nodes.items()}
-    words = _longest_first(word for some in inputs.values() for word in _photograph_words(some))
-    for path, text in own.items():
-        values = _longest_first(_participant_values(inputs[_node_of(text)]))
-        write_text(path, _discreet(text, words, values))
-
-
-def _photograph_words(inputs: Any) -> Iterator[str]:
-    """Yield paths and names of the photographs that a node gets."""
-    for given in (getattr(inputs, name, None) for name in ('photos', 'plan')):
-        # neither None nor traits' Undefined has any
-        for photo in given if isinstance(given, list) else getattr(given, 'photos', ()):
-            yield from (str(photo.path), str(photo.path.resolve()), photo.path.name, photo.name)
-
-
-def _participant_values(inputs: Any) -> Iterator[str]:
-    """Yield what participants.tsv says of participants, as far as a node gets it."""
-    variables = getattr(getattr(inputs, 'rules', None), 'variables', {})
-    for column in variables.values():
-        yield from column.values()
-
-
-def _longest_first(words: Iterable[str]) -> list[str]:
-    return sorted(filter(None, set(words)), key=lambda word: (-len(word), word))
-
-
-def _discreet(text: str, words: Sequence[str], values: Sequence[str]) -> str:
-    """Take the inputs of the node, photographs' names and values out of a crash file's text."""
-    head, inputs, rest = text.partition('\nNode inputs:\n')
-    if inputs:
-        started = re.search(r'^Traceback', rest, re.MULTILINE)
-        # without a traceback there is one line that says why
-        lines = rest.splitlines()
-        why = [line for line in lines if _LAST_LINE.match(line)][-1:]
-        text = f'{head}\n{rest[started.start() :] if started else chr(10).join(why)}\n'
-    text = '\n'.join(line for line in text.splitlines() if not _SHOWN.search(line)) + '\n'
-    for word in words:
-        text = text.replace(word, '[photograph]')
-    if values:
-        # one may be as short as F or 3, which is no secret within a word or in a frame
-        value = re.compile(rf'(?<!\w)(?:{"|".join(map(re.escape, values))})(?!\w)')
-        text = ''.join(
-            line if _FRAME.match(line) else value.sub('[value]', line)
-            for line in text.splitlines(keepends=True)
-        )
-    return text
-
-
-def _node_of(text: str) -> str:
-    """Full name of the node that a crash file is about."""
-    return text.partition('\n')[0].removeprefix('Node: ').strip()
-
-
-def _failed_nodes(workflow: pe.Workflow, crashes: set[Path]) -> dict[str, str]:
-    """Nodes of this workflow with the reasons in their crash files; other runs leave some too."""
-    reasons = dict(_crash_reason(path) for path in sorted(crashes))
-    nodes = {f'{workflow.name}.{node}' for node in workflow.list_node_names()}
-    return {node: why for node, why in reasons.items() if node in nodes}
-
-
-def _crash_reason(path: Path) -> tuple[str, str]:
-    """Full name of the node and the last line of its error."""
-    text = path.read_text(encoding='utf-8', errors='replace')
-    node = _node_of(text)
-    for line in reversed(text.splitlines()):
-        match = _LAST_LINE.match(line)
-        if match:
-            kind, message = match[1], (match[2] or '').strip()
-            # our own errors are written for people; of others the kind tells more than the text
-            ours = hasattr(errors, kind) or kind == 'WorkerKilledError'
-            full = f'{kind}: {message}' if message else kind
-            # not the file's name, which holds the user's login
-            return node, message if ours else f'{full} (details in logs)'
-    return node, 'it ended without a message (details in logs)'
 
 
 def crash_folder(settings: Settings) -> Path:
@@ -286,31 +235,25 @@ def run_for_user(
     """Run a graph as the user asked."""
     return run_graph(
         workflow,
-        base_dir=_work_folder(settings),
+        base_dir=settings.work,
         crash_dir=crash_folder(settings),
         n_procs=settings.n_procs,
         memory_gb=settings.memory_gb,
         plugin_file=settings.plugin_file,
         on_status=on_status,
         collected=collected,
+        written=(settings.output_dir,),
     )
 
 
 def forget(settings: Settings, *parts: str) -> None:
     """Remove intermediate files, which show faces, and the folders above that are empty then.
 
-    Runs that share the work folder, as the tasks of a job array do, keep theirs.
+    The folder of a run is removed when that ends.
     """
-    folder = _work_folder(settings).joinpath(*parts)
+    folder = settings.work.joinpath(*parts)
     shutil.rmtree(folder, ignore_errors=True)
-    above: list[Any] = list(folder.parents[: len(parts)])
-    if settings.work_dir is None:
-        above.append(settings.work)
-    for parent in above:
+    # a folder of a run is not empty: its lock is in it
+    for parent in folder.parents[: len(parts)]:
         with suppress(OSError):
             parent.rmdir()
-
-
-def _work_folder(settings: Settings) -> Path:
-    """Folder of this version: another one's intermediate files are not taken up."""
-    return settings.work / f'bids_reid-{__version__}'

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from bids_reid import stopping
 from bids_reid.bids.image_records import (
     has_current_look,
     image_record_path,
@@ -14,8 +15,7 @@ from bids_reid.bids.image_records import (
 )
 from bids_reid.engine.execution import forget, run_for_user
 from bids_reid.engine.image_graph import image_node_name, init_images_wf
-from bids_reid.engine.participant_run import NO_RESULT, STOPPED
-from bids_reid.engine.plugins import KILLED
+from bids_reid.engine.participant_run import NO_RESULT, RAN_OUT, STOPPED
 from bids_reid.messages import logger
 from bids_reid.participant.looks import record_of
 
@@ -52,9 +52,11 @@ def look_at_images(images: Sequence[tuple[Path, Image]], settings: Settings) -> 
     failures = _run_all(by_name, settings)
     stopped = settings.stop_on_first_crash and failures
     # a killed worker takes down whatever ran beside it: each once more, alone
-    for name in [name for name, reason in failures.items() if reason == KILLED]:
+    for name in [name for name, reason in failures.items() if reason in RAN_OUT]:
         failures.pop(name)
         failures |= _run({name: by_name[name]}, replace(settings, n_procs=1))
+    # what a signal did to workers is no result
+    stopping.check()
     n_failed = 0
     for name, (_, image) in by_name.items():
         reason = failures.get(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import TYPE_CHECKING
 
 from nipype.interfaces import utility as niu
@@ -15,6 +17,7 @@ from bids_reid.engine.participant_interfaces import (
     SaveScan,
 )
 from bids_reid.faces.extractors import load_extractor
+from bids_reid.surface.volume_size import skin_memory_gb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,14 +26,22 @@ if TYPE_CHECKING:
     from bids_reid.records import Scan
 
 
+_PLAIN = re.compile(r'[A-Za-z0-9]+(?:_(?:[A-Za-z0-9]+-)?[A-Za-z0-9]+)*')
+"""A name as BIDS makes them of letters and digits: none is another's with ``_`` for ``-``."""
+
+
 def node_name(name: str) -> str:
     """Make a name that Nipype allows: letters, digits and underscores."""
     return ''.join(character if character.isalnum() else '_' for character in name)
 
 
 def scan_node_name(scan: Scan) -> str:
-    """Name of a scan's workflow."""
-    return node_name(f'{scan.condition}_{scan.source_name}_{scan.modality}')
+    """Name of a scan's workflow; ``sub-a+x-b`` and ``sub-a_x-b`` are two."""
+    name = f'{scan.condition}_{scan.source_name}_{scan.modality}'
+    if _PLAIN.fullmatch(name):
+        return node_name(name)
+    digest = hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()
+    return f'{node_name(name)}_{digest[:8]}'
 
 
 def init_participant_wf(
@@ -80,7 +91,9 @@ def init_scan_wf(
     """Scan to skin, renders, faces, templates, files."""
     workflow = pe.Workflow(name=scan_node_name(scan))
     skin = pe.Node(
-        ExtractSkin(in_file=str(scan.path), complete_face=complete_face), name='skin', mem_gb=1.5
+        ExtractSkin(in_file=str(scan.path), complete_face=complete_face),
+        name='skin',
+        mem_gb=skin_memory_gb(scan.path),
     )
     render = pe.Node(RenderViews(), name='render', mem_gb=0.6)
     faces = pe.Node(FindFaces(), name='faces', mem_gb=0.4)

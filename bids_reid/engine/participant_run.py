@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from bids_reid import stopping
 from bids_reid.bids.derivatives import save_failure, still_holds
-from bids_reid.engine.execution import forget, run_for_user
+from bids_reid.engine.crashes import NO_MEMORY
+from bids_reid.engine.execution import forget, read_plugin, run_for_user
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
-from bids_reid.engine.plugins import KILLED, KILLED_JOB
+from bids_reid.engine.plugins import KILLED, KILLED_JOB, runs_here
 from bids_reid.messages import logger
 from bids_reid.participant.selection import came_from, unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bids_reid.records import Scan
     from bids_reid.settings import Settings
 
 WORKFLOW = 'participant_wf'
+PER_GRAPH = 64
+"""Scans of one graph: its memory, and the time that Nipype takes for it, grow with each."""
+PER_PROCESS = 8
+"""At least so many scans for each process, as some wait while the last ones of a graph run."""
+PER_JOBS = 512
+"""Scans of one graph whose steps are handed to a scheduler, side by side."""
 STOPPED = 'not run: stopped at the first failure'
 NO_RESULT = 'it ended without a result'
-UNTRIED = (KILLED, KILLED_JOB, STOPPED, NO_RESULT)
+RAN_OUT = (KILLED, NO_MEMORY)
+"""Reasons that may be those of another scan beside this one: it is tried again, alone."""
+UNTRIED = (*RAN_OUT, KILLED_JOB, STOPPED, NO_RESULT)
 """Reasons that say nothing of the scan itself."""
 
 
@@ -31,14 +41,49 @@ def process_scans(scans: Sequence[Scan], settings: Settings) -> int:
 
     Scans that were not run, or whose process was killed, are as good as before: what an earlier
     run made of them, of fewer extractors, is kept. Return the number of these.
+
+    Raises
+    ------
+    MachineError
+        The machine refuses something: no scan is to blame, and all that is done is kept.
     """
-    failures = run_scans(scans, settings)
-    stopped = settings.stop_on_first_crash and failures
+    n_kept, stopped = 0, False
+    progress, per_graph = Progress(len(scans)), _per_graph(settings)
+    for first in range(0, len(scans), per_graph):
+        some = scans[first : first + per_graph]
+        failures = {} if stopped else _try(some, settings, progress)
+        stopped = stopped or bool(settings.stop_on_first_crash and failures)
+        n_kept += _save_failures(some, failures, settings, STOPPED if stopped else NO_RESULT)
+    return n_kept
+
+
+def _per_graph(settings: Settings) -> int:
+    """Return how many scans a graph has: few, and enough to keep everything busy."""
+    if settings.plugin_file is not None and not runs_here(read_plugin(settings.plugin_file)[0]):
+        return PER_JOBS
+    return max(PER_GRAPH, PER_PROCESS * settings.n_procs)
+
+
+def _try(scans: Sequence[Scan], settings: Settings, progress: Progress) -> dict[Scan, str]:
+    """Run some scans; return the reason for each that failed."""
+    failures = run_scans(scans, settings, progress)
     # a killed worker takes down whatever ran beside it: each once more, alone
-    for scan in [scan for scan, reason in failures.items() if reason == KILLED]:
+    for scan in [scan for scan, reason in failures.items() if reason in RAN_OUT]:
         failures.pop(scan)
-        failures |= run_scans([scan], replace(settings, n_procs=1))
-    left = dict.fromkeys(unfinished(scans, settings), STOPPED if stopped else NO_RESULT)
+        failures |= run_scans([scan], replace(settings, n_procs=1), progress)
+    return failures
+
+
+def _save_failures(
+    scans: Sequence[Scan], failures: Mapping[Scan, str], settings: Settings, otherwise: str
+) -> int:
+    """Leave a record for each scan that failed; return how many keep their earlier results.
+
+    ``otherwise`` is the reason of those that are not done and have none.
+    """
+    # what a signal did to workers is no result
+    stopping.check()
+    left = dict.fromkeys(unfinished(scans, settings), otherwise)
     # one may be done and killed before it could say so
     failures = left | {
         scan: why for scan, why in failures.items() if why not in UNTRIED or scan in left
@@ -61,8 +106,23 @@ def forget_finished(scans: Iterable[Scan], settings: Settings) -> None:
         forget(settings, WORKFLOW, scan_node_name(scan))
 
 
-def run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
-    """Run the graph over ``scans``; return the reason for each scan that failed."""
+@dataclass
+class Progress:
+    """How many scans are done, of how many, since when."""
+
+    n_all: int
+    n_done: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def tell(self, scan: Scan) -> None:
+        """Say that one more is done."""
+        self.n_done += 1
+        seconds = time.monotonic() - self.started
+        logger.info(f'[{self.n_done}/{self.n_all}] {scan.path.name} (after {seconds:.0f} s)')
+
+
+def run_scans(scans: Sequence[Scan], settings: Settings, progress: Progress) -> dict[Scan, str]:
+    """Run one graph over ``scans``; return the reason for each scan that failed."""
     by_name = {scan_node_name(scan): scan for scan in scans}
     workflow = init_participant_wf(
         scans=scans,
@@ -75,19 +135,15 @@ def run_scans(scans: Sequence[Scan], settings: Settings) -> dict[Scan, str]:
         name=WORKFLOW,
     )
     failed: set[str] = set()
-    started, n_done = time.monotonic(), 0
 
     def on_status(node: Any, status: str) -> None:
-        nonlocal n_done
         name = node.fullname.split('.')[1]
         if status == 'exception':
             failed.add(name)
             logger.info(f'failed at {name}.{node.name}')
         # some plugins also call it the end when a node was left out after a failure
         if status == 'end' and node.name == 'save' and name not in failed:
-            n_done += 1
-            image, seconds = by_name[name].path.name, time.monotonic() - started
-            logger.info(f'[{n_done}/{len(scans)}] {image} (after {seconds:.0f} s)')
+            progress.tell(by_name[name])
             forget(settings, workflow.name, name)
 
     failures = run_for_user(workflow, settings, on_status).failures

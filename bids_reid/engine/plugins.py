@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import os
+import signal
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from typing import Any
 
@@ -23,18 +26,22 @@ logger = logging.getLogger('nipype.workflow')
 LONGEST_WAIT_S = 1.0
 """Safety only: the end of a node wakes the main process."""
 LEAST_MEMORY_GB = 0.1
+_PR_SET_PDEATHSIG = 1
 ON_PROCESSES = ('MultiProc', 'LegacyMultiProc')
 KILLED = 'the worker process was killed, perhaps for lack of memory'
+IS_REFUSED = 'is_refused'
+"""Argument of a plugin: a function that tells of a traceback if the machine refused something."""
 KILLED_JOB = 'its job was killed, perhaps for lack of memory or time: ask the scheduler'
 
 
 class SteadyMultiProc(MultiProcPlugin):
-    """Nipype's MultiProc with three habits changed.
+    """Nipype's MultiProc with some habits changed.
 
     Steps furthest along go first: a scan's renders are used and removed before the next scan's are
     made. A killed worker (out of memory, a crash in a driver) fails its own node; Nipype's plugin
     waits for it forever. The next step starts as soon as one ends, not when the main process looks
-    next, and waiting takes no processor time.
+    next, and waiting takes no processor time. What the machine refuses ends the run. So does what
+    interrupts it, and the workers at once.
     """
 
     def __init__(self, plugin_args: dict[str, Any]) -> None:
@@ -73,9 +80,27 @@ class SteadyMultiProc(MultiProcPlugin):
         gc.freeze()
         try:
             super().run(graph, config | {'execution': execution}, updatehash=updatehash)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                self._kill_workers()
+            raise
         finally:
             self.pool.shutdown(cancel_futures=True)
             gc.unfreeze()
+
+    def _kill_workers(self) -> None:
+        """Kill the workers: they may be at something long."""
+        # Python 3.14 has a public way
+        for process in list((self.pool._processes or {}).values()):
+            process.kill()
+
+    def _clean_queue(self, jobid: int, graph: Any, result: Any = None) -> Any:
+        left_out = super()._clean_queue(jobid, graph, result=result)
+        text = ''.join((result or {}).get('traceback') or ())
+        # the other nodes would fail alike, hours later
+        if self.plugin_args.get(IS_REFUSED, lambda _: False)(text):
+            raise RuntimeError(text)
+        return left_out
 
     def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
         # only the end of a node makes others ready, or room for them; in between, waiting for it
@@ -161,11 +186,21 @@ def named_plugin(name: str, arguments: dict[str, Any]) -> PluginBase:
 
 def _start_worker(cwd: str, level: int) -> None:
     """Let a worker say as much as the main process does, keep files private, and end with it."""
+    # Ctrl-C reaches all processes of a terminal, and the main process ends the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_server()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.umask(PRIVATE_UMASK)
     process_initializer(cwd)
     for name in ('nipype.workflow', 'nipype.interface', 'nipype.utils'):
         logging.getLogger(name).setLevel(level)
+
+
+def _end_with_server() -> None:
+    """Let Linux end this worker with the server it comes from, whatever it is at then."""
+    # the server ends with the main process
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _end_with_parent() -> None:

@@ -30,8 +30,8 @@ MODULES = (
 
 # what is imported is no garbage, and looking for some takes a tenth of the time
 gc.disable()
-# the main process says that it was interrupted; the server takes no notice later either
-interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+# Ctrl-C reaches all processes of a terminal: the main process says so, and ends the workers
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 try:
     for module in MODULES:
         # the worker that needs it will fail and say why, and the others go on
@@ -40,6 +40,5 @@ try:
     with suppress(Exception):
         import_module('bids_reid.faces.detect').detector()
 finally:
-    signal.signal(signal.SIGINT, interrupt)
     gc.enable()
     gc.freeze()

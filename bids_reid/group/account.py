@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Literal
 from bids_reid.bids.derivatives import record_state
 from bids_reid.bids.description import condition_folders
 from bids_reid.bids.entities import entities_of
-from bids_reid.bids.formats import OWN_OUTPUT
+from bids_reid.bids.formats import OWN_OUTPUT, UNKNOWN, format_by_name
 from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.head_images import head_images, left_out_images
 from bids_reid.bids.image_records import has_current_look, read_current_record
 from bids_reid.bids.layout import cache_file
+from bids_reid.bids.misnamed import misnamed_images
 from bids_reid.bids.release import content_sha256, walk_release
 from bids_reid.bids.versions import missing_versions
 from bids_reid.bids.walk import RealPaths
@@ -177,18 +178,30 @@ def image_lines(
         The scans whose results count, of all participants: no filter makes an account smaller.
     """
     scans = _Scans(survey, counted)
+    real = RealPaths()
+    misnamed = misnamed_images(bids_dir)
+    no_scans = {real.of_link(path): reason for path, reason in misnamed}
     lines, placed = [], set()
     for image in survey.images:
         scan = scans.at(image)
         if scan is None:
             line = _line_of_content(survey, image, scans, output_dir)
+            why = no_scans.get(real.of_link(survey.folder / image.path))
+            line = _named(line, why or entities_of(image.path).contradiction)
         else:
             placed.add(scan.files)
             line = _line_of_scan(scan, image)
         lines.append(line)
     others = [scan for scan in counted if scan.files not in placed]
-    lines += sorted(_besides(survey, others, bids_dir, scans), key=_order)
+    lines += sorted(_besides(survey, others, bids_dir, scans, misnamed), key=_order)
     return tuple(lines)
+
+
+def _named(line: ImageLine, why: str | None) -> ImageLine:
+    """Say in the line of an image that got a look only why it is no scan."""
+    if why is None:
+        return line
+    return replace(line, reason='; '.join(filter(None, [line.reason, f'no scan: {why}'])))
 
 
 class _Scans:
@@ -322,7 +335,11 @@ def _line_of_copy(scan: EnrolledScan, image: Image, empty: ImageLine) -> ImageLi
 
 
 def _besides(
-    survey: Survey, others: Iterable[EnrolledScan], bids_dir: Path, scans: _Scans
+    survey: Survey,
+    others: Iterable[EnrolledScan],
+    bids_dir: Path,
+    scans: _Scans,
+    misnamed: Iterable[tuple[Path, str]],
 ) -> Iterator[ImageLine]:
     """Yield the lines of scans that are not in the release, with or without a result."""
     for scan in others:
@@ -336,6 +353,9 @@ def _besides(
     for path, reason in left_out_images(bids_dir):
         if not scans.know(path):
             yield _unprocessed(path, bids_dir, reason)
+    for path, reason in misnamed:
+        if not scans.know(path):
+            yield _misnamed(path, bids_dir, reason)
 
 
 def _at(path: Path, scan: EnrolledScan) -> Image:
@@ -345,6 +365,12 @@ def _at(path: Path, scan: EnrolledScan) -> Image:
     except OSError:
         size = None
     return Image(scan.line.source, 'nifti', size, scan.record.origin.source_sha256)
+
+
+def _misnamed(path: Path, bids_dir: Path, why: str) -> ImageLine:
+    """Return the line of an image of the raw dataset that is no scan, and not in the release."""
+    image = Image(_below(path, bids_dir), format_by_name(path.name) or UNKNOWN, None, None)
+    return replace(_unseen(image, RAW, f'no scan: {why}'), in_release=False)
 
 
 def _unprocessed(path: Path, bids_dir: Path, reason: str) -> ImageLine:

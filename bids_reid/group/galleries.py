@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from bids_reid.bids.derivatives import made_with, read_template
 from bids_reid.bids.layout import ScanFiles
+from bids_reid.bids.template_files import made_with, read_template
 from bids_reid.errors import NoInputError, ScanError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.faces.registrations import bids_label

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.files import read_json
+from bids_reid.bids.consent import read_consent
+from bids_reid.bids.files import objects, read_json
 from bids_reid.bids.inputs import dataset_participants
-from bids_reid.bids.photo_labels import examples, loose_key, match_labels, sayable
-from bids_reid.bids.photos import DESCRIPTION, find_photos
+from bids_reid.bids.photo_labels import DatasetLabels, examples, loose_key, match_labels, sayable
+from bids_reid.bids.photos import DESCRIPTION, find_photos, label_of
 from bids_reid.bids.walk import RealPaths
 from bids_reid.errors import UsageError
 from bids_reid.messages import count
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from bids_reid.bids.consent import Consent
     from bids_reid.bids.photo_labels import Labelled
     from bids_reid.settings import Settings
 
@@ -43,6 +46,10 @@ class GivenPhotographs:
         Photographs with a label of nobody in the dataset.
     n_twice : int
         Files that were given before, byte for byte, and were left out.
+    without_consent : tuple of str
+        Participants with photographs that were left out, unopened, for lack of consent.
+    n_without_consent : int
+        So many photographs were, of them and of strangers.
     notes : tuple of str
         The same in sentences.
     """
@@ -51,6 +58,8 @@ class GivenPhotographs:
     n_loosely: int = 0
     n_strangers: int = 0
     n_twice: int = 0
+    without_consent: tuple[str, ...] = ()
+    n_without_consent: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -79,22 +88,52 @@ def read_photographs(
         As `bids_reid.bids.photos.find_photos`.
     UsageError
         So does it; or the folder is one of the dataset or of results, nobody of the dataset is on
-        any labelled photograph, a label may mean two participants, or a file is said to show two.
+        any labelled photograph, a label may mean two participants, a file is said to show two, or
+        ``--consent`` is no such table, or has no yes for anybody of the dataset.
     """
     _check_place(settings, source)
-    found = find_photos(source)
+    people = frozenset(dataset)
+    consent = None if settings.consent is None else read_consent(settings.consent, people)
+    found = find_photos(source, (lambda _: True) if consent is None else consent.allows)
     _check_none_is_ours(settings, found)
-    labelled = match_labels(found, dataset)
-    _check_somebody(labelled, source, dataset)
-    photos = tuple(_once(labelled.photos, frozenset(dataset)))
-    n_twice = len(found) - len(photos)
-    return GivenPhotographs(
-        tuple(_nameless(photos, frozenset(dataset))),
+    labelled = match_labels(found, people)
+    _check_somebody(labelled, source, people)
+    _check_folders(labelled.photos, people)
+    refused = _refused(labelled.photos, consent, people)
+    allowed = [photo for photo in labelled.photos if photo not in refused]
+    photos = tuple(_once(allowed, people))
+    without = sorted({photo.participant or '' for photo in refused} & people)
+    given = GivenPhotographs(
+        tuple(_nameless(photos, people)),
         n_loosely=labelled.n_loosely,
         n_strangers=len(labelled.strangers),
-        n_twice=n_twice,
-        notes=tuple(_notes(labelled, dataset, n_twice)),
+        n_twice=len(allowed) - len(photos),
+        without_consent=tuple(without),
+        n_without_consent=len(refused),
     )
+    return replace(given, notes=tuple(_notes(given, labelled, people)))
+
+
+def _refused(
+    photos: Iterable[Photo], consent: Consent | None, dataset: Collection[str]
+) -> frozenset[Photo]:
+    """Return the photographs of people who have not agreed.
+
+    Raises
+    ------
+    UsageError
+        Nobody of the dataset who is on a photograph has.
+    """
+    if consent is None:
+        return frozenset()
+    refused = frozenset(photo for photo in photos if not consent.allows(photo.participant))
+    of_people = {photo for photo in photos if photo.participant in dataset}
+    if of_people and of_people <= refused:
+        raise UsageError(
+            f'nobody of the dataset on {count(len(of_people), "photograph")} has agreed: '
+            '--consent has no yes for them'
+        )
+    return refused
 
 
 def _check_place(settings: Settings, source: Path) -> None:
@@ -129,8 +168,7 @@ def _check_place(settings: Settings, source: Path) -> None:
 
 def _is_of_results(folder: Path) -> bool:
     description = read_json(folder / DESCRIPTION)
-    generators = description.get('GeneratedBy')
-    names = [one.get('Name') for one in generators or () if isinstance(one, dict)]
+    names = [one.get('Name') for one in objects(description, 'GeneratedBy')]
     return description.get('DatasetType') == 'derivative' and 'bids_reid' in names
 
 
@@ -181,6 +219,27 @@ def _check_somebody(labelled: Labelled, source: Path, dataset: Collection[str]) 
             f'no photograph in {source} says whom it shows: a name such as {alike[0]} has to '
             f'start with sub-{alike[0]}'
         )
+
+
+def _check_folders(photos: Iterable[Photo], dataset: frozenset[str]) -> None:
+    """Find out whether each photograph lies in a folder of the participant on it, or of nobody.
+
+    Raises
+    ------
+    UsageError
+        One lies in that of another participant of the dataset.
+    """
+    labels = DatasetLabels(dataset)
+    for photo in photos:
+        if photo.participant not in dataset:
+            continue
+        folders = map(label_of, PurePosixPath(photo.name).parts[:-1])
+        others = {one for label in folders if label for one in labels.meant_by(label)}
+        if others - {photo.participant}:
+            raise UsageError(
+                f'the photograph {photo.name} is said to show sub-{photo.participant}, and lies '
+                f'in a folder of sub-{min(others - {photo.participant})}: one of these is wrong'
+            )
 
 
 def _once(photos: Sequence[Photo], dataset: frozenset[str]) -> Iterator[Photo]:
@@ -260,7 +319,7 @@ def _nameless(photos: Iterable[Photo], dataset: Collection[str]) -> Iterator[Pho
             yield Photo(f'distractor {n_distractors}', label, photo.path)
 
 
-def _notes(labelled: Labelled, dataset: Collection[str], n_twice: int) -> Iterator[str]:
+def _notes(given: GivenPhotographs, labelled: Labelled, dataset: Collection[str]) -> Iterator[str]:
     if labelled.n_loosely:
         pairs = examples(f'{typed} for sub-{meant}' for typed, meant in labelled.loosely.items())
         were = count(labelled.n_loosely, 'photograph was', 'photographs were')
@@ -270,6 +329,17 @@ def _notes(labelled: Labelled, dataset: Collection[str], n_twice: int) -> Iterat
         such = f', such as {examples(shown)}' if shown else ''
         bear = count(len(labelled.strangers), 'photograph bears', 'photographs bear')
         yield f'{bear} a label of nobody in the dataset{such}: taken for distractors'
-    if n_twice:
-        files = count(n_twice, 'photograph was', 'photographs were')
+    if given.n_without_consent:
+        left_out = count(given.n_without_consent, 'photograph was', 'photographs were')
+        n_people = len(given.without_consent)
+        who = (
+            f' ({examples(f"sub-{label}" for label in given.without_consent)})' if n_people else ''
+        )
+        yield (
+            f'{left_out} left out for lack of consent, and not opened: those of '
+            f'{count(n_people, "participant")} of the dataset{who}, and any of strangers; those '
+            'without a label stay distractors, as no table can name them'
+        )
+    if given.n_twice:
+        files = count(given.n_twice, 'photograph was', 'photographs were')
         yield f'{files} given twice, byte for byte, and left out the second time'

@@ -5,11 +5,11 @@ A review belongs to bytes, as a verdict does, and bears the name of its author.
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.user_rows import MISSING, read_rows
 from bids_reid.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,26 +40,20 @@ def read_reviews(path: Path | None) -> dict[str, Review]:
 
     Raises
     ------
+    NoInputError
+        It cannot be read.
     UsageError
         It is not such a table: a column is missing, a hash is malformed, or nobody signed a line.
     """
     if path is None:
         return {}
-    try:
-        text = path.read_text(encoding='utf-8-sig')
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f'{path} cannot be read: {error}') from error
-    rows = csv.DictReader(text.splitlines(), delimiter='\t', quoting=csv.QUOTE_NONE)
-    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-    if missing:
-        raise UsageError(f'{path} has no column {", ".join(missing)}')
     reviews = {}
-    for row in rows:
-        content, by, note = ((row[name] or '').strip() for name in COLUMNS)
+    for row in read_rows(path, COLUMNS).rows:
+        content, by, note = (row[name] for name in COLUMNS)
         if not _SHA256.fullmatch(content.lower()):
-            raise UsageError(f'{path}, line {rows.line_num}: {content!r} is not a SHA-256')
-        if by in ('', 'n/a'):
-            raise UsageError(f'{path}, line {rows.line_num}: nobody signed it: fill the column by')
+            raise UsageError(f'{path}, line {row.line}: {content!r} is not a SHA-256')
+        if by in MISSING:
+            raise UsageError(f'{path}, line {row.line}: nobody signed it: fill the column by')
         reviews[content.lower()] = Review(by, note)
     return reviews
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bids_reid.bids.derivatives import made_with, read_template
+from bids_reid.bids.template_files import made_with, read_template
 from bids_reid.errors import ScanError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.galleries import GalleryScan

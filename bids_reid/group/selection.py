@@ -9,8 +9,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.image_records import has_looks
-from bids_reid.bids.inputs import dataset_participants, participant_variables
+from bids_reid.bids.inputs import check_chosen, dataset_participants
 from bids_reid.bids.layout import scan_files
+from bids_reid.bids.participants_table import participant_variables
 from bids_reid.errors import NoInputError, NothingSelectedError, UsageError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.account import survey, tell_uncounted
@@ -96,7 +97,9 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
     found, counted = survey(settings, enrolled)
     tell_uncounted(found.uncounted)
     choice = _choice(settings, [scan.line for scan in enrolled])
-    scans = _selected(settings.output_dir, counted, choice) if enrolled else []
+    # without photographs the release is audited all the same: its images have rows with reasons
+    nobody = not counted and settings.photos is None
+    scans = [] if nobody else _selected(settings.output_dir, counted, choice)
     _check_conditions(choice, scans, settings)
     photos, given = None, None
     if settings.photos is not None:
@@ -306,9 +309,7 @@ def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:
     processed = {line.participant for line in lines}
     # the group level needs no raw images: without them the results tell who is in the dataset
     dataset = dataset_participants(settings.bids_dir) or processed
-    strangers = [label for label in settings.participants if label not in dataset]
-    if strangers:
-        raise NothingSelectedError(f'{settings.bids_dir} has no sub-{", sub-".join(strangers)}')
+    check_chosen(settings.bids_dir, settings.participants, dataset)
     gone = processed - dataset
     if gone:
         logger.info(
@@ -326,6 +327,8 @@ def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:
         refaced=settings.refaced,
         max_risk=settings.max_risk,
         max_findings=settings.max_findings,
-        variables=participant_variables(settings.bids_dir, settings.breakdown),
+        variables=participant_variables(
+            settings.bids_dir, settings.breakdown, dataset, logger.info
+        ),
         seed=settings.seed,
     )

@@ -18,7 +18,7 @@ from nibabel.affines import voxel_sizes
 
 from bids_reid import __version__
 from bids_reid.bids import formats
-from bids_reid.errors import PhotoError, ScanError
+from bids_reid.errors import PhotoError, ScanError, is_refusal
 from bids_reid.records import Image, ImageRecord
 
 if TYPE_CHECKING:
@@ -79,6 +79,8 @@ def look(root: Path, image: Image) -> ImageRecord:
     ------
     RenderingError
         This machine cannot render.
+    OSError, MemoryError
+        It refuses something else: that is nothing about the image.
     """
     files = [root / name for name in image.members or (image.path,)]
     # of a pair, the header tells what it is
@@ -93,8 +95,10 @@ def look(root: Path, image: Image) -> ImageRecord:
         seen = _looked(files, format_)
     except (ScanError, PhotoError) as error:
         seen = _Seen(_kind(format_), 'failed', str(error))
-    except (OSError, MemoryError) as error:
-        reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
+    except OSError as error:
+        if is_refusal(error):
+            raise
+        reason = error.strerror or str(error) or type(error).__name__
         seen = _Seen(_kind(format_), 'failed', f'cannot read {files[0].name}: {reason}')
     return record_of(image, seen.kind, seen.status, seen.reason, seen.measures, seen.faces)
 
@@ -240,7 +244,15 @@ def _measured(kind: ImageKind, measures: ScanMeasures) -> _Seen:
 
 
 def _volume(volume: Stored) -> _Seen:
-    """Look at a volume as it is said to be, and otherwise where that cannot be."""
+    """Look at a volume as it is said to be, and otherwise where that cannot be.
+
+    Raises
+    ------
+    ScanError
+        Nothing in it can be looked at, or what was looked at clears only a part of it.
+    """
+    from bids_reid.risk.presence import PART
+    from bids_reid.surface.parts import TOP
     from bids_reid.surface.volume import MIN_SLICES, holds_a_head, prepared
 
     shape = tuple(sorted((*volume.data.shape, 1, 1)[:3]))
@@ -261,7 +273,11 @@ def _volume(volume: Stored) -> _Seen:
         or (lengths < FACE_MM).any()
     ):
         return _stretched(volume)
-    return _judged(prepared(volume))
+    whole = prepared(volume)
+    seen = _judged(whole)
+    if seen.status == 'not_needed' and any(note.endswith(TOP) for note in whole.notes):
+        raise ScanError(PART)
+    return seen
 
 
 def _check_rows(volume: Stored, shape: tuple[int, ...]) -> None:

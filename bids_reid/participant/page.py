@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.derivatives import read_template
-from bids_reid.bids.tables import read_table
+from bids_reid.bids.derivatives import read_views
+from bids_reid.bids.template_files import read_template
 from bids_reid.participant.content import (
     FacePicture,
     ParticipantReport,
@@ -20,11 +20,10 @@ from bids_reid.surface.parts import known_map
 from bids_reid.views.cameras import standard_views
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from bids_reid.records import ScanMeasures
 
-ANGLES = ('camera_yaw', 'camera_pitch', 'light_azimuth', 'light_elevation')
 SHOWN_VIEWS = (0, 4, 8, 40, 36, 44, 72, 76, 80)
 """Renders shown with --report-faces: the outermost and the middle cameras and lights."""
 
@@ -89,20 +88,7 @@ def _completed_line(measures: ScanMeasures) -> tuple[tuple[str, str], ...]:
 
 
 def _view_lines(scan: EnrolledScan) -> tuple[ViewLine, ...]:
-    """Return the study's views: all that a table of an earlier version has, without styles."""
-    return tuple(
-        ViewLine(
-            _view(row),
-            row['face_found'] == 'yes',
-        )
-        for row in read_table(scan.files.views)
-        if row.get('style', 'plain') == 'plain'
-    )
-
-
-def _view(row: Mapping[str, str]) -> View:
-    yaw, pitch, azimuth, elevation = (float(row[angle]) for angle in ANGLES)
-    return View(int(row['view']), yaw, pitch, azimuth, elevation)
+    return tuple(ViewLine(view, found) for view, found in read_views(scan.files))
 
 
 def _template_lines(scan: EnrolledScan, extractors: Sequence[str]) -> tuple[TemplateLine, ...]:

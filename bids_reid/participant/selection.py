@@ -14,12 +14,14 @@ from bids_reid.bids.derivatives import (
     remove_results,
 )
 from bids_reid.bids.head_images import head_images, no_magnitude
-from bids_reid.bids.inputs import dataset_participants, find_scans
+from bids_reid.bids.inputs import dataset_participants
 from bids_reid.bids.layout import ScanFiles, scan_files
+from bids_reid.bids.raw_scans import find_scans
 from bids_reid.bids.versions import find_versions, version_suffixes
 from bids_reid.bids.walk import RealPaths
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.messages import logger
+from bids_reid.participant.asked_for import check_sessions, missing_lines
 from bids_reid.records import RAW
 
 if TYPE_CHECKING:
@@ -63,8 +65,10 @@ def select(settings: Settings) -> Selection:
     Raises
     ------
     NothingSelectedError
-        Modalities, sessions or filters leave none, or a participant is not in the dataset.
+        Modalities, sessions or filters leave none, or a participant is not in the dataset, or
+        nobody has a session.
     """
+    check_sessions(settings)
     narrowed = settings.modalities or settings.sessions or settings.filter_file
     raw: Sequence[Scan] = find_scans(
         settings.bids_dir,
@@ -102,7 +106,7 @@ def select(settings: Settings) -> Selection:
     refused = [pair for some in found.values() for pair in some.refused]
     unfiltered = [scan for scan in originals if scan not in not_raw]
     unfiltered += versions + [scan for scan, _ in refused]
-    return Selection(
+    selection = Selection(
         (
             *(scan for scan in raw if scan not in not_raw),
             *(scan for scan in versions if _wanted(scan, unwanted, settings)),
@@ -111,6 +115,9 @@ def select(settings: Settings) -> Selection:
         tuple(sorted(not_raw)),
         tuple(unfiltered),
     )
+    for line in missing_lines(settings, selection.everything):
+        logger.info(line)
+    return selection
 
 
 def came_from(scan: Scan, settings: Settings) -> str | None:

@@ -33,16 +33,22 @@ def _read_boxes(path: Path) -> FaceBoxes:
 def skin(scan_file: Path, surface: Path, measures: Path, *, complete: bool = False) -> str:
     """Extract the skin of a scan and place its face frame; complete a cut face if asked to.
 
-    Return the scan's hash, taken before it is read: hours may pass before there is a record, and
-    what was put in its place meanwhile was not measured.
+    Return the hash of the bytes that were measured: hours may pass before there is a record, and
+    what was put in their place meanwhile was not.
+
+    Raises
+    ------
+    ScanError
+        The scan cannot be used, or changes while it is read.
     """
-    from bids_reid.bids.derivatives import content_hash
+    from bids_reid.bids.unchanged import read_unchanged
     from bids_reid.participant.measures import measured_skin
     from bids_reid.surface.gifti import write_surface
     from bids_reid.surface.volume import load_volume
 
-    sha256 = content_hash(scan_file) or ''
-    shown, _, measured = measured_skin(load_volume(scan_file), complete=complete)
+    sha256, (shown, _, measured) = read_unchanged(
+        scan_file, lambda: measured_skin(load_volume(scan_file), complete=complete)
+    )
     write_surface(surface, shown.points, shown.triangles)
     measures.write_text(json.dumps(measured.to_json()))
     return sha256
@@ -175,7 +181,7 @@ def save(
 
 
 def _read_features(path: Path) -> tuple[dict[str, Any], Template | KeypointTemplate]:
-    from bids_reid.bids.derivatives import template_of
+    from bids_reid.bids.template_files import template_of
 
     with np.load(path) as content:
         return json.loads(str(content['provenance'])), template_of(content)

@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
-from bids_reid.bids.files import write_text
 from bids_reid.faces.extractors import descriptions
 from bids_reid.group.account import HEAD_VOLUME
 from bids_reid.group.result import Curve, GroupResult, ImageLine, PhotoLine
@@ -83,11 +81,6 @@ class PhotoCounts:
     mated_statuses: Counter[str]
     distractor_statuses: Counter[str]
     unprocessed_statuses: Counter[str]
-
-
-def write_page(output_dir: Path, result: GroupResult) -> None:
-    """Write ``group.html``."""
-    write_text(output_dir / 'group.html', group_page(result))
 
 
 def group_page(content: GroupResult) -> str:

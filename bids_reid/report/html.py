@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from bids_reid.printable import printable
 from bids_reid.report import words
 
 
@@ -24,6 +25,8 @@ def _environment() -> Environment:
         # Not select_autoescape(), whose default extensions do not match 'group.html.j2'.
         autoescape=True,
         undefined=StrictUndefined,
+        # names of files turn no line round and hide nothing
+        finalize=lambda value: printable(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

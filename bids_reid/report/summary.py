@@ -10,20 +10,25 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.manifest import SCHEMA_VERSION, manifest_sha256
+from bids_reid.bids.sensitive import sensitive_counts
 from bids_reid.report.findings import distinct, group_findings
 from bids_reid.report.statistics import VERDICTS, completed_counts
 from bids_reid.risk.controls import sort_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from bids_reid.bids.sensitive import Amount, Sensitive
     from bids_reid.group.result import GroupResult, ImageLine
     from bids_reid.risk.controls import Controls
     from bids_reid.risk.gate import Gate
 
 
-def group_summary(content: GroupResult) -> dict[str, Any]:
-    """Return the page's findings and the numbers behind them as plain JSON values."""
+def group_summary(content: GroupResult, sensitive: Mapping[Sensitive, Amount]) -> dict[str, Any]:
+    """Return the page's findings and the numbers behind them as plain JSON values.
+
+    ``sensitive`` counts the files of the output that can give a face back.
+    """
     findings = group_findings(content)
     statuses = Counter(scan.status for scan in content.scans)
     verdicts = Counter[tuple[str, str]]((scan.condition, scan.verdict) for scan in content.scans)
@@ -33,6 +38,7 @@ def group_summary(content: GroupResult) -> dict[str, Any]:
         'dataset': content.dataset,
         **_outcome(content.gate, content.release, content.needed),
         **_images(content.images),
+        'sensitive_files': sensitive_counts(sensitive),
         'not_counted': [asdict(one) for one in content.uncounted],
         'participants': len({scan.participant for scan in content.scans}),
         'participants_without_result': [f'sub-{label}' for label in content.unprocessed],
@@ -112,4 +118,6 @@ def _photographs(content: GroupResult) -> dict[str, int]:
         'labels_matched_loosely': given.n_loosely if given else 0,
         'labels_of_nobody': given.n_strangers if given else 0,
         'given_twice': given.n_twice if given else 0,
+        'without_consent': given.n_without_consent if given else 0,
+        'participants_without_consent': len(given.without_consent) if given else 0,
     }

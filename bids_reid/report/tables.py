@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.files import write_json
-from bids_reid.bids.tables import remove_table, write_table
+from bids_reid.bids.files import Batch
+from bids_reid.bids.sensitive import SUMMARY, sensitive_amounts
+from bids_reid.bids.tables import add_table, remove_table
 from bids_reid.bids.verdicts import write_verdicts
 from bids_reid.group.result import Statistics
 from bids_reid.report.summary import group_summary
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from bids_reid.bids.sensitive import Amount, Sensitive
     from bids_reid.group.result import GroupResult, ImageLine, PhotoLine
     from bids_reid.risk.linkage import LinkageRow
     from bids_reid.risk.pairing import ReductionRow
@@ -31,18 +33,44 @@ ALL = (
 )
 
 
-def write_tables(output_dir: Path, result: GroupResult) -> None:
-    """Write the tables and ``group_summary.json``; take away those that an earlier run left."""
-    tables = _tables(result)
-    for name in ALL:
-        path = output_dir / f'{name}.tsv'
-        if name in tables:
-            write_table(path, name, tables[name])
-        else:
+def write_results(output_dir: Path, result: GroupResult, page: str) -> dict[Sensitive, Amount]:
+    """Write the tables, ``group.html`` and ``group_summary.json``; take away what is of before.
+
+    Until all of them are on the disk, those of an earlier run stay. A summary never stands beside
+    tables of another run: without one, whoever asks is told to run the group level again.
+
+    Parameters
+    ----------
+    page : str
+        Content of ``group.html``.
+
+    Returns
+    -------
+    How many files of the output can give a face back.
+
+    Raises
+    ------
+    CannotWriteError
+        One of them cannot be written.
+    """
+    tables, summary = _tables(result), output_dir / SUMMARY
+    amounts = sensitive_amounts(output_dir)
+    gone = [output_dir / f'{name}.tsv' for name in ALL if name not in tables]
+
+    def make_way() -> None:
+        summary.unlink(missing_ok=True)
+        for path in gone:
             remove_table(path)
-    write_json(output_dir / 'group_summary.json', group_summary(result))
-    rows = (image_row(line) for line in result.images)
-    write_verdicts(output_dir, rows)
+
+    with Batch() as batch:
+        for name in ALL:
+            if name in tables:
+                add_table(batch, output_dir / f'{name}.tsv', name, tables[name])
+        batch.text(output_dir / 'group.html', page)
+        batch.json(summary, group_summary(result, amounts))
+        batch.publish(make_way)
+    write_verdicts(output_dir, (image_row(line) for line in result.images))
+    return amounts
 
 
 def _tables(result: GroupResult) -> dict[str, Iterable[Mapping[str, object]]]:

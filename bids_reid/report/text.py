@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,10 @@ from bids_reid.report.findings import (
 from bids_reid.report.statistics import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
+    from bids_reid.bids.sensitive import Amount, Sensitive
     from bids_reid.group.result import GroupResult, PhotoLine
     from bids_reid.risk.identification import IdentificationRow
     from bids_reid.risk.pairing import ReductionRow
@@ -33,6 +36,18 @@ def result_lines(result: GroupResult) -> list[str]:
         lines += rate_table(result.rows).splitlines()
     lines += change_lines(result.reductions)
     return [*lines, *outcome_lines(result)]
+
+
+def sensitive_lines(output_dir: Path, amounts: Mapping[Sensitive, Amount]) -> list[str]:
+    """Say how many files of the output can give a face back, and how to be rid of them."""
+    n_files = sum(amount.files for amount in amounts.values())
+    if not n_files:
+        return []
+    can = words.count(n_files, 'file')
+    return [
+        f'{can} there can give a face back: when you are done, '
+        f'bids-reid-purge {shlex.quote(str(output_dir))} --keep-report deletes them'
+    ]
 
 
 def unread_photographs(photos: Iterable[PhotoLine]) -> Iterator[str]:

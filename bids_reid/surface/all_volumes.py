@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from numpy.typing import NDArray
@@ -48,6 +48,43 @@ def places(counts: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     numbers = np.unique(np.linspace(1, n - 1, min(n, MOST_VOLUMES) - 1).round()) if n > 1 else ()
     for number in numbers:
         yield tuple(int(one) for one in np.unravel_index(int(number), counts, order='F'))
+
+
+def all_shown(
+    read: Callable[[tuple[int, ...]], NDArray[Any]], counts: tuple[int, ...], notes: list[str]
+) -> NDArray[Any]:
+    """Read the first volume, with what others show where it shows nothing.
+
+    Where none shows more and the first is empty, the first that is not.
+
+    Parameters
+    ----------
+    read : callable
+        Reads the volume at a place along the fourth axis and those behind it.
+    counts : tuple of int
+        Their lengths, none of them 0.
+    notes : list of str
+        What was done is added.
+    """
+    notes.extend(f'first of {count} volumes used' for count in reversed(counts) if count > 1)
+    first = read((0,) * len(counts))
+    data, n_added = with_more(first, (read(place) for place in places(counts)))
+    if n_added:
+        notes.append(f'{n_added} of the others show more than the first: what they show was added')
+        return data
+    if not _is_empty(first):
+        return first
+    for number in range(1, int(np.prod(counts, dtype=np.int64))):
+        at = np.unravel_index(number, counts, order='F')
+        if not _is_empty(other := read(tuple(int(one) for one in at))):
+            notes.append(f'the first is empty: number {number + 1} used')
+            return other
+    return first
+
+
+def _is_empty(data: NDArray[Any]) -> bool:
+    """Whether all numbers are alike."""
+    return bool((data == data.flat[0]).all()) if data.size else True
 
 
 def with_more(

@@ -44,6 +44,19 @@ def _packed(values: NDArray[np.generic], strategy: int) -> bytes:
     return b64encode(zipped.compress(values.tobytes()) + zipped.flush())
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a file ends as a surface does: one that is cut does not.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    with path.open('rb') as file:
+        file.seek(max(path.stat().st_size - 64, 0))
+        return file.read().rstrip().endswith(b'</GIFTI>')
+
+
 def read_surface(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Read the points and triangles of a surface."""
     points, triangles = nib.load(path).agg_data(('pointset', 'triangle'))

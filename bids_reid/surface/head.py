@@ -35,6 +35,8 @@ DEPTH_MM = 8.0
 LEVEL_SIGMA_MM = 12.0
 FAINT = 0.002
 """Of the range of intensities: no noise is less."""
+FAINTEST = 1e-7
+"""Of the same: nothing is divided by less."""
 DIM_SHARE = 0.1
 """Of the brightest tissue: what is less bright is hardly tissue."""
 RIM_CELLS = 5
@@ -74,6 +76,11 @@ class CoarseHead:
     band: float
 
     @property
+    def floor(self) -> float:
+        """The least brightness above the air that anything is divided by."""
+        return FAINTEST * float(self.data.max() - self.data.min())
+
+    @property
     def cell(self) -> NDArray[np.float64]:
         """Millimetres of a cell, (3,)."""
         return self.spacing * self.factor
@@ -81,7 +88,7 @@ class CoarseHead:
     def contrast(self, level: NDArray[np.float32]) -> float:
         """Typical brightness of skin above the air, of that in the cells (i, j, k)."""
         boundary = np.abs(self.depth) <= self.band
-        return max(float(np.median(level[boundary])) - self.background, 1e-6)
+        return max(float(np.median(level[boundary])) - self.background, self.floor)
 
 
 def find_head(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> CoarseHead:
@@ -123,6 +130,12 @@ def find_head(volume: NDArray[np.float32], spacing: NDArray[np.float64]) -> Coar
         brightness,
         band,
     )
+
+
+def stands_out(data: NDArray[np.float32], cell: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Cells (i, j, k) that are brighter than air, as `find_head` tells them."""
+    quiet, bright = _quiet(data, _levels(data), cell)
+    return np.asarray(quiet > bright)
 
 
 class _Levels(NamedTuple):

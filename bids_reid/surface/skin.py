@@ -15,7 +15,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
-from bids_reid.surface.grid import enlarged, finer, gaussian
+from bids_reid.surface.grid import enlarged, finer, gaussian, refinement
 from bids_reid.surface.head import find_head
 from bids_reid.surface.mesh import contour, enclosed_litres
 from bids_reid.surface.noise import voxel_noise
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from bids_reid.surface.head import CoarseHead
     from bids_reid.surface.volume import Volume
 
-COARSE_AXIS_MM = 1.6
-"""Axes of larger voxels are interpolated before the cut, or slices show as stairs."""
-FINE_AXIS_MM = 1.2
 SMOOTHING_MM = 0.7
 SMOOTHING_MM_PER_NOISE = 3.0
 """Gaussian smoothing before the cut: so much, and so much more per noise relative to skin.
@@ -133,8 +130,8 @@ def find_skin(volume: Volume) -> SkinField:
     ScanError
         Nothing of the size of a head stands out from the background.
     """
-    times = np.where(volume.spacing > COARSE_AXIS_MM, np.ceil(volume.spacing / FINE_AXIS_MM), 1)
-    data, affine = finer(volume.data, volume.affine, times.astype(np.intp))
+    times = refinement(volume.data.shape, volume.spacing)
+    data, affine = finer(volume.data, volume.affine, times)
     head = find_head(data, voxel_sizes(affine))
     contrast = head.contrast(head.brightness)
     noise = _noise(volume, head, contrast)
@@ -241,7 +238,7 @@ class _Average:
     def __init__(self, points: NDArray[np.float64], head: CoarseHead) -> None:
         self._cells_shape = head.data.shape
         self._shape = tuple(-(-length // 2) for length in head.data.shape)
-        self._background = head.background
+        self._background, self._floor = head.background, head.floor
         self._sigma = LEVEL_SIGMA_MM / (2 * head.cell)
         nearest = np.round(points / head.cell).astype(np.intp) // 2
         nearest = np.clip(nearest, 0, np.array(self._shape) - 1)
@@ -256,7 +253,7 @@ class _Average:
 
     def contrast(self, level: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return a level of the flat grid at the points, above the air."""
-        return np.maximum(level[self._cells] - self._background, 1e-6)
+        return np.maximum(level[self._cells] - self._background, self._floor)
 
     def on_cells(self, level: NDArray[np.float32]) -> NDArray[np.float32]:
         """Bring a level of the flat grid to the cells of the coarse one."""
@@ -288,7 +285,7 @@ def _inside(
     # relative brightness is a product; a large sum fills what is deep inside and clears what is
     # far outside, from half a cell further on, as interpolation spreads it so far
     deep = np.sign(head.depth) * (np.abs(head.depth) > head.band + head.cell.max() / 2)
-    gain = 1 / np.maximum(level - background, np.float32(1e-6))
+    gain = 1 / np.maximum(level - background, np.float32(head.floor))
     field = enlarged(gain, factor, shape)
     field *= intensities - background
     field += enlarged(FAR_BRIGHTER * deep, factor, shape)

@@ -5,10 +5,8 @@ Their data follow the header or lie in another file of the same folder; no other
 
 from __future__ import annotations
 
-import bz2
-import gzip
+import io
 import re
-import zlib
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,15 @@ import nibabel as nib
 import numpy as np
 
 from bids_reid.errors import ScanError
+from bids_reid.surface.reading import (
+    MOST_HIDDEN,
+    DamagedError,
+    Unpacked,
+    check_hidden,
+    check_size,
+    opened,
+    some_bytes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,6 +97,10 @@ _RIGHT_HANDED = {
     's': (1, 2),
     'i': (-1, 2),
 }
+_PACKED = {'gzip': 'gz', 'gz': 'gz', 'zlib': 'zlib', 'bzip2': 'bz2', 'bz2': 'bz2'}
+_TEXTS = frozenset({'text', 'txt', 'ascii'})
+_LONGEST_WORD = 64
+"""Characters of a number and of what is between it and the next."""
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -101,19 +112,19 @@ def read_nrrd(path: Path) -> nib.Nifti1Image:
     ScanError
         It says something that is not understood.
     """
-    lines, rest = _split(path, b'\n')
+    lines, start = _split(path, b'\n')
     fields = _fields(lines[1:], ':')
     sizes = [int(size) for size in fields['sizes'].split()]
     kind = np.dtype(_known(_NRRD_TYPES, fields['type'].lower(), path))
     if fields.get('endian', 'little').lower() == 'big':
         kind = kind.newbyteorder('>')
     detached = fields.get('data file') or fields.get('datafile')
-    content = _beside(path, detached).read_bytes() if detached else rest
+    where = (_beside(path, detached), 0) if detached else (path, start)
     if detached and int(fields.get('line skip', fields.get('lineskip', 0))):
         raise ScanError(f'{path.name}: no reader for its line skip: look at it yourself')
     encoding = fields.get('encoding', 'raw').lower()
     skip = int(fields.get('byte skip', fields.get('byteskip', 0)))
-    data = _decoded(content, encoding, kind, prod(sizes), path, skip).reshape(sizes, order='F')
+    data = _decoded(*where, encoding, kind, sizes, skip).reshape(sizes, order='F')
     return _nrrd_image(data, fields)
 
 
@@ -175,7 +186,7 @@ def read_metaimage(path: Path) -> nib.Nifti1Image:
     ScanError
         It says something that is not understood.
     """
-    lines, rest = _split(path, b'ElementDataFile')
+    lines, start = _split(path, b'ElementDataFile')
     fields = _fields(lines, '=')
     sizes = [int(size) for size in fields['dimsize'].split()]
     n_channels = int(fields.get('elementnumberofchannels', 1))
@@ -188,11 +199,10 @@ def read_metaimage(path: Path) -> nib.Nifti1Image:
         raise ScanError(
             f'{path.name}: no reader for a MetaImage of many files: look at it yourself'
         )
-    content = rest if where.upper() == 'LOCAL' else _beside(path, where).read_bytes()
+    source = (path, start) if where.upper() == 'LOCAL' else (_beside(path, where), 0)
     packed = fields.get('compresseddata', 'False').lower() == 'true'
-    wanted = prod(sizes) * n_channels
     skip = int(fields.get('headersize', 0))
-    values = _decoded(content, 'zlib' if packed else 'raw', kind, wanted, path, skip)
+    values = _decoded(*source, 'zlib' if packed else 'raw', kind, [n_channels, *sizes], skip)
     data = values.reshape([n_channels, *sizes], order='F')
     data = np.moveaxis(data, 0, -1) if n_channels > 1 else data[0]
     n = len(sizes)
@@ -215,8 +225,8 @@ def read_mif(path: Path) -> nib.Nifti1Image:
     ScanError
         It says something that is not understood.
     """
-    content = _unpacked(path)
-    text, end, _ = content[:_LONGEST_HEADER].partition(b'\nEND')
+    with opened(path) as source:
+        text, end, _ = some_bytes(source, _LONGEST_HEADER).getvalue().partition(b'\nEND')
     if not end:
         raise ScanError(f'{path.name}: its header has no end')
     lines = text.decode('latin-1').splitlines()[1:]
@@ -236,8 +246,8 @@ def read_mif(path: Path) -> nib.Nifti1Image:
             '0',
         )
     )
-    data_bytes = content if name.strip() == '.' else _unpacked(_beside(path, name.strip()))
-    values = np.frombuffer(data_bytes, kind, prod(sizes), int(offset))
+    data_file = path if name.strip() == '.' else _beside(path, name.strip())
+    values = _decoded(data_file, 0, None, kind, sizes, int(offset))
     data = _in_layout(values, sizes, fields['layout'].split(','))
     spacing = np.nan_to_num([_number(one) for one in fields['vox'].split(',')[:3]], nan=1.0)
     affine = np.eye(4)
@@ -260,23 +270,25 @@ def _in_layout(
 
 
 def _image(data: NDArray[np.generic], affine: NDArray[np.float64]) -> nib.Nifti1Image:
-    first: Any = (..., *(0 for _ in data.shape[3:]))
-    image = nib.Nifti1Image(np.asarray(data[first], np.float32), affine)
+    """Make an image, of all volumes; numbers that NIfTI does not have become such."""
+    known = data.ndim > 3 and data.dtype.itemsize <= 4
+    image = nib.Nifti1Image(data if known else np.asarray(data, np.float32), affine)
     image.header.set_sform(affine, 1)
     return image
 
 
-def _split(path: Path, end: bytes) -> tuple[list[str], bytes]:
-    """Lines of a header, which ends with an empty line or with a key, and the data after it."""
-    content = path.read_bytes()
+def _split(path: Path, end: bytes) -> tuple[list[str], int]:
+    """Lines of a header, which ends with an empty line or with a key, and where it ends."""
+    with path.open('rb') as file:
+        content = file.read(_LONGEST_HEADER)
     if end == b'\n':
-        match = re.search(rb'\r?\n\r?\n', content[:_LONGEST_HEADER])
+        match = re.search(rb'\r?\n\r?\n', content)
         stop = match.end() if match else len(content)
     else:
-        start = content[:_LONGEST_HEADER].find(end)
+        start = content.find(end)
         newline = content.find(b'\n', start)
         stop = newline + 1 if start >= 0 <= newline else len(content)
-    return content[:stop].decode('latin-1').splitlines(), content[stop:]
+    return content[:stop].decode('latin-1').splitlines(), stop
 
 
 def _fields(lines: Sequence[str], sign: str) -> dict[str, str]:
@@ -304,41 +316,67 @@ def _beside(path: Path, name: str) -> Path:
 
 
 def _decoded(
-    content: bytes,
-    encoding: str,
-    kind: np.dtype[np.generic],
-    count: int,
     path: Path,
+    start: int,
+    encoding: str | None,
+    kind: np.dtype[np.generic],
+    sizes: Sequence[int],
     skip: int,
 ) -> NDArray[np.generic]:
-    """Unpack ``count`` numbers; ``skip`` bytes come before them, -1 if they end the data.
+    """Unpack the numbers of a file, no further than they go.
+
+    Parameters
+    ----------
+    start : int
+        Where in the file they, or what they are packed in, begin.
+    encoding : str or None
+        How they are packed; ``None`` if the whole file is, if it is.
+    sizes : sequence of int
+        Lengths of the axes.
+    skip : int
+        Bytes before them, unpacked; -1 if they end the file.
 
     Raises
     ------
     ScanError
-        There are fewer than there should be, or nobody knows how they are packed.
+        Nobody knows how they are packed.
+    DamagedError
+        There are fewer than there should be, or many more.
     """
-    if encoding in {'gzip', 'gz'}:
-        content = gzip.decompress(content)
-    elif encoding == 'zlib':
-        content = zlib.decompress(content)
-    elif encoding in {'bzip2', 'bz2'}:
-        content = bz2.decompress(content)
-    elif encoding in {'text', 'txt', 'ascii'}:
-        return np.array(content.split()[:count], float).astype(kind)
-    elif encoding == 'hex':
-        content = bytes.fromhex(content.decode('ascii'))
-    elif encoding != 'raw':
+    if min(sizes, default=0) < 1:
+        raise DamagedError(f'its header tells of {" x ".join(map(str, sizes))} voxels')
+    count = prod(sizes)
+    check_size(count, kind.itemsize)
+    n_bytes = count * kind.itemsize
+    with _source(path, start, encoding) as source:
+        if encoding in _TEXTS:
+            words = some_bytes(source, _LONGEST_WORD * count).getvalue().split()
+            return np.array(words[:count], float).astype(kind)
+        if skip < 0:
+            source.seek(path.stat().st_size - n_bytes)
+        else:
+            source.seek((0 if encoding in _PACKED else start) + skip)
+        most = (1 + (encoding == 'hex')) * n_bytes + MOST_HIDDEN + 1
+        content = some_bytes(source, most).getbuffer()
+    if encoding == 'hex':
+        content = memoryview(bytes.fromhex(bytes(content).decode('ascii')))
+    if len(content) < n_bytes:
+        raise DamagedError('it ends before its data do')
+    check_hidden(len(content) - n_bytes)
+    return np.frombuffer(content, kind, count)
+
+
+def _source(path: Path, start: int, encoding: str | None) -> io.BufferedIOBase:
+    """What is packed in a file from a place on, or the file, at that place."""
+    if encoding is None:
+        return opened(path)
+    if encoding in _PACKED:
+        return io.BufferedReader(Unpacked(path, _PACKED[encoding], start))
+    if encoding not in {'raw', 'hex', *_TEXTS}:
         raise ScanError(f'{path.name}: no reader for its encoding {encoding}: look at it yourself')
-    start = len(content) - count * kind.itemsize if skip < 0 else skip
-    if start < 0 or len(content) < start + count * kind.itemsize:
-        raise ScanError(f'cannot read {path.name}: it ends before its data do')
-    return np.frombuffer(content, kind, count, start)
-
-
-def _unpacked(path: Path) -> bytes:
-    content = path.read_bytes()
-    return gzip.decompress(content) if content.startswith(b'\x1f\x8b') else content
+    source = path.open('rb')
+    source.seek(start)
+    return source
 
 
 def _floats(text: str | None, otherwise: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,57 +2,44 @@
 
 from __future__ import annotations
 
-import gzip
-import math
-import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
-from nibabel.filebasedimages import ImageFileError
-from nibabel.orientations import OrientationError
-from nibabel.spatialimages import HeaderDataError
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.all_volumes import places, with_more
-from bids_reid.surface.grid import gaussian, sampled
+from bids_reid.surface.all_volumes import all_shown, as_numbers
+from bids_reid.surface.grid import FINEST_MM, WORKING_MM, gaussian, sampled
 from bids_reid.surface.head import MIN_HEAD_LITRES
+from bids_reid.surface.nifti import open_nifti
+from bids_reid.surface.reading import check_size, reading
+from bids_reid.surface.region import head_region
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
-FINEST_MM = 0.9
-"""Finer voxels are averaged to ``WORKING_MM``: a face crop holds one pixel a millimetre."""
-WORKING_MM = 1.0
 AIR_HU = -1000.0
 HU_SPREAD = 100.0
 HU_SHARE = 0.05
 """A volume with so many voxels about as dark as air in Hounsfield units is a CT."""
-MOST_HIDDEN = 100_000
-"""Bytes beside the volume that a header tells of; more may be another head."""
 MIN_SLICES = 8
 """Fewer slices are pictures, no volume."""
 FEWEST_LINES = 32
 """A head has more along each axis."""
 LONGEST_FIELD_MM = 3000.0
 """No scanner sees further: whoever says so counts in other units."""
+FINEST_SHARE = 1e-3
+"""A range that is less of its own numbers has too few steps in single precision."""
+SMALLEST, LARGEST = 1e-3, 1e9
+"""Brightness of other ranges is scaled to the usual one."""
+USUAL = 1000.0
 UNITS = {1: ('metres', 1e3), 3: ('micrometres', 1e-3)}
 """Codes of NIfTI's ``xyzt_units`` other than millimetres, and how many of these one has."""
-_CANNOT_READ = (
-    OSError,
-    EOFError,
-    MemoryError,
-    TypeError,
-    ValueError,
-    zlib.error,
-    HeaderDataError,
-    ImageFileError,
-    OrientationError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,42 +98,52 @@ def load_volume(path: Path) -> Volume:
     ScanError
         The file cannot be read, is not a head-sized volume, or holds one value only.
     """
+    return prepared(read_nifti(path))
+
+
+def read_nifti(path: Path) -> Stored:
+    """Read the first volume of a NIfTI file that holds its data itself.
+
+    Raises
+    ------
+    ScanError
+        It cannot be read.
+    """
     if path.is_symlink() and not path.exists():
         raise ScanError(f'{path.name} is a link to content that is not here: get it first')
-    try:
-        image = open_image(path)
-    except _CANNOT_READ as error:
-        raise ScanError(f'cannot read {path.name}: {error}'.splitlines()[0]) from error
-    return prepared(stored(image, path.name))
+    notes: list[str] = []
+    with reading(path.name, path), open_nifti(path, notes) as image:
+        return stored(image, path.name, notes)
 
 
-def stored(image: nib.spatialimages.SpatialImage, name: str) -> Stored:
+def stored(image: nib.spatialimages.SpatialImage, name: str, notes: Sequence[str] = ()) -> Stored:
     """Read the first volume of an image that nibabel opened, whatever its format.
 
     What later volumes show besides is added to it.
+
+    Parameters
+    ----------
+    notes : sequence of str
+        What was done to the file before.
 
     Raises
     ------
     ScanError
         Its numbers cannot be read.
     """
-    notes: list[str] = []
-    try:
+    noted = list(notes)
+    with reading(name):
+        check_size(int(np.prod(image.shape[:3], dtype=object)), image.get_data_dtype().itemsize)
         if not _is_oriented(image):
-            notes.append('no orientation in the header: it was found by the shape of the head')
+            noted.append('no orientation in the header: it was found by the shape of the head')
         # before its axes are turned: that reads all there is
-        image = nib.as_closest_canonical(first_volume(image, notes))
-        values = image.dataobj
-        if image.get_data_dtype().kind == 'c':
-            notes.append('magnitude of complex values used')
-            values = np.abs(np.asarray(values))
+        image = nib.as_closest_canonical(first_volume(image, noted))
+        values = _one_number_each(image.dataobj, image.get_data_dtype(), noted)
         with np.errstate(over='ignore', invalid='ignore'):
             data = np.asarray(values, dtype=np.float32)
-            data = _within_range(data, values, notes)
-    except _CANNOT_READ as error:
-        raise ScanError(f'cannot read {name}: {error}'.splitlines()[0]) from error
-    data = _finite(data, notes)
-    return Stored(name, data, _in_millimetres(image, notes), tuple(notes))
+            data = _within_range(data, values, noted)
+        data = _finite(data, noted)
+        return Stored(name, data, _in_millimetres(image, noted), tuple(noted))
 
 
 def prepared(volume: Stored) -> Volume:
@@ -172,7 +169,8 @@ def prepared(volume: Stored) -> Volume:
             f'{name} cannot show a head: by its header the field of view is '
             f'{sides(affine, data.shape)} mm'
         )
-    return Volume(*_coarsen(data, affine), (x, y, z), tuple(notes))
+    part, affine = head_region(*_coarsen(data, affine), name, notes)
+    return Volume(_in_range(part), affine, (x, y, z), tuple(notes))
 
 
 def sides(affine: NDArray[np.float64], shape: tuple[int, ...]) -> str:
@@ -229,18 +227,23 @@ def first_volume(
     flat, *long = sorted(image.shape[:3])
     if flat < MIN_SLICES and min(*long, counts[0]) >= FEWEST_LINES:
         raise ValueError('its fourth axis may be one of space: look at it yourself')
-    notes.extend(f'first of {count} volumes used' for count in reversed(counts) if count > 1)
-    first = image.slicer[(..., *(0 for _ in counts))]
-    if first.get_data_dtype().names:
-        return first
-    others = (np.asanyarray(image.dataobj[(..., *place)]) for place in places(counts))
-    data, n_added = with_more(np.asanyarray(first.dataobj), others)
-    if not n_added:
-        return first
-    notes.append(f'{n_added} of the others show more than the first: what they show was added')
-    combined = first.__class__(data, first.affine, first.header)
-    combined.set_data_dtype(np.float32)
+    data = all_shown(lambda place: np.asanyarray(image.dataobj[(..., *place)]), counts, notes)
+    one = image.slicer[(..., *(0 for _ in counts))]
+    combined = one.__class__(data, one.affine, one.header)
+    # numbers that were read are scaled
+    combined.set_data_dtype(data.dtype)
     return combined
+
+
+def _one_number_each(values: ArrayLike, kind: np.dtype[Any], notes: list[str]) -> ArrayLike:
+    """Take colours by their brightness, and complex numbers by their magnitude."""
+    if kind.names:
+        notes.append('brightness of colours used')
+        return as_numbers(np.asarray(values))
+    if kind.kind == 'c':
+        notes.append('magnitude of complex values used')
+        return np.abs(np.asarray(values))
+    return values
 
 
 def _within_range(
@@ -248,10 +251,11 @@ def _within_range(
 ) -> NDArray[np.float32]:
     """Read again, as shares of their range, numbers that single precision cannot tell apart."""
     finite = np.isfinite(data)
-    if finite.any() and data.min(where=finite, initial=np.inf) < data.max(
-        where=finite, initial=-np.inf
-    ):
-        return data
+    if finite.any():
+        low = float(data.min(where=finite, initial=np.inf))
+        high = float(data.max(where=finite, initial=-np.inf))
+        if high - low > FINEST_SHARE * max(abs(low), abs(high)):
+            return data
     exact = np.asarray(values, dtype=np.float64)
     finite = np.isfinite(exact)
     if not finite.any():
@@ -292,45 +296,13 @@ def _without_padding(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.
     return np.maximum(data, np.float32(AIR_HU))
 
 
-def open_image(path: Path) -> nib.spatialimages.SpatialImage:
-    """Open an image; read a compressed file to its end: only there stands the checksum.
-
-    nibabel alone skips it. One volume is unpacked once, into memory; of several, one is enough.
-    """
-    image = nib.load(path)
-    if path.suffix == '.nii':
-        _check_length(image, path.stat().st_size)
-    if path.suffix == '.gz':
-        if len(image.shape) <= 3:
-            content = gzip.decompress(path.read_bytes())
-            _check_length(image, len(content))
-            return type(image).from_bytes(content)
-        n_bytes = 0
-        with gzip.open(path) as packed:
-            while block := packed.read(1 << 24):
-                n_bytes += len(block)
-        _check_length(image, n_bytes)
-        # volumes come in the order of the file, which is then unpacked once
-        return nib.load(path, keep_file_open=True)
-    return image
-
-
-def _check_length(image: nib.spatialimages.SpatialImage, n_bytes: int) -> None:
-    """Find out whether a NIfTI file has more in it than its header tells of.
-
-    Raises
-    ------
-    ScanError
-        It has: another volume may be there, which nobody would see.
-    """
-    if not isinstance(image, nib.Nifti1Image):
-        return
-    header, offset = image.header, int(image.dataobj.offset)
-    told = int(header['sizeof_hdr']) + 4 + sum(one.get_sizeondisk() for one in header.extensions)
-    data = math.prod(image.shape) * image.get_data_dtype().itemsize
-    hidden = max(0, offset - told) + max(0, n_bytes - offset - data)
-    if hidden > MOST_HIDDEN:
-        raise ScanError(f'{hidden:,} bytes in it do not belong to its volume: look at it yourself')
+def _in_range(data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale numbers that are so small or so large that their squares are none."""
+    low, high = float(data.min()), float(data.max())
+    if high - low >= SMALLEST and max(abs(low), abs(high)) <= LARGEST:
+        return data
+    # neither the range nor its inverse need be numbers of single precision
+    return np.asarray((data.astype(np.float64) - low) * (USUAL / (high - low)), np.float32)
 
 
 def _coarsen(
@@ -339,10 +311,13 @@ def _coarsen(
     """Average axes finer than ``FINEST_MM`` to ``WORKING_MM``; the data come out contiguous."""
     size = voxel_sizes(affine)
     factor = np.where(size < FINEST_MM, WORKING_MM / size, 1.0)
-    if (factor > 1).any():
-        # Gaussian with the standard deviation that suppresses aliasing at the new rate
-        sigma = 0.42 * np.sqrt(factor**2 - 1)
-        # files hold volumes with the last axis first: so there is nothing to reorder before
-        # there is less of it
-        data = sampled(gaussian(data.T, sigma[::-1]), factor[::-1]).T
+    # files hold volumes with the last axis first: so there is nothing to reorder before there is
+    # less of it, and one axis at a time leaves less for the next
+    data = data.T
+    for axis in range(3):
+        along = np.arange(3) == axis
+        times = np.where(along, factor[::-1], 1.0)
+        # the standard deviation that suppresses aliasing at the new rate
+        data = sampled(gaussian(data, 0.42 * np.sqrt(times**2 - 1)), times)
+    data = data.T
     return np.ascontiguousarray(data), affine @ np.diag([*factor, 1.0])

@@ -6,20 +6,20 @@ that one that was renamed, or lies under the name of its key, is read all the sa
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.all_volumes import as_numbers, places, with_more
+from bids_reid.surface.all_volumes import all_shown, as_numbers
+from bids_reid.surface.nifti import START
+from bids_reid.surface.placement import place, sparse
+from bids_reid.surface.reading import DamagedError, check_size, opened, packed_as, reading
 from bids_reid.surface.text_headers import read_metaimage, read_mif, read_nrrd
-from bids_reid.surface.volume import open_image, stored
+from bids_reid.surface.volume import read_nifti, stored
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +36,6 @@ _EXTENSIONS = {
 }
 """By which nibabel knows a format."""
 _PAIRED = {'.hdr': '.img', '.PAR': '.REC'}
-_COMPRESSED = {b'\x1f\x8b': '.gz', b'BZ': '.bz2'}
-_OPENERS: dict[bytes, Any] = {
-    b'\x1f\x8b': gzip.open,
-    b'BZ': bz2.open,
-    b'\xfd7': lzma.open,
-}
 _TEXT_HEADERS = {'nrrd': read_nrrd, 'metaimage': read_metaimage, 'mrtrix': read_mif}
 FORMATS = (*_EXTENSIONS, *_TEXT_HEADERS, 'afni')
 """Formats of volumes that there is a reader for."""
@@ -65,26 +59,44 @@ def read_volume(files: Sequence[Path], kind: str) -> Stored:
     header = files[0]
     if kind not in FORMATS:
         raise ScanError(f'no reader for {header.name}: look at it yourself')
-    try:
+    if kind == 'nifti':
+        with reading(header.name, header):
+            paired = _is_pair(header)
+        if not paired:
+            return read_nifti(header)
+    with reading(header.name, *files):
         if kind in _TEXT_HEADERS:
             return stored(_TEXT_HEADERS[kind](header), header.name)
         if kind == 'afni':
-            return stored(_plain(nib.load(_afni_header(header))), header.name)
-        with tempfile.TemporaryDirectory() as folder:
-            name = _named(kind, header, files, Path(folder))
-            image = open_image(name)
-            if isinstance(image, nib.Cifti2Image):
-                # values on surfaces, in a NIfTI file of five axes without a length
-                image = nib.Nifti2Image.from_filename(name)
-            colours = image.get_data_dtype().names is not None
+            return _afni(header)
+        return _by_name(kind, header, files)
+
+
+def _by_name(kind: str, header: Path, files: Sequence[Path]) -> Stored:
+    """Read what nibabel knows by its name, under such a name."""
+    notes: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        name = _named(kind, header, files, Path(folder))
+        with reading(header.name, name):
+            image = nib.load(name)
+            if isinstance(image, nib.Nifti1Pair):
+                image = _placed(image, notes)
             # its numbers are read while the names are there
-            return stored(_plain(image) if colours or kind != 'nifti' else image, header.name)
-    except ScanError:
-        raise
-    # a damaged file makes libraries raise whatever they meet first
-    except Exception as error:
-        text = f'cannot read {header.name}: {error or type(error).__name__}'
-        raise ScanError(text.splitlines()[0]) from error
+            plain = image if kind == 'nifti' else _plain(image, notes)
+            return stored(plain, header.name, notes)
+
+
+def _placed(image: nib.Nifti1Pair, notes: list[str]) -> nib.Nifti1Image:
+    """Make one image of a pair, placed as is believed."""
+    header, data = image.header, image.dataobj
+    first = (*sparse(image.shape), *(0 for _ in image.shape[3:]))
+    notes.extend(place(header, lambda: np.asanyarray(data[first])))
+    return nib.Nifti1Image(data, header.get_best_affine(), header)
+
+
+def _afni(header: Path) -> Stored:
+    notes: list[str] = []
+    return stored(_plain(nib.load(_afni_header(header)), notes), header.name, notes)
 
 
 def _afni_header(header: Path) -> Path:
@@ -112,16 +124,16 @@ def _named(kind: str, header: Path, files: Sequence[Path], folder: Path) -> Path
 
 def _is_pair(header: Path) -> bool:
     """Whether a NIfTI header says that its data are in another file."""
-    with header.open('rb') as file:
-        opener = _OPENERS.get(file.read(2))
-    with opener(header) if opener else header.open('rb') as content:
-        start = content.read(348)
+    with opened(header) as content:
+        start = content.read(START)
     return start[344:347] == b'ni1' or start[4:7] == b'ni2'
 
 
 def _compressed(path: Path) -> str:
+    """Ending by which nibabel knows how a file is packed."""
     with path.open('rb') as file:
-        return _COMPRESSED.get(file.read(2), '')
+        packed = packed_as(file.read(6))
+    return f'.{packed}' if packed in {'gz', 'bz2'} else ''
 
 
 def _data_of(header: Path, files: Sequence[Path]) -> Path:
@@ -137,14 +149,17 @@ def _data_of(header: Path, files: Sequence[Path]) -> Path:
     raise ScanError(f'{header.name}: its data are not beside it: put them there')
 
 
-def _plain(image: nib.spatialimages.SpatialImage) -> nib.Nifti1Image:
-    """Make an image whose first volume can be cut out and turned, whatever its format."""
+def _plain(image: nib.spatialimages.SpatialImage, notes: list[str]) -> nib.Nifti1Image:
+    """Make an image whose axes can be turned, whatever its format; of several volumes one."""
     counts = image.shape[3:]
-    first = np.asanyarray(image.dataobj[(..., *(0 for _ in counts))] if counts else image.dataobj)
-    data = as_numbers(first)
-    if counts and 0 not in counts:
-        others = (np.asanyarray(image.dataobj[(..., *place)]) for place in places(counts))
-        data, _ = with_more(first, others)
-    plain = nib.Nifti1Image(data, image.affine)
+    check_size(int(np.prod(image.shape[:3], dtype=object)), image.get_data_dtype().itemsize)
+    if 0 in image.shape:
+        raise DamagedError(f'it holds no volume: its shape is {image.shape}')
+    data = (
+        all_shown(lambda place: np.asanyarray(image.dataobj[(..., *place)]), counts, notes)
+        if counts
+        else np.asanyarray(image.dataobj)
+    )
+    plain = nib.Nifti1Image(as_numbers(data), image.affine)
     plain.header.set_sform(image.affine, 1)
     return plain

@@ -15,7 +15,6 @@ from bids_reid.bids.derivatives import (
     is_up_to_date,
     leave_out,
     read_record,
-    read_template,
     record_state,
     renew_record,
     save_failure,
@@ -23,6 +22,8 @@ from bids_reid.bids.derivatives import (
 from bids_reid.bids.files import file_sha256, read_json
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.bids.tables import read_table
+from bids_reid.bids.template_files import read_template
+from bids_reid.bids.unchanged import CHANGED, file_state
 from bids_reid.errors import ScanError
 from bids_reid.records import FaceBoxes, Keypoints, KeypointTemplate, Scan, Template
 from tests.support.scan_records import WHOLE_FACE, boxes, save_results
@@ -135,10 +136,15 @@ def test_every_missing_file_is_made_again(bench: Bench) -> None:
     needed = [path for path in files if path.suffix != '.png']
     assert len(files) - len(needed) == N_VIEWS
     assert len(needed) == 6
-    for path in [*needed, bench.files.renders / 'view-89.png']:
+    for path in [*needed, bench.files.render(40), bench.files.render(89)]:
         content = path.read_bytes()
         path.unlink()
         assert not bench.done(keep_renders=True), path
+        path.touch()
+        assert not bench.done(keep_renders=True), f'{path} is empty'
+        if path.suffix != '.png':
+            path.write_bytes(content[: len(content) // 2])
+            assert not bench.done(keep_renders=True), f'{path} is cut'
         path.write_bytes(content)
         assert bench.done(keep_renders=True)
 
@@ -206,6 +212,18 @@ def test_a_failure_is_a_row_with_its_reason(bench: Bench) -> None:
     assert not bench.done()
 
 
+def test_a_reason_tells_no_folder_of_the_machine(bench: Bench) -> None:
+    """Libraries name a file as they were given it; the tables and pages are shared."""
+    link = bench.raw.with_name('link')
+    link.symlink_to(bench.raw)
+    for folder in (bench.raw, link):
+        scan = replace(bench.scan, path=folder / bench.scan.path.relative_to(bench.raw))
+        save_failure(scan, folder, bench.out, f'Empty file: {scan.path} ({bench.scan.path})')
+        text = bench.files.record.read_text()
+        assert str(bench.raw.parent) not in text
+        assert 'Empty file: sub-01_T1w.nii (sub-01_T1w.nii)' in text
+
+
 def test_a_scan_that_may_not_be_read_is_one_failed_row(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,19 +241,6 @@ def test_a_scan_that_may_not_be_read_is_one_failed_row(
     record = read_json(bench.files.record)
     assert (record['Status'], record['SourceSHA256']) == ('failed', None)
     assert record['Reason'] == 'sub-01_T1w.nii cannot be read'
-
-
-def test_the_record_comes_last(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise a run that was stopped between two files counts as finished."""
-
-    def full_disk(*_: Any) -> None:
-        raise OSError(28, 'No space left on device')
-
-    monkeypatch.setattr(derivatives, '_write_renders', full_disk)
-    with pytest.raises(OSError, match='No space'):
-        bench.save(renders=True)
-    assert bench.files.template('facerecognition').exists()
-    assert not bench.done()
 
 
 def test_a_template_comes_back_as_it_was(bench: Bench) -> None:
@@ -440,6 +445,12 @@ class TestRecordState:
         bench.scan.path.rename(bench.scan.path.with_name('sub-01_run-2_T1w.nii'))
         assert self.state(bench) == ('the scan is no longer there: it was renamed or withdrawn')
 
+    def test_one_whose_skin_was_purged_does_not(self, bench: Bench) -> None:
+        """It would be searched and linked by files that are gone."""
+        bench.save()
+        bench.files.skin.unlink()
+        assert 'bids-reid-purge' in (self.state(bench) or '')
+
     def test_a_replaced_scan_does_not(self, bench: Bench) -> None:
         """De-faced after it was measured, or measured de-faced and then put back."""
         bench.save()
@@ -486,3 +497,14 @@ class TestRecordState:
         why = record_state(files, record, None, file_sha256)
         assert why == 'the folder of defaced is not known: name it with -d defaced='
         assert 'is not there' in (self.state(bench, bench.raw / 'gone') or '')
+
+    def test_a_failure_of_other_bytes_is_of_none(self, bench: Bench) -> None:
+        """The new file would have the failure of the one before it, and never be done."""
+        before = file_state(bench.scan.path)
+        save_failure(bench.scan, bench.raw, bench.out, 'broken', before=before)
+        assert read_json(bench.files.record)['Reason'] == 'broken'
+        assert self.state(bench) is None
+        bench.scan.path.write_bytes(b'else')
+        save_failure(bench.scan, bench.raw, bench.out, 'broken', before=before)
+        assert 'other content than was measured' in (self.state(bench) or '')
+        assert CHANGED in read_json(bench.files.record)['Reason']

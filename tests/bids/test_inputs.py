@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from bids_reid.bids.head_images import head_images, left_out_images
-from bids_reid.bids.inputs import check_dataset, dataset_participants, find_scans
+from bids_reid.bids.inputs import (
+    check_dataset,
+    check_labels,
+    dataset_name,
+    dataset_participants,
+)
+from bids_reid.bids.raw_scans import find_scans
 from bids_reid.errors import (
     CannotWriteError,
     NoInputError,
@@ -128,31 +134,6 @@ def test_what_is_no_scan_of_the_dataset_is_left_out(root: Path) -> None:
     assert scans[0].path == root / 'sub-01/anat/sub-01_T1w.nii.gz'
 
 
-def test_images_that_are_left_out_for_their_names_are_told(root: Path) -> None:
-    """Otherwise a participant is missing from the audit, and nobody notices."""
-    put(
-        root,
-        'sub-01/anat/sub-01_T1w.nii.gz',
-        'sub-01/anat/._sub-01_T1w.nii.gz',
-        'sub-05/ses-1/anat/sub-05_T1w.nii.gz',
-        'sub-06/sub-06_T1w.nii.gz',
-        'sub-06/ses-2/T1w.nii',
-        'sub-06/ses-2/sub-06_bold.nii',
-    )
-    told: list[str] = []
-    assert names(find_scans(root, note=told.append)) == ['sub-01_T1w']
-    assert told == [
-        '3 images are not named as BIDS asks and left out, first: '
-        f'{root}/sub-05/ses-1/anat/sub-05_T1w.nii.gz'
-    ]
-    told.clear()
-    find_scans(root, participants=['01'], note=told.append)
-    assert told == []
-    with pytest.raises(NothingSelectedError):
-        find_scans(root, participants=['05'], note=told.append)
-    assert told[0].startswith('1 image is not named as BIDS asks')
-
-
 def test_a_link_without_content_is_listed(root: Path) -> None:
     """A file that datalad has not fetched becomes a row with a reason, not a silent gap."""
     put(root, 'sub-01/anat/sub-01_T1w.nii.gz')
@@ -226,10 +207,7 @@ def test_every_kind_of_head_image_is_taken_unless_some_are_named(anatomy: Path) 
     scans = find_scans(anatomy, note=told.append)
     assert {name.removeprefix('sub-1_') for name in names(scans)} == {*ANATOMY.split(), 'ct'}
     assert list(scans) == head_images(anatomy)
-    assert told == [
-        f'7 images are left out, first: {anatomy}/sub-1/anat/sub-1_inv-2_part-phase_MP2RAGE.nii.gz'
-        ': no magnitude image by its name, part-phase'
-    ]
+    assert told == []
     some = find_scans(anatomy, modalities=['MP2RAGE', 'mask'])
     assert names(some) == ['sub-1_mask', 'sub-1_inv-1_part-mag_MP2RAGE', 'sub-1_inv-2_MP2RAGE']
     assert {*some} == {*head_images(anatomy, ['MP2RAGE', 'mask'])}
@@ -341,6 +319,73 @@ def test_an_index_of_another_dataset_is_refused(full: Path, tmp_path: Path) -> N
 def test_an_index_that_cannot_be_written_is_named(full: Path) -> None:
     with pytest.raises(CannotWriteError, match='below'):
         find_scans(full, database_dir=full / 'dataset_description.json' / 'below')
+
+
+def test_a_description_with_a_byte_order_mark_is_one(root: Path) -> None:
+    """Windows' editors write one; the dataset must not be refused for it."""
+    for encoding in ('utf-8-sig', 'utf-16'):
+        (root / 'dataset_description.json').write_bytes(
+            '{"Name": "Größe", "BIDSVersion": "1.10.0"}'.encode(encoding)
+        )
+        check_dataset(root, validate=True)
+        assert dataset_name(root) == 'Größe'
+
+
+@pytest.mark.parametrize('label', ['sub-PAT_001', 'sub-PAT-001', 'sub-MÜ1', 'sub-x.1', 'sub-'])
+def test_labels_that_bids_does_not_allow_end_the_run(root: Path, label: str) -> None:
+    """Half the work was done before, and a name taken apart at its _ is another participant's."""
+    put(root, f'{label}/anat/{label}_T1w.nii.gz', 'sub-a+b/anat/sub-a+b_T1w.nii.gz')
+    with pytest.raises(NotBidsError, match=rf'1 folder with .* first: {label}: rename it') as told:
+        check_labels(root, validate=True)
+    assert '\n' not in str(told.value)
+    assert check_labels(root, validate=True, participants=['a+b']) == []
+    # nobody takes it for a participant, or half of it for one
+    assert dataset_participants(root) == {'a+b'}
+    assert names(find_scans(root)) == ['sub-a+b_T1w']
+    (said,) = check_labels(root, validate=False)
+    assert said.startswith(label)
+    with pytest.raises(NotBidsError, match=label):
+        check_labels(root, validate=False, participants=[label.removeprefix('sub-')])
+
+
+def test_labels_of_sessions_are_looked_at_as_well(root: Path) -> None:
+    """ses-01_b would be ses-01, and its scan that of another day."""
+    put(root, 'sub-01/ses-01_b/anat/sub-01_ses-01_b_T1w.nii', 'sub-02/ses-1/anat/x.json')
+    with pytest.raises(NotBidsError, match='first: sub-01/ses-01_b'):
+        check_labels(root, validate=True)
+    assert check_labels(root, validate=True, participants=['02']) == []
+    assert check_labels(root, validate=True, sessions=['01']) == []
+    assert find_scans(root, may_be_none=True) == ()
+
+
+def test_labels_that_differ_in_case_only_are_told(root: Path) -> None:
+    """A disk that takes both for one would mix two people."""
+    put(root, 'sub-a/anat/sub-a_T1w.nii', 'sub-A/anat/sub-A_T1w.nii')
+    if len(list(root.glob('sub-*'))) < 2:
+        pytest.skip('this disk takes both for one')
+    (said,) = check_labels(root, validate=True)
+    assert 'sub-A and sub-a' in said
+    assert [(scan.participant, scan.path.name) for scan in find_scans(root)] == [
+        ('A', 'sub-A_T1w.nii'),
+        ('a', 'sub-a_T1w.nii'),
+    ]
+
+
+def test_whom_a_label_without_its_zeros_may_mean_is_said(root: Path) -> None:
+    """Nothing is selected, and the one line should help."""
+    put(root, 'sub-01/anat/sub-01_T1w.nii')
+    with pytest.raises(NothingSelectedError, match='has no sub-1: is sub-01 meant'):
+        find_scans(root, participants=['1'])
+    with pytest.raises(NothingSelectedError, match=r'no t1w scan in .*: is T1w meant'):
+        find_scans(root, modalities=['t1w'])
+
+
+def test_a_label_with_a_plus_is_one_participant(root: Path) -> None:
+    """BIDS allows it, and in a pattern it would mean something else."""
+    put(root, *(f'sub-{label}/anat/sub-{label}_T1w.nii' for label in ('a+b', 'aab', 'ab')))
+    assert names(find_scans(root, participants=['a+b'])) == ['sub-a+b_T1w']
+    assert len(find_scans(root)) == 3
+    assert [scan.participant for scan in head_images(root, participants=['a+b'])] == ['a+b']
 
 
 @pytest.mark.parametrize(

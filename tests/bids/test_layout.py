@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from bids_reid.bids.files import write_json
-from bids_reid.bids.layout import ScanFiles, bids_uri, scan_files
+import pytest
+
+from bids_reid.bids.derivatives import scan_records
+from bids_reid.bids.files import HIDDEN, write_json
+from bids_reid.bids.image_records import has_looks
+from bids_reid.bids.layout import ScanFiles, bids_uri, scan_files, sweep_output
 from bids_reid.records import Scan
 
 
@@ -58,3 +62,31 @@ def test_conditions_have_names_of_their_own(tmp_path: Path) -> None:
     )
     named = [files.condition for files in scan_files(tmp_path)]
     assert named == ['raw', 'Views', 'defaced', 'skin', 'xskin']
+
+
+def test_what_is_half_written_is_no_result_and_is_swept(tmp_path: Path) -> None:
+    """A record that a killed run had not named yet blocked both levels for good."""
+    folder = tmp_path / 'sub-01' / 'ses-1' / 'anat'
+    names = [f'{HIDDEN}0a1b2c3d-sub-01_desc-skin_T1w.json', '.ab_d1234sub-01_desc-skin_T1w.json']
+    leftovers = [folder / name for name in names] + [tmp_path / f'{HIDDEN}0-sub-01.html']
+    leftovers += [tmp_path / 'images' / f'{HIDDEN}0-a.json', tmp_path / '.cache' / f'{HIDDEN}0-f']
+    other = tmp_path / 'sub-02' / 'anat' / names[0]
+    for path in (*leftovers, other):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('{"Status": "o')
+    assert scan_files(tmp_path) == []
+    assert list(scan_records(tmp_path)) == []
+    assert not has_looks(tmp_path)
+    assert sweep_output(tmp_path, ['01']) == len(leftovers)
+    assert not any(path.exists() for path in leftovers)
+    assert other.exists(), 'another run may be writing it'
+
+
+@pytest.mark.parametrize(
+    'name', ['sub-01_acq-a\nb', 'sub-01_acq-\t', 'sub-01_\x1b[2J', 'sub-01_é']
+)
+def test_a_scan_with_an_odd_name_is_not_lost(tmp_path: Path, name: str) -> None:
+    """17 rows of 19 scans: the two with an end of a line in their name had vanished."""
+    scan = Scan('01', None, 'T1w', name, tmp_path)
+    write_json(ScanFiles.of(scan, tmp_path).record, {})
+    assert scan_files(tmp_path) == [ScanFiles.of(scan, tmp_path)]

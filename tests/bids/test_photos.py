@@ -138,7 +138,7 @@ def test_a_table_without_a_column_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r'photos\.tsv.*participant_id'):
         find_photos(table)
     table.write_text('')
-    with pytest.raises(UsageError, match='participant_id and path'):
+    with pytest.raises(UsageError, match='path, participant_id'):
         find_photos(table)
     table.write_text('path\tparticipant_id\n')
     with pytest.raises(UsageError, match='no photographs'):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bids_reid.bids.files import read_json
-from bids_reid.bids.tables import read_table, write_table
+from bids_reid.bids.tables import read_table, write_table, written
 from bids_reid.records import AttackKey
 
 
@@ -46,7 +46,9 @@ def test_no_text_breaks_a_table(tmp_path: Path, bad: str) -> None:
     table = tmp_path / 'group_images.tsv'
     rows = [row(reason=f'one{bad}two'), row(reason='é "quoted" 日本', path='last')]
     write_table(table, 'group_images', rows)
-    assert [cells['reason'] for cells in read_table(table)] == ['one two', 'é "quoted" 日本']
+    # and none is lost
+    reasons = [cells['reason'] for cells in read_table(table)]
+    assert reasons == [f'one{bad}two', 'é "quoted" 日本']
     lines = table.read_text(encoding='utf-8').splitlines()
     assert {line.count('\t') for line in lines} == {len(ROW_COLUMNS) - 1}
     assert len(lines) == 3
@@ -58,7 +60,28 @@ def test_a_name_that_is_not_utf8_is_written(tmp_path: Path) -> None:
     """One file name from an old disk must not stop the group level."""
     name = os.fsdecode(b'fa\xe7ade.jpg')
     write_table(tmp_path / 't.tsv', 'group_images', [row(path=name)])
-    assert read_table(tmp_path / 't.tsv')[0]['path'] == 'fa\\udce7ade.jpg'
+    assert 'fa\\udce7ade.jpg' in (tmp_path / 't.tsv').read_text(encoding='utf-8')
+    assert read_table(tmp_path / 't.tsv')[0]['path'] == name
+
+
+FORMULAS = ('=cmd|x', '+1', '-2+3', '@SUM(1)', '\uff1d1', "'=1", "''-1", "'n't'", '\t=1')
+
+
+@pytest.mark.parametrize('text', FORMULAS)
+def test_no_cell_is_a_formula(tmp_path: Path, text: str) -> None:
+    """A file name would run a program in the spreadsheet of whoever looks at the table."""
+    write_table(tmp_path / 't.tsv', 'group_images', [row(reason=text, face_score=-3.25)])
+    cells = (tmp_path / 't.tsv').read_text(encoding='utf-8').splitlines()[1].split('\t')
+    assert not any(cell.startswith(tuple('=+@\uff1d\t')) for cell in cells)
+    assert [cell for cell in cells if cell.startswith('-')] == ['-3.25'], 'a number stays one'
+    assert read_table(tmp_path / 't.tsv')[0]['reason'] == text
+
+
+def test_two_names_are_two_rows_that_can_be_told_apart(tmp_path: Path) -> None:
+    names = ['a\nb', 'a b', r'a\nb', r'a\\nb', 'a\tb', "'=b", '=b']
+    write_table(tmp_path / 't.tsv', 'group_images', [row(path=name) for name in names])
+    assert [cells['path'] for cells in read_table(tmp_path / 't.tsv')] == names
+    assert len(set(map(written, names))) == len(names)
 
 
 @pytest.mark.parametrize('kind', ['views', 'group_images', 'group_identification', 'group_ranks'])

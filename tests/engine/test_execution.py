@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import getpass
 import os
 import signal
 import subprocess
@@ -24,9 +26,17 @@ from nipype.interfaces.base import (
 from nipype.pipeline import engine as pe
 
 from bids_reid.engine import plugins as plugin
-from bids_reid.engine.execution import _crash_reason, configure, read_plugin, run_graph
+from bids_reid.engine.crashes import NO_MEMORY, _crash_reason, is_refused
+from bids_reid.engine.execution import configure, read_plugin, run_graph
 from bids_reid.engine.plugins import KILLED
-from bids_reid.errors import CannotWriteError, ReidError, ScanError, UsageError
+from bids_reid.errors import (
+    CannotWriteError,
+    MachineError,
+    ReidError,
+    RenderingError,
+    ScanError,
+    UsageError,
+)
 from bids_reid.group.searching import Plan
 from bids_reid.group.summaries import Rules
 from bids_reid.records import Photo
@@ -40,6 +50,34 @@ class _Input(BaseInterfaceInputSpec):
 
 class _Output(TraitedSpec):
     done = traits.Str()
+
+
+def _full_disk_in_a_reader(folder: str) -> Exception:
+    """What looks like a damaged file, and is a full temporary folder."""
+    error = ScanError('cannot read sub-01_T1w.nii: No space')
+    error.__cause__ = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f'{folder}/x')
+    return error
+
+
+MACHINE: dict[str, Callable[[str], Exception]] = {
+    'full disk': lambda folder: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f'{folder}/x'),
+    'quota': lambda _: OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),
+    'read-only': lambda folder: OSError(errno.EROFS, os.strerror(errno.EROFS), f'{folder}/x'),
+    'files': lambda _: OSError(errno.EMFILE, os.strerror(errno.EMFILE), '/data/sub-01_T1w.nii'),
+    'denied': lambda folder: PermissionError(13, 'Permission denied', f'{folder}/sub-01/anat'),
+    'gone': lambda folder: FileNotFoundError(2, 'No such file or directory', f'{folder}/wf/x'),
+    'half': lambda _: OSError('1000 requested and 24 written'),
+    'library': lambda _: ImportError('libGL.so.1: cannot open shared object file'),
+    'package': lambda _: ModuleNotFoundError("No module named 'dlib'"),
+    'rendering': lambda _: RenderingError('this machine cannot render'),
+    'output': lambda folder: CannotWriteError(f'cannot write {folder}'),
+    'reader': _full_disk_in_a_reader,
+}
+SCAN = {
+    'scan denied': PermissionError(13, 'Permission denied', '/data/sub-01_T1w.nii'),
+    'scan gone': FileNotFoundError(2, 'No such file or directory', '/data/sub-01_T1w.nii'),
+    'no picture': OSError('cannot identify image file'),
+}
 
 
 class Act(SimpleInterface):
@@ -66,6 +104,10 @@ class Act(SimpleInterface):
             raise StrangeError
         elif what == 'long error':
             raise ScanError('first line\nsecond line: NotAnError: x')
+        elif what in SCAN:
+            raise SCAN[what]
+        elif what in MACHINE:
+            raise MACHINE[what](self.inputs.folder)
         Path(self.inputs.folder, what).write_text(str(time.monotonic_ns()))
         self._results['done'] = what
         return runtime
@@ -123,7 +165,7 @@ def crashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     before = {name: dict(config._config.items(name)) for name in ('execution', 'logging')}
     (tmp_path / 'marks').mkdir()
-    configure(tmp_path / 'logs', stop_on_first_crash=False, verbosity=0)
+    configure(stop_on_first_crash=False, verbosity=0)
     yield tmp_path / 'logs'
     config.update_config(before)
 
@@ -216,7 +258,7 @@ def test_a_killed_worker_costs_its_own_node(crashes: Path, named: bool) -> None:
 
 def test_nothing_runs_on_after_a_stop(crashes: Path) -> None:
     """A step that ends later would write results beside the record that says it was not run."""
-    configure(crashes, stop_on_first_crash=True, verbosity=0)
+    configure(stop_on_first_crash=True, verbosity=0)
     reasons = run(branches(crashes.parent / 'marks', a='slow', b='late error'), crashes)
     assert reasons == {'wf.b.first': 'sub-01_T1w.nii is empty: every voxel is 0'}
     # it was under way, and is done; nothing was begun after it
@@ -355,6 +397,54 @@ def test_crashes_of_other_processes_are_not_ours(crashes: Path) -> None:
     assert set(reasons) == {'wf.a.first'}
 
 
+@pytest.mark.parametrize('what', MACHINE)
+def test_what_the_machine_refuses_is_no_scan_s_failure(crashes: Path, what: str) -> None:
+    """A full disk gave a record FAILED, and took away the results of before."""
+    workflow = branches(crashes.parent / 'marks', a=what, b='x')
+    with pytest.raises(MachineError, match=r'the machine refuses something: .*what is done'):
+        run(
+            workflow,
+            crashes,
+            plugin_file=linear(crashes),
+            written=[crashes.parent / 'marks'],
+        )
+    assert marks(crashes) >= {'x', 'b-saved'}
+
+
+@pytest.mark.parametrize('what', SCAN)
+def test_what_is_wrong_with_a_scan_s_file_is_that_scan_s_failure(crashes: Path, what: str) -> None:
+    """One file without permission must not stop the other thousand."""
+    workflow = branches(crashes.parent / 'marks', a=what, b='x')
+    reasons = run(
+        workflow, crashes, plugin_file=linear(crashes), written=[crashes.parent / 'marks']
+    )
+    assert set(reasons) == {'wf.a.first'}
+    assert '/data' not in reasons['wf.a.first'], 'where a lab has its data is nobody else'
+
+
+def test_a_run_stops_where_the_machine_refuses(crashes: Path) -> None:
+    """Else each of a thousand scans is tried on a full disk, for days."""
+    kinds = {'a': 'full disk'} | {f's{number}': f'm{number}' for number in range(20)}
+    with pytest.raises(MachineError, match='No space left on device'):
+        run(branches(crashes.parent / 'marks', **kinds), crashes, n_procs=1)
+    assert len(marks(crashes)) < 20
+    assert not list((crashes.parent / 'work').glob('crashes/*'))
+    log = next(crashes.iterdir())
+    assert log.name.endswith('-a.first.txt')
+    assert str(crashes.parent) not in log.read_text()
+    assert getpass.getuser() not in log.name
+
+
+def test_what_a_killed_run_left_is_not_told_of_this_one(crashes: Path) -> None:
+    """Its crash files lie in the folder that is taken over, with the same names of nodes."""
+    left = crashes.parent / 'work' / 'crashes' / 'crash-1-login-first.txt'
+    left.parent.mkdir(parents=True)
+    left.write_text('Node: wf.a.first\n\nbids_reid.errors.ScanError: not ours\n')
+    plugin = linear(crashes)
+    assert run(branches(crashes.parent / 'marks', a='x'), crashes, plugin_file=plugin) == {}
+    assert not left.exists()
+
+
 def test_a_work_folder_that_cannot_be_made_is_nobody_s_failure(crashes: Path) -> None:
     """Otherwise every scan is recorded as failed and its older results are removed."""
     (crashes.parent / 'file').touch()
@@ -420,18 +510,20 @@ def test_messages_about_scans_keep_their_words(crashes: Path) -> None:
             'cv2.error: OpenCV: -215:Assertion failed\n',
             'error: OpenCV: -215:Assertion failed (details in logs)',
         ),
+        ('MemoryError', NO_MEMORY),
+        ('numpy._core._exceptions._ArrayMemoryError: Unable to allocate 9 GiB', NO_MEMORY),
+        ('cv2.error: OpenCV: (-4:Insufficient memory) Failed to allocate', NO_MEMORY),
+        ('MemoryError: std::bad_alloc', NO_MEMORY),
         ('nothing that is known', 'it ended without a message (details in logs)'),
     ],
 )
-def test_reasons_of_crash_files(tmp_path: Path, end: str, reason: str) -> None:
-    path = tmp_path / 'crash-1.txt'
-    path.write_text(
+def test_reasons_of_crash_files(end: str, reason: str) -> None:
+    text = (
         'Node: wf.a.skin\nWorking directory: /x\n\nNode inputs:\n\nin_file = x\n\n'
         f'Traceback (most recent call last):\n  File "x", line 1\n{end}\n\n'
     )
-    assert _crash_reason(path) == ('wf.a.skin', reason)
-    path.write_bytes(b'')
-    assert _crash_reason(path)[0] == ''
+    assert _crash_reason(text) == reason
+    assert not is_refused(text, [Path('/work')])
 
 
 @pytest.fixture

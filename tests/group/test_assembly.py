@@ -13,9 +13,9 @@ from PIL import Image
 
 from bids_reid.bids.tables import read_table
 from bids_reid.engine import group_graph
-from bids_reid.engine.execution import configure, crash_folder
+from bids_reid.engine.execution import configure
 from bids_reid.engine.group_run import search
-from bids_reid.errors import ReidError
+from bids_reid.errors import CannotWriteError, ReidError
 from bids_reid.faces.extractors import EXTRACTORS as EXTRACTORS_OF_ALL
 from bids_reid.faces.plugged import PluggedVectors
 from bids_reid.faces.registrations import Registration
@@ -27,7 +27,7 @@ from bids_reid.group.result import GroupResult
 from bids_reid.group.selection import Choice, Extractors, Selection
 from bids_reid.participant.library import read_scans
 from bids_reid.records import RAW, STRANGER, Photo
-from bids_reid.report.tables import ALL, write_tables
+from bids_reid.report.tables import ALL, write_results
 from bids_reid.settings import Settings
 from tests.support.study import PEOPLE, Pixels, Study
 
@@ -60,7 +60,7 @@ def parts_of(
         plugin_file=plugin,
         work_dir=folder / 'work',
     )
-    configure(crash_folder(settings), stop_on_first_crash=True, verbosity=0)
+    configure(stop_on_first_crash=True, verbosity=0)
     try:
         return search(settings, selection, extractors)
     finally:
@@ -78,7 +78,7 @@ def result_of(
 
 def table_files(result: GroupResult, folder: Path) -> dict[str, bytes]:
     folder.mkdir()
-    write_tables(folder, result)
+    write_results(folder, result, '')
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
@@ -111,8 +111,37 @@ def test_the_size_of_the_parts_changes_no_byte(
     files = table_files(result_of(whole.selection, parts), tmp_path / 'tables')
     tables = [name for name in ALL if name != 'group_reduction']
     expected = {f'{name}.{ending}' for name in tables for ending in ('tsv', 'json')}
-    assert set(files) == expected | {'group_summary.json'}
+    assert set(files) == expected | {'group_summary.json', 'group.html'}
     assert files == whole.files
+
+
+def test_a_summary_never_stands_beside_other_tables(
+    whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass of the run before would be taken for one of the tables beside it."""
+    result = result_of(whole.selection, whole.parts)
+    former = replace(result, rows=result.rows[:1], dataset='before')
+    folder, rename = tmp_path / 'tables', Path.replace
+    n_files = len(table_files(former, folder))
+    for number in (*range(0, n_files - 1, 18), n_files - 1):
+        write_results(folder, former, '')
+        left = [number]
+
+        def fail_later(path: Path, target: Path, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(5, 'Input/output error')
+            rename(path, target)
+
+        with monkeypatch.context() as one:
+            one.setattr(Path, 'replace', fail_later)
+            with pytest.raises(CannotWriteError):
+                write_results(folder, result, 'page')
+        names = {path.name for path in folder.iterdir() if path.is_file()}
+        assert len(names) == n_files - 1
+        assert 'group_summary.json' not in names
+    write_results(folder, result, '')
+    assert {path.name: path.read_bytes() for path in folder.glob('group*')} == whole.files
 
 
 def test_parts_come_in_any_order(whole: Whole, tmp_path: Path) -> None:
@@ -155,7 +184,7 @@ def test_everybody_is_in_the_ranks(whole: Whole, tmp_path: Path) -> None:
     assert {row.n_probes for row in result.rows if row.unit == 'photo'} == {17}
     # with what was found on it
     first = replace(result.photos[0], n_faces=3, n_alike=2, turned=90)
-    write_tables(tmp_path, replace(result, photos=(first, *result.photos[1:])))
+    write_results(tmp_path, replace(result, photos=(first, *result.photos[1:])), '')
     for row in read_table(tmp_path / 'group_ranks.tsv'):
         found = tuple(row[name] for name in ('n_faces', 'n_faces_as_large', 'turned'))
         shown = '0' if row['status'] == 'no_face' else '1'
@@ -200,7 +229,7 @@ def test_no_photograph_of_those_searched_is_left(study: Study, tmp_path: Path) -
     assert {(row.n_probes, row.rate) for row in result.rows} == {(0, None)}
     # enrolled by whoever takes all views, or only those with a face
     assert {row.n_gallery for row in result.rows} == {9, 10}
-    write_tables(tmp_path, result)
+    write_results(tmp_path, result, '')
     rows = read_table(tmp_path / 'group_identification.tsv')
     assert {(row['n_probes'], row['rate']) for row in rows} == {('0', 'n/a')}
 
@@ -233,7 +262,7 @@ def test_the_audited_condition_is_judged(defaced: Study, tmp_path: Path) -> None
     assert result.gate is not None
     assert result.gate.risk is None
     assert 'The risk was not measured' in ' '.join(r.sentence for r in result.gate.reasons)
-    write_tables(tmp_path, result)
+    write_results(tmp_path, result, '')
     assert {path.stem for path in tmp_path.glob('*.tsv')} == {'group_images', 'group_linkage'}
 
 

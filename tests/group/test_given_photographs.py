@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -197,3 +198,87 @@ def test_it_is_told_before_the_long_work(folder: Path) -> None:
     for person in ('sub-01', 'sub-02'):
         (asked.bids_dir / person).rmdir()
     check_photographs(asked)
+
+
+def test_a_photograph_in_the_folder_of_another_participant_is_refused(folder: Path) -> None:
+    """Of the two labels one is wrong, and perhaps the one that has no consent is right."""
+    message = refusal(folder, {'sub-01/sub-02_photo.jpg': 'a', 'sub-01.jpg': 'b'})
+    assert (
+        'sub-01/sub-02_photo.jpg is said to show sub-02, and lies in a folder of sub-01' in message
+    )
+    (folder / 'sub-01' / 'sub-02_photo.jpg').unlink()
+    # a folder of nobody says nothing
+    found = given(folder, {'sub-set1/sub-02.jpg': 'a'})
+    assert {photo.participant for photo in found.photos} == {'01', '02'}
+
+
+def agreed(folder: Path, table: str) -> Settings:
+    """Settings of a run with a table of consent."""
+    (folder.parent / 'consent.tsv').write_text(table)
+    return replace(settings(folder), consent=folder.parent / 'consent.tsv')
+
+
+def test_what_shows_people_without_consent_is_never_opened(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were promised that nobody looks; a missing row is no yes."""
+    files = (
+        *('sub-01_a.jpg', 'sub-02_a.jpg', 'sub-02_b', 'sub-02/c.png', 'SUB-2.jpg'),
+        *('sub-77.jpg', 'sub-88.jpg', 'sub-88_dicom', 'stranger.jpg'),
+    )
+    for name in files:
+        (folder / name).parent.mkdir(exist_ok=True)
+        # as long as each other, so that the hashes of all would be compared
+        (folder / name).write_text(f'{files.index(name):05}')
+    asked = agreed(folder, 'participant_id\tconsent\nsub-1\tYes\nsub-77\tyes\n')
+    opened: list[str] = []
+
+    def spy(path: Path, *args: object, **options: object) -> object:
+        opened.append(path.name)
+        return real_open(path, *args, **options)  # type: ignore[arg-type]
+
+    real_open = Path.open
+    monkeypatch.setattr(Path, 'open', spy)
+    monkeypatch.setattr('builtins.open', lambda *_, **__: pytest.fail('opened'))
+    found = read_photographs(asked, folder, DATASET)
+    assert {'sub-01_a.jpg', 'sub-77.jpg', 'stranger.jpg'} <= set(opened)
+    assert not {name.split('/')[-1] for name in files if '2' in name or '88' in name} & set(opened)
+    assert len(found.photos) == 3
+    assert {photo.participant for photo in found.photos} == {'01', STRANGER, None}
+    assert (found.without_consent, found.n_without_consent) == (('02',), 6)
+    (note,) = [line for line in found.notes if 'consent' in line]
+    assert note.startswith('6 photographs were left out for lack of consent, and not opened')
+    assert 'sub-02' in note
+    assert '88' not in note
+
+
+@pytest.mark.parametrize(
+    ('rows', 'message'),
+    [
+        ('01\tno\n02\tn/a', 'nobody of the dataset on 2 photographs has agreed'),
+        ('01\tmaybe', "line 2: consent is yes, no or n/a, not 'maybe'"),
+        ('01\tyes\n\nsub-01\tno', 'line 4: it contradicts line 2'),
+        ('01\tyes\n1\tno', 'line 3: it contradicts line 2'),
+        ('n/a\tyes', 'line 2: it has no participant_id'),
+    ],
+)
+def test_a_table_of_consent_that_is_not_clear_is_refused(
+    folder: Path, rows: str, message: str
+) -> None:
+    """No answer is guessed: a photograph once searched with cannot be taken back."""
+    for name in ('sub-01.jpg', 'sub-02.jpg'):
+        (folder / name).write_text(name)
+    asked = agreed(folder, f'participant_id\tconsent\n{rows}\n')
+    with pytest.raises(UsageError, match=message):
+        check_photographs(asked)
+
+
+def test_a_label_that_may_mean_two_gives_no_consent(folder: Path) -> None:
+    """1 is neither 01 nor 001 for certain."""
+    (folder / 'sub-01.jpg').write_text('a')
+    asked = agreed(folder, 'participant_id\tconsent\n1\tyes\n')
+    with pytest.raises(UsageError, match="'1' may be sub-001 or sub-01"):
+        read_photographs(asked, folder, ('01', '001'))
+    asked = agreed(folder, 'participant_id\tagreed\n1\tyes\n')
+    with pytest.raises(UsageError, match='has no column consent'):
+        read_photographs(asked, folder, DATASET)

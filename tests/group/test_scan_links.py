@@ -174,7 +174,7 @@ def test_soft_views_link_nothing(tmp_path: Path) -> None:
     np.savez(only, features=soft, view=np.arange(81, 90))
     with np.load(beside) as content:
         plain = content['features']
-    both = np.concatenate([plain, np.full_like(soft, np.nan)])
+    both = np.concatenate([plain, np.full_like(soft, 9)])
     np.savez(beside, features=both, view=np.array([*range(9), *range(81, 90)]))
     rows = rows_of(linked_scans(scans, read_scans(earlier)), tmp_path)
     counts = [(row.n_failed_probe, row.n_correct) for row in rows if row.extractor != 'surface']

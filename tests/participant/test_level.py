@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +17,9 @@ from bids_reid.bids.derivatives import LEFT_OUT_BY_FILTER, read_record, read_tem
 from bids_reid.bids.files import write_json
 from bids_reid.bids.layout import ScanFiles, scan_files
 from bids_reid.engine import participant_run
+from bids_reid.engine.crashes import NO_MEMORY
 from bids_reid.engine.plugins import KILLED
-from bids_reid.errors import Exit, RenderingError
+from bids_reid.errors import CannotWriteError, Exit, MachineError, RenderingError
 from bids_reid.participant.selection import remove_stale, select
 from bids_reid.participant_level import participant_level
 from bids_reid.records import Origin, Scan, Template
@@ -223,8 +226,12 @@ def finished(settings: Settings, label: str) -> Scan:
     return scan
 
 
+@pytest.mark.parametrize('ran_out', [KILLED, NO_MEMORY])
 def test_what_was_not_run_keeps_what_it_had(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    ran_out: str,
 ) -> None:
     """Else an extractor that is added, and one bad scan, cost the templates of a whole dataset."""
     bad, killed, changed, waiting = (finished(settings, label) for label in '3456')
@@ -238,10 +245,10 @@ def test_what_was_not_run_keeps_what_it_had(
     )
     runs: list[list[Scan]] = []
 
-    def stop(scans: Sequence[Scan], _: Settings) -> dict[Scan, str]:
+    def stop(scans: Sequence[Scan], *_: Any) -> dict[Scan, str]:
         """Fail as the graph does when the first scan is bad and the second takes all memory."""
         runs.append(list(scans))
-        reasons = {bad: 'sub-3_T1w.nii is empty', killed: KILLED}
+        reasons = {bad: 'sub-3_T1w.nii is empty', killed: ran_out}
         return {scan: why for scan, why in reasons.items() if scan in scans}
 
     monkeypatch.setattr(participant_run, 'run_scans', stop)
@@ -261,16 +268,64 @@ def test_what_was_not_run_keeps_what_it_had(
     # a template of what the scan was before must not pass for one of what it is
     assert read_template(files[changed], 'orb') is None
     said = capsys.readouterr().out
-    assert f'NOT DONE sub-4_T1w.nii: {KILLED} (its earlier results are kept)' in said
+    assert f'NOT DONE sub-4_T1w.nii: {ran_out} (its earlier results are kept)' in said
     assert 'NOT DONE sub-6_T1w.nii: not run: stopped at the first failure' in said
     assert '2 scans with a template, 0 without a face, 2 failed; of 2 only earlier results' in said
 
     # without a failure on record, the code still says that not all is done
     monkeypatch.setattr(
-        participant_run, 'run_scans', lambda scans, _: dict.fromkeys(scans, KILLED)
+        participant_run, 'run_scans', lambda scans, *_: dict.fromkeys(scans, KILLED)
     )
     assert participant_level(replace(asked, participants=('6',))) == Exit.SOME_FAILED
     assert '1 scan with a template, 0 without a face, 0 failed; of 1' in capsys.readouterr().out
+
+
+def test_what_the_machine_refuses_costs_nothing_that_is_there(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk while an extractor was added took the first one's templates away.
+
+    What failed of itself in an earlier graph is on record all the same.
+    """
+    bad, good = (finished(settings, label) for label in '34')
+    before = read_record(ScanFiles.of(good, settings.output_dir))
+    monkeypatch.setattr(level, 'check_rendering', lambda: 'nothing')
+    monkeypatch.setattr(participant_run, 'PER_GRAPH', 1)
+
+    def full(scans: Sequence[Scan], *_: Any) -> dict[Scan, str]:
+        if good in scans:
+            raise MachineError('No space left on device')
+        return {bad: 'sub-3_T1w.nii is empty'}
+
+    monkeypatch.setattr(participant_run, 'run_scans', full)
+    asked = replace(settings, participants=('3', '4'), derivatives=(), extractors=('orb', 'sift'))
+    with pytest.raises(MachineError):
+        participant_level(asked)
+    assert read_record(ScanFiles.of(good, settings.output_dir)) == before
+    assert read_template(ScanFiles.of(good, settings.output_dir), 'orb') is not None
+    record = read_record(ScanFiles.of(bad, settings.output_dir))
+    assert record is not None
+    assert record.failed
+
+
+def test_a_run_that_meets_another_changes_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the other one had just written was taken for a failure, and removed."""
+    scan = finished(settings, '3')
+    scan.path.write_bytes(b'87654321')
+    asked = replace(settings, participants=('3',), derivatives=(), extractors=('orb',))
+    before = read_record(ScanFiles.of(scan, settings.output_dir))
+
+    def lockf(*_: Any) -> None:
+        raise BlockingIOError(errno.EAGAIN, 'held')
+
+    monkeypatch.setattr(fcntl, 'lockf', lockf)
+    with pytest.raises(CannotWriteError, match='being written by another run'):
+        participant_level(asked)
+    assert read_record(ScanFiles.of(scan, settings.output_dir)) == before
+    # who only asks what would be done disturbs nobody
+    assert participant_level(replace(asked, dry_run=True)) == Exit.OK
 
 
 def test_what_was_done_and_killed_is_done(
@@ -281,7 +336,7 @@ def test_what_was_done_and_killed_is_done(
     monkeypatch.setattr(level, 'unfinished', lambda *_: [scan])
     monkeypatch.setattr(participant_run, 'unfinished', lambda *_: [])
     monkeypatch.setattr(
-        participant_run, 'run_scans', lambda scans, _: dict.fromkeys(scans, KILLED)
+        participant_run, 'run_scans', lambda scans, *_: dict.fromkeys(scans, KILLED)
     )
     monkeypatch.setattr(level, 'check_rendering', lambda: 'nothing')
     asked = replace(settings, participants=('3',), derivatives=(), extractors=('orb',))

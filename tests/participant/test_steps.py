@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,8 @@ from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.scanner import Pose, scan_volume
 from bids_reid.records import BrainCut, CompletedPart, FaceBoxes, FaceEvidence, ScanMeasures
 from bids_reid.risk.presence import BRAIN, OUT_OF_VIEW, PRESENT, REMOVED, SKULL_STRIPPED
-from bids_reid.surface import complete
+from bids_reid.surface import complete, volume
+from bids_reid.surface.mesh import Mesh
 from bids_reid.surface.volume import Volume
 from bids_reid.views.cameras import standard_views
 from tests.support.scan_records import NO_FACE, WHOLE_FACE, outside, parts
@@ -62,6 +64,30 @@ def test_the_record_tells_how_much_of_a_face_there_is(
     rows, columns = np.nonzero(frontal)
     assert abs(columns.mean() - 239.5) < 8
     assert rows.min() > 0
+
+
+def test_the_hash_is_of_the_bytes_that_were_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scan that is de-faced while it is read would have the face's numbers for good."""
+    scan, surface, file = (tmp_path / name for name in ('t1.nii', 'skin.surf.gii', 'measures'))
+    scan.write_bytes(b'face')
+    read: list[bytes] = []
+
+    def load(path: Path) -> bytes:
+        read.append(path.read_bytes())
+        if read == [b'face']:
+            path.write_bytes(b'defaced')
+        return read[-1]
+
+    mesh = Mesh(np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32))
+    monkeypatch.setattr(volume, 'load_volume', load)
+    monkeypatch.setattr(
+        participant_measures, 'measured_skin', lambda *_, complete: (mesh, None, WHOLE_FACE)
+    )
+    sha256 = steps.skin(scan, surface, file)
+    assert read == [b'face', b'defaced']
+    assert sha256 == hashlib.sha256(b'defaced').hexdigest()
 
 
 @pytest.mark.parametrize(

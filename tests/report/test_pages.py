@@ -349,10 +349,14 @@ def test_photographs_with_several_faces_or_turned_are_listed():
 
 def test_labels_matched_loosely_and_copies_are_counted():
     """They change rates, and stand in no other place of the page."""
-    given = GivenPhotographs((), n_loosely=1, n_twice=2)
+    given = GivenPhotographs(
+        (), n_loosely=1, n_twice=2, without_consent=('03',), n_without_consent=2
+    )
     page = text_of(group_page(make_report(make_results(1, 2), 2, given=given)))
     assert "Of 1 photograph the label differs from the dataset's" in page
     assert '2 files given a second time were left out' in page
+    assert 'For lack of consent 2 photographs were left out and not opened' in page
+    assert 'those of 1 participant of the dataset' in page
 
 
 def test_photographs_of_the_unprocessed_are_no_distractors():

@@ -208,7 +208,7 @@ def test_page_without_photographs_leads_with_faces_and_links(full_report):
 
 def test_machines_read_the_same(full_report):
     """Otherwise a pipeline acts on other numbers than people do."""
-    summary = group_summary(full_report)
+    summary = group_summary(full_report, {})
     assert summary['outcome'] == full_report.gate.outcome == 'do not share'
     assert summary['limits'] == {
         'max_findings': 0.0,
@@ -257,12 +257,12 @@ def test_completed_faces_are_counted_beside_the_rates(full_report):
 
     plain, mixed = report(None, None), report('yes', 'no', None)
     assert '--complete-face' not in text_of(group_page(plain))
-    assert group_summary(plain)['face_completed'] == {'yes': 0, 'no': 0, 'not_asked': 2}
+    assert group_summary(plain, {})['face_completed'] == {'yes': 0, 'no': 0, 'not_asked': 2}
     page = text_of(group_page(mixed))
     assert 'In 1 of 3 scans searched, a part of the face' in page
     assert '1 was processed without that option' in page
     assert page.index('In 1 of 3 scans') < page.index('Share of searches')
-    assert group_summary(mixed)['face_completed'] == {'yes': 1, 'no': 1, 'not_asked': 1}
+    assert group_summary(mixed, {})['face_completed'] == {'yes': 1, 'no': 1, 'not_asked': 1}
     assert 'without that option' not in text_of(group_page(report('yes', 'no')))
 
 

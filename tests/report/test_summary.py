@@ -6,15 +6,18 @@ import json
 import re
 from dataclasses import fields
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from bids_reid.bids.manifest import SCHEMA_VERSION
+from bids_reid.bids.sensitive import Amount
 from bids_reid.group.given_photographs import GivenPhotographs
 from bids_reid.group.result import GroupResult, PhotoLine, Uncounted
 from bids_reid.report.summary import group_summary
+from bids_reid.report.text import sensitive_lines
 from bids_reid.risk.attacks import StrongestRow
 from bids_reid.risk.gate import Reason, RiskResult, gate
 from bids_reid.risk.identification import IdentificationRow
@@ -35,7 +38,7 @@ ROWS = (
 
 def written(report: GroupResult) -> Any:
     """Return the summary as a file holds it."""
-    return json.loads(json.dumps(group_summary(report)))
+    return json.loads(json.dumps(group_summary(report, {})))
 
 
 def test_the_schema_is_one() -> None:
@@ -86,7 +89,9 @@ def test_what_is_wrong_with_photographs_is_counted() -> None:
         PhotoLine('b.jpg', '01', True, 'ok', n_faces=3, n_alike=1),
         PhotoLine('distractor 1', None, False, 'no_face', 'no face was found'),
     )
-    given = GivenPhotographs((), n_loosely=4, n_strangers=5, n_twice=6)
+    given = GivenPhotographs(
+        (), n_loosely=4, n_strangers=5, n_twice=6, without_consent=('07',), n_without_consent=8
+    )
     summary = written(make_report(make_results(3, 20), 20, photos=photos, given=given))
     CHECK.validate(summary)
     assert summary['photographs'] == {
@@ -101,6 +106,8 @@ def test_what_is_wrong_with_photographs_is_counted() -> None:
         'labels_matched_loosely': 4,
         'labels_of_nobody': 5,
         'given_twice': 6,
+        'without_consent': 8,
+        'participants_without_consent': 1,
     }
 
 
@@ -118,3 +125,13 @@ def test_keys_have_one_style() -> None:
     names = [name for one in objects for name in one.get('properties', ())]
     assert len(names) > 100
     assert [name for name in names if not re.fullmatch('[a-z0-9]+(_[a-z0-9]+)*', name)] == []
+
+
+def test_the_terminal_says_how_to_be_rid_of_faces() -> None:
+    """Whoever is done should not have to look up what to delete."""
+    out = Path('/data/my out')
+    assert sensitive_lines(out, {}) == []
+    lines = sensitive_lines(out, {'skins': Amount(2, 10), 'renders': Amount(1, 10)})
+    assert len(lines) == 1
+    assert lines[0].startswith('3 files there can give a face back')
+    assert "bids-reid-purge '/data/my out' --keep-report" in lines[0]

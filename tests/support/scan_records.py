@@ -133,7 +133,7 @@ def save_results(
 ) -> Path:
     """Save a scan with a template of each extractor, whose model is ``m``."""
     surface = out.parent / 'skin.surf.gii'
-    surface.write_text('surface')
+    surface.write_text('<GIFTI></GIFTI>')
     results: dict[str, Any] = {
         'measures': WHOLE_FACE,
         'faces': boxes(*range(90)),

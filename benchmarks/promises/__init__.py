@@ -1,0 +1,1 @@
+"""Measurements of what SECURITY.md promises: each prints numbers, and exits 1 on a broken one."""

@@ -1,0 +1,122 @@
+"""What was asked for and is not there: nobody and no image is left out without a word."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from bids_reid.bids.claims import damaged_sidecars
+from bids_reid.bids.formats import format_by_name
+from bids_reid.bids.head_images import left_out_images
+from bids_reid.bids.inputs import dataset_participants
+from bids_reid.bids.misnamed import misnamed_images
+from bids_reid.bids.walk import files_below
+from bids_reid.errors import NoInputError, NothingSelectedError
+from bids_reid.messages import count
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from bids_reid.records import Scan
+    from bids_reid.settings import Settings
+
+NAMED = 10
+"""So many images, or participants, are named in a line; group_images.tsv has all images."""
+
+
+def check_sessions(settings: Settings) -> None:
+    """Look whether the sessions asked for are in the dataset, of whomever.
+
+    Raises
+    ------
+    NothingSelectedError
+        Nobody has one of them: it may be misspelt.
+    """
+    unknown = [
+        label
+        for label in settings.sessions
+        if next(settings.bids_dir.glob(f'sub-*/ses-{label}/'), None) is None
+    ]
+    if unknown:
+        raise NothingSelectedError(
+            f'nobody in {settings.bids_dir} has a session ses-{", ses-".join(unknown)}'
+        )
+
+
+def missing_lines(settings: Settings, scans: Collection[Scan]) -> Iterator[str]:
+    """Say which images of the participants chosen are no scans, and who has no scan.
+
+    Parameters
+    ----------
+    scans : collection of Scan
+        Those that the options choose, of all conditions.
+    """
+    bids_dir, people = settings.bids_dir, settings.participants
+    looked_at = any(
+        bids_dir.resolve().is_relative_to(folder.resolve()) for folder in settings.releases
+    )
+    then = 'a look, and no template' if looked_at else 'not in the release, so no look'
+    if not settings.modalities:
+        masks = left_out_images(bids_dir, people)
+        if masks:
+            are = count(len(masks), 'image is', 'images are')
+            yield f'{are} left out, first: {masks[0][0]}: {masks[0][1]}'
+    by_reason: dict[str, list[Path]] = defaultdict(list)
+    versions = {scan.path for scan in scans}
+    for path, reason in misnamed_images(bids_dir, people):
+        if path not in versions:
+            by_reason[reason].append(path)
+    for reason, paths in by_reason.items():
+        are = count(len(paths), 'image is no scan', 'images are no scans')
+        yield f'{are} ({then}): {_some(_below(paths, bids_dir))}: {reason}'
+    damaged = damaged_sidecars(versions)
+    if damaged:
+        hold = count(len(damaged), 'sidecar holds', 'sidecars hold')
+        yield (
+            f'{hold} no JSON object, so that it is not known whether its image is said to be '
+            f'de-faced: {_some([str(path) for path in damaged])}'
+        )
+    yield from _people_lines(settings, {(scan.participant, scan.session) for scan in scans})
+
+
+def _below(paths: Iterable[Path], folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return ', '.join(names[:NAMED]) + (f' and {more:,} more' if more > 0 else '')
+
+
+def _people_lines(
+    settings: Settings, with_scan: Collection[tuple[str, str | None]]
+) -> Iterator[str]:
+    """Name the participants without a scan, and those who lack one in a session asked for."""
+    what = ' or '.join(settings.modalities)
+    scan = f'{what} scan' if what else 'scan'
+    has_one = {participant for participant, _ in with_scan}
+    people = settings.participants or sorted(dataset_participants(settings.bids_dir))
+    without = [label for label in people if label not in has_one]
+    if settings.participants:
+        for label in without:
+            yield f'sub-{label}: no {scan}: {_instead(settings.bids_dir / f"sub-{label}")}'
+    elif without:
+        have = count(len(without), 'participant has', 'participants have')
+        yield f'{have} no {scan}: {_some([f"sub-{label}" for label in without])}'
+    for session in settings.sessions:
+        there = {label for label, own in with_scan if own == session}
+        lack = [label for label in people if label in has_one - there]
+        if lack:
+            yield f'no {scan} in ses-{session}: {_some([f"sub-{label}" for label in lack])}'
+
+
+def _instead(folder: Path) -> str:
+    """Say what the folder of a participant without a scan holds."""
+    try:
+        n_images = sum(format_by_name(path.name) is not None for path in files_below(folder))
+    except NoInputError as error:
+        return str(error)
+    if not n_images:
+        return f'there is no image in {folder}'
+    return f'none of {count(n_images, "image")} in {folder} is one that the options choose'

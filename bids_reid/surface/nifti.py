@@ -1,0 +1,170 @@
+"""Open a NIfTI file by its content, whatever it is called, and mend what its header got wrong."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.arrayproxy import ArrayProxy
+
+from bids_reid.surface.placement import place, sparse
+from bids_reid.surface.reading import (
+    MOST_HIDDEN,
+    DamagedError,
+    Unpacked,
+    check_behind,
+    check_hidden,
+    check_size,
+    count_bytes,
+    opened,
+    some_bytes,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nibabel.spatialimages import SpatialImage
+
+START = 540
+"""Bytes that hold a header of either version."""
+_ERRORS_FROM = 40
+"""Level of nibabel's checks from which on a header is no good."""
+
+
+@contextmanager
+def open_nifti(path: Path, notes: list[str]) -> Iterator[SpatialImage]:
+    """Open a NIfTI file of version 1 or 2 that holds its data itself, compressed or not.
+
+    One volume that is packed is unpacked once, into memory; of several, one after the other. A
+    packed file is read to its end: only there stands the checksum.
+
+    Parameters
+    ----------
+    notes : list of str
+        What was mended is added.
+
+    Raises
+    ------
+    DamagedError
+        It says what cannot be, or ends too early.
+    """
+    with opened(path) as source:
+        yield _image(path, source, notes)
+
+
+def _image(path: Path, source: io.BufferedIOBase, notes: list[str]) -> SpatialImage:
+    packed = source.raw if isinstance(source.raw, Unpacked) else None  # type: ignore[attr-defined]
+    _note_name(path, packed is not None, notes)
+    start = source.read(START)
+    kind, header, size = header_of(start)
+    offset = _offset(header, size, notes)
+    _mend_scale(header, notes)
+    shape = checked_shape(header, notes)
+    n_volumes = int(np.prod(shape[3:], dtype=object))
+    n_data = int(np.prod(shape, dtype=object)) * header.get_data_dtype().itemsize
+    source.seek(0)
+    if packed is None:
+        n_bytes = path.stat().st_size
+    elif n_volumes > 1:
+        n_bytes = count_bytes(source, offset + n_data + MOST_HIDDEN + 1)
+    else:
+        source = some_bytes(source, offset + n_data + MOST_HIDDEN + 1)
+        n_bytes = source.tell()
+    if packed is not None:
+        check_behind(packed, notes)
+    if n_bytes < offset + n_data:
+        raise DamagedError('it ends before its data do')
+    # what stands in front of the numbers
+    source.seek(0)
+    told = size + 4 + _extensions(source, size + 4, offset, header.endianness)
+    check_hidden(max(0, offset - told) + n_bytes - offset - n_data)
+    # a file that somebody cuts must not end the process
+    data = ArrayProxy(source, header, mmap=False)
+    notes.extend(place(header, lambda: np.asanyarray(data[_first(shape)])))
+    return kind(data, header.get_best_affine(), header)
+
+
+def _first(shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """Index of some voxels of the first volume."""
+    return (*sparse(shape), *(0 for _ in shape[3:]))
+
+
+def _note_name(path: Path, packed: bool, notes: list[str]) -> None:
+    name = path.name.lower()
+    if packed and name.endswith('.nii'):
+        notes.append('compressed, though its name does not say so')
+    elif not packed and name.endswith('.gz'):
+        notes.append('not compressed, though its name says so')
+
+
+def header_of(start: bytes) -> tuple[Any, Any, int]:
+    """Read a header: the class of its image, the header, and its size in bytes."""
+    for kind, mark, size in ((nib.Nifti1Image, b'n+1', 348), (nib.Nifti2Image, b'n+2', 540)):
+        at = 4 if size == START else 344
+        if start[at : at + 3] == mark and len(start) >= size:
+            return kind, kind.header_class(start[:size], check=False), size
+    if start[344:347] == b'ni1' or start[4:7] == b'ni2':
+        raise DamagedError('its numbers are in another file')
+    raise DamagedError('it is no NIfTI file')
+
+
+def _offset(header: Any, size: int, notes: list[str]) -> int:
+    """Where the numbers begin; directly behind the header where it says what cannot be."""
+    said = header['vox_offset']
+    if not np.isfinite(said) or said < size:
+        notes.append(f'the header lets the numbers begin at byte {float(said):g}: behind it used')
+        header['vox_offset'] = size + 4
+    return int(header['vox_offset'])
+
+
+def _mend_scale(header: Any, notes: list[str]) -> None:
+    """Leave out a scale that is no number; NaN stands for none."""
+    slope, inter = float(header['scl_slope']), float(header['scl_inter'])
+    if np.isinf(slope):
+        header['scl_slope'] = np.nan
+    if np.isinf(inter) or (np.isnan(inter) and np.isfinite(slope) and slope != 0):
+        header['scl_inter'] = 0
+    if np.isinf([slope, inter]).any():
+        notes.append('the scale of the header is no number: left out')
+
+
+def checked_shape(header: Any, notes: list[str]) -> tuple[int, ...]:
+    """Shape of the data, after all checks of a header.
+
+    Raises
+    ------
+    DamagedError
+        No volume has it.
+    """
+    n_axes = int(header['dim'][0])
+    if not 1 <= n_axes <= 7:
+        raise DamagedError(f'its header tells of {n_axes} axes')
+    if not header['pixdim'][1:4].all() and int(header['sform_code']) <= 0:
+        notes.append('the header has no voxel sizes: 1 mm taken for what is 0')
+    header.check_fix(error_level=_ERRORS_FROM)
+    shape = tuple(int(length) for length in header.get_data_shape())
+    if min(shape[:3]) < 1 or min(shape) < 0:
+        raise DamagedError(f'its header tells of {" x ".join(map(str, shape))} voxels')
+    if 0 in shape:
+        raise DamagedError(f'it holds no volume: its shape is {shape}')
+    n_values = int(np.prod(shape[:3], dtype=object))
+    check_size(n_values, header.get_data_dtype().itemsize)
+    return shape
+
+
+def _extensions(source: io.BufferedIOBase, start: int, end: int, endian: str) -> int:
+    """Bytes of the extensions between a header and its numbers; what is no extension ends them."""
+    source.seek(start)
+    at = start
+    while at + 8 <= end:
+        head = source.read(8)
+        length = int.from_bytes(head[:4], 'little' if endian == '<' else 'big', signed=True)
+        if len(head) < 8 or length < 8 or at + length > end:
+            break
+        at += length
+        source.seek(at)
+    return at - start
