@@ -18,6 +18,7 @@ from nipype.pipeline import plugins
 
 from bids_reid import stopping
 from bids_reid.engine.crashes import FOLDER, is_refused, read_crashes
+from bids_reid.engine.discreet_logs import make_logs_discreet
 from bids_reid.engine.plugins import IS_REFUSED, SteadyMultiProc, named_plugin
 from bids_reid.errors import CannotWriteError, MachineError, ReidError, UsageError
 
@@ -72,6 +73,7 @@ def configure(*, stop_on_first_crash: bool, verbosity: int) -> None:
     )
     nipype_logging.update_logging(config)
     logging.getLogger('nipype').setLevel(level)
+    make_logs_discreet()
 
 
 def read_plugin(path: Path) -> tuple[str, dict[str, Any]]:
