@@ -263,6 +263,7 @@ def measure(place: Place, report: Report) -> None:
     (place.root / USER).mkdir(exist_ok=True)
     out = place.root / 'out'
     words = place.command(out, '--nprocs', '2', '--report-faces', '--breakdown', 'site', 'age')
+    shutil.rmtree(out, ignore_errors=True)
     before = dataset_state(place.bids)
     has_strace = shutil.which('strace') is not None
     command = as_somebody(traced(place, words) if has_strace else words)
