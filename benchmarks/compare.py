@@ -22,7 +22,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks.usage import Usage, measure
-from bids_reid.run import THREADS
+from bids_reid.run import ALONE, THREADS
 
 SOME, MANY = 8, 24
 MANY_SUBJECTS = 5000
@@ -56,7 +56,9 @@ class Runs:
         """Run a command; keep what it used and printed."""
         log = self._folder / 'log.txt'
         # what the program sets for itself; llvmpipe takes all processors otherwise
-        usage = measure(command, log=log, environment=os.environ | dict.fromkeys(THREADS, '1'))
+        usage = measure(
+            command, log=log, environment=os.environ | dict.fromkeys((*THREADS, *ALONE), '1')
+        )
         said = log.read_text(errors='replace')
         if usage.code != 0:
             raise SystemExit(f'{name} ended with {usage.code}:\n{said}')

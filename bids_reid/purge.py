@@ -29,6 +29,7 @@ from bids_reid.cli import Parser, absolute, guarded
 from bids_reid.errors import CannotWriteError, Exit, NoInputError
 from bids_reid.messages import count, logger
 from bids_reid.printable import printable
+from bids_reid.surroundings import prepare_surroundings
 
 DESCRIPTION = """\
 Delete every file in OUT, an output folder of bids-reid, that can give a face back: skins,
@@ -64,6 +65,7 @@ Chosen = Callable[[OutputFile], bool]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid-purge``; return its exit code."""
+    prepare_surroundings()
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
     return guarded('bids-reid-purge', lambda: purge(options), written=[options.output_dir])
 

@@ -21,6 +21,7 @@ from bids_reid.bids.unchanged import CHANGED, FileState, file_state
 from bids_reid.errors import NoInputError, ReidError
 from bids_reid.faces.extractors import extractor_names
 from bids_reid.faces.registrations import bids_label
+from bids_reid.printable import without_folders
 from bids_reid.records import (
     RAW,
     FaceBoxes,
@@ -166,11 +167,12 @@ def save_failure(
     files, sha256 = ScanFiles.of(scan, output_dir), content_hash(scan.path)
     if before is not None and before != file_state(scan.path):
         reason, sha256 = f'{scan.path.name}: {CHANGED}', None
-    claim, origin = (
-        read_claim(scan.path, dataset_dir),
-        _origin(scan, dataset_dir, came_from, sha256),
+    record = ScanRecord(
+        status='failed',
+        reason=without_folders(reason, scan.path.parent, scan.path.resolve().parent),
+        deidentification=read_claim(scan.path, dataset_dir),
+        origin=_origin(scan, dataset_dir, came_from, sha256),
     )
-    record = ScanRecord(status='failed', reason=reason, deidentification=claim, origin=origin)
     with Batch() as batch:
         batch.json(files.record, record.to_json())
         batch.publish(partial(remove_results, files))
@@ -280,7 +282,7 @@ def record_state(
     if dataset_dir is None:
         return f'the folder of {condition} is not known: name it with -d {condition}='
     if not dataset_dir.is_dir():
-        return f'the folder of {condition} is not there: {dataset_dir}'
+        return f'the folder of {condition} is not there: name it with -d {condition}='
     if not os.path.lexists(dataset_dir / source):
         return 'the scan is no longer there: it was renamed or withdrawn'
     if not _is_of_this_version(record):

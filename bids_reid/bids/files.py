@@ -326,6 +326,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def objects(content: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the objects in a list of a JSON object; none if it is anything else."""
+    listed = content.get(key)
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
 def file_sha256(path: Path) -> str:
     """Hash of a file's content, hexadecimal."""
     with path.open('rb') as content:

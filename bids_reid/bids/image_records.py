@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bids_reid import __version__
 from bids_reid.bids.files import read_json, write_json
-from bids_reid.records import ImageKind, ImageRecord, ImageStatus
+from bids_reid.printable import without_folders
+from bids_reid.records import ImageRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +37,9 @@ def save_image_record(output_dir: Path, record: ImageRecord) -> None:
     CannotWriteError
         The file cannot be written.
     """
+    if record.reason is not None:
+        # readers of other programs name the file as they were given it
+        record = replace(record, reason=without_folders(record.reason))
     write_json(image_record_path(output_dir, record.sha256), record.to_json())
 
 
@@ -44,8 +49,7 @@ def read_image_record(output_dir: Path, sha256: str) -> ImageRecord | None:
         record = ImageRecord.from_json(read_json(image_record_path(output_dir, sha256)))
     except (KeyError, TypeError):
         return None
-    known = record.status in get_args(ImageStatus) and record.kind in get_args(ImageKind)
-    return record if known and record.sha256 == sha256 else None
+    return record if record.sha256 == sha256 else None
 
 
 def has_current_look(output_dir: Path, image: Image) -> bool:

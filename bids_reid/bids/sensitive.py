@@ -183,7 +183,7 @@ def _kind_of_name(folder: Path, parts: tuple[str, ...]) -> Kind:
         (top == 'images' and len(parts) == 2 and name.endswith('.json'))
         or (top == 'verdicts' and len(parts) > 2 and name.endswith('.json'))
         or (top == 'logs' and len(parts) == 2 and name.startswith('crash-'))
-        or (top == '.cache' and parts[1:] == ('files.tsv',))
+        or (top == '.cache' and parts[1:] in (('files.tsv',), ('folders.json',)))
     )
     return 'report' if ours else 'other'
 

@@ -110,6 +110,7 @@ def is_refused(text: str, own: Sequence[Path]) -> bool:
     # also where a reader took it for a damaged file
     if any(_NO_DISK.search(line) for line in text.splitlines() if _LAST_LINE.match(line)):
         return True
+    # a file of the scan that may not be read is another matter
     return bool(_NUMBER.search(message)) and any(f"'{folder}/" in message for folder in own)
 
 

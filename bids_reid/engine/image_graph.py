@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from nipype.pipeline import engine as pe
 
 from bids_reid.engine.image_interfaces import LookAtImage
+from bids_reid.surface.volume_size import skin_memory_gb
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
     from bids_reid.records import Image
 
-MEMORY_GB = 1.5
+
+def _memory_gb(root: Path, image: Image) -> float:
+    """Memory of the look at an image, GB: that of the skin of a volume covers the others."""
+    return skin_memory_gb(root / (image.members or (image.path,))[0])
 
 
 def image_node_name(image: Image) -> str:
@@ -32,7 +36,7 @@ def init_images_wf(
             pe.Node(
                 LookAtImage(root=str(root), image=image, output_dir=str(output_dir)),
                 name=image_node_name(image),
-                mem_gb=MEMORY_GB,
+                mem_gb=_memory_gb(root, image),
             )
             for root, image in images
         ]

@@ -17,6 +17,7 @@ from bids_reid.engine.participant_interfaces import (
     SaveScan,
 )
 from bids_reid.faces.extractors import load_extractor
+from bids_reid.surface.volume_size import skin_memory_gb
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,7 +91,9 @@ def init_scan_wf(
     """Scan to skin, renders, faces, templates, files."""
     workflow = pe.Workflow(name=scan_node_name(scan))
     skin = pe.Node(
-        ExtractSkin(in_file=str(scan.path), complete_face=complete_face), name='skin', mem_gb=1.5
+        ExtractSkin(in_file=str(scan.path), complete_face=complete_face),
+        name='skin',
+        mem_gb=skin_memory_gb(scan.path),
     )
     render = pe.Node(RenderViews(), name='render', mem_gb=0.6)
     faces = pe.Node(FindFaces(), name='faces', mem_gb=0.4)

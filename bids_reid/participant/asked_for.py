@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.claims import damaged_sidecars
 from bids_reid.bids.formats import format_by_name
 from bids_reid.bids.head_images import left_out_images
 from bids_reid.bids.inputs import dataset_participants
@@ -55,7 +56,7 @@ def missing_lines(settings: Settings, scans: Collection[Scan]) -> Iterator[str]:
     looked_at = any(
         bids_dir.resolve().is_relative_to(folder.resolve()) for folder in settings.releases
     )
-    then = 'a look at each, and no template' if looked_at else 'not in the release, so no look'
+    then = 'a look, and no template' if looked_at else 'not in the release, so no look'
     if not settings.modalities:
         masks = left_out_images(bids_dir, people)
         if masks:
@@ -68,7 +69,14 @@ def missing_lines(settings: Settings, scans: Collection[Scan]) -> Iterator[str]:
             by_reason[reason].append(path)
     for reason, paths in by_reason.items():
         are = count(len(paths), 'image is no scan', 'images are no scans')
-        yield f'{are}: {reason} ({then}): {_some(_below(paths, bids_dir))}'
+        yield f'{are} ({then}): {_some(_below(paths, bids_dir))}: {reason}'
+    damaged = damaged_sidecars(versions)
+    if damaged:
+        hold = count(len(damaged), 'sidecar holds', 'sidecars hold')
+        yield (
+            f'{hold} no JSON object, so that it is not known whether its image is said to be '
+            f'de-faced: {_some([str(path) for path in damaged])}'
+        )
     yield from _people_lines(settings, {(scan.participant, scan.session) for scan in scans})
 
 

@@ -12,6 +12,7 @@ from bids_reid.errors import NoInputError, NothingSelectedError
 from bids_reid.faces.extractors import availability, extractor_names, name_clashes
 from bids_reid.faces.plugged import USES_NETWORK
 from bids_reid.faces.registrations import bids_label
+from bids_reid.messages import count
 from bids_reid.participant.content import Model, Provenance, ScanLine
 from bids_reid.participant.remarks import scan_line
 from bids_reid.records import IDENTIFYING
@@ -126,7 +127,7 @@ def _why_not_searched(runs: Availability, n_templates: int, n_scans: int) -> str
     if n_scans and not n_templates:
         return 'the participant level ran without it'
     if n_templates < n_scans:
-        return f'{n_scans - n_templates} of {n_scans} scans have no template of it'
+        return f'{n_scans - n_templates} of {count(n_scans, "scan")} have no template of it'
     return ''
 
 

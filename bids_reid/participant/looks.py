@@ -244,7 +244,15 @@ def _measured(kind: ImageKind, measures: ScanMeasures) -> _Seen:
 
 
 def _volume(volume: Stored) -> _Seen:
-    """Look at a volume as it is said to be, and otherwise where that cannot be."""
+    """Look at a volume as it is said to be, and otherwise where that cannot be.
+
+    Raises
+    ------
+    ScanError
+        Nothing in it can be looked at, or what was looked at clears only a part of it.
+    """
+    from bids_reid.risk.presence import PART
+    from bids_reid.surface.parts import TOP
     from bids_reid.surface.volume import MIN_SLICES, holds_a_head, prepared
 
     shape = tuple(sorted((*volume.data.shape, 1, 1)[:3]))
@@ -265,7 +273,11 @@ def _volume(volume: Stored) -> _Seen:
         or (lengths < FACE_MM).any()
     ):
         return _stretched(volume)
-    return _judged(prepared(volume))
+    whole = prepared(volume)
+    seen = _judged(whole)
+    if seen.status == 'not_needed' and any(note.endswith(TOP) for note in whole.notes):
+        raise ScanError(PART)
+    return seen
 
 
 def _check_rows(volume: Stored, shape: tuple[int, ...]) -> None:

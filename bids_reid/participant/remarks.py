@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 from bids_reid.participant.content import ScanLine
 from bids_reid.records import IDENTIFYING
 from bids_reid.risk.deidentification import contradiction
-from bids_reid.risk.presence import assess
+from bids_reid.risk.presence import PRESENT, assess
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from bids_reid.bids.layout import ScanFiles
     from bids_reid.records import ScanMeasures, ScanRecord
+    from bids_reid.risk.presence import Presence
 
 NO_FACE = 'no face was found in any of the 81 views'
+THOUGH = 'no face was found in any of the 81 views, though by the shape of the skin one is there'
 COMPLETED = "the field of view cuts the face: {share:.0%} of it ({parts}) is an average head's"
 
 
@@ -26,12 +28,18 @@ def shortcomings(measures: ScanMeasures, n_faces: int) -> list[str]:
     somebody who attacks, and the search of defaced scans is what tells if defacing worked.
     """
     presence = assess(measures)
+    seen = bool(n_faces) or measures.skull_stripped
     whole = presence.face_present == 'yes' and presence.brain_loss != 'yes'
-    reasons = [] if whole else [presence.reason]
+    reasons = [] if whole and seen else [_said(presence, seen)]
     completed = completed_sentence(measures)
     if completed:
         reasons.append(completed)
-    return reasons if n_faces or measures.skull_stripped else [NO_FACE, *reasons]
+    return reasons if seen or presence.face_present == 'yes' else [NO_FACE, *reasons]
+
+
+def _said(presence: Presence, seen: bool) -> str:
+    """Say the reason of a judgement; a face that no detector found is not simply there."""
+    return presence.reason if seen else presence.reason.replace(PRESENT, THOUGH)
 
 
 def completed_parts(measures: ScanMeasures) -> str:
@@ -57,7 +65,7 @@ def scan_line(
     # what could not be looked at contradicts nothing
     seen = None if presence.verdict == 'could not assess' else presence.face_present
     reasons = (
-        presence.reason,
+        _said(presence, record.status != 'no_face'),
         completed_sentence(record.measures),
         contradiction(claimed, seen),
     )

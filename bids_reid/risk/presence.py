@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bids_reid.records import IDENTIFYING, PART_NAMES
 from bids_reid.risk.part_model import image_inputs, kind_of, part_model, probability_left
-from bids_reid.surface.parts import MIN_IN_VIEW
+from bids_reid.surface.parts import MIN_IN_VIEW, TOP
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -67,6 +67,7 @@ POOR = 'no face was found, but the surface is too poor to tell'
 NOT_MEASURED = 'no face was found, by its shape alone: run the participant level again'
 NO_FACE_SHAPE = 'it does not have the shape of a face'
 BRAIN_SHAPE = 'it has the shape of a brain, not of a face'
+PART = 'only the top of what stands out in the image was looked at: look at it yourself'
 BARE = 'brain lies bare all around: the scan seems to be skull-stripped'
 BRAIN = 'brain seems to be cut at the removed boundary'
 ECHO_PLANAR = frozenset(
@@ -142,6 +143,19 @@ def assess(
     if scan is None:
         reason = failure or 'the scan could not be processed'
         return Presence(None, None, 'could not assess', None, reason)
+    return _of_a_part(scan, _assessed(scan, needed))
+
+
+def _of_a_part(scan: ScanMeasures, presence: Presence) -> Presence:
+    """Nothing found at the top of a body clears it only where that is a head for sure."""
+    part = any(note.endswith(TOP) for note in scan.notes)
+    known = _trusted(scan) and not scan.skull_stripped
+    if not part or known or presence.verdict != 'no findings':
+        return presence
+    return replace(presence, verdict='could not assess', reason=f'{presence.reason}; {PART}')
+
+
+def _assessed(scan: ScanMeasures, needed: Collection[str]) -> Presence:
     if scan.skull_stripped:
         verdict, reason = _verdict_of_brain(scan)
         return Presence('no', 0.0, verdict, None, reason)
@@ -305,6 +319,7 @@ def assess_image(
         brain = presence.reason == SKULL_STRIPPED or _brain_sized(record.measures)
         reason = BRAIN_SHAPE if brain else NO_FACE_SHAPE
         presence = replace(presence, face_present='no', verdict='no findings', reason=reason)
+    presence = _of_a_part(record.measures, presence)
     coarse = min(record.measures.voxel_size, default=0.0) >= ECHO_PLANAR_MM
     unseen = presence.verdict == 'could not assess' and not speaks_for_a_face(record.measures)
     if unseen and suffix in ECHO_PLANAR and coarse:

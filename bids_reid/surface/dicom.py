@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import pairwise
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nibabel as nib
@@ -13,6 +14,7 @@ from pydicom.pixels.processing import apply_modality_lut
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.all_volumes import places, with_more
+from bids_reid.surface.reading import DamagedError, check_size, reading
 from bids_reid.surface.volume import MIN_SLICES, stored
 
 if TYPE_CHECKING:
@@ -72,18 +74,12 @@ def read_series(files: Sequence[Path]) -> Series:
         A file cannot be read, or is packed in a way that cannot be unpacked here.
     """
     name = files[0].name
-    try:
+    with reading(name, *files):
         datasets = [_opened(path) for path in files]
         datasets = [data for data in datasets if 'Rows' in data]
         if not datasets:
             raise ScanError(f'{name} holds no pixels')
         return _series(datasets, name)
-    except ScanError:
-        raise
-    # a damaged file makes pydicom raise whatever it meets first
-    except Exception as error:
-        text = f'cannot read {name}: {error or type(error).__name__}'
-        raise ScanError(text.splitlines()[0]) from error
 
 
 def _opened(path: Path) -> Any:
@@ -189,7 +185,9 @@ def _filled(slices: Sequence[_Slice], name: str) -> NDArray[np.float32]:
     """Numbers of the slices of a volume."""
     first = slices[0]
     frames: dict[int, NDArray[np.generic]] = {}
-    data = np.empty((first.shape[1], first.shape[0], len(slices)), np.float32)
+    shape = (first.shape[1], first.shape[0], len(slices))
+    check_size(prod(shape), 4)
+    data = np.empty(shape, np.float32)
     for number, one in enumerate(slices):
         key = id(one.source)
         if key not in frames:
@@ -226,9 +224,12 @@ def _from_mosaic(data: Any, name: str) -> NDArray[np.float32]:
     if _MOSAIC not in data:
         raise ScanError(f'{name} and its series make several volumes: look at them yourself')
     n = int(data[_MOSAIC].value)
+    if n < 1:
+        raise DamagedError(f'its mosaic has {n} slices')
     tiles = int(np.ceil(np.sqrt(n)))
     picture = _values(data, name)
     height, width = (side // tiles for side in picture.shape)
+    check_size(width * height * n, 4)
     volume = np.empty((width, height, n), np.float32)
     for number in range(n):
         row, column = divmod(number, tiles)
@@ -259,6 +260,8 @@ def _pixels(data: Any, name: str) -> NDArray[np.generic]:
     ScanError
         Nobody here can.
     """
+    frames = int(data.get('NumberOfFrames', 1) or 1) * int(data.get('SamplesPerPixel', 1) or 1)
+    check_size(int(data.Rows) * int(data.Columns) * frames, int(data.BitsAllocated) // 8)
     if not hasattr(data, 'file_meta') or 'TransferSyntaxUID' not in data.file_meta:
         data.ensure_file_meta()
         data.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +31,6 @@ if TYPE_CHECKING:
 
 START = 540
 """Bytes that hold a header of either version."""
-_SILENT = logging.getLogger('bids_reid.nifti')
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
 _ERRORS_FROM = 40
 """Level of nibabel's checks from which on a header is no good."""
 
@@ -149,7 +145,7 @@ def checked_shape(header: Any, notes: list[str]) -> tuple[int, ...]:
         raise DamagedError(f'its header tells of {n_axes} axes')
     if not header['pixdim'][1:4].all() and int(header['sform_code']) <= 0:
         notes.append('the header has no voxel sizes: 1 mm taken for what is 0')
-    header.check_fix(logger=_SILENT, error_level=_ERRORS_FROM)
+    header.check_fix(error_level=_ERRORS_FROM)
     shape = tuple(int(length) for length in header.get_data_shape())
     if min(shape[:3]) < 1 or min(shape) < 0:
         raise DamagedError(f'its header tells of {" x ".join(map(str, shape))} voxels')

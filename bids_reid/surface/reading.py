@@ -7,7 +7,6 @@ there is memory for; a small packed file may hold gigabytes of zeros.
 from __future__ import annotations
 
 import bz2
-import errno
 import io
 import lzma
 import re
@@ -16,7 +15,9 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bids_reid.errors import MachineError, ReidError, ScanError
+from nibabel.imageglobals import LoggingOutputSuppressor
+
+from bids_reid.errors import ReidError, ScanError, is_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,6 @@ MOST_BYTES = 4 << 30
 MOST_HIDDEN = 100_000
 """Bytes beside the volume that a header tells of; more may be another head."""
 _BLOCK = 1 << 20
-_MACHINE = frozenset({errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
-"""Errors of the system that say nothing about the file."""
 _SAID = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """Errors whose text is about the file itself; those of other types are about its header."""
 _FOLDERS = re.compile(r'(?<![\w.])(?:[A-Za-z]:)?[\\/](?:[^\s\'":\\/]+[\\/])+')
@@ -55,20 +54,21 @@ def reading(name: str, *hidden: Path) -> Iterator[None]:
     ------
     ScanError
         The file is damaged.
-    MachineError
-        There is not enough memory, or the like, to read it.
+    OSError, MemoryError
+        The machine refuses something: that is nothing about the file.
     """
     try:
-        with warnings.catch_warnings():
+        # what a library mends or doubts is said by whoever uses the numbers
+        with warnings.catch_warnings(), LoggingOutputSuppressor():
             warnings.simplefilter('ignore')
             yield
     except ReidError:
         raise
-    except MemoryError as error:
-        raise MachineError(f'not enough memory to read {name}: give the run more') from error
+    except MemoryError:
+        raise
     except OSError as error:
-        if error.errno in _MACHINE:
-            raise MachineError(f'cannot read {name}: {error.strerror}') from error
+        if is_refusal(error):
+            raise
         raise ScanError(f'cannot read {name}: {_words(error, name, *hidden)}') from error
     # libraries raise errors of every type
     except Exception as error:

@@ -16,6 +16,7 @@ from scipy import ndimage
 from bids_reid.errors import ScanError
 from bids_reid.surface.grid import MOST_VOXELS, block_mean, gaussian, sampled
 from bids_reid.surface.head import MIN_HEAD_LITRES, stands_out
+from bids_reid.surface.parts import ALL, TOP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,9 +30,6 @@ TOP_MM = 400.0
 """A head, a neck and shoulders are not longer."""
 WIDEST_MM = 750.0
 """Nor is anybody wider."""
-ALL = 'all that stands out is there'
-TOP = 'the top of what stands out'
-"""Words in the note of a region: what it was chosen for."""
 
 
 def head_region(
@@ -127,4 +125,4 @@ def _bounds(
 
 
 def _words(lengths: NDArray[np.float64]) -> str:
-    return ' x '.join(f'{length:.3g}' for length in lengths)
+    return ' x '.join(f'{length:.0f}' if length >= 100 else f'{length:.3g}' for length in lengths)

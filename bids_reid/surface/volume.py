@@ -11,7 +11,7 @@ from nibabel.affines import voxel_sizes
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.all_volumes import all_shown, as_numbers
-from bids_reid.surface.grid import gaussian, sampled
+from bids_reid.surface.grid import FINEST_MM, WORKING_MM, gaussian, sampled
 from bids_reid.surface.head import MIN_HEAD_LITRES
 from bids_reid.surface.nifti import open_nifti
 from bids_reid.surface.reading import check_size, reading
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-FINEST_MM = 0.9
-"""Finer voxels are averaged to ``WORKING_MM``: a face crop holds one pixel a millimetre."""
-WORKING_MM = 1.0
 AIR_HU = -1000.0
 HU_SPREAD = 100.0
 HU_SHARE = 0.05
@@ -304,7 +301,8 @@ def _in_range(data: NDArray[np.float32]) -> NDArray[np.float32]:
     low, high = float(data.min()), float(data.max())
     if high - low >= SMALLEST and max(abs(low), abs(high)) <= LARGEST:
         return data
-    return np.asarray((data - np.float32(low)) * np.float32(USUAL / (high - low)), np.float32)
+    # neither the range nor its inverse need be numbers of single precision
+    return np.asarray((data.astype(np.float64) - low) * (USUAL / (high - low)), np.float32)
 
 
 def _coarsen(

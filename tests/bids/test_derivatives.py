@@ -212,6 +212,18 @@ def test_a_failure_is_a_row_with_its_reason(bench: Bench) -> None:
     assert not bench.done()
 
 
+def test_a_reason_tells_no_folder_of_the_machine(bench: Bench) -> None:
+    """Libraries name a file as they were given it; the tables and pages are shared."""
+    link = bench.raw.with_name('link')
+    link.symlink_to(bench.raw)
+    for folder in (bench.raw, link):
+        scan = replace(bench.scan, path=folder / bench.scan.path.relative_to(bench.raw))
+        save_failure(scan, folder, bench.out, f'Empty file: {scan.path} ({bench.scan.path})')
+        text = bench.files.record.read_text()
+        assert str(bench.raw.parent) not in text
+        assert 'Empty file: sub-01_T1w.nii (sub-01_T1w.nii)' in text
+
+
 def test_a_scan_that_may_not_be_read_is_one_failed_row(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

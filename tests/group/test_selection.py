@@ -105,6 +105,17 @@ def test_a_result_of_other_bytes_counts_nowhere(
     assert 'has other content than was measured' in capsys.readouterr().out
 
 
+def test_a_release_of_which_no_result_counts_is_audited_all_the_same(own_study: Study) -> None:
+    """Without rows nobody would learn that all images have to be looked at again."""
+    bids = own_study.out.parent / 'bids'
+    for image in bids.glob('sub-*/**/*.nii*'):
+        image.write_text('whatever it shows now')
+    selection = selected(own_study)
+    assert not selection.scans
+    assert not selection.counted
+    assert len(selection.survey.uncounted) >= 2 * len(PEOPLE)
+
+
 def test_a_condition_without_results_is_named(study: Study, tmp_path: Path) -> None:
     """An audit of scans that are not there would be one of something else."""
     with pytest.raises(NothingSelectedError, match='-d defaced=DIR'):

@@ -19,8 +19,6 @@ from bids_reid.report.participant import write_participant_page
 from tests.support.images import image_line
 from tests.support.scan_records import save_results
 
-PAGE = '<html><head><title>bids_reid: demo</title></head></html>'
-"""The start of a page is all that tells it."""
 PICTURE = FacePicture(b'\x89PNG\r\n\x1a\n0', 'from the front')
 FEATURES = Template(np.ones((2, 3), np.float32), np.array([4, 7], np.int32))
 
@@ -32,6 +30,7 @@ def write_output(folder: Path) -> tuple[Path, Path]:
     the second is a de-faced one. Return both folders.
     """
     from bids_reid.group.result import GroupResult
+    from bids_reid.report.group import group_page
     from bids_reid.report.tables import write_results
 
     raw, out = folder / 'raw', folder / 'out'
@@ -50,5 +49,5 @@ def write_output(folder: Path) -> tuple[Path, Path]:
         report = ParticipantReport('demo', label, (ScanReport(line, faces=faces),), provenance)
         write_participant_page(out, report)
     result = GroupResult('demo', (), provenance, (image_line(verdict='review'),), release='raw')
-    write_results(out, result, PAGE)
+    write_results(out, result, group_page(result))
     return raw, out

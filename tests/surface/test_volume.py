@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
+import tracemalloc
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -222,8 +226,12 @@ def damaged(kind: str, whole: bytes) -> bytes:
         return gzip.compress(plain[:2000])
     if kind == 'header only':
         return gzip.compress(plain[:348])
-    if kind == 'no zip':
-        return plain
+    if kind == 'much behind':
+        return gzip.compress(plain + bytes(200_000))
+    if kind == 'much behind what is packed':
+        return whole + np.random.default_rng(0).bytes(200_000)
+    if kind == 'infinite offset and more':
+        return gzip.compress(plain[:108] + b'\0\0\x80\x7f' + plain[112:] + bytes(200_000))
     if kind == 'text':
         return gzip.compress(b'<html>404 not found</html>' * 50)
     # fields of the header: data type, number of dimensions, their sizes, offset
@@ -231,10 +239,10 @@ def damaged(kind: str, whole: bytes) -> bytes:
         'type': (70, b'\xff\x7f'),
         'negative size': (42, b'\xff\xff'),
         'huge size': (42, b'\xff\x7f\xff\x7f\xff\x7f'),
-        'offset': (108, b'\xff\xff\xff\xff'),
+        'far offset': (108, b'\xff\xff\x7f\x7f'),
         'no sizes': (40, b'\xff\xff'),
-        'affine of NaN': (254, b'\x01\x00' + bytes(24) + b'\x00\x00\xc0\x7f'),
-        'flat affine': (254, b'\x01\x00' + bytes(24 + 48)),
+        'many axes': (40, b'\x09\x00'),
+        'no magic': (344, b'\0\0\0\0'),
     }[kind]
     return gzip.compress(plain[:offset] + value + plain[offset + len(value) :])
 
@@ -242,9 +250,9 @@ def damaged(kind: str, whole: bytes) -> bytes:
 @pytest.mark.parametrize(
     'kind',
     [
-        'cut', 'bytes lost', 'wrong checksum', 'cut inside', 'header only', 'no zip', 'text',
-        'type', 'negative size', 'huge size', 'offset', 'no sizes', 'affine of NaN',
-        'flat affine',
+        'cut', 'bytes lost', 'wrong checksum', 'cut inside', 'header only', 'text', 'type',
+        'negative size', 'huge size', 'far offset', 'infinite offset and more', 'no sizes',
+        'many axes', 'much behind', 'much behind what is packed', 'no magic',
     ],
 )  # fmt: skip
 @pytest.mark.filterwarnings('error')
@@ -256,6 +264,137 @@ def test_a_damaged_file_is_named_in_one_line(gz: Path, kind: str) -> None:
     assert '\n' not in str(caught.value)
 
 
+def test_messages_hold_no_folder(gz: Path) -> None:
+    """They are shared with the results, and folders have names of people."""
+    for kind in ('cut', 'bytes lost', 'header only', 'type', 'text', 'huge size'):
+        damaged_file = gz.with_name(f'{kind}.nii.gz')
+        damaged_file.write_bytes(damaged(kind, gz.read_bytes()))
+        with pytest.raises(ScanError) as caught:
+            load_volume(damaged_file)
+        assert str(gz.parent) not in str(caught.value)
+        assert '/' not in str(caught.value)
+
+
+MENDED: dict[str, tuple[dict[int, bytes], str]] = {
+    'offset of NaN': ({108: b'\0\0\xc0\x7f'}, 'lets the numbers begin at byte nan'),
+    'infinite offset': ({108: b'\0\0\x80\x7f'}, 'lets the numbers begin at byte inf'),
+    'negative offset': ({108: b'\0\0\x80\xbf'}, 'lets the numbers begin at byte -1'),
+    'no offset': ({108: bytes(4)}, 'lets the numbers begin at byte 0'),
+    'infinite slope': ({112: b'\0\0\x80\x7f' + bytes(4)}, 'scale of the header is no number'),
+    'infinite intercept': ({112: b'\0\0\x80\x3f\0\0\x80\x7f'}, 'scale of the header is no'),
+}
+
+
+@pytest.mark.parametrize('kind', MENDED)
+@pytest.mark.parametrize('packed', [True, False])
+@pytest.mark.filterwarnings('error')
+def test_what_a_header_forgets_is_mended_and_said(
+    gz: Path, data: NDArray[np.int16], kind: str, packed: bool
+) -> None:
+    """Other programs read such files without a word; whoever shares one has to hear of it."""
+    changes, note = MENDED[kind]
+    content = bytearray(gzip.decompress(gz.read_bytes()))
+    for at, value in changes.items():
+        content[at : at + len(value)] = value
+    path = gz.with_name('mended.nii.gz' if packed else 'mended.nii')
+    path.write_bytes(gzip.compress(content) if packed else content)
+    volume = load_volume(path)
+    np.testing.assert_array_equal(volume.data, data)
+    assert any(note in one for one in volume.notes)
+
+
+def test_content_tells_how_a_file_is_packed(gz: Path, data: NDArray[np.int16]) -> None:
+    """Browsers unpack files and leave the name, or pack them once more."""
+    whole = gz.read_bytes()
+    cases = {
+        'a.nii': (whole, 'compressed, though its name does not say so'),
+        'b.nii.gz': (gzip.decompress(whole), 'not compressed, though its name says so'),
+        'c.nii.gz': (bz2.compress(gzip.decompress(whole)), ''),
+        'd.nii': (lzma.compress(gzip.decompress(whole)), 'compressed, though its name'),
+    }
+    for name, (content, note) in cases.items():
+        path = gz.with_name(name)
+        path.write_bytes(content)
+        volume = load_volume(path)
+        np.testing.assert_array_equal(volume.data, data)
+        assert any(note in one for one in volume.notes) == bool(note)
+
+
+def test_what_stands_behind_packed_data_is_said(gz: Path, data: NDArray[np.int16]) -> None:
+    """`Not a gzipped file` is what Python says of it; several members are one content."""
+    plain = gzip.decompress(gz.read_bytes())
+    behind, members = gz.with_name('behind.nii.gz'), gz.with_name('members.nii.gz')
+    behind.write_bytes(gz.read_bytes() + b'from: somebody')
+    parts = [plain[:100], plain[100:2000], plain[2000:]]
+    members.write_bytes(b''.join(map(gzip.compress, parts)) + bytes(512))
+    volume = load_volume(behind)
+    np.testing.assert_array_equal(volume.data, data)
+    assert volume.notes == ('14 bytes behind the end of the compressed data left out',)
+    volume = load_volume(members)
+    np.testing.assert_array_equal(volume.data, data)
+    assert volume.notes == ()
+
+
+def test_gigabytes_of_zeros_behind_a_volume_are_not_unpacked(gz: Path) -> None:
+    """Five megabytes would take eight gigabytes of memory."""
+    packer = zlib.compressobj(1, wbits=31)
+    content = packer.compress(gzip.decompress(gz.read_bytes()))
+    million = bytes(1 << 20)
+    content += b''.join(packer.compress(million) for _ in range(400)) + packer.flush()
+    gz.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(ScanError, match='do not belong to its volume'):
+        load_volume(gz)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
+def test_memory_is_not_asked_for_by_the_header_alone(gz: Path) -> None:
+    """A changed byte of a header must not cost the run its memory."""
+    plain = bytearray(gzip.decompress(gz.read_bytes()))
+    plain[40:48] = np.array([3, 1200, 1200, 1200], '<i2').tobytes()
+    gz.write_bytes(gzip.compress(plain))
+    tracemalloc.start()
+    with pytest.raises(ScanError, match='it ends before its data do'):
+        load_volume(gz)
+    plain[42:48] = np.array([3000, 3000, 3000], '<i2').tobytes()
+    gz.write_bytes(gzip.compress(plain))
+    with pytest.raises(ScanError, match='GB of numbers'):
+        load_volume(gz)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
+@pytest.mark.parametrize('times', [1e-12, 1e-6, 1e3, 1e15])
+def test_numbers_of_any_size_are_seen(
+    tmp_path: Path, data: NDArray[np.int16], times: float
+) -> None:
+    """Maps of physical units have a maximum of 1e-6, and nothing of it is air."""
+    volume = stored(tmp_path, (data * times).astype(np.float32))
+    shown = volume.data - volume.data.min()
+    np.testing.assert_allclose(shown / shown.max(), (data - data.min()) / 2000, atol=1e-5)
+    assert 1e-3 < float(volume.data.max()) < 1e9
+
+
+def test_of_volumes_the_first_that_shows_anything_is_used(tmp_path: Path) -> None:
+    """A series whose first volume is empty shows its head later, however little of it."""
+    series = np.zeros((*SHAPE, 40), np.int16)
+    series[5, 5, 5, 33] = 700
+    volume = stored(tmp_path, series)
+    assert volume.data[5, 5, 5] == 700
+    assert any('the first is empty: number 34 used' in note for note in volume.notes)
+
+
+def test_colours_are_read_by_their_brightness_and_said(tmp_path: Path) -> None:
+    colours = np.zeros(SHAPE, [('R', 'u1'), ('G', 'u1'), ('B', 'u1')])
+    colours['R'][2:8], colours['G'][2:8] = 30, 60
+    volume = stored(tmp_path, colours)
+    assert (volume.data.min(), volume.data.max()) == (0, 30)
+    assert volume.notes == ('brightness of colours used',)
+
+
 def test_what_is_no_scan_is_named(tmp_path: Path, data: NDArray[np.int16]) -> None:
     """Empty files, links that datalad left, slices, colour maps, blank volumes."""
     cases = {
@@ -264,7 +403,7 @@ def test_what_is_no_scan_is_named(tmp_path: Path, data: NDArray[np.int16]) -> No
         'slice': data[:, :, :1],
         'flat': data[:, :, 0],
         'small': data[:7],
-        'colour': np.ones(SHAPE, [('R', 'u1'), ('G', 'u1'), ('B', 'u1')]),
+        'one colour': np.ones(SHAPE, [('R', 'u1'), ('G', 'u1'), ('B', 'u1')]),
     }
     for name, values in cases.items():
         path = tmp_path / f'{name}.nii'

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
+import re
 import shutil
+import tracemalloc
+import zlib
 from pathlib import Path
 
+import h5py
 import nibabel as nib
 import numpy as np
 import pytest
@@ -120,3 +125,80 @@ def test_a_header_without_its_numbers_says_so(tmp_path: Path) -> None:
         data.unlink()
         with pytest.raises(ScanError, match='not beside it'):
             read([header])
+
+
+@pytest.mark.parametrize('name', ['nrrd', 'mha', 'mif'])
+def test_more_behind_the_numbers_is_told(name: str, tmp_path: Path) -> None:
+    """A second head may be there, and gigabytes of zeros are not to be unpacked."""
+    (file,) = WRITERS[name](tmp_path, numbers(), AFFINE)
+    text, raw = split(file, name)
+    file.write_bytes(text + packed(name, raw + bytes(3 << 20)))
+    with pytest.raises(ScanError, match='do not belong to its volume'):
+        read([file])
+
+
+@pytest.mark.parametrize('name', ['nrrd', 'mha', 'mif', 'mgz', 'nifti', 'minc2'])
+def test_no_memory_is_asked_for_by_a_header_alone(name: str, tmp_path: Path) -> None:
+    """Lengths of axes that somebody mistyped would end the run."""
+    (file,) = WRITERS[name](tmp_path, numbers()[:, :20, :20], AFFINE)
+    content = gzip.decompress(file.read_bytes()) if name in {'nifti', 'mgz'} else file.read_bytes()
+    longest = {
+        'nrrd': (b'sizes: 20 20 20', b'sizes: 32000 32000 32000'),
+        'mha': (b'DimSize = 20 20 20', b'DimSize = 32000 32000 32000'),
+        'mif': (b'dim: 20,20,20', b'dim: 32000,32000,32000'),
+        'mgz': (bytes([0, 0, 0, 20] * 3), bytes([0, 0, 11, 184] * 3)),
+        'nifti': (bytes([20, 0] * 3), bytes([0, 125] * 3)),
+        'minc2': (b'', b''),
+    }[name]
+    if name == 'minc2':
+        with h5py.File(file, 'a') as volume:
+            kept = dict(volume['minc-2.0/image/0/image'].attrs)
+            del volume['minc-2.0/image/0/image']
+            image = volume.create_dataset(
+                'minc-2.0/image/0/image', (32000,) * 3, '<i2', chunks=(64, 64, 64)
+            )
+            image.attrs.update(kept)
+    else:
+        assert longest[0] in content
+        file.write_bytes(content.replace(*longest, 1))
+    tracemalloc.start()
+    with pytest.raises(ScanError, match='GB of numbers'):
+        read([file])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
+def test_what_a_later_volume_of_a_text_header_shows_is_seen(tmp_path: Path) -> None:
+    """Of two echoes in one NRRD file only the first was de-faced."""
+    first, second = numbers() * 0, numbers() * 0
+    first[5:10, 5:10, 5:10] = second[5:15, 5:20, 5:20] = 900
+    (file,) = WRITERS['nrrd'](tmp_path, numbers(), AFFINE)
+    text, _ = split(file, 'nrrd')
+    for old, new in (
+        (b'dimension: 3', b'dimension: 4'),
+        (b'sizes: 20 24 28', b'sizes: 20 24 28 2'),
+        (b'kinds: domain domain domain', b'kinds: domain domain domain list'),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    text = re.sub(rb'(space directions: .*)', rb'\1 none', text)
+    both = np.stack([first, second], axis=-1).astype('<i2').tobytes(order='F')
+    file.write_bytes(text + packed('nrrd', both))
+    volume = read([file])
+    assert (volume.data[12, 15, 15], volume.data[2, 2, 2]) == (900, 0)
+    assert any('show more' in note for note in volume.notes)
+
+
+def split(file: Path, name: str) -> tuple[bytes, bytes]:
+    """Header of a file, and its numbers, unpacked."""
+    content = file.read_bytes()
+    if name == 'mif':
+        return content[:1024], content[1024:]
+    mark = b'LOCAL\n' if name == 'mha' else b'\n\n'
+    text, mark, rest = content.partition(mark)
+    return text + mark, (zlib if name == 'mha' else gzip).decompress(rest)
+
+
+def packed(name: str, raw: bytes) -> bytes:
+    return {'mif': bytes, 'mha': zlib.compress, 'nrrd': gzip.compress}[name](raw)

@@ -1,0 +1,66 @@
+"""How much memory a scan's skin takes, by its header alone: a few hundred bytes are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+from bids_reid.errors import ReidError
+from bids_reid.surface.grid import FINEST_MM, MOST_VOXELS, WORKING_MM, refinement
+from bids_reid.surface.nifti import START, checked_shape, header_of
+from bids_reid.surface.placement import usable
+from bids_reid.surface.reading import opened, reading
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASE_GB = 0.35
+"""A process with its libraries, and what does not depend on the volume."""
+READ_BYTES = 12.0
+"""Of a voxel while it is read and averaged: as it is stored, twice, and as single precision."""
+SKIN_BYTES = 24.0
+"""Of a voxel of 1 mm or so while the skin is cut."""
+USUAL_GB = 1.5
+"""Of what has no header that tells: a head at 1 mm, and more."""
+
+
+def skin_memory_gb(path: Path) -> float:
+    """Estimate the peak memory of the step that cuts the skin from a scan, in GB.
+
+    What cannot be read counts as usual: the reader has the reason.
+    """
+    try:
+        with reading(path.name, path), opened(path) as source:
+            _, header, _ = header_of(source.read(START))
+            shape = checked_shape(header, [])
+            item_bytes = header.get_data_dtype().itemsize
+            affine = np.asarray(header.get_best_affine(), float)
+    except (ReidError, OSError):
+        return USUAL_GB
+    return memory_gb(
+        (*shape, 1, 1)[:3], voxel_sizes(affine) if usable(affine) else None, item_bytes
+    )
+
+
+def memory_gb(
+    shape: tuple[int, ...], spacing: np.ndarray | None = None, item_bytes: int = 4
+) -> float:
+    """Estimate it from the shape of a volume.
+
+    Parameters
+    ----------
+    shape : (3,) int
+    spacing : (3,) float, optional
+        Millimetres; unknown ones count as 1 mm.
+    item_bytes : int
+        Of a number as it is stored.
+    """
+    size = np.ones(3) if spacing is None else spacing
+    n_stored = float(np.prod(np.array(shape, float)))
+    n_worked = n_stored * float(np.prod(np.where(size < FINEST_MM, size / WORKING_MM, 1.0)))
+    n_worked *= float(np.prod(refinement(shape, size)))
+    reading_gb = n_stored * (READ_BYTES + 2 * item_bytes) / 1e9
+    skin_gb = (4 * n_stored + SKIN_BYTES * min(n_worked, MOST_VOXELS)) / 1e9
+    return max(USUAL_GB, round(BASE_GB + max(reading_gb, skin_gb), 1))
