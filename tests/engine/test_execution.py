@@ -600,6 +600,31 @@ def test_a_job_without_a_result_costs_its_own_node(
     assert marks(crashes) == {'y'}
 
 
+def test_jobs_end_with_the_run(
+    crashes: Path, scheduler: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """They would go on for hours, and write into the folder that the next run takes over."""
+    file = scheduler('echo Submitted batch job $$')
+    cancel, queue = tmp_path / 'bin' / 'scancel', tmp_path / 'bin' / 'squeue'
+    cancel.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/cancelled\n')
+    cancel.chmod(0o755)
+    # all jobs wait
+    queue.write_text('#!/bin/sh\necho "$*"\n')
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(node: pe.Node, what: str) -> None:
+        if what == 'start' and node.name == 'b':
+            raise Stopped
+
+    workflow, folder = pe.Workflow(name='wf'), crashes.parent / 'marks'
+    workflow.add_nodes([act('x', 'a', folder), act('y', 'b', folder)])
+    with pytest.raises(Stopped):
+        run(workflow, crashes, plugin_file=file, on_status=stop)
+    assert (tmp_path / 'cancelled').read_text().strip().isdigit()
+
+
 @pytest.mark.parametrize(
     ('answer', 'words'),
     [
