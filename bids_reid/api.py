@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bids_reid.records import IDENTIFYING
+from bids_reid.records import IDENTIFYING, PART_NAMES
 from bids_reid.settings import LEVELS, Settings
 
 if TYPE_CHECKING:
@@ -150,7 +150,10 @@ def load(output_dir: PathLike) -> Output:
     # a release may hold no scans of heads, only images that got a look
     no_scans = has_looks(folder) and not scan_files(folder)
     summary = read_json(folder / 'group_summary.json')
-    needed = summary.get('limits', {}).get('parts', IDENTIFYING)
+    limits = summary.get('limits')
+    needed = limits.get('parts') if isinstance(limits, dict) else None
+    if not isinstance(needed, list) or not set(map(str, needed)) <= set(PART_NAMES):
+        needed = IDENTIFYING
     scans = () if no_scans else tuple(read_scans(folder, needed=needed))
     return Output(scans, tables, summary)
 

@@ -105,7 +105,7 @@ class Problem:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid-check``; return its exit code."""
-    prepare_surroundings()
+    prepare_surroundings(is_program=argv is None)
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
     return guarded('bids-reid-check', partial(check, options))
 

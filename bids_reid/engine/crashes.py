@@ -35,9 +35,9 @@ _QUOTED = re.compile(r"(?<=')/[^'\n]*/(?=[^'/\n]+')")
 _PATH = re.compile(r'(?<![\w.~/])~?(?:/[^\s/"\'\n:,;()\[\]]+)+/(?=[^\s/"\'\n:,;()\[\]])')
 """An absolute path up to the name of the file."""
 _NUMBER = re.compile(r'\[Errno (\d+)\]')
-_NO_DISK = re.compile(
+_REFUSED = re.compile(
     r'No space left on device|Disk quota exceeded|Read-only file system|Too many open files'
-    r'|\d+ requested and \d+ written'
+    r"|\d+ requested and \d+ written|can't start new thread"
 )
 _NO_RAM = re.compile(r'Cannot allocate memory|Insufficient memory|bad[_ ]alloc', re.IGNORECASE)
 
@@ -108,7 +108,7 @@ def is_refused(text: str, own: Sequence[Path]) -> bool:
     if kind in ('ImportError', 'ModuleNotFoundError'):
         return True
     # also where a reader took it for a damaged file
-    if any(_NO_DISK.search(line) for line in text.splitlines() if _LAST_LINE.match(line)):
+    if any(_REFUSED.search(line) for line in text.splitlines() if _LAST_LINE.match(line)):
         return True
     # a file of the scan that may not be read is another matter
     return bool(_NUMBER.search(message)) and any(f"'{folder}/" in message for folder in own)

@@ -18,6 +18,7 @@ from nipype.pipeline import plugins
 
 from bids_reid import stopping
 from bids_reid.engine.crashes import FOLDER, is_refused, read_crashes
+from bids_reid.engine.discreet_logs import make_logs_discreet
 from bids_reid.engine.plugins import IS_REFUSED, SteadyMultiProc, named_plugin
 from bids_reid.errors import CannotWriteError, MachineError, ReidError, UsageError
 
@@ -72,6 +73,7 @@ def configure(*, stop_on_first_crash: bool, verbosity: int) -> None:
     )
     nipype_logging.update_logging(config)
     logging.getLogger('nipype').setLevel(level)
+    make_logs_discreet()
 
 
 def read_plugin(path: Path) -> tuple[str, dict[str, Any]]:
@@ -86,7 +88,9 @@ def read_plugin(path: Path) -> tuple[str, dict[str, Any]]:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
         name, arguments = str(content['plugin']), dict(content.get('plugin_args') or {})
     except (OSError, yaml.YAMLError, TypeError, KeyError, ValueError) as error:
-        raise UsageError(f'{path} does not hold a Nipype plugin: {error}') from error
+        # a parser of YAML explains itself over several lines
+        why = '; '.join(part.strip() for part in str(error).splitlines())
+        raise UsageError(f'{path} does not hold a Nipype plugin: {why}') from error
     if not hasattr(plugins, f'{name}Plugin'):
         raise UsageError(f'{path}: Nipype has no plugin {name!r}')
     return name, arguments

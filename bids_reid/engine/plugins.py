@@ -21,6 +21,7 @@ from nipype.pipeline.plugins.base import PluginBase, SGELikeBatchManagerBase
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer
 
 from bids_reid.bids.files import PRIVATE_UMASK
+from bids_reid.errors import MachineError
 
 logger = logging.getLogger('nipype.workflow')
 LONGEST_WAIT_S = 1.0
@@ -122,10 +123,16 @@ class SteadyMultiProc(MultiProcPlugin):
 
     def _submit_job(self, node: Any, updatehash: bool = False) -> int:
         try:
-            return int(super()._submit_job(node, updatehash))
-        except BrokenProcessPool:
-            self.pool = self._new_pool()
-            return int(super()._submit_job(node, updatehash))
+            try:
+                return int(super()._submit_job(node, updatehash))
+            except BrokenProcessPool:
+                self.pool = self._new_pool()
+                return int(super()._submit_job(node, updatehash))
+        except (EOFError, ConnectionError) as error:
+            # the server that they come from has ended, where the system gives no more of them
+            raise MachineError(
+                'no process can be started: fewer --nprocs, or a higher limit (ulimit -u)'
+            ) from error
 
     def _async_callback(self, args: Future[dict[str, Any]]) -> None:
         if args.cancelled():

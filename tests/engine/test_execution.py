@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ MACHINE: dict[str, Callable[[str], Exception]] = {
     'files': lambda _: OSError(errno.EMFILE, os.strerror(errno.EMFILE), '/data/sub-01_T1w.nii'),
     'denied': lambda folder: PermissionError(13, 'Permission denied', f'{folder}/sub-01/anat'),
     'gone': lambda folder: FileNotFoundError(2, 'No such file or directory', f'{folder}/wf/x'),
+    'threads': lambda _: RuntimeError("can't start new thread"),
     'half': lambda _: OSError('1000 requested and 24 written'),
     'library': lambda _: ImportError('libGL.so.1: cannot open shared object file'),
     'package': lambda _: ModuleNotFoundError("No module named 'dlib'"),
@@ -433,6 +435,19 @@ def test_a_run_stops_where_the_machine_refuses(crashes: Path) -> None:
     assert log.name.endswith('-a.first.txt')
     assert str(crashes.parent) not in log.read_text()
     assert getpass.getuser() not in log.name
+
+
+def test_a_system_that_gives_no_more_processes_is_told(
+    crashes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clusters bound how many one may have: a traceback helps nobody."""
+
+    def submit(*_: object) -> None:
+        raise EOFError('unexpected EOF')
+
+    monkeypatch.setattr(ProcessPoolExecutor, 'submit', submit)
+    with pytest.raises(MachineError, match='no process can be started'):
+        run(branches(crashes.parent / 'marks', a='x'), crashes)
 
 
 def test_what_a_killed_run_left_is_not_told_of_this_one(crashes: Path) -> None:

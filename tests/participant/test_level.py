@@ -277,7 +277,7 @@ def test_what_was_not_run_keeps_what_it_had(
         participant_run, 'run_scans', lambda scans, *_: dict.fromkeys(scans, KILLED)
     )
     assert participant_level(replace(asked, participants=('6',))) == Exit.SOME_FAILED
-    assert '1 scans with a template, 0 without a face, 0 failed; of 1' in capsys.readouterr().out
+    assert '1 scan with a template, 0 without a face, 0 failed; of 1' in capsys.readouterr().out
 
 
 def test_what_the_machine_refuses_costs_nothing_that_is_there(
