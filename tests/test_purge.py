@@ -25,6 +25,7 @@ from tests.support.outputs import write_output
 LEFTOVERS = (
     'work/bids_reid-0.1/participant_wf/raw_sub_01_T1w/skin/skin.surf.gii',
     'work/bids_reid-0.1/group_wf/orb_1/encoded.npz',
+    'work/bids_reid-0.1/run-1/.bids_reid_lock',
     'sub-01/anat/.bids_reid-abc-sub-01_desc-skin_T1w.surf.gii',
     'sub-01/anat/.bids_reid-abc-sub-01_desc-renders_T1w/view-00.png',
     'sub-01/anat/.k3_x9abcsub-01_desc-orb_T1w.npz',
@@ -76,7 +77,7 @@ def test_what_gives_a_face_back_goes_and_the_report_stays(
     assert '4 templates' in said
     assert '90 renders' in said
     assert '1 page with faces' in said
-    assert '2 intermediate files' in said
+    assert '3 intermediate files' in said
     assert '4 unfinished files' in said
     assert f'{len(doomed)} files deleted' in said
     assert said.splitlines()[-1] == f'0 files of {len(KINDS)} kinds left'

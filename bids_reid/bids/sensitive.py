@@ -164,7 +164,7 @@ def _kind(folder: Path, parts: tuple[str, ...]) -> Kind:
     name = parts[-1]
     if any(part.startswith(HIDDEN) for part in parts):
         return 'unfinished'
-    if name.startswith('.'):
+    if name.startswith('.') and parts[0] != 'work':
         before = _UNFINISHED_BEFORE.fullmatch(name)
         if before and _kind_of_name(folder, (*parts[:-1], before['name'])) != 'other':
             return 'unfinished'
