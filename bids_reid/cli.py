@@ -73,8 +73,7 @@ def guarded(
     except stopping.Stopped as stopped:
         return stopping.say(program, stopped)
     except ReidError as error:
-        # parsers of YAML and the like explain themselves over several lines
-        complain(program, '; '.join(part.strip() for part in str(error).splitlines()))
+        complain(program, str(error))
         return error.exit_code
     except BrokenPipeError:
         # whoever read the output, such as head, has left; Python would complain again at exit
@@ -116,7 +115,7 @@ def _refused(error: OSError, written: Sequence[Path]) -> Exit | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid``; return its exit code."""
-    prepare_surroundings()
+    prepare_surroundings(is_program=argv is None)
     arguments = list(sys.argv[1:] if argv is None else argv)
     listing = listing_options(arguments)
     if listing is not None:

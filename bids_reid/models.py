@@ -39,7 +39,7 @@ The weights of DeepFace's models, in one folder. bids-reid itself never download
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid-models``; return its exit code."""
-    prepare_surroundings()
+    prepare_surroundings(is_program=argv is None)
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
     return guarded('bids-reid-models', lambda: _act(options))
 

@@ -25,7 +25,7 @@ exit codes: 0 done; 64 wrong usage
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid-plan``; return its exit code."""
-    prepare_surroundings()
+    prepare_surroundings(is_program=argv is None)
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
     return guarded('bids-reid-plan', lambda: tell(options))
 

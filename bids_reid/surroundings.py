@@ -22,18 +22,27 @@ from bids_reid.errors import MachineError
 
 TEMPORARY_HOME = 'BIDS_REID_TEMPORARY_HOME'
 """Environment variable that says that the home folder is one of ours, for workers too."""
-LEAST_MEMORY = 1_100_000_000
+LEAST_MEMORY = 1_300_000_000
 """Bytes of address space below which the libraries cannot even be loaded, or hang."""
 _UTF_8 = 'utf-8'
 _NO_ROOM = ('Cannot allocate memory', 'failed to map segment', 'cannot allocate memory')
 _CGROUPS = Path('/sys/fs/cgroup')
+_OWN_GROUPS = Path('/proc/self/cgroup')
 _UNLIMITED = 1 << 50
 """What version 1 of control groups says if there is no limit is larger."""
 
 
-def prepare_surroundings() -> None:
-    """Make up for what is missing; a second call changes nothing."""
-    _speak_utf_8()
+def prepare_surroundings(*, is_program: bool = True) -> None:
+    """Make up for what is missing; a second call changes nothing.
+
+    Parameters
+    ----------
+    is_program : bool
+        Whether the process is one of our programs, which may be started again, and not another's
+        that calls one.
+    """
+    if is_program:
+        _speak_utf_8()
     _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -56,7 +65,7 @@ def check_memory() -> None:
         It may not; with less, libraries end the process without a word, or wait for ever.
     """
     limit = memory_limit()
-    if limit is not None and limit.is_of_addresses and limit.most < LEAST_MEMORY:
+    if limit is not None and limit.of_addresses and limit.most < LEAST_MEMORY:
         raise not_enough_memory()
 
 
@@ -84,12 +93,12 @@ def lacks_memory(error: BaseException) -> bool:
 class MemoryLimit(NamedTuple):
     """Bytes that this process, or those of its group together, may take.
 
-    ``is_of_addresses`` tells a limit of what is reserved from one of what is used.
+    ``of_addresses`` tells a limit of what is reserved from one of what is used.
     """
 
     most: int
     name: str
-    is_of_addresses: bool
+    of_addresses: bool
 
 
 def memory_limit() -> MemoryLimit | None:
@@ -111,7 +120,7 @@ def _limit_of_group() -> int:
     OSError, ValueError
         It has none.
     """
-    lines = Path('/proc/self/cgroup').read_text('utf-8').splitlines()
+    lines = _OWN_GROUPS.read_text('utf-8').splitlines()
     for line in lines:
         _, kinds, path = line.split(':', 2)
         if kinds not in ('', 'memory'):

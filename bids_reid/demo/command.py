@@ -24,7 +24,7 @@ AS_IT_SHOULD_BE = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demonstration; return the exit code of ``bids-reid``."""
-    prepare_surroundings()
+    prepare_surroundings(is_program=argv is None)
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = build_parser().parse_args(arguments)
 

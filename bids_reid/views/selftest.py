@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 from multiprocessing import get_context
@@ -11,16 +12,20 @@ import numpy as np
 
 from bids_reid.errors import MachineError, RenderingError
 from bids_reid.printable import printable
-from bids_reid.surroundings import lacks_memory, not_enough_memory
+from bids_reid.surroundings import memory_limit, not_enough_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
+
+    Question = Callable[[Connection, Sequence[str]], None]
 
 WINDOW_VARIABLE = 'VTK_DEFAULT_OPENGL_WINDOW'
 WINDOW = 'vtkEGLRenderWindow'
 """Renders without a screen, on a graphics card or on the processor."""
 PACKAGES = 'libegl1 libgl1-mesa-dri'
+ROOM = 700_000_000
+"""Bytes of address space that the renderer's library reserves."""
 SECONDS = 120
 OVERRIDES = ('MESA_', 'LIBGL_', 'GALLIUM_', 'EGL_', '__EGL_', '__GL', 'LP_', 'VTK_DEFAULT_')
 """How the names of variables start by which drivers, and what chooses them, are told otherwise."""
@@ -42,10 +47,13 @@ def check_rendering() -> str:
     MachineError
         There is not enough memory, or no process can be started.
     """
-    said = _ask()
-    if said is None:
-        raise RenderingError(f'this machine cannot render; {_advice()}')
-    return said
+    said = _ask(_answer)
+    if said is not None:
+        return said
+    limit = memory_limit()
+    if limit is not None and limit.of_addresses and _ask(_take_room) is None:
+        raise not_enough_memory()
+    raise RenderingError(f'this machine cannot render; {_advice()}')
 
 
 def _advice() -> str:
@@ -53,7 +61,7 @@ def _advice() -> str:
     install = f'install EGL and Mesa, on Debian and Ubuntu: apt-get install {PACKAGES}'
     given = overrides()
     for names in (*((name,) for name in given), given):
-        if names and _ask(names) is not None:
+        if names and _ask(_answer, names) is not None:
             shown = ' '.join(f'{name}={printable(os.environ[name])}' for name in names)
             return f'it can without {shown}: unset {" ".join(names)}'
     if given:
@@ -71,11 +79,13 @@ def overrides() -> tuple[str, ...]:
     )
 
 
-def _ask(without: Sequence[str] = ()) -> str | None:
-    """Render in a child process; return the name of the renderer, ``None`` if it cannot.
+def _ask(question: Question, without: Sequence[str] = ()) -> str | None:
+    """Ask a child process; return its answer, ``None`` if it ends without one.
 
     Parameters
     ----------
+    question : callable
+        Sends the answer into what it gets first.
     without : sequence of str
         Environment variables that it does not have.
 
@@ -84,20 +94,20 @@ def _ask(without: Sequence[str] = ()) -> str | None:
     RenderingError
         There is no answer in time.
     MachineError
-        There is not enough memory, or no process can be started.
+        The child was killed for memory, or could not be started.
     """
     context = get_context('forkserver')
-    answer, question = context.Pipe(duplex=False)
-    child = context.Process(target=_answer, args=(question, without), daemon=True)
+    answer, asked = context.Pipe(duplex=False)
+    child = context.Process(target=question, args=(asked, without), daemon=True)
     try:
         try:
             child.start()
         except OSError as error:
             raise MachineError(f'cannot start a process: {error.strerror}') from None
-        question.close()
+        asked.close()
         if not answer.poll(SECONDS):
             raise RenderingError(f'rendering does not answer; {_without_trying()}')
-        said: str = answer.recv()
+        return str(answer.recv())
     except (EOFError, OSError):
         child.join(SECONDS)
         # what ends a process that takes too much says nothing
@@ -108,9 +118,6 @@ def _ask(without: Sequence[str] = ()) -> str | None:
         if child.pid is not None:
             child.kill()
             child.join()
-    if said == NO_MEMORY:
-        raise not_enough_memory()
-    return said
 
 
 def _without_trying() -> str:
@@ -120,26 +127,29 @@ def _without_trying() -> str:
     return f'{unset}install EGL and Mesa, on Debian and Ubuntu: apt-get install {PACKAGES}'
 
 
-NO_MEMORY = 'no memory'
-
-
 def _answer(question: Connection, without: Sequence[str] = ()) -> None:
-    """Send the name of the renderer, or `NO_MEMORY`; whatever else goes wrong ends the process."""
+    """Send the name of the renderer; whatever goes wrong ends the process without an answer."""
+    _be_silent()
+    for name in without:
+        os.environ.pop(name, None)
+    use_offscreen_window()
+    question.send(render_square())
+
+
+def _take_room(question: Connection, _without: Sequence[str] = ()) -> None:
+    """Send a word if there is room for a renderer's library and what it reserves."""
+    _be_silent()
+    from bids_reid.views import window  # noqa: F401 (what is needed besides)
+
+    with mmap.mmap(-1, ROOM):
+        question.send('room')
+
+
+def _be_silent() -> None:
     # drivers complain in their own words
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
-    for name in without:
-        os.environ.pop(name, None)
-    use_offscreen_window()
-    try:
-        said = render_square()
-    except MemoryError:
-        said = NO_MEMORY
-    except ImportError as error:
-        said = NO_MEMORY if lacks_memory(error) else ''
-    if said:
-        question.send(said)
 
 
 def render_square() -> str:
