@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import io
+import logging
 import lzma
 import re
 import warnings
@@ -15,7 +16,7 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nibabel.imageglobals import LoggingOutputSuppressor
+from nibabel.imageglobals import logger as nibabel_logger
 
 from bids_reid.errors import ReidError, ScanError, is_refusal
 
@@ -59,7 +60,7 @@ def reading(name: str, *hidden: Path) -> Iterator[None]:
     """
     try:
         # what a library mends or doubts is said by whoever uses the numbers
-        with warnings.catch_warnings(), LoggingOutputSuppressor():
+        with warnings.catch_warnings(), _silent():
             warnings.simplefilter('ignore')
             yield
     except ReidError:
@@ -73,6 +74,17 @@ def reading(name: str, *hidden: Path) -> Iterator[None]:
     # libraries raise errors of every type
     except Exception as error:
         raise ScanError(f'cannot read {name}: {_words(error, name, *hidden)}') from error
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Let nibabel's log go nowhere: without any handler Python would print it."""
+    before = nibabel_logger.handlers, nibabel_logger.propagate
+    nibabel_logger.handlers, nibabel_logger.propagate = [logging.NullHandler()], False
+    try:
+        yield
+    finally:
+        nibabel_logger.handlers, nibabel_logger.propagate = before
 
 
 def _words(error: Exception, name: str, *hidden: Path) -> str:
