@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nibabel.affines import voxel_sizes
 from nibabel.orientations import io_orientation
-from scipy import ndimage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +91,9 @@ def sparse(shape: tuple[int, ...]) -> tuple[slice, ...]:
 
 def standing_out(sample: NDArray[Any]) -> float:
     """Share of a volume that stands out of the air, with what it encloses."""
+    # its callers include the one that only plans
+    from scipy import ndimage
+
     data = np.asarray(sample, np.float64)
     finite = np.isfinite(data)
     if not finite.any():

@@ -123,13 +123,16 @@ def packed_as(start: bytes) -> str | None:
     return None
 
 
-def opened(path: Path) -> io.BufferedIOBase:
-    """Open a file for reading what is packed in it, or what it holds; content tells."""
+def opened(path: Path, block: int = _BLOCK) -> io.BufferedIOBase:
+    """Open a file for reading what is packed in it, or what it holds; content tells.
+
+    It is read ``block`` bytes at a time.
+    """
     with path.open('rb') as file:
         packed = packed_as(file.read(6))
     if packed is None:
         return path.open('rb')
-    return io.BufferedReader(Unpacked(path, packed), _BLOCK)
+    return io.BufferedReader(Unpacked(path, packed, block=block), block)
 
 
 def some_bytes(source: io.BufferedIOBase, most: int) -> io.BytesIO:
@@ -222,6 +225,8 @@ class Unpacked(io.RawIOBase):
         How: gz, zlib, bz2 or xz.
     start : int
         Where in the file what is packed begins.
+    block : int
+        Bytes that are read at a time.
 
     Attributes
     ----------
@@ -229,9 +234,9 @@ class Unpacked(io.RawIOBase):
         Bytes behind the end of what is packed, known at its end.
     """
 
-    def __init__(self, path: Path, packed: str, start: int = 0) -> None:
+    def __init__(self, path: Path, packed: str, start: int = 0, block: int = _BLOCK) -> None:
         self._file = path.open('rb')
-        self._start = start
+        self._start, self._block = start, block
         self._make = _UNPACKERS[packed]
         self._packed = packed
         self._restart()
@@ -291,7 +296,7 @@ class Unpacked(io.RawIOBase):
                 continue
             packed = b''
             if self._one.needs_input:
-                packed, self._rest = self._rest or self._file.read(_BLOCK), b''
+                packed, self._rest = self._rest or self._file.read(self._block), b''
             found = self._one.decompress(packed, n_bytes)
             if not packed and not found and self._one.needs_input and not self._one.eof:
                 raise DamagedError('its packed data end too early')
