@@ -26,8 +26,10 @@ from bids_reid.bids.tables import NOT_AVAILABLE, read_table
 from bids_reid.bids.walk import check_there
 from bids_reid.cli import Parser, absolute, add_nprocs, guarded
 from bids_reid.errors import Exit, NoInputError, UsageError
-from bids_reid.printable import printable
+from bids_reid.json_fields import as_field
+from bids_reid.messages import count, say
 from bids_reid.records import Image
+from bids_reid.surroundings import prepare_surroundings
 
 DESCRIPTION = """\
 Is every image in RELEASE one that was audited, at this place and with these bytes, and did the
@@ -104,6 +106,7 @@ class Problem:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid-check``; return its exit code."""
+    prepare_surroundings(is_program=argv is None)
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
     return guarded('bids-reid-check', partial(check, options))
 
@@ -256,9 +259,14 @@ def read_audit(out: Path) -> Audit:
             f'{SCHEMA_VERSION}): run the group level again with this one'
         )
     try:
-        reasons = tuple((one['outcome'], one['sentence']) for one in content['reasons'])
-        outcome, manifest = content['outcome'], content['manifest_sha256']
-        sentence = content['outcome_sentence']
+        reasons = tuple(
+            (as_field(str, one['outcome']), as_field(str, one['sentence']))
+            for one in content['reasons']
+        )
+        outcome, manifest, sentence = (
+            as_field(str, content[key])
+            for key in ('outcome', 'manifest_sha256', 'outcome_sentence')
+        )
         findings = bool(content['limits']['max_findings'])
     except (KeyError, TypeError) as error:
         raise NoInputError(f'{summary} is damaged: run the group level again') from error
@@ -421,13 +429,12 @@ def _print_json(audit: Audit, problems: Sequence[Problem], n_images: int) -> Non
 
 def _print_lines(problems: Sequence[Problem], n_images: int) -> None:
     for problem in problems:
-        print(printable(str(problem)))
-    images = f'{n_images} image{"" if n_images == 1 else "s"}'
+        say(str(problem))
+    images = count(n_images, 'image')
     if problems:
-        count = f'{len(problems)} problem{"" if len(problems) == 1 else "s"}'
-        print(f'{count} ({images} compared): do not upload')
+        say(f'{count(len(problems), "problem")} ({images} compared): do not upload')
     else:
-        print(f'{images}, all audited, none changed')
+        say(f'{images}, all audited, none changed')
 
 
 if __name__ == '__main__':

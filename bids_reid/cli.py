@@ -13,9 +13,10 @@ from typing import NoReturn, TypeVar
 
 from bids_reid import __version__, stopping
 from bids_reid.errors import Exit, ReidError, is_refusal
-from bids_reid.messages import show_messages
+from bids_reid.messages import complain, say, show_messages
 from bids_reid.records import IDENTIFYING, PART_NAMES, RAW
 from bids_reid.settings import LEVELS, Settings
+from bids_reid.surroundings import lacks_memory, not_enough_memory, prepare_surroundings
 
 _NAMED = re.compile(r'([A-Za-z0-9]+)=(.+)')
 _Number = TypeVar('_Number', int, float)
@@ -41,7 +42,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with 64."""
-        self.exit(Exit.USAGE, f'{self.prog}: {message} (see {self.prog} --help)\n')
+        complain(self.prog, f'{message} (see {self.prog} --help)')
+        self.exit(Exit.USAGE)
 
 
 def guarded(
@@ -64,13 +66,14 @@ def guarded(
     show_messages()
     try:
         with stopping.stoppable(program):
-            return run()
+            code = run()
+            # what cannot be written is to be told here, not at the end of Python
+            sys.stdout.flush()
+            return code
     except stopping.Stopped as stopped:
         return stopping.say(program, stopped)
     except ReidError as error:
-        # parsers of YAML and the like explain themselves over several lines
-        line = '; '.join(part.strip() for part in str(error).splitlines())
-        print(f'{program}: {line}', file=sys.stderr)
+        complain(program, str(error))
         return error.exit_code
     except BrokenPipeError:
         # whoever read the output, such as head, has left; Python would complain again at exit
@@ -79,23 +82,23 @@ def guarded(
     except (MemoryError, ImportError) as error:
         if verbose:
             traceback.print_exc()
-        print(f'{program}: {_lacking(error)}', file=sys.stderr)
+        complain(program, _lacking(error))
         return Exit.MACHINE
     except OSError as error:
-        code = _refused(error, written)
-        if code is None:
+        refused = _refused(error, written)
+        if refused is None:
             raise
         if verbose:
             traceback.print_exc()
         where = '' if error.filename is None else f'{os.fsdecode(error.filename)}: '
-        print(f'{program}: {where}{error.strerror}', file=sys.stderr)
-        return code
+        complain(program, f'{where}{error.strerror}')
+        return refused
 
 
 def _lacking(error: MemoryError | ImportError) -> str:
     """Say what the machine lacks, and what helps."""
-    if isinstance(error, MemoryError):
-        return 'memory ran out: give it more, or fewer --nprocs'
+    if lacks_memory(error):
+        return str(not_enough_memory())
     return f'a library is missing or cannot be loaded: {error}: install bids_reid again'
 
 
@@ -112,6 +115,7 @@ def _refused(error: OSError, written: Sequence[Path]) -> Exit | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid``; return its exit code."""
+    prepare_surroundings(is_program=argv is None)
     arguments = list(sys.argv[1:] if argv is None else argv)
     listing = listing_options(arguments)
     if listing is not None:
@@ -123,10 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error('argument -d/--derivatives: a name is given twice')
     unknown = [level for level in options.levels if level not in LEVELS]
     if unknown:
-        print(
-            f'bids-reid: unknown level {unknown[0]!r}: give participant, group or both',
-            file=sys.stderr,
-        )
+        complain('bids-reid', f'unknown level {unknown[0]!r}: give participant, group or both')
         return Exit.UNKNOWN_LEVEL
     settings = settings_from(options, command=shown('bids-reid', arguments))
 
@@ -175,7 +176,7 @@ def list_extractors(options: argparse.Namespace) -> Exit:
         check_there(options.models_dir, folder=True)
         os.environ[FOLDER_VARIABLE] = str(options.models_dir)
     for line in extractor_lines(allow_network=options.allow_network):
-        print(line)
+        say(line)
     return Exit.OK
 
 
@@ -509,7 +510,12 @@ def absolute(text: str) -> Path:
     if not text:
         # a variable of the shell that is not set; the current folder is not meant
         raise argparse.ArgumentTypeError('an empty path')
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError(
+            f'no home folder is known that {text!r} may mean: write the path out'
+        ) from None
 
 
 def named_folder(text: str) -> tuple[str, Path]:

@@ -19,7 +19,7 @@ from bids_reid.group.order import order_of
 from bids_reid.group.refaced import refaced_lines
 from bids_reid.group.reviews import reviewed
 from bids_reid.group.selection import announce, choose_extractors, select
-from bids_reid.messages import logger
+from bids_reid.messages import count, logger
 from bids_reid.report.tables import IDENTIFICATION, write_results
 from bids_reid.report.text import result_lines, sensitive_lines
 
@@ -105,8 +105,8 @@ def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
     dataset = selection.choice.dataset
     rest = nobodys_images(selection.survey, selection.counted, dataset, settings.output_dir)
     if rest:
-        images = 'image belongs' if len(rest) == 1 else 'images belong'
-        logger.info(f'{len(rest)} {images} to no participant: a look at each')
+        images = count(len(rest), 'image belongs', 'images belong')
+        logger.info(f'{images} to no participant: a look at each')
         look_at_images(rest, settings)
 
 

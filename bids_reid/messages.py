@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from bids_reid.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +31,24 @@ class _StandardOutput(logging.StreamHandler):  # type: ignore[type-arg]
     def stream(self, _: TextIO) -> None:
         """Keep to standard output."""
 
+    def format(self, record: logging.LogRecord) -> str:
+        """Show what names of files would do to a terminal; each message is one line."""
+        return printable(super().format(record))
+
     def handleError(self, _record: logging.LogRecord) -> None:  # noqa: N802
         """Raise what the output raised: a reader that has left ends the program."""
         raise  # noqa: PLE0704
+
+
+def complain(program: str, line: str) -> None:
+    """Say on standard error why a program ends; nobody may be there to read it."""
+    with suppress(OSError, ValueError):
+        print(printable(f'{program}: {line}'), file=sys.stderr, flush=True)
+
+
+def say(line: str) -> None:
+    """Print a line on standard output, with others' control characters shown as escapes."""
+    print(printable(line), flush=True)
 
 
 def show_messages() -> None:

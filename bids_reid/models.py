@@ -6,6 +6,7 @@ where its files are and lets it download them.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -28,6 +29,8 @@ from bids_reid.faces.weights import (
     record,
     why_not,
 )
+from bids_reid.messages import say
+from bids_reid.surroundings import has_home, prepare_surroundings
 
 DESCRIPTION = """\
 The weights of DeepFace's models, in one folder. bids-reid itself never downloads any.
@@ -36,10 +39,9 @@ The weights of DeepFace's models, in one folder. bids-reid itself never download
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid-models``; return its exit code."""
+    prepare_surroundings(is_program=argv is None)
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
-    folder: Path = options.models_dir or default_folder()
-    action: Callable[[Sequence[ModelFile], Path], Exit] = options.action
-    return guarded('bids-reid-models', lambda: action(_entries(options.names), folder))
+    return guarded('bids-reid-models', lambda: _act(options))
 
 
 def build_parser() -> Parser:
@@ -65,6 +67,25 @@ def build_parser() -> Parser:
     return parser
 
 
+def _act(options: argparse.Namespace) -> Exit:
+    """Do what was asked for.
+
+    Raises
+    ------
+    UsageError
+        There is no such model, or no folder to keep one in.
+    """
+    entries = _entries(options.names)
+    folder: Path = options.models_dir or default_folder()
+    action: Callable[[Sequence[ModelFile], Path], Exit] = options.action
+    if action is fetch_models and not has_home() and folder.is_relative_to(Path.home()):
+        raise UsageError(
+            'this account has no home folder to keep models in: set HOME or BIDS_REID_MODELS, '
+            'or name a folder with --models-dir'
+        )
+    return action(entries, folder)
+
+
 def _entries(names: Sequence[str]) -> list[ModelFile]:
     """Find models by name, with or without ``deepface-``; all of them if none is named.
 
@@ -83,11 +104,11 @@ def _entries(names: Sequence[str]) -> list[ModelFile]:
 
 def list_models(entries: Sequence[ModelFile], folder: Path) -> Exit:
     """Print the state of each model, what it is and its file."""
-    print(f'weights in {folder}')
+    say(f'weights in {folder}')
     for entry in entries:
-        print(f'{PREFIX}{entry.model}: {why_not(entry, folder) or "can run"}')
-        print(f'    {entry.description}; {entry.dimension} numbers per face')
-        print(f'    {entry.path(folder)}')
+        say(f'{PREFIX}{entry.model}: {why_not(entry, folder) or "can run"}')
+        say(f'    {entry.description}; {entry.dimension} numbers per face')
+        say(f'    {entry.path(folder)}')
     return Exit.OK
 
 
@@ -101,7 +122,7 @@ def verify_models(entries: Sequence[ModelFile], folder: Path) -> Exit:
     for entry in entries:
         reason = why_not(entry, folder)
         if entry.package or entry.file in recorded or entry.path(folder).exists():
-            print(f'{PREFIX}{entry.model}: {reason or "as it was fetched"}')
+            say(f'{PREFIX}{entry.model}: {reason or "as it was fetched"}')
             code = Exit.SOME_FAILED if reason else code
     return code
 
@@ -129,22 +150,22 @@ def fetch_models(entries: Sequence[ModelFile], folder: Path) -> Exit:
 def _fetch(entry: ModelFile, folder: Path) -> None:
     name = f'{PREFIX}{entry.model}'
     if entry.package:
-        print(f'{name}: comes with {entry.package}')
+        say(f'{name}: comes with {entry.package}')
         return
     reason = why_not(entry, folder)
     if reason is None:
-        print(f'{name}: is there, as it was fetched')
+        say(f'{name}: is there, as it was fetched')
         return
     path = entry.path(folder)
     if reason == ALTERED or (entry.needs and entry.needs in reason):
         raise NoInputError(f'{name}: {reason} ({path})')
     software = 'hand'
     if reason == MISSING:
-        print(f'{name}: fetching {entry.file}', flush=True)
+        say(f'{name}: fetching {entry.file}')
         _download(entry, folder)
         software = f'deepface {version("deepface")}'
     noted = record(entry, folder, software)
-    print(f'{name}: {noted["size"] / 2**20:.0f} MiB, SHA-256 {noted["sha256"]}, noted in {LOCK}')
+    say(f'{name}: {noted["size"] / 2**20:.0f} MiB, SHA-256 {noted["sha256"]}, noted in {LOCK}')
 
 
 def _download(entry: ModelFile, folder: Path) -> None:

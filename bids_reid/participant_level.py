@@ -22,7 +22,7 @@ from bids_reid.faces.extractors import (
     networked_extractors,
     sends_images,
 )
-from bids_reid.messages import logger, say_not_run
+from bids_reid.messages import count, logger, say_not_run
 from bids_reid.participant.library import read_scans
 from bids_reid.participant.page import participant_report
 from bids_reid.participant.selection import came_from, remove_stale, select, unfinished
@@ -82,7 +82,8 @@ def _to_do(selection: Selection, settings: Settings) -> list[Scan]:
     """Return the scans that need to be processed, and say how many there are."""
     to_do = unfinished(selection.scans, settings)
     people = {scan.participant for scan in selection.scans}
-    logger.info(f'{len(selection.scans)} scans of {len(people)} participants, {len(to_do)} to do')
+    scans = count(len(selection.scans), 'scan')
+    logger.info(f'{scans} of {count(len(people), "participant")}, {len(to_do):,} to do')
     return to_do
 
 
@@ -126,8 +127,7 @@ def _look_at_the_rest(selection: Selection, settings: Settings, own: Settings) -
     """
     unseen = unseen_images(settings, selection.everything)
     if unseen:
-        images = 'image gets' if len(unseen) == 1 else 'images get'
-        logger.info(f'{len(unseen)} more {images} a look')
+        logger.info(f'{count(len(unseen), "more image gets", "more images get")} a look')
         look_at_images(unseen, own)
 
 
@@ -177,11 +177,15 @@ def _announce(lines: Sequence[ScanLine], n_kept: int) -> None:
     """Tell how many scans gave a template; ``n_kept`` have only what an earlier run made."""
     counts = Counter(line.status for line in lines)
     logger.info(
-        f'participant level done: {counts["ok"]} scans with a template, '
-        f'{counts["no_face"]} without a face, {counts["failed"]} failed'
-        + (f'; of {n_kept} only earlier results' if n_kept else '')
+        f'participant level done: {count(counts["ok"], "scan")} with a template, '
+        f'{counts["no_face"]:,} without a face, {counts["failed"]:,} failed'
+        + (f'; of {n_kept:,} only earlier results' if n_kept else '')
     )
     for line in lines:
         if line.status == 'no_face':
             condition = '' if line.condition == RAW else f'{line.condition}: '
-            logger.info(f'  no face: {condition}{line.source}: {line.reason}')
+            # a face may be there all the same: other measures tell it
+            logger.info(
+                f'  no template, as the detector found no face in any view: {condition}'
+                f'{line.source} (measured: {line.reason})'
+            )

@@ -11,7 +11,8 @@ from typing import Any
 from bids_reid import __version__
 from bids_reid.cli import Parser, fraction, guarded
 from bids_reid.errors import Exit
-from bids_reid.messages import count
+from bids_reid.messages import count, say
+from bids_reid.surroundings import prepare_surroundings
 
 DESCRIPTION = """\
 How many photographed participants does a run need, so that a dataset whose scans give nobody
@@ -24,6 +25,7 @@ exit codes: 0 done; 64 wrong usage
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid-plan``; return its exit code."""
+    prepare_surroundings(is_program=argv is None)
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
     return guarded('bids-reid-plan', lambda: tell(options))
 
@@ -90,7 +92,8 @@ def tell(options: argparse.Namespace) -> Exit:
     if options.json:
         print(json.dumps(numbers, indent=2))
     else:
-        print('\n'.join(_lines(numbers)))
+        for line in _lines(numbers):
+            say(line)
     return Exit.OK
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 
 _UNSEEN = re.compile(
     r'[\x00-\x1f\x7f-\x9f'  # controls: they end lines and cells, and move a terminal's cursor
@@ -11,6 +12,9 @@ _UNSEEN = re.compile(
 )
 _SHORT = {'\t': r'\t', '\n': r'\n', '\r': r'\r'}
 _LONG = {text: sign for sign, text in _SHORT.items()} | {'\\\\': '\\'}
+_QUOTED = re.compile(r"""(['"`])(?:file:(?://)?)?/[^'"`\n]*/([^'"`/\n]*)\1""")
+_BARE = re.compile(r"""(?<![\w.:/~*-])(?:file:(?://)?)?/(?!/)(?:[^\s'"`<>|:;,()/]+/)+(?=[^\s/])""")
+"""Folders of absolute paths, in quotation marks and without."""
 _ESCAPE = re.compile(r'\\(?:[\\tnr]|x[0-9a-f]{2}|u[0-9a-f]{4})')
 
 
@@ -54,6 +58,27 @@ def in_json(text: str) -> str:
     return _UNSEEN.sub(
         lambda found: found[0] if found[0] == '\n' else f'\\u{ord(found[0]):04x}', text
     )
+
+
+def without_folders(text: str, *folders: PurePath) -> str:
+    """Take absolute paths out of a message, such as a library's; names of files stay.
+
+    Where people keep their data is nobody else's business, and names of folders tell who they are.
+
+    Parameters
+    ----------
+    folders : PurePath
+        Of files that the message may be about: their names may hold blanks.
+
+    >>> without_folders("cannot read '/home/jane doe/ds/sub-01/x.nii': cut", PurePath('/data'))
+    "cannot read 'x.nii': cut"
+    >>> without_folders('Error reading /home/jane/x.nii, 3/4 of sub-01/y.nii')
+    'Error reading x.nii, 3/4 of sub-01/y.nii'
+    """
+    for folder in sorted(map(str, folders), key=len, reverse=True):
+        if len(folder) > 1:
+            text = text.replace(f'{folder}/', '').replace(folder, PurePath(folder).name)
+    return _BARE.sub('', _QUOTED.sub(r'\1\2\1', text))
 
 
 def _escape(sign: str) -> str:

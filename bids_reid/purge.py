@@ -29,6 +29,7 @@ from bids_reid.cli import Parser, absolute, guarded
 from bids_reid.errors import CannotWriteError, Exit, NoInputError
 from bids_reid.messages import count, logger
 from bids_reid.printable import printable
+from bids_reid.surroundings import prepare_surroundings
 
 DESCRIPTION = """\
 Delete every file in OUT, an output folder of bids-reid, that can give a face back: skins,
@@ -64,6 +65,7 @@ Chosen = Callable[[OutputFile], bool]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid-purge``; return its exit code."""
+    prepare_surroundings()
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
     return guarded('bids-reid-purge', lambda: purge(options), written=[options.output_dir])
 
@@ -106,15 +108,17 @@ def purge(options: argparse.Namespace) -> Exit:
             f'{out} is no output of bids-reid: its {_DESCRIPTION} does not say so; '
             'nothing was deleted'
         )
+    files = {file.path: file for file in output_files(out)}
     if options.dry_run:
-        return _purge(out, options)
+        return _purge(out, list(files.values()), options)
     with locked_output(out):
-        return _purge(out, options)
+        # whoever takes the lock sweeps what is unfinished: that was to go, and is listed, too
+        files |= {file.path: file for file in output_files(out)}
+        return _purge(out, [files[path] for path in sorted(files)], options)
 
 
-def _purge(out: Path, options: argparse.Namespace) -> Exit:
+def _purge(out: Path, files: Sequence[OutputFile], options: argparse.Namespace) -> Exit:
     chosen = _sensitive if options.keep_report else _ours
-    files = output_files(out)
     _list(files, verbose=options.verbose, keep_report=options.keep_report)
     if options.dry_run:
         logger.info('nothing was deleted: --dry-run')

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from bids_reid.json_fields import Digits, from_object, to_object
+from bids_reid.json_fields import Digits, as_field, from_object, to_object
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -555,9 +556,26 @@ class ScanMeasures:
         Raises
         ------
         KeyError, TypeError
-            Something is missing, or is of another type.
+            Something is missing, or cannot be.
         """
-        return from_object(cls, content)
+        measures = from_object(cls, content)
+        _check_frame(measures.face_frame)
+        names = [part.name for part in measures.face_parts]
+        known = {name for some in PART_NAMES.values() for name in some}
+        if len(set(names)) < len(names) or not set(names) <= known:
+            raise TypeError(f'{names} are not the parts of a face')
+        return measures
+
+
+def _check_frame(frame: PlacedFrame) -> None:
+    """Find out whether a face frame is one; raise TypeError otherwise."""
+    axes = (frame.forward, frame.up)
+    lengths = [math.hypot(*axis) for axis in axes]
+    if len(frame.origin) != 3 or any(len(axis) != 3 for axis in axes) or frame.scale <= 0:
+        raise TypeError(f'{frame} is no frame in space')
+    slant = sum(a * b for a, b in zip(*axes, strict=True))
+    if not all(0.9 < length < 1.1 for length in lengths) or abs(slant) > 0.1:
+        raise TypeError(f'the axes of {frame} are not upright on each other')
 
 
 @dataclass(frozen=True, slots=True)
@@ -582,8 +600,18 @@ class FaceBoxes:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> FaceBoxes:
-        """Read the object that `to_json` made."""
-        return from_object(cls, content)
+        """Read the object that `to_json` made.
+
+        Raises
+        ------
+        KeyError, TypeError
+            Something is missing, or cannot be.
+        """
+        faces = from_object(cls, content)
+        sides = {len(box) for box in faces.boxes if box is not None}
+        if len(faces.boxes) != len(faces.found) or not sides <= {4}:
+            raise TypeError('there is not one box of four sides for each view')
+        return faces
 
 
 @dataclass(frozen=True, slots=True)
@@ -694,9 +722,13 @@ class ImageRecord:
         Raises
         ------
         KeyError, TypeError
-            Something is missing, or is of another type.
+            Something is missing, or cannot be.
         """
-        return from_object(cls, content)
+        record = from_object(cls, content)
+        if content['Measures'] is not None:
+            ScanMeasures.from_json(content['Measures'])
+        _check_sha256(record.sha256)
+        return record
 
 
 ScanStatus = Literal['ok', 'no_face', 'failed']
@@ -780,27 +812,39 @@ class ScanRecord:
         Raises
         ------
         KeyError, TypeError
-            Something is missing that every record of this version has, or is of another type.
+            Something is missing that every record of this version has, or cannot be.
         """
-        status = content['Status']
-        if status not in get_args(ScanStatus):
-            raise KeyError(status)
+        status = as_field(ScanStatus, content['Status'])
         processed: dict[str, Any] = {}
         if status != 'failed':
             processed = {
-                'n_views_with_face': content['ViewsWithFace'],
+                'n_views_with_face': as_field(int, content['ViewsWithFace']),
                 'measures': ScanMeasures.from_json(content),
-                'renderer': content['Renderer'],
-                'extractors': tuple(content['Extractors']),
+                'renderer': as_field(str, content['Renderer']),
+                'extractors': as_field(tuple[str, ...], content['Extractors']),
             }
         origin = from_object(Origin, content)
-        if not all(uri.count(':') >= 2 for uri in origin.sources or ('',)):
-            raise KeyError(origin.sources)
+        _check_origin(origin)
         return cls(
             status=status,
-            reason=content['Reason'],
-            left_out=content['LeftOut'],
+            reason=as_field(str | None, content['Reason']),
+            left_out=as_field(str | None, content['LeftOut']),
             deidentification=from_object(Claim, content['Deidentification']),
             origin=origin,
             **processed,
         )
+
+
+def _check_origin(origin: Origin) -> None:
+    """Find out whether a scan is a file of its dataset; raise TypeError otherwise."""
+    if not origin.sources or any(uri.count(':') < 2 for uri in origin.sources):
+        raise TypeError(f'{origin.sources} are no BIDS URIs')
+    if origin.source.startswith('/') or '..' in origin.source.split('/'):
+        raise TypeError(f'{origin.source} is not in its dataset')
+    if origin.source_sha256 is not None:
+        _check_sha256(origin.source_sha256)
+
+
+def _check_sha256(sha256: str) -> None:
+    if len(sha256) != 64 or not set(sha256) <= set('0123456789abcdef'):
+        raise TypeError(f'{sha256:.80} is no SHA-256')

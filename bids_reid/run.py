@@ -9,10 +9,12 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.places import check_places
 from bids_reid.bids.walk import check_there
 from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
 from bids_reid.messages import logger
 from bids_reid.settings import Settings
+from bids_reid.surroundings import check_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,12 +35,14 @@ def run_levels(settings: Settings) -> Exit:
     ReidError
         Nothing could be done, for a reason that the user can mend.
     """
+    check_memory()
     _check_files(settings)
     prepare_environment(settings.omp_threads, settings.models_dir)
     _start_server_early(settings)
     # what is imported is no garbage, and looking for some takes a tenth of the time
     gc.disable()
     from bids_reid.bids.inputs import check_dataset, check_labels
+    from bids_reid.bids.participants_table import check_variables
     from bids_reid.engine.execution import configure
     from bids_reid.group.given_photographs import check_photographs
     from bids_reid.group.reviews import read_reviews
@@ -60,6 +64,7 @@ def run_levels(settings: Settings) -> Exit:
     if 'group' in settings.levels:
         others = read_against(settings)
         read_reviews(settings.reviewed)
+        check_variables(settings.bids_dir, settings.breakdown)
         check_photographs(settings)
     configure(stop_on_first_crash=settings.stop_on_first_crash, verbosity=settings.verbosity)
     codes = [Exit.OK]
@@ -90,12 +95,14 @@ def _start_server_early(settings: Settings) -> None:
 
 
 def _check_files(settings: Settings) -> None:
-    """Find out, before anything is started, which files are missing.
+    """Find out, before anything is started, which files are missing, and where nothing may go.
 
     Raises
     ------
     NoInputError
         A file or folder that was named is not there, or may not be looked at.
+    CannotWriteError
+        What is written would be among images.
     """
     for path in (
         settings.photos,
@@ -115,6 +122,16 @@ def _check_files(settings: Settings) -> None:
             check_there(folder, folder=True)
         except NoInputError as error:
             raise NoInputError(f'-d {name}: {error}') from error
+    check_places(
+        settings.output_dir,
+        settings.bids_dir,
+        settings.derivatives,
+        release=settings.release,
+        others=(
+            ('--work-dir', settings.work_dir),
+            ('--bids-database-dir', settings.database_dir),
+        ),
+    )
 
 
 def _check_options(settings: Settings) -> None:

@@ -114,6 +114,7 @@ ALIASES = [
     ('refaced', ('--refaced',), ('a', 'b'), ('a', 'b')),
     ('parts', ('--parts',), ('eyes', 'ears', 'eyes'), ('eyes', 'ears')),
     ('reviewed', ('--reviewed',), ('/r.tsv',), Path('/r.tsv')),
+    ('consent', ('--consent',), ('/c.tsv',), Path('/c.tsv')),
     ('audit', ('--audit',), ('defaced',), 'defaced'),
     ('models_dir', ('--models-dir',), ('/m',), Path('/m')),
     ('against', ('--against',), ('/o',), Path('/o')),
@@ -272,6 +273,14 @@ REFUSED = {
     'a gate of nothing': ('{data} out participant --max-risk 0.1', 64, 'at the group level'),
     'an audit of nothing': ('{data} out participant --audit defaced', 64, '-d defaced=DIR'),
     'parts of none': ('{data} out participant --parts beard', 64, 'beard'),
+    'consent for nothing': ('{data} out group --consent {file}', 64, 'of the --photos'),
+    'reviews of nothing': (
+        '{data} out participant group --reviewed {file}',
+        64,
+        'no column sha256',
+    ),
+    'breakdown by nothing': ('{data} out participant group --breakdown x', 64, 'participants.tsv'),
+    'session of nobody': ('{data} out participant --session-label 9', 18, 'a session ses-9'),
     'refaced nowhere': ('{data} out participant --refaced x', 64, 'the group level judges'),
     'no release': ('{data} out participant --release {tmp}/none', 66, 'none: No such file'),
     # the system refuses too long a name as it does another user's folder, and root, too
@@ -348,6 +357,7 @@ class TestRefusals:
             record = scan_record('orb', condition=name or 'raw', origin=origin)
             path = folder / f'sub-01_desc-{name}skin_T1w.json'
             path.write_text(json.dumps(record.to_json()))
+            path.with_suffix('.surf.gii').touch()
         options = ('group', '-d', f'original={dataset}', '--dry-run', '--audit')
         asked = [str(each) for each in (dataset, tmp_path / 'out', *options)]
         assert main([*asked, 'raw']) == 0

@@ -177,7 +177,7 @@ def test_the_files_that_are_promised_are_there(audit: Audit) -> None:
     for table in TABLES:
         expected |= {f'{table}.tsv', f'{table}.json'}
     expected |= {'group_summary.json', 'group.html'}
-    expected |= {'dataset_description.json', '.bidsignore', 'README.md'}
+    expected |= {'dataset_description.json', '.bidsignore', '.locks', 'README.md'}
     assert names == expected
 
 

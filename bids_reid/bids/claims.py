@@ -7,9 +7,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.files import read_json
+from bids_reid.bids.text_files import parse_json, read_text
 from bids_reid.records import Claim
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 METHOD, CODES = 'DeidentificationMethod', 'DeidentificationMethodCodeSequence'
@@ -47,6 +49,25 @@ def read_claim(image: Path, dataset_dir: Path) -> Claim:
     by_code = any(str(code.get('CodeValue')) == FACE_CODE for code in codes)
     claimed = by_code or any(_FACE_WORDS.search(method) for method in methods)
     return Claim(claimed, tuple(methods))
+
+
+def damaged_sidecars(images: Iterable[Path]) -> list[Path]:
+    """Return the images' own sidecars that hold no JSON object, so that no claim can be read.
+
+    >>> damaged_sidecars([])
+    []
+    """
+    own = (
+        image.with_name(image.name.removesuffix('.gz')).with_suffix('.json') for image in images
+    )
+    return sorted(path for path in own if path.is_file() and not _holds_object(path))
+
+
+def _holds_object(path: Path) -> bool:
+    try:
+        return isinstance(parse_json(read_text(path)), dict)
+    except (OSError, ValueError):
+        return False
 
 
 def _several(value: Any) -> list[Any]:

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_reid import __version__
-from bids_reid.bids.files import packaged_text, read_json, write_json, write_text
+from bids_reid.bids.files import Batch, objects, packaged_text, read_json, write_text
+from bids_reid.bids.layout import cache_file
+from bids_reid.bids.places import check_places
+from bids_reid.bids.text_files import read_text
 from bids_reid.errors import CannotWriteError
 from bids_reid.faces.extractors import extractor_names, load_extractor, registration
 from bids_reid.faces.registrations import bids_label
@@ -69,10 +72,16 @@ def prepare_output(
         raise CannotWriteError(f'cannot write {output_dir}: {error.strerror}') from error
     with _one_at_a_time(output_dir):
         before = read_json(description)
-        content = _description(output_dir, bids_dir, derivatives, before.get('DatasetLinks', {}))
+        folders = condition_folders(output_dir, bids_dir, derivatives)
+        content = _description(output_dir, bids_dir, folders)
         content['GeneratedBy'] += _other_packages(extractors, before)
-        if content != before:
-            write_json(description, content)
+        places, kept = _relative_folders(folders, output_dir), _folders_file(output_dir)
+        with Batch() as batch:
+            if places != read_json(kept):
+                batch.json(kept, places)
+            if content != before:
+                batch.json(description, content)
+            batch.publish()
     readme = output_dir / 'README.md'
     # in a folder that was not ours it may be somebody's
     if before or not readme.exists():
@@ -88,13 +97,9 @@ def check_output(
     Raises
     ------
     CannotWriteError
-        It is a dataset that is only read.
+        It is another dataset, or among images that are only read.
     """
-    if output_dir.resolve() == bids_dir.resolve():
-        raise CannotWriteError('output_dir is bids_dir, which is never written to')
-    for name, folder in derivatives:
-        if output_dir.resolve() == folder.resolve():
-            raise CannotWriteError(f'output_dir holds the scans of {name}, which are only read')
+    check_places(output_dir, bids_dir, derivatives)
     if not _is_ours(read_json(output_dir / DESCRIPTION)):
         raise CannotWriteError(f'{output_dir} holds another dataset: give a folder of its own')
 
@@ -102,15 +107,14 @@ def check_output(
 def _ignore(path: Path, *, keep: bool) -> None:
     """Write a .bidsignore; ``keep`` what ours has, of packages that are not installed any more."""
     names = ignored_names()
-    lines = path.read_text('utf-8').splitlines() if keep and path.exists() else []
+    lines = read_text(path).splitlines() if keep and path.exists() else []
     former = sorted({line for line in lines if line.startswith('*_desc-')} - set(names))
     write_text(path, '\n'.join((*names, *former)) + '\n')
 
 
 def _other_packages(extractors: Iterable[str], before: Mapping[str, Any]) -> list[dict[str, str]]:
     """Describe extractors of other packages, now and before, and say which use a network."""
-    generators = (one for one in before.get('GeneratedBy', ()) if isinstance(one, dict))
-    entries = [one for one in generators if one.get('Name') != 'bids_reid']
+    entries = [one for one in objects(before, 'GeneratedBy') if one.get('Name') != 'bids_reid']
     for name in extractors:
         registered = registration(name)
         if registered is None:
@@ -127,25 +131,52 @@ def _other_packages(extractors: Iterable[str], before: Mapping[str, Any]) -> lis
     return sorted(entries, key=lambda one: [str(value) for value in one.values()])
 
 
-def _description(
-    output_dir: Path,
-    bids_dir: Path,
-    derivatives: Iterable[tuple[str, Path]],
-    links: Mapping[str, str],
-) -> dict[str, Any]:
-    """Describe the output, with the ``links`` that there were to other conditions."""
+def _description(output_dir: Path, bids_dir: Path, folders: Mapping[str, Path]) -> dict[str, Any]:
+    """Describe the output, with links to the datasets of all conditions."""
     raw = read_json(bids_dir / DESCRIPTION)
-    links = {**links, RAW: _relative(bids_dir, output_dir)}
-    links |= {name: _relative(folder, output_dir) for name, folder in derivatives}
-    links = {name: links[name] for name in sorted(links, key=lambda name: (name != RAW, name))}
+    names = sorted(folders, key=lambda name: (name != RAW, name))
+    links = {name: _link(name, folders[name], output_dir, bids_dir) for name in names}
+    sources = dict.fromkeys(link for link in links.values() if not link.startswith('urn:'))
     return {
         'Name': f'bids_reid: re-identification risk of {raw.get("Name", bids_dir.name)}',
         'BIDSVersion': BIDS_VERSION,
         'DatasetType': 'derivative',
         'GeneratedBy': [{'Name': 'bids_reid', 'Version': __version__}],
-        'SourceDatasets': [{'URL': where} for where in dict.fromkeys(links.values())],
+        **({'SourceDatasets': [_source(link) for link in sources]} if sources else {}),
         'DatasetLinks': links,
     }
+
+
+def _source(link: str) -> dict[str, str]:
+    return {'DOI': link} if link.startswith('doi:') else {'URL': link}
+
+
+def _link(name: str, folder: Path, output_dir: Path, bids_dir: Path) -> str:
+    """Return the address of a dataset that anybody may read.
+
+    That is a path if it leads only through the dataset or lies beside the output, else the
+    dataset's DOI if it has one, else a name that leads nowhere: where people keep their data is
+    nobody else's business, and names of folders tell who they are.
+    """
+    path, base = _relative(folder, output_dir), bids_dir.resolve()
+    inside = all(one.resolve().is_relative_to(base) for one in (folder, output_dir))
+    named = [part for part in path.split('/') if part != '..']
+    beside = folder.resolve().parent == output_dir.resolve().parent
+    if inside or beside or not named or not path.startswith('..'):
+        return path
+    doi = read_json(folder / DESCRIPTION).get('DatasetDOI')
+    if isinstance(doi, str) and doi.startswith('doi:'):
+        return doi
+    return f'urn:bids-reid:{name}'
+
+
+def _folders_file(output_dir: Path) -> Path:
+    """Where the folders of conditions are kept for later runs; the file is private."""
+    return cache_file(output_dir).with_name('folders.json')
+
+
+def _relative_folders(folders: Mapping[str, Path], output_dir: Path) -> dict[str, str]:
+    return {name: _relative(folders[name], output_dir) for name in sorted(folders)}
 
 
 @contextmanager
@@ -168,7 +199,7 @@ def condition_folders(
     Parameters
     ----------
     output_dir : Path
-        Its dataset_description.json has links to the datasets of earlier runs.
+        Keeps the folders of earlier runs.
     bids_dir : Path
         Raw BIDS dataset.
     derivatives : iterable of (str, Path)
@@ -179,22 +210,24 @@ def condition_folders(
     dict
         By condition; the folders need not be there.
     """
+    # before there was a file of its own, all of them were in the description
     links = read_json(output_dir / DESCRIPTION).get('DatasetLinks')
-    known = links.items() if isinstance(links, dict) else ()
+    known = {**(links if isinstance(links, dict) else {}), **read_json(_folders_file(output_dir))}
     start = output_dir.resolve()
     folders = {
-        name: Path(os.path.normpath(start / link)) for name, link in known if isinstance(link, str)
+        name: Path(os.path.normpath(start / link))
+        for name, link in known.items()
+        if isinstance(link, str) and not link.startswith(('urn:', 'doi:'))
     }
     return {**folders, **dict(derivatives), RAW: bids_dir}
 
 
 def _relative(folder: Path, start: Path) -> str:
-    """Where a folder is from here: where people keep their data is nobody else's business."""
+    """Where a folder is from here: so it stays known if both are moved together."""
     return Path(os.path.relpath(folder.resolve(), start.resolve())).as_posix()
 
 
 def _is_ours(description: Mapping[str, Any]) -> bool:
     """Whether a dataset_description.json, or that there is none, lets us write ours."""
-    generators = description.get('GeneratedBy')
-    names = [entry.get('Name') for entry in generators or () if isinstance(entry, dict)]
+    names = [entry.get('Name') for entry in objects(description, 'GeneratedBy')]
     return not description or 'bids_reid' in names

@@ -190,7 +190,7 @@ def _replace(temporary: Path, path: Path) -> None:
         former = _hidden(path)
         path.rename(former)
         temporary.rename(path)
-        shutil.rmtree(former)
+        _remove(former)
     else:
         shutil.rmtree(temporary)
 
@@ -324,6 +324,12 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def objects(content: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the objects in a list of a JSON object; none if it is anything else."""
+    listed = content.get(key)
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def file_sha256(path: Path) -> str:

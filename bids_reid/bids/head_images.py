@@ -50,6 +50,12 @@ def scan_of(path: Path, bids_dir: Path) -> Scan | None:
     )
 
 
+def suffix_meant(text: str) -> str | None:
+    """Return the suffix of BIDS that differs from a text in upper and lower case only."""
+    meant = _BY_CASE.get(text.casefold())
+    return None if text in HEAD_SUFFIXES else meant
+
+
 def why_no_suffix(name: str, last: str) -> str | None:
     """Say why the last word of an image's name is no suffix of BIDS; ``None`` if it may be one.
 
@@ -67,7 +73,7 @@ def why_no_suffix(name: str, last: str) -> str | None:
     """
     if last in HEAD_SUFFIXES or _LABELS.fullmatch(last):
         return None
-    meant = _BY_CASE.get(last.casefold())
+    meant = suffix_meant(last)
     if meant is not None:
         return f'its suffix is {last}, not {meant}'
     early = [word for word in name.split('_') if word in HEAD_SUFFIXES]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bids_reid import __version__
-from bids_reid.bids.files import read_json, write_json
-from bids_reid.records import ImageKind, ImageRecord, ImageStatus
+from bids_reid.bids.files import json_text, read_json, write_json
+from bids_reid.bids.text_files import parse_json
+from bids_reid.printable import without_folders
+from bids_reid.records import ImageRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from bids_reid.records import Image
 
 FOLDER = 'images'
+NO_SENSE = 'what was measured makes no sense'
 
 
 def image_record_path(output_dir: Path, sha256: str) -> Path:
@@ -35,6 +39,14 @@ def save_image_record(output_dir: Path, record: ImageRecord) -> None:
     CannotWriteError
         The file cannot be written.
     """
+    try:
+        ImageRecord.from_json(parse_json(json_text(record.to_json())))
+    except (KeyError, TypeError):
+        # nobody could read such a record
+        record = replace(record, status='failed', reason=NO_SENSE, measures=None, faces=None)
+    if record.reason is not None:
+        # readers of other programs name the file as they were given it
+        record = replace(record, reason=without_folders(record.reason))
     write_json(image_record_path(output_dir, record.sha256), record.to_json())
 
 
@@ -44,8 +56,7 @@ def read_image_record(output_dir: Path, sha256: str) -> ImageRecord | None:
         record = ImageRecord.from_json(read_json(image_record_path(output_dir, sha256)))
     except (KeyError, TypeError):
         return None
-    known = record.status in get_args(ImageStatus) and record.kind in get_args(ImageKind)
-    return record if known and record.sha256 == sha256 else None
+    return record if record.sha256 == sha256 else None
 
 
 def has_current_look(output_dir: Path, image: Image) -> bool:

@@ -16,6 +16,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.layout import sweep_output
 from bids_reid.errors import CannotWriteError
 from bids_reid.messages import logger
 
@@ -48,7 +49,7 @@ def locked_output(output_dir: Path, participants: Collection[str] = ()) -> Itera
     """Keep other runs away from what this one writes, as long as the block runs.
 
     Runs of different participants go on side by side. Where the file system knows no locks, a line
-    says so.
+    says so. What killed runs left half-written is removed.
 
     Parameters
     ----------
@@ -80,7 +81,13 @@ def locked_output(output_dir: Path, participants: Collection[str] = ()) -> Itera
                 f'{output_dir} is being written by another run{_who(handle, held, output_dir)}: '
                 'wait until it ends, or give another output folder'
             ) from None
-        yield
+        sweep_output(output_dir, participants)
+        try:
+            yield
+        except BaseException:
+            # whoever wrote was killed, or could not go on
+            sweep_output(output_dir, participants)
+            raise
     finally:
         os.close(handle)
 

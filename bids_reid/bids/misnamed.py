@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _OTHER_DATATYPES = frozenset(
     (
         *('func', 'dwi', 'fmap', 'perf', 'mrs', 'meg', 'eeg', 'ieeg', 'emg', 'nirs', 'micr'),
-        *('motion', 'beh', 'mri', 'surf', 'phys'),
+        *('motion', 'beh'),
     )
 )
 """Folders of BIDS whose images are no pictures of a head that anybody would search with."""
@@ -119,9 +119,8 @@ def _why_not_there(inner: list[str]) -> str | None:
         return None
     if len(inner) == 1 and inner[0].lower() in HEAD_DATATYPES:
         return f'its folder is {inner[0]}, not {inner[0].lower()}'
-    where = '/'.join(inner)
-    is_in = f'it is in {where}' if where else 'it is in no folder below those'
-    return f'{is_in}, not in {", ".join(HEAD_DATATYPES[:-1])} or {HEAD_DATATYPES[-1]}'
+    where = '/'.join(inner) or 'the folder of its participant or session itself'
+    return f'it is in {where}, not in {", ".join(HEAD_DATATYPES[:-1])} or {HEAD_DATATYPES[-1]}'
 
 
 def _why_not_named(path: Path) -> str | None:

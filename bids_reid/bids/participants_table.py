@@ -20,6 +20,18 @@ only where there is no sex."""
 PARTICIPANT = 'participant_id'
 
 
+def check_variables(bids_dir: Path, names: Sequence[str] | None) -> None:
+    """Find out before any work whether ``participants.tsv`` has the columns named.
+
+    Raises
+    ------
+    UsageError
+        It lacks one.
+    """
+    if names:
+        participant_variables(bids_dir, names, ())
+
+
 def participant_variables(
     bids_dir: Path,
     names: Sequence[str] | None,

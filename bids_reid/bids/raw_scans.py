@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.filter_file import Filters
-from bids_reid.bids.head_images import HEAD_DATATYPES, is_wanted, no_magnitude, scan_of
+from bids_reid.bids.head_images import (
+    HEAD_DATATYPES,
+    is_wanted,
+    no_magnitude,
+    scan_of,
+    suffix_meant,
+)
 from bids_reid.bids.inputs import check_chosen, dataset_participants
 from bids_reid.bids.pybids_index import open_index
 from bids_reid.errors import NothingSelectedError
@@ -74,7 +80,9 @@ def find_scans(
     scans = _scans(layout, bids_dir, people, modalities, filters, note)
     if not scans and not may_be_none:
         what = ' or '.join(modalities) or ', '.join(HEAD_DATATYPES)
-        raise NothingSelectedError(f'no {what} scan in {bids_dir} passes the filters')
+        meant = [suffix for suffix in map(suffix_meant, modalities) if suffix]
+        hint = f': is {" or ".join(meant)} meant?' if meant else ''
+        raise NothingSelectedError(f'no {what} scan in {bids_dir} passes the filters{hint}')
     return tuple(sorted(scans.values(), key=lambda scan: scan.place))
 
 

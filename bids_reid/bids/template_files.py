@@ -15,7 +15,7 @@ from bids_reid.records import Keypoints, KeypointTemplate, Template
 from bids_reid.views.cameras import all_views
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -58,8 +58,17 @@ def _arrays(template: Template | KeypointTemplate) -> dict[str, NDArray[Any]]:
     return {'features': template.features, **shared}
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """Read all arrays of an NPZ file; none that holds objects, which would be programs.
+def read_arrays(
+    path: Path, names: Iterable[str] | None = None, *, largest: int | None = LARGEST
+) -> dict[str, NDArray[Any]]:
+    """Read arrays of an NPZ file; none that holds objects, which would be programs.
+
+    Parameters
+    ----------
+    names : iterable of str, optional
+        Those that are read; all by default.
+    largest : int or None
+        Bytes of all arrays together: a file that claims more is not unpacked.
 
     Raises
     ------
@@ -69,9 +78,10 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         # of a file that is none, numpy leaves a path open
         with path.open('rb') as file, np.load(file, allow_pickle=False) as content:
-            if sum(entry.file_size for entry in content.zip.infolist()) > LARGEST:
-                raise ValueError('it holds more than any template')
-            return dict(content)
+            claimed = sum(entry.file_size for entry in content.zip.infolist())
+            if largest is not None and claimed > largest:
+                raise ValueError(f'it holds {claimed} bytes')
+            return {name: content[name] for name in names or content.files}
     except (
         *(KeyError, IndexError, EOFError, BadZipFile, ZlibError, TypeError, AttributeError),
         *(NotImplementedError, RuntimeError, SyntaxError, MemoryError, OverflowError),
@@ -151,7 +161,7 @@ def read_template(
     try:
         template = template_of(read_arrays(path))
         if dimension is not None:
-            _check(len(template.views) == 0 or template.shape[1] == dimension, 'dimension')
+            _check(not len(template.views) or template.shape[1] == dimension, 'dimension')
     except (OSError, ValueError) as error:
         raise ScanError(
             f'{path} is damaged: delete it and run the participant level again'

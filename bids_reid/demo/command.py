@@ -12,6 +12,7 @@ from bids_reid import __version__
 from bids_reid.cli import Parser, absolute, add_nprocs, guarded, positive, shown, whole
 from bids_reid.errors import CannotWriteError, Exit
 from bids_reid.settings import LEVELS, Settings
+from bids_reid.surroundings import check_memory, prepare_surroundings
 
 _DRAWN = ('people', 'distractors', 'alike', 'modality', 'seed')
 """Options that decide which files are made."""
@@ -23,6 +24,7 @@ AS_IT_SHOULD_BE = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demonstration; return the exit code of ``bids-reid``."""
+    prepare_surroundings(is_program=argv is None)
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = build_parser().parse_args(arguments)
 
@@ -33,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, command: str) -> Exit:
     from bids_reid.run import prepare_environment, run_levels
 
+    check_memory()
     prepare_environment()
     from bids_reid.views.selftest import check_rendering
 
@@ -91,7 +94,7 @@ def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> Path
     """
     from bids_reid.bids.files import read_json, write_json
     from bids_reid.demo.phantom_dataset import write_consent, write_phantom_dataset
-    from bids_reid.messages import logger
+    from bids_reid.messages import count, logger
 
     note = folder / 'demo.json'
     noted = read_json(note)
@@ -99,7 +102,8 @@ def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> Path
         raise CannotWriteError(f'{folder} holds something else already: choose another folder')
     if noted.get('Complete'):
         return write_consent(folder, drawn['people'])
-    logger.info(f'making {drawn["people"]} synthetic people: nobody of them exists')
+    people = count(drawn['people'], 'synthetic person', 'synthetic people')
+    logger.info(f'making {people}: nobody of them exists')
     write_json(note, {'Drawn': drawn, 'Complete': False})
     write_phantom_dataset(
         folder, **drawn, n_procs=n_procs, progress=lambda line: logger.info(f'  {line}')

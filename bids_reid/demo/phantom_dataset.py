@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 from PIL import Image
 
+from bids_reid.messages import count
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.photograph import photograph
 from bids_reid.phantom.scanner import scan_volume
@@ -164,7 +165,7 @@ def _write_person(
             person, seed=[seed, _PHOTOS, number, shot], yaw=YAWS[shot % len(YAWS)]
         )
         _write_photo(root / 'photos' / f'sub-{label}_photo-{shot + 1}.jpg', picture)
-    return f'sub-{label}: a scan and {n_photos} photographs'
+    return f'sub-{label}: a scan and {count(n_photos, "photograph")}'
 
 
 def _write_distractor(

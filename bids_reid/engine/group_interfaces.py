@@ -79,7 +79,7 @@ class ControlPhotographs(SimpleInterface):
     output_spec = _ResultOutput
 
     def _run_interface(self, runtime: Any) -> Any:
-        given, target = self.inputs, new_file(runtime, 'control.pickle')
+        given, target = self.inputs, new_file(runtime, 'control.json')
         control_photographs(given.plan, _files(given.encoded), given.team, given.seed, target)
         self._results['result'] = str(target)
         return runtime
@@ -157,7 +157,7 @@ class Summarise(SimpleInterface):
     output_spec = _ResultOutput
 
     def _run_interface(self, runtime: Any) -> Any:
-        given, target = self.inputs, new_file(runtime, 'summary.pickle')
+        given, target = self.inputs, new_file(runtime, 'summary.json')
         summarise(
             given.galleries,
             given.plan,
@@ -189,7 +189,7 @@ class LinkScans(SimpleInterface):
     _always_run = True
 
     def _run_interface(self, runtime: Any) -> Any:
-        given, target = self.inputs, new_file(runtime, 'links.pickle')
+        given, target = self.inputs, new_file(runtime, 'links.json')
         link_scans(given.scans, given.way, given.audited, given.seed, target)
         self._results['result'] = str(target)
         return runtime

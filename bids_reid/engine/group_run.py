@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from bids_reid.engine.execution import forget, run_for_user
 from bids_reid.engine.group_graph import RESULTS, init_group_wf
-from bids_reid.errors import ReidError
+from bids_reid.engine.participant_run import RAN_OUT
+from bids_reid.engine.plugins import KILLED_JOB
+from bids_reid.errors import MachineError, ReidError
 from bids_reid.group.assembly import Parts
 from bids_reid.group.merging import read_result
 
@@ -22,6 +24,8 @@ def search(settings: Settings, selection: Selection, extractors: Extractors) -> 
 
     Raises
     ------
+    MachineError
+        The machine refuses something, or memory ran out.
     ReidError
         A step failed.
     """
@@ -29,7 +33,7 @@ def search(settings: Settings, selection: Selection, extractors: Extractors) -> 
     try:
         done = run_for_user(workflow, settings, collected=RESULTS)
         if done.failures:
-            raise ReidError(_reason(done.failures))
+            raise _error(done.failures)
         summaries, controls, links = (
             [read_result(file) for file in done.files[name]] for name in RESULTS
         )
@@ -38,7 +42,8 @@ def search(settings: Settings, selection: Selection, extractors: Extractors) -> 
     return Parts([gallery for part in summaries for gallery in part], controls, links)
 
 
-def _reason(failures: Mapping[str, str]) -> str:
+def _error(failures: Mapping[str, str]) -> ReidError:
     """Say why steps failed: shards of one gallery fail alike, and one reason is enough."""
     first, *others = dict.fromkeys(failures.values())
-    return f'{first} (and {len(others)} more, see logs)' if others else first
+    kind = MachineError if first in (*RAN_OUT, KILLED_JOB) else ReidError
+    return kind(f'{first} (and {len(others)} more, see logs)' if others else first)

@@ -8,22 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 from bids_reid import stopping
 from bids_reid.bids.derivatives import save_failure, still_holds
+from bids_reid.bids.unchanged import file_state
 from bids_reid.engine.crashes import NO_MEMORY
-from bids_reid.engine.execution import forget, run_for_user
+from bids_reid.engine.execution import forget, read_plugin, run_for_user
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
-from bids_reid.engine.plugins import KILLED, KILLED_JOB
+from bids_reid.engine.plugins import KILLED, KILLED_JOB, runs_here
 from bids_reid.messages import logger
 from bids_reid.participant.selection import came_from, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from bids_reid.bids.unchanged import FileState
     from bids_reid.records import Scan
     from bids_reid.settings import Settings
 
 WORKFLOW = 'participant_wf'
 PER_GRAPH = 64
 """Scans of one graph: its memory, and the time that Nipype takes for it, grow with each."""
+PER_PROCESS = 8
+"""At least so many scans for each process, as some wait while the last ones of a graph run."""
+PER_JOBS = 512
+"""Scans of one graph whose steps are handed to a scheduler, side by side."""
 STOPPED = 'not run: stopped at the first failure'
 NO_RESULT = 'it ended without a result'
 RAN_OUT = (KILLED, NO_MEMORY)
@@ -44,13 +50,21 @@ def process_scans(scans: Sequence[Scan], settings: Settings) -> int:
         The machine refuses something: no scan is to blame, and all that is done is kept.
     """
     n_kept, stopped = 0, False
-    progress = Progress(len(scans))
-    for first in range(0, len(scans), PER_GRAPH):
-        some = scans[first : first + PER_GRAPH]
+    progress, per_graph = Progress(len(scans)), _per_graph(settings)
+    for first in range(0, len(scans), per_graph):
+        some = scans[first : first + per_graph]
+        states = {scan: file_state(scan.path) for scan in some}
         failures = {} if stopped else _try(some, settings, progress)
         stopped = stopped or bool(settings.stop_on_first_crash and failures)
-        n_kept += _save_failures(some, failures, settings, STOPPED if stopped else NO_RESULT)
+        n_kept += _save_failures(states, failures, settings, STOPPED if stopped else NO_RESULT)
     return n_kept
+
+
+def _per_graph(settings: Settings) -> int:
+    """Return how many scans a graph has: few, and enough to keep everything busy."""
+    if settings.plugin_file is not None and not runs_here(read_plugin(settings.plugin_file)[0]):
+        return PER_JOBS
+    return max(PER_GRAPH, PER_PROCESS * settings.n_procs)
 
 
 def _try(scans: Sequence[Scan], settings: Settings, progress: Progress) -> dict[Scan, str]:
@@ -64,15 +78,19 @@ def _try(scans: Sequence[Scan], settings: Settings, progress: Progress) -> dict[
 
 
 def _save_failures(
-    scans: Sequence[Scan], failures: Mapping[Scan, str], settings: Settings, otherwise: str
+    states: Mapping[Scan, FileState | None],
+    failures: Mapping[Scan, str],
+    settings: Settings,
+    otherwise: str,
 ) -> int:
     """Leave a record for each scan that failed; return how many keep their earlier results.
 
-    ``otherwise`` is the reason of those that are not done and have none.
+    ``states`` are of the scans' files before they were read; ``otherwise`` is the reason of scans
+    that are not done and have none.
     """
     # what a signal did to workers is no result
     stopping.check()
-    left = dict.fromkeys(unfinished(scans, settings), otherwise)
+    left = dict.fromkeys(unfinished(list(states), settings), otherwise)
     # one may be done and killed before it could say so
     failures = left | {
         scan: why for scan, why in failures.items() if why not in UNTRIED or scan in left
@@ -85,7 +103,7 @@ def _save_failures(
         else:
             logger.info(f'FAILED {scan.path.name}: {reason}')
             folder, before = settings.datasets[scan.condition], came_from(scan, settings)
-            save_failure(scan, folder, settings.output_dir, reason, before)
+            save_failure(scan, folder, settings.output_dir, reason, before, states[scan])
     return n_kept
 
 

@@ -16,6 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from bids_reid.errors import NoInputError
+
 FOLDER_VARIABLE = 'BIDS_REID_MODELS'
 """Environment variable that names the folder of models, for workers too."""
 LOCK = 'models.lock.json'
@@ -93,12 +95,22 @@ def default_folder() -> Path:
     """Folder of models: ``BIDS_REID_MODELS``, or ``bids_reid/models`` in the user's data folder.
 
     The latter is ``XDG_DATA_HOME`` or ``~/.local/share`` (XDG Base Directory Specification).
+
+    Raises
+    ------
+    NoInputError
+        It is in a home folder, and none is known.
     """
     given = os.environ.get(FOLDER_VARIABLE)
-    if given:
-        return Path(given).expanduser().absolute()
     data = os.environ.get('XDG_DATA_HOME', '')
-    base = Path(data) if Path(data).is_absolute() else Path.home() / '.local' / 'share'
+    try:
+        if given:
+            return Path(given).expanduser().absolute()
+        base = Path(data) if Path(data).is_absolute() else Path.home() / '.local' / 'share'
+    except RuntimeError:
+        raise NoInputError(
+            f'no home folder is known: set HOME, or {FOLDER_VARIABLE} to a whole path'
+        ) from None
     return base / 'bids_reid' / 'models'
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from bids_reid.errors import PhotoError
 from bids_reid.faces.extractors import load_extractor
-from bids_reid.group.merging import merged
+from bids_reid.group.merging import damaged, left_arrays, merged
 from bids_reid.match.probes import probes_of
+from bids_reid.printable import without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -108,7 +109,8 @@ def crop_photographs(photos: Sequence[Photo]) -> tuple[list[Head], list[Outcome]
         try:
             head = head_of(photo.path)
         except PhotoError as error:
-            outcomes.append(Outcome('unreadable', str(error)))
+            reason = without_folders(str(error), photo.path.parent)
+            outcomes.append(Outcome('unreadable', reason))
             continue
         if head is None:
             outcomes.append(Outcome('no_face', 'no face was found'))
@@ -166,13 +168,13 @@ def read_encoded(files: Sequence[Path], photos: Iterable[str], extractor: str) -
     Raises
     ------
     MergeError
-        A photograph is in no file, or in two.
+        A photograph is in no file, or in two, or a file is damaged.
     """
-    parts: list[dict[str, NDArray[Any]]] = []
-    for file in files:
-        with np.load(file) as content:
-            if str(content['extractor']) == extractor:
-                parts.append(dict(content))
+    parts = [
+        _part(file)
+        for file in files
+        if str(left_arrays(file, 'extractor')['extractor']) == extractor
+    ]
     places = merged(
         (
             (str(name), (part, place))
@@ -189,6 +191,20 @@ def read_encoded(files: Sequence[Path], photos: Iterable[str], extractor: str) -
         {name: int(starts[part]) + row for name, (part, row) in places.items()},
         _joined(parts),
     )
+
+
+def _part(file: Path) -> dict[str, NDArray[Any]]:
+    """Read a file that `encode_photographs` wrote, and find out whether it is whole."""
+    part = left_arrays(file)
+    n = len(part.get('photographs', ()))
+    rows = {name: len(array) for name, array in part.items() if array.ndim}
+    if 'offsets' in part:
+        rows = {name: rows.get(name, 0) for name in OWN_ARRAYS[1:]}
+        rows['offsets'] = len(part['offsets']) - 1
+    shapes = part['statuses'].shape, part['faces'].shape
+    if set(rows.values()) - {n} or shapes != ((n, 2), (n, 3)):
+        raise damaged(file)
+    return part
 
 
 def _outcome(part: Mapping[str, NDArray[Any]], row: int) -> Outcome:

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.consent import read_consent
-from bids_reid.bids.files import read_json
+from bids_reid.bids.files import objects, read_json
 from bids_reid.bids.inputs import dataset_participants
 from bids_reid.bids.photo_labels import DatasetLabels, examples, loose_key, match_labels, sayable
 from bids_reid.bids.photos import DESCRIPTION, find_photos, label_of
@@ -168,8 +168,7 @@ def _check_place(settings: Settings, source: Path) -> None:
 
 def _is_of_results(folder: Path) -> bool:
     description = read_json(folder / DESCRIPTION)
-    generators = description.get('GeneratedBy')
-    names = [one.get('Name') for one in generators or () if isinstance(one, dict)]
+    names = [one.get('Name') for one in objects(description, 'GeneratedBy')]
     return description.get('DatasetType') == 'derivative' and 'bids_reid' in names
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import pickle
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bids_reid.bids.template_files import read_arrays
 from bids_reid.errors import ReidError
+from bids_reid.group.left_results import dumps, loads
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 K = TypeVar('K', bound='Hashable')
 V = TypeVar('V')
@@ -53,9 +56,37 @@ def merged(pairs: Iterable[tuple[K, V]], keys: Iterable[K], noun: str) -> dict[K
 
 def write_result(target: Path, value: object) -> None:
     """Leave a value of ours in the work folder, for the main process."""
-    target.write_bytes(pickle.dumps(value))
+    target.write_text(dumps(value), encoding='utf-8')
 
 
 def read_result(file: Path) -> Any:
-    """Read a value that `write_result` left: a file of this run, in a private folder."""
-    return pickle.loads(file.read_bytes())  # noqa: S301
+    """Read a value that `write_result` left.
+
+    Raises
+    ------
+    MergeError
+        It is damaged, or is of something else.
+    """
+    try:
+        return loads(file.read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise damaged(file) from error
+
+
+def left_arrays(file: Path, *names: str) -> dict[str, NDArray[Any]]:
+    """Read arrays that a step left in the work folder: those named, else all.
+
+    Raises
+    ------
+    MergeError
+        They are damaged.
+    """
+    try:
+        return read_arrays(file, names, largest=None)
+    except (OSError, ValueError) as error:
+        raise damaged(file) from error
+
+
+def damaged(file: Path) -> MergeError:
+    """Return the error of a file of a step that is not as it was left."""
+    return MergeError(f'{file} is not as it was left: run again when nothing else writes there')

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, get_type_hints
 
 import numpy as np
 
+from bids_reid.bids.text_files import parse_json
 from bids_reid.group.encoding import read_encoded
 from bids_reid.group.galleries import StoredTemplates
-from bids_reid.group.merging import MergeError, merged
+from bids_reid.group.merging import MergeError, damaged, left_arrays, merged
+from bids_reid.json_fields import as_field
 from bids_reid.match.decisions import DECISIONS, FUSED, learn, score
 from bids_reid.match.fusion import fused_scores
 from bids_reid.match.training import Training
@@ -87,18 +89,20 @@ class Manifest:
 
     @classmethod
     def read(cls, file: Path) -> Manifest:
-        """Read the manifest in a file of `search_shard`."""
-        with np.load(file) as content:
-            values = json.loads(str(content['manifest']))
-        return cls(
-            extractor=values['extractor'],
-            condition=values['condition'],
-            modality=values['modality'],
-            decisions=tuple(values['decisions']),
-            scans=tuple(values['scans']),
-            probes=tuple(values['probes']),
-            distractors=tuple(values['distractors']),
-        )
+        """Read the manifest in a file of `search_shard`.
+
+        Raises
+        ------
+        MergeError
+            The file is damaged.
+        """
+        text = str(left_arrays(file, 'manifest')['manifest'])
+        try:
+            values = parse_json(text)
+            hints = get_type_hints(cls)
+            return cls(**{name: as_field(hint, values[name]) for name, hint in hints.items()})
+        except (ValueError, KeyError, TypeError) as error:
+            raise damaged(file) from error
 
 
 def fit_gallery(
@@ -138,8 +142,7 @@ def fit_gallery(
 
 def _learned(fitted: Path) -> dict[str, Arrays]:
     """Read the file of `fit_gallery`: decision to its parameters."""
-    with np.load(fitted) as content:
-        arrays = dict(content)
+    arrays = left_arrays(fitted)
     learned: dict[str, dict[str, NDArray[Any]]] = {
         str(decision): {} for decision in arrays.pop('decisions')
     }
@@ -282,9 +285,12 @@ class SearchedGallery:
         for file, manifest in self._shards.items():
             places = [rows[name] for name in (*manifest.probes, *manifest.distractors)]
             columns = [self._columns[key] for key in manifest.scans]
-            with np.load(file) as content:
-                scores[np.ix_(places, columns)] = content[f'{decision}.scores']
-                enrolled[columns] = content[f'{decision}.enrolled']
+            names = f'{decision}.scores', f'{decision}.enrolled'
+            found, known = left_arrays(file, *names).values()
+            if found.shape != (len(places), len(columns)) or known.shape != (len(columns),):
+                raise damaged(file)
+            scores[np.ix_(places, columns)] = found
+            enrolled[columns] = known
         return Searches(
             scores=scores[: len(mated)],
             photos=tuple(mated),

@@ -17,7 +17,7 @@ from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.account import survey, tell_uncounted
 from bids_reid.group.given_photographs import GivenPhotographs, read_photographs
 from bids_reid.group.reviews import read_reviews
-from bids_reid.messages import logger, say_not_run
+from bids_reid.messages import count, logger, say_not_run
 from bids_reid.participant.library import read_scans, searchable_extractors, select_scans
 from bids_reid.records import RAW, TOGETHER
 
@@ -97,7 +97,9 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
     found, counted = survey(settings, enrolled)
     tell_uncounted(found.uncounted)
     choice = _choice(settings, [scan.line for scan in enrolled])
-    scans = _selected(settings.output_dir, counted, choice) if enrolled else []
+    # without photographs the release is audited all the same: its images have rows with reasons
+    nobody = not counted and settings.photos is None
+    scans = [] if nobody else _selected(settings.output_dir, counted, choice)
     _check_conditions(choice, scans, settings)
     photos, given = None, None
     if settings.photos is not None:
@@ -255,25 +257,26 @@ def announce(selection: Selection) -> None:
         )
         return
     processed = {scan.line.participant for scan in selection.scans}
-    searched = f'{len(selection.scans)} scans of {len(processed)} participants'
+    scans = count(len(selection.scans), 'scan')
+    searched = f'{scans} of {count(len(processed), "participant")}'
     if photos is None:
         logger.info(f'group level: {searched}, no photographs')
     else:
         mated = Counter(p.participant for p in photos if p.participant in processed)
         strangers = sum(not photo.participant for photo in photos)
         logger.info(
-            f'group level: {searched}, {mated.total()} photographs of {len(mated)} of them, '
-            f'{strangers} of distractors'
+            f'group level: {searched}, {count(mated.total(), "photograph")} of {len(mated):,} '
+            f'of them, {strangers:,} of distractors'
         )
     for note in selection.given.notes if selection.given is not None else ():
         logger.info(note)
     missing = sorted(set(choice.participants) - processed)
     if missing:
-        one = len(missing) == 1
+        people = count(len(missing), 'participant')
+        have, are = ('has', 'is') if len(missing) == 1 else ('have', 'are')
         logger.info(
-            f'{len(missing)} {"participant" if one else "participants"} of the dataset '
-            f'{"has" if one else "have"} no result of the participant level and '
-            f'{"is" if one else "are"} in no rate: sub-{", sub-".join(missing)}'
+            f'{people} of the dataset {have} no result of the participant level and {are} in no '
+            f'rate: sub-{", sub-".join(missing)}'
         )
 
 
@@ -295,18 +298,39 @@ def _check_conditions(choice: Choice, scans: Sequence[EnrolledScan], settings: S
             )
 
 
+def _check_sessions(settings: Settings, lines: Sequence[ScanLine]) -> None:
+    """Find out whether there are results of the sessions and modalities asked for.
+
+    Raises
+    ------
+    NothingSelectedError
+        There are none of a session: it may be misspelt.
+    """
+    known = {line.session for line in lines}
+    unknown = [f'ses-{label}' for label in settings.sessions if label not in known]
+    if unknown and lines:
+        raise NothingSelectedError(
+            f'{settings.output_dir} holds no results of {", ".join(unknown)}'
+        )
+    modalities = {line.modality for line in lines}
+    missing = [name for name in settings.modalities if name not in modalities]
+    if missing and lines:
+        logger.info(f'there are no results of {", ".join(missing)} in {settings.output_dir}')
+
+
 def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:
     """Choose whose scans are searched: results of people who left the dataset are not.
 
     Raises
     ------
     NothingSelectedError
-        A participant named is not in the dataset.
+        A participant named is not in the dataset, or nobody has a result of a session.
     """
     processed = {line.participant for line in lines}
     # the group level needs no raw images: without them the results tell who is in the dataset
     dataset = dataset_participants(settings.bids_dir) or processed
     check_chosen(settings.bids_dir, settings.participants, dataset)
+    _check_sessions(settings, lines)
     gone = processed - dataset
     if gone:
         logger.info(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from bids_reid.report import words
@@ -16,11 +17,11 @@ from bids_reid.report.findings import (
 from bids_reid.report.statistics import changes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bids_reid.bids.sensitive import Amount, Sensitive
-    from bids_reid.group.result import GroupResult
+    from bids_reid.group.result import GroupResult, PhotoLine
     from bids_reid.risk.identification import IdentificationRow
     from bids_reid.risk.pairing import ReductionRow
 
@@ -29,9 +30,10 @@ _HEADER = ('scans', 'attack', 'unit', 'searches', 'gallery', 'failed')
 
 def result_lines(result: GroupResult) -> list[str]:
     """Say the result in a few lines, the most important ones first and last."""
-    lines = [finding.sentence for finding in group_findings(result)]
+    lines = [*unread_photographs(result.photos or ())]
+    lines += [finding.sentence for finding in group_findings(result)]
     if result.rows:
-        lines.append(rate_table(result.rows))
+        lines += rate_table(result.rows).splitlines()
     lines += change_lines(result.reductions)
     return [*lines, *outcome_lines(result)]
 
@@ -46,6 +48,18 @@ def sensitive_lines(output_dir: Path, amounts: Mapping[Sensitive, Amount]) -> li
         f'{can} there can give a face back: when you are done, '
         f'bids-reid-purge {shlex.quote(str(output_dir))} --keep-report deletes them'
     ]
+
+
+def unread_photographs(photos: Iterable[PhotoLine]) -> Iterator[str]:
+    """Name the photographs that cannot be read, as scans that failed; distractors are counted."""
+    others = Counter[str]()
+    for photo in photos:
+        if photo.status == 'unreadable' and photo.labelled:
+            yield f'NOT READ {photo.name}: {photo.reason}'
+        elif photo.status == 'unreadable':
+            others[photo.reason] += 1
+    for reason, number in others.items():
+        yield f'NOT READ {words.count(number, "photograph")} of distractors: {reason}'
 
 
 def outcome_lines(result: GroupResult) -> list[str]:

@@ -54,6 +54,10 @@ class FaceParts:
     ends: NDArray[np.int16]
 
 
+MAP_LETTERS = frozenset('.abcdef')
+"""Of a face map: `bids_reid.surface.traces` says what they stand for."""
+
+
 @cache
 def face_parts() -> FaceParts:
     """Read the parts, once per process."""
@@ -63,5 +67,7 @@ def face_parts() -> FaceParts:
 
 
 def known_map(letters: str | None) -> str | None:
-    """Return a face map; ``None`` for one of another version, which had other points."""
-    return letters if letters is not None and len(letters) == len(face_parts().points) else None
+    """Return a face map; ``None`` for one of another version, of other points or letters."""
+    if letters is None or len(letters) != len(face_parts().points):
+        return None
+    return letters if set(letters) <= MAP_LETTERS else None

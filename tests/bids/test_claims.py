@@ -73,3 +73,11 @@ def test_names_that_are_not_bids_have_sidecars_too(tmp_path: Path, image: Path) 
 def test_a_damaged_sidecar_claims_nothing(tmp_path: Path, image: Path) -> None:
     image.with_name('sub-01_ses-a_T1w.json').write_text('{"DeidentificationMethod": [')
     assert read_claim(image, tmp_path).claimed is None
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16', 'latin-1'])
+def test_the_encoding_of_a_sidecar_hides_no_claim(image: Path, encoding: str) -> None:
+    """The table said that nobody claims anything, of a scan whose sidecar names the tool."""
+    text = '{"DeidentificationMethod": "pydeface", "InstitutionName": "Universität"}'
+    image.with_name('sub-01_ses-a_T1w.json').write_bytes(text.encode(encoding))
+    assert read_claim(image, image.parents[3]) == Claim(True, ('pydeface',))

@@ -31,10 +31,14 @@ class TestPrepareOutput:
         """Otherwise jobs that run side by side on a cluster disturb each other."""
         out = tmp_path / 'deep' / 'out'
         prepare_output(out, raw)
-        before = {path.name: path.read_bytes() for path in out.iterdir()}
+        before = {path: path.read_bytes() for path in out.rglob('*') if path.is_file()}
+        written = {path: path.stat().st_ino for path in before if path.suffix == '.json'}
         prepare_output(out, raw)
-        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-        assert set(before) == {'dataset_description.json', '.bidsignore', 'README.md'}
+        assert {path: path.read_bytes() for path in out.rglob('*') if path.is_file()} == before
+        names = {str(path.relative_to(out)) for path in before}
+        described = {'dataset_description.json', '.bidsignore', 'README.md'}
+        assert names == described | {'.cache/folders.json'}
+        assert {path: path.stat().st_ino for path in written} == written
 
     def test_somebody_s_readme_is_left_alone(self, raw: Path, tmp_path: Path) -> None:
         """People give the folder they stand in; ours goes only where none was, or ours."""
@@ -54,9 +58,65 @@ class TestPrepareOutput:
         content = read_json(out / 'dataset_description.json')
         assert content['DatasetType'] == 'derivative'
         assert content['GeneratedBy'][0]['Name'] == 'bids_reid'
-        assert (out / content['DatasetLinks']['raw']).resolve() == raw
+        assert condition_folders(out, Path('/elsewhere'))['raw'] == Path('/elsewhere')
         assert str(tmp_path) not in json.dumps(content)
         assert 'Faces' in content['Name']
+
+    @pytest.mark.parametrize(
+        ('output', 'defaced', 'links', 'sources'),
+        [
+            ('raw/derivatives/x', 'raw/derivatives/y', ('../..', '../y'), ('../..', '../y')),
+            ('out', 'defaced', ('../raw', '../defaced'), ('../raw', '../defaced')),
+            ('home/jane/out', 'defaced', ('urn:bids-reid:raw', 'urn:bids-reid:defaced'), ()),
+            ('out', 'home/jane/x', ('../raw', 'urn:bids-reid:defaced'), ('../raw',)),
+            ('raw/derivatives/x', 'home/x', ('../..', 'urn:bids-reid:defaced'), ('../..',)),
+        ],
+    )
+    def test_no_folder_of_the_machine_is_named(
+        self,
+        raw: Path,
+        tmp_path: Path,
+        output: str,
+        defaced: str,
+        links: tuple[str, str],
+        sources: tuple[str, ...],
+    ) -> None:
+        """``../../../home/jane/study`` says who has the data; the file may be shared."""
+        out, other = tmp_path / output, tmp_path / defaced
+        other.mkdir(parents=True)
+        prepare_output(out, raw, [('defaced', other)])
+        content = read_json(out / 'dataset_description.json')
+        assert content['DatasetLinks'] == dict(zip(('raw', 'defaced'), links, strict=True))
+        assert content.get('SourceDatasets', []) == [{'URL': link} for link in sources]
+        # the next run, and that of the group level, know all the same
+        assert condition_folders(out, raw)['defaced'] == other
+        prepare_output(out, raw)
+        assert read_json(out / 'dataset_description.json') == content
+
+    def test_a_published_dataset_is_linked_by_its_doi(self, raw: Path, tmp_path: Path) -> None:
+        doi = 'doi:10.18112/openneuro.ds000001.v1.0.0'
+        (raw / 'dataset_description.json').write_text(json.dumps({'DatasetDOI': doi}))
+        out = tmp_path / 'home' / 'jane' / 'out'
+        prepare_output(out, raw)
+        content = read_json(out / 'dataset_description.json')
+        assert content['DatasetLinks'] == {'raw': doi}
+        assert content['SourceDatasets'] == [{'DOI': doi}]
+
+    @pytest.mark.parametrize('key', ['DatasetLinks', 'GeneratedBy', 'SourceDatasets'])
+    @pytest.mark.parametrize('value', [3, 'x', [3], [['x']], {'a': 3}, {'a': ['x']}, None])
+    def test_a_damaged_description_ends_in_no_traceback(
+        self, raw: Path, tmp_path: Path, key: str, value: object
+    ) -> None:
+        out = tmp_path / 'out'
+        prepare_output(out, raw)
+        path = out / 'dataset_description.json'
+        path.write_text(json.dumps(read_json(path) | {key: value}))
+        if key == 'GeneratedBy':
+            with pytest.raises(CannotWriteError, match='another dataset'):
+                prepare_output(out, raw)
+            return
+        prepare_output(out, raw)
+        assert read_json(path)['DatasetLinks'] == {'raw': '../raw'}
 
     @pytest.mark.parametrize(
         'description',

@@ -376,6 +376,8 @@ def test_whom_a_label_without_its_zeros_may_mean_is_said(root: Path) -> None:
     put(root, 'sub-01/anat/sub-01_T1w.nii')
     with pytest.raises(NothingSelectedError, match='has no sub-1: is sub-01 meant'):
         find_scans(root, participants=['1'])
+    with pytest.raises(NothingSelectedError, match=r'no t1w scan in .*: is T1w meant'):
+        find_scans(root, modalities=['t1w'])
 
 
 def test_a_label_with_a_plus_is_one_participant(root: Path) -> None:

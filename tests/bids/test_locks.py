@@ -7,7 +7,7 @@ import fcntl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +130,22 @@ def test_an_output_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / 'file').touch()
     with pytest.raises(CannotWriteError, match='file/out'), locked_output(tmp_path / 'file/out'):
         pass
+
+
+def test_what_was_left_half_written_is_swept_where_nobody_else_writes(tmp_path: Path) -> None:
+    """A part of a surface shows a part of a face."""
+    names = ('01', '02')
+    left = {
+        name: tmp_path / f'sub-{name}' / 'anat' / '.bids_reid-0a1b2c3d-sub_skin' for name in names
+    }
+    for path in left.values():
+        path.parent.mkdir(parents=True)
+        path.touch()
+    with locked_output(tmp_path, ['01']):
+        assert not left['01'].exists()
+        assert left['02'].exists()
+    with suppress(ZeroDivisionError), locked_output(tmp_path):
+        assert not left['02'].exists()
+        left['02'].touch()
+        1 / 0  # noqa: B018
+    assert not left['02'].exists()

@@ -25,7 +25,8 @@ WHY = {
     f'{ANAT}old/sub-01_T1w.nii.gz': 'it is in anat/old, not in anat, pet or ct',
     'sub-01/Anat/sub-01_FLAIR.nii.gz': 'its folder is Anat, not anat',
     'sub-01/anat_backup/sub-01_T1w.nii.gz': 'it is in anat_backup, not in anat, pet or ct',
-    'sub-01/sub-01_T1w.nii.gz': 'it is in no folder below those, not in anat, pet or ct',
+    'sub-01/sub-01_T1w.nii.gz': 'it is in the folder of its participant or session itself, '
+    'not in anat, pet or ct',
     'sub-01/func/sub-01_T1w.nii.gz': 'it is in func, not in anat, pet or ct',
     'sub-01/ses-1/anat/sub-01_T1w.nii.gz': 'its name does not start with sub-01_ses-1',
     'sub-01/ses-1/anat/sub-01_ses-2_T1w.nii.gz': 'its name says ses-2, its folder ses-1',

@@ -319,3 +319,28 @@ def test_a_task_of_one_participant_looks_into_no_other_folder(
     assert [scan.participant for scan in found.scans] == ['01']
     # whose folders have other names may have images anywhere
     assert any('sub-09_T1w.nii.gz' in line for line in bench.said)
+
+
+def test_the_folder_says_whose_a_version_is(bench: Bench) -> None:
+    """By its name alone, a version would be compared with another participant's scan."""
+    found = bench.find(PLAIN, 'sub-01/anat/sub-02_T1w_defaced.nii.gz', 'sub-01_T1w.nii.gz')
+    assert named(found) == {'sub-01_T1w.nii.gz': 'sub-01_T1w'}
+    assert any(
+        'named as of another participant than its folder; left out, first: ' in line
+        for line in bench.said
+    )
+
+
+def test_a_folder_with_a_label_that_is_none_is_nobodys(bench: Bench) -> None:
+    """sub-01_b is not sub-01."""
+    found = bench.find(PLAIN, 'sub-01_b/anat/sub-01_b_T1w_defaced.nii.gz')
+    assert found.scans == ()
+    assert any('named without a participant' in line for line in bench.said)
+
+
+def test_what_is_no_scan_by_its_name_is_no_version_for_that(bench: Bench) -> None:
+    """An image beside the raw ones under a wrong name is not de-faced because of it."""
+    found = bench.find(PLAIN, 'sub-01/anat/sub-01_T1w_old.nii.gz', inside=True)
+    assert found.scans == ()
+    found = bench.find(PLAIN, 'sub-01/anat/sub-01_T1w_defaced.nii.gz', inside=True)
+    assert named(found) == {'sub-01_T1w_defaced.nii.gz': 'sub-01_T1w'}

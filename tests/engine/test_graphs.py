@@ -324,3 +324,15 @@ def test_without_photographs_the_scans_are_still_linked(selection: Selection) ->
     )
     names = {node.name for node in workflow._create_flat_graph().nodes}
     assert names == {'link_face_recognition', 'link_surface', 'links'}
+
+
+def test_labels_with_a_plus_have_branches_of_their_own(tmp_path: Path) -> None:
+    """Nipype allows no + in a name; two scans in one folder would overwrite each other."""
+    people = ('sub-a+b', 'sub-a-b', 'sub-a_b', 'sub-a+acq-b', 'sub-a_acq-b', 'sub-a_acq+b')
+    names = {
+        scan_node_name(Scan('a', None, 'T1w', name, tmp_path / f'{name}_T1w.nii'))
+        for name in people
+    }
+    assert len(names) == len(people)
+    assert all(name.replace('_', '').isalnum() for name in names)
+    assert scan_node_name(Scan('a', None, 'T1w', 'sub-a_acq-b', tmp_path)) == 'raw_sub_a_acq_b_T1w'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from bids_reid.engine import image_run
 from bids_reid.engine.execution import GraphRun, configure
 from bids_reid.engine.image_run import look_at_images
 from bids_reid.engine.plugins import KILLED
+from bids_reid.errors import MachineError
 from bids_reid.messages import show_messages
+from bids_reid.participant import looks
 from bids_reid.participant.looks import record_of
 from bids_reid.records import Image
 from bids_reid.settings import Settings
@@ -78,6 +81,35 @@ def test_a_killed_look_is_tried_again_alone_and_then_told(
         assert record.status == 'failed'
         reasons[image.path] = record.reason
     assert sorted(reasons.values(), key=str) == sorted([KILLED, image_run.NO_RESULT])
+
+
+def test_what_the_machine_refuses_leaves_no_record(
+    tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is nothing about the image: the next run has to look again."""
+
+    def full(*_: Any) -> GraphRun:
+        raise MachineError('No space left on device')
+
+    monkeypatch.setattr(image_run, 'run_for_user', full)
+    with pytest.raises(MachineError):
+        look_at_images([picture(tmp_path, 'a.png')], settings)
+    assert not (settings.output_dir / 'images').exists()
+
+
+@pytest.mark.parametrize('number', [errno.ENOSPC, errno.ENOMEM, errno.EMFILE])
+def test_a_look_that_the_machine_refuses_says_nothing_about_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It unpacks files in the temporary folder, which may be full."""
+
+    def refused(*_: Any) -> None:
+        raise OSError(number, 'refused')
+
+    monkeypatch.setattr(looks, '_looked', refused)
+    folder, image = picture(tmp_path, 'a.png')
+    with pytest.raises(OSError, match='refused'):
+        looks.look(folder, image)
 
 
 def test_many_images_are_looked_at_in_several_graphs(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from bids_reid.engine import participant_run
 from bids_reid.engine.participant_graph import scan_node_name
-from bids_reid.engine.participant_run import WORKFLOW, forget_finished
+from bids_reid.engine.participant_run import WORKFLOW, forget_finished, process_scans
 from bids_reid.records import Scan
 from bids_reid.settings import Settings
 
@@ -24,3 +29,41 @@ def test_nothing_that_shows_a_face_stays_of_a_scan_that_is_done(tmp_path: Path) 
     assert [path.name for path in above.iterdir()] == [scan_node_name(scans[1])]
     forget_finished(scans, settings)
     assert not settings.work.exists()
+
+
+@pytest.mark.parametrize(
+    ('n_procs', 'plugin', 'sizes'),
+    [(1, None, [4, 4, 1]), (3, None, [6, 3]), (1, 'Linear', [4, 4, 1]), (1, 'SLURM', [8, 1])],
+)
+def test_many_scans_are_run_in_several_graphs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_procs: int,
+    plugin: str | None,
+    sizes: list[int],
+) -> None:
+    """One graph of all takes memory and time that grow with the square of their number.
+
+    Each must keep all processes busy, or all nodes of a cluster.
+    """
+    file = tmp_path / 'plugin.yml'
+    file.write_text(f'plugin: {plugin}\n')
+    settings = Settings(
+        bids_dir=tmp_path,
+        output_dir=tmp_path / 'out',
+        levels=('participant',),
+        n_procs=n_procs,
+        plugin_file=file if plugin else None,
+    )
+    graphs: list[int] = []
+
+    def run_scans(scans: Sequence[Scan], *_: Any) -> dict[Scan, str]:
+        graphs.append(len(scans))
+        return {}
+
+    sizes_of = {'PER_GRAPH': 4, 'PER_PROCESS': 2, 'PER_JOBS': 8}
+    for name, value in {'run_scans': run_scans, 'unfinished': lambda *_: [], **sizes_of}.items():
+        monkeypatch.setattr(participant_run, name, value)
+    scans = [Scan(f'{n}', None, 'T1w', f'sub-{n}', tmp_path / f'{n}.nii') for n in range(9)]
+    assert process_scans(scans, settings) == 0
+    assert graphs == sizes

@@ -183,3 +183,48 @@ def test_a_dry_run_writes_nothing(settings: Settings) -> None:
     processed(settings)
     survey(replace(settings, dry_run=True), read_scans(settings.output_dir))
     assert not (settings.output_dir / '.cache').exists()
+
+
+MISNAMED = {
+    'sub-1/anat/sub-1_T1w_defaced.nii.gz': 'T1w is not at the end of its name',
+    'sub-1/anat/sub-1_run-2_T1w.NII.GZ': 'its name ends with .NII.GZ, not .nii.gz',
+    'sub-1/Anat/sub-1_FLAIR.nii.gz': 'its folder is Anat, not anat',
+    'sub-1/anat/sub-2_FLAIR.nii.gz': 'its name says sub-2, its folder sub-1',
+    'sub-2_001/anat/sub-2_001_T1w.nii.gz': 'BIDS does not allow the label of its folder sub-2_001',
+}
+
+
+@pytest.mark.parametrize('shared', ['raw', 'defaced'])
+def test_a_misnamed_image_has_a_row_that_says_why_it_is_no_scan(
+    settings: Settings, shared: str
+) -> None:
+    """Otherwise it is in no table, or is another participant's."""
+    for seed, name in enumerate(MISNAMED):
+        write_volume(settings.bids_dir / name, 50 + seed)
+    processed(settings)
+    if shared == 'raw':
+        settings = replace(settings, derivatives=())
+    lines = {line.path: line for line in account(settings) if line.condition == 'raw'}
+    for name, why in MISNAMED.items():
+        line = lines[name]
+        assert f'no scan: {why}' in line.reason
+        assert line.in_release == (shared == 'raw')
+        assert line.verdict == 'not looked at'
+        # of a folder with a label that is none it is nobody's, rather than sub-2's
+        assert line.participant == (None if '_001' in name else '1')
+    assert len([line for line in account(settings) if line.path in MISNAMED]) == len(MISNAMED)
+    found, counted = survey(settings, read_scans(settings.output_dir))
+    if shared == 'raw':
+        nobodys = nobodys_images(found, counted, {'1', '2'}, settings.output_dir)
+        assert [image.path for _, image in nobodys] == ['sub-2_001/anat/sub-2_001_T1w.nii.gz']
+
+
+def test_a_version_in_the_folder_of_another_participant_is_named(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """By its name alone it would be taken for the version of somebody else's scan."""
+    processed(settings)
+    write_volume(tmp_path / 'defaced/sub-1/anat/sub-2_FLAIR.nii.gz', 77)
+    line = released(settings)['sub-1/anat/sub-2_FLAIR.nii.gz']
+    assert line.participant == '1'
+    assert line.reason.endswith('no scan: its name says sub-2, its folder sub-1')

@@ -105,6 +105,17 @@ def test_a_result_of_other_bytes_counts_nowhere(
     assert 'has other content than was measured' in capsys.readouterr().out
 
 
+def test_a_release_of_which_no_result_counts_is_audited_all_the_same(own_study: Study) -> None:
+    """Without rows nobody would learn that all images have to be looked at again."""
+    bids = own_study.out.parent / 'bids'
+    for image in bids.glob('sub-*/**/*.nii*'):
+        image.write_text('whatever it shows now')
+    selection = selected(own_study)
+    assert not selection.scans
+    assert not selection.counted
+    assert len(selection.survey.uncounted) >= 2 * len(PEOPLE)
+
+
 def test_a_condition_without_results_is_named(study: Study, tmp_path: Path) -> None:
     """An audit of scans that are not there would be one of something else."""
     with pytest.raises(NothingSelectedError, match='-d defaced=DIR'):
@@ -153,3 +164,13 @@ def test_networks_are_fused_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [team.name for team in Extractors(('orb', 'one', 'same'), (), {}).teams] == [
         *('orb', 'one', 'same'),
     ]
+
+
+def test_a_session_or_modality_without_any_result_is_named(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt label beside a good one made the audit smaller without a word."""
+    with pytest.raises(NothingSelectedError, match='holds no results of ses-z'):
+        selected(study, sessions=('a', 'z'))
+    selected(study, modalities=('T1w', 'T2w'))
+    assert 'there are no results of T2w in' in capsys.readouterr().out

@@ -80,8 +80,8 @@ def test_misnamed_images_are_named_with_the_reason(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, *FILES[:1], *files)
     lines = said(settings)
     assert lines[0] == (
-        '1 image is no scan: its name ends with .mgz, not .nii.gz or .nii (a look at each, and no '
-        'template): sub-01/anat/sub-01_T1w.mgz'
+        '1 image is no scan (a look, and no template): sub-01/anat/sub-01_T1w.mgz: its name ends '
+        'with .mgz, not .nii.gz or .nii'
     )
     assert all(any(name in line for line in lines) for name in wrong)
     elsewhere = tmp_path.parent / 'defaced'
@@ -98,4 +98,25 @@ def test_many_are_counted_and_some_named(tmp_path: Path) -> None:
     files = [f'sub-01/anat/sub-01_run-{number:02}_T1w.mgz' for number in range(12)]
     (line,) = [line for line in said(settings_of(tmp_path, *FILES[:1], *files)) if 'mgz' in line]
     assert line.startswith('12 images are no scans')
-    assert line.endswith('run-09_T1w.mgz and 2 more')
+    assert 'run-09_T1w.mgz and 2 more: its name ends with .mgz' in line
+
+
+def test_a_sidecar_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    """The table says that nobody claims the scan to be de-faced, and that may be false."""
+    settings = settings_of(tmp_path, *FILES[:1], 'sub-01/anat/sub-01_T2w.nii')
+    sidecar = tmp_path / 'sub-01/anat/sub-01_T1w.json'
+    for content in ('{"DeidentificationMethod": "pydeface",}', '[]', ''):
+        sidecar.write_text(content)
+        (line,) = said(settings)
+        assert line.startswith('1 sidecar holds no JSON object')
+        assert str(sidecar) in line
+    for content in ('{}', '{"a": 1}'):
+        sidecar.write_text(content)
+        assert said(settings) == []
+
+
+def test_a_modality_that_somebody_lacks_is_named(tmp_path: Path) -> None:
+    """Both were asked for, and the audit of one of them is not whole."""
+    files = ('sub-01/anat/sub-01_FLAIR.nii', 'sub-02/anat/sub-02_T1w.nii')
+    settings = settings_of(tmp_path, *FILES[:1], *files, modalities=('T1w', 'FLAIR', 'T2w'))
+    assert said(settings) == ['no FLAIR scan: sub-02', 'no T2w scan: sub-01, sub-02']

@@ -277,7 +277,7 @@ def test_what_was_not_run_keeps_what_it_had(
         participant_run, 'run_scans', lambda scans, *_: dict.fromkeys(scans, KILLED)
     )
     assert participant_level(replace(asked, participants=('6',))) == Exit.SOME_FAILED
-    assert '1 scans with a template, 0 without a face, 0 failed; of 1' in capsys.readouterr().out
+    assert '1 scan with a template, 0 without a face, 0 failed; of 1' in capsys.readouterr().out
 
 
 def test_what_the_machine_refuses_costs_nothing_that_is_there(
@@ -290,7 +290,8 @@ def test_what_the_machine_refuses_costs_nothing_that_is_there(
     bad, good = (finished(settings, label) for label in '34')
     before = read_record(ScanFiles.of(good, settings.output_dir))
     monkeypatch.setattr(level, 'check_rendering', lambda: 'nothing')
-    monkeypatch.setattr(participant_run, 'PER_GRAPH', 1)
+    for bound in ('PER_GRAPH', 'PER_PROCESS'):
+        monkeypatch.setattr(participant_run, bound, 1)
 
     def full(scans: Sequence[Scan], *_: Any) -> dict[Scan, str]:
         if good in scans:

@@ -30,6 +30,7 @@ def write_output(folder: Path) -> tuple[Path, Path]:
     the second is a de-faced one. Return both folders.
     """
     from bids_reid.group.result import GroupResult
+    from bids_reid.report.group import group_page
     from bids_reid.report.tables import write_results
 
     raw, out = folder / 'raw', folder / 'out'
@@ -48,5 +49,5 @@ def write_output(folder: Path) -> tuple[Path, Path]:
         report = ParticipantReport('demo', label, (ScanReport(line, faces=faces),), provenance)
         write_participant_page(out, report)
     result = GroupResult('demo', (), provenance, (image_line(verdict='review'),), release='raw')
-    write_results(out, result, '')
+    write_results(out, result, group_page(result))
     return raw, out

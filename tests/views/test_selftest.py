@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
 
-from bids_reid.errors import RenderingError
+from bids_reid import surroundings
+from bids_reid.errors import MachineError, RenderingError
+from bids_reid.surroundings import MemoryLimit
 from bids_reid.views import selftest, window
 
 
@@ -22,16 +26,16 @@ def test_the_renderer_is_named() -> None:
     assert name != 'unknown'
 
 
-def crash(_: object) -> None:
+def crash(*_: object) -> None:
     """Do what a missing driver does."""
     os.abort()
 
 
-def say_nothing(_: object) -> None:
+def say_nothing(*_: object) -> None:
     """End without an answer."""
 
 
-def hang(_: object) -> None:
+def hang(*_: object) -> None:
     """Do what a driver that waits for a screen does."""
     time.sleep(60)
 
@@ -52,6 +56,75 @@ def test_a_driver_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selftest, 'SECONDS', 0.2)
     with pytest.raises(RenderingError, match='does not answer'):
         selftest.check_rendering()
+
+
+def be_killed(*_: object) -> None:
+    """Do what the system does to a process that takes more memory than there is."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_killed_for_memory_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who installs drivers instead is no wiser afterwards."""
+    monkeypatch.setattr(selftest, '_answer', be_killed)
+    with pytest.raises(MachineError, match=r'^not enough memory: ') as caught:
+        selftest.check_rendering()
+    assert 'install' not in str(caught.value)
+
+
+@pytest.mark.parametrize('limited', [True, False])
+def test_a_limit_on_memory_is_told_as_such(monkeypatch: pytest.MonkeyPatch, limited: bool) -> None:
+    """Batch systems set one; where it leaves room, it is not to blame."""
+    limit = MemoryLimit(2 * 10**9, 'ulimit -v', of_addresses=True)
+    for module in (selftest, surroundings):
+        monkeypatch.setattr(module, 'memory_limit', lambda: limit)
+    monkeypatch.setattr(selftest, '_answer', crash)
+    monkeypatch.setattr(selftest, 'overrides', lambda: ())
+    if limited:
+        monkeypatch.setattr(selftest, '_take_room', say_nothing)
+    said = r'the limit is 2\.0 GB \(ulimit -v\)' if limited else 'cannot render; install EGL'
+    with pytest.raises(MachineError, match=said):
+        selftest.check_rendering()
+
+
+def test_a_process_that_cannot_be_started_is_no_renderers_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: object) -> None:
+        raise BlockingIOError(11, 'Resource temporarily unavailable')
+
+    monkeypatch.setattr(get_context('forkserver').Process, 'start', refuse)
+    with pytest.raises(MachineError, match=r'^cannot start a process: Resource temporarily'):
+        selftest.check_rendering()
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('MESA_GL_VERSION_OVERRIDE', '1.1'),
+        ('GALLIUM_DRIVER', 'zink'),
+        ('__EGL_VENDOR_LIBRARY_FILENAMES', '/nowhere/nvidia.json'),
+        ('VTK_DEFAULT_OPENGL_WINDOW', 'vtkXOpenGLRenderWindow'),
+    ],
+)
+def test_a_variable_that_is_to_blame_is_named(name: str, value: str) -> None:
+    """To install what is there already helps nobody."""
+    program = (
+        'from bids_reid.views.selftest import *\n'
+        'if __name__ == "__main__":\n'
+        '    use_offscreen_window()\n'
+        '    try: check_rendering()\n'
+        '    except RenderingError as error: print(error)\n'
+    )
+    environment = os.environ | {name: value}
+    if not name.startswith('VTK'):
+        environment.pop(selftest.WINDOW_VARIABLE, None)
+    # one that does no harm is not blamed
+    environment['LIBGL_DEBUG'] = 'quiet'
+    done = subprocess.run(
+        [sys.executable, '-c', program], env=environment, capture_output=True, check=True
+    )
+    said = f'this machine cannot render; it can without {name}={value}: unset {name}\n'
+    assert done.stdout.decode() == said
 
 
 def test_what_the_driver_complains_about_is_not_shown() -> None:
@@ -92,5 +165,9 @@ def test_a_window_that_the_user_chose_is_kept(monkeypatch: pytest.MonkeyPatch) -
     selftest.use_offscreen_window()
     assert os.environ[selftest.WINDOW_VARIABLE] == 'vtkOSOpenGLRenderWindow'
     monkeypatch.delenv(selftest.WINDOW_VARIABLE)
+    selftest.use_offscreen_window()
+    assert os.environ[selftest.WINDOW_VARIABLE] == 'vtkEGLRenderWindow'
+    # set to nothing, it is not set
+    monkeypatch.setenv(selftest.WINDOW_VARIABLE, '')
     selftest.use_offscreen_window()
     assert os.environ[selftest.WINDOW_VARIABLE] == 'vtkEGLRenderWindow'
