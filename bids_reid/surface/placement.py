@@ -35,7 +35,7 @@ NO_SFORM = 'the sform of the header cannot be: {used} used'
 NO_QFORM = 'the qform of the header cannot be: its voxel sizes used'
 OTHER_SIZES = 'the sform of the header has voxels of {sform} mm{sheared}: {used} used, of {own} mm'
 SFORM_KEPT = (
-    'the sform of the header has voxels of {sform} mm, not of {own} mm: no head fits these'
+    'the sform of the header has voxels of {sform} mm, its voxel sizes are {own} mm: sform used'
 )
 TURNED = 'the sform and the qform of the header disagree about how the head lies: the sform used'
 NO_SIZES = 'the header has no voxel sizes'
