@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bids_reid.records import IDENTIFYING
+from bids_reid.records import IDENTIFYING, PART_NAMES
 from bids_reid.settings import LEVELS, Settings
 
 if TYPE_CHECKING:
@@ -118,21 +118,37 @@ def load(output_dir: PathLike) -> Output:
     Raises
     ------
     NoInputError
-        It holds no results of the participant level, or those of an older version.
+        It holds no results of the participant level, or those of an older version, or a table is
+        damaged.
     """
+    from bids_reid.bids.files import read_json
+    from bids_reid.bids.image_records import has_looks
+    from bids_reid.bids.layout import scan_files
+    from bids_reid.participant.library import read_scans
+
+    folder = _absolute(output_dir)
+    tables = {path.stem: _table(path) for path in sorted(folder.glob('group_*.tsv'))}
+    # a release may hold no scans of heads, only images that got a look
+    no_scans = has_looks(folder) and not scan_files(folder)
+    summary = read_json(folder / 'group_summary.json')
+    limits = summary.get('limits')
+    needed = limits.get('parts') if isinstance(limits, dict) else None
+    if not isinstance(needed, list) or not set(map(str, needed)) <= set(PART_NAMES):
+        needed = IDENTIFYING
+    scans = () if no_scans else tuple(read_scans(folder, needed=needed))
+    return Output(scans, tables, summary)
+
+
+def _table(path: Path) -> pd.DataFrame:
     import csv
 
     import pandas as pd
 
-    from bids_reid.bids.files import read_json
-    from bids_reid.bids.image_records import has_looks
-    from bids_reid.bids.layout import scan_files
     from bids_reid.bids.tables import read_cell
-    from bids_reid.participant.library import read_scans
+    from bids_reid.errors import NoInputError
 
-    folder = _absolute(output_dir)
-    tables = {
-        path.stem: pd.read_csv(
+    try:
+        table = pd.read_csv(
             path,
             sep='\t',
             # a name may begin with a quotation mark
@@ -142,17 +158,11 @@ def load(output_dir: PathLike) -> Output:
             # labels such as 01 are no numbers
             dtype=dict.fromkeys(('participant_id', 'session_id', 'photo'), 'str'),
         )
-        for path in sorted(folder.glob('group_*.tsv'))
-    }
-    for table in tables.values():
-        for name in table.select_dtypes(['object', 'str']):
-            table[name] = table[name].map(read_cell, na_action='ignore')
-    # a release may hold no scans of heads, only images that got a look
-    no_scans = has_looks(folder) and not scan_files(folder)
-    summary = read_json(folder / 'group_summary.json')
-    needed = summary.get('limits', {}).get('parts', IDENTIFYING)
-    scans = () if no_scans else tuple(read_scans(folder, needed=needed))
-    return Output(scans, tables, summary)
+    except (OSError, ValueError) as error:
+        raise NoInputError(f'{path} is damaged: run the group level again') from error
+    for name in table.select_dtypes(['object', 'str']):
+        table[name] = table[name].map(read_cell, na_action='ignore')
+    return table
 
 
 def assess(image: PathLike, parts: Sequence[str] = IDENTIFYING) -> Presence:

@@ -108,15 +108,17 @@ def purge(options: argparse.Namespace) -> Exit:
             f'{out} is no output of bids-reid: its {_DESCRIPTION} does not say so; '
             'nothing was deleted'
         )
+    files = {file.path: file for file in output_files(out)}
     if options.dry_run:
-        return _purge(out, options)
+        return _purge(out, list(files.values()), options)
     with locked_output(out):
-        return _purge(out, options)
+        # whoever takes the lock sweeps what is unfinished: that was to go, and is listed, too
+        files |= {file.path: file for file in output_files(out)}
+        return _purge(out, [files[path] for path in sorted(files)], options)
 
 
-def _purge(out: Path, options: argparse.Namespace) -> Exit:
+def _purge(out: Path, files: Sequence[OutputFile], options: argparse.Namespace) -> Exit:
     chosen = _sensitive if options.keep_report else _ours
-    files = output_files(out)
     _list(files, verbose=options.verbose, keep_report=options.keep_report)
     if options.dry_run:
         logger.info('nothing was deleted: --dry-run')

@@ -357,6 +357,7 @@ class TestRefusals:
             record = scan_record('orb', condition=name or 'raw', origin=origin)
             path = folder / f'sub-01_desc-{name}skin_T1w.json'
             path.write_text(json.dumps(record.to_json()))
+            path.with_suffix('.surf.gii').touch()
         options = ('group', '-d', f'original={dataset}', '--dry-run', '--audit')
         asked = [str(each) for each in (dataset, tmp_path / 'out', *options)]
         assert main([*asked, 'raw']) == 0

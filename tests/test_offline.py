@@ -95,6 +95,24 @@ def test_sockets_in_the_file_system_are_none_of_that(tmp_path: Path) -> None:
         assert theirs.recv(1) == b'x'
 
 
+def test_the_engine_opens_no_socket_when_it_is_imported() -> None:
+    """Nobody who traces a run (strace) should have to believe that one was harmless."""
+    program = (
+        'import socket, sys\n'
+        'made = []\n'
+        'sys.addaudithook(lambda event, given: made.append(given[1:])\n'
+        '    if event == "socket.__new__" and given[1] != socket.AF_UNIX else None)\n'
+        'import bids_reid.engine.execution, bids_reid.engine.preload, nipype\n'
+        'assert "urllib3" in sys.modules\n'
+        'assert socket.has_ipv6\n'
+        'sys.exit(str(made) if made else 0)\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def cut(*command: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command without a network; 99 if it tried to use one."""
     script = Path(__file__).parent.parent / 'tools' / 'cut-network'

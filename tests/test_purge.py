@@ -14,15 +14,20 @@ from bids_reid.bids.derivatives import is_up_to_date, read_record
 from bids_reid.bids.files import file_sha256, read_json
 from bids_reid.bids.layout import scan_files
 from bids_reid.bids.release import walk_release
-from bids_reid.bids.sensitive import KINDS, output_files, sensitive_amounts
+from bids_reid.bids.sensitive import _FACES, _OUR_PAGE, KINDS, output_files, sensitive_amounts
+from bids_reid.group.result import GroupResult
+from bids_reid.participant.content import Provenance
 from bids_reid.purge import main
 from bids_reid.records import Scan
+from bids_reid.report.group import group_page
 from tests.support.outputs import write_output
 
 LEFTOVERS = (
     'work/bids_reid-0.1/participant_wf/raw_sub_01_T1w/skin/skin.surf.gii',
     'work/bids_reid-0.1/group_wf/orb_1/encoded.npz',
+    'work/bids_reid-0.1/run-1/.bids_reid_lock',
     'sub-01/anat/.bids_reid-abc-sub-01_desc-skin_T1w.surf.gii',
+    'sub-01/anat/.bids_reid-abc-sub-01_desc-renders_T1w/view-00.png',
     'sub-01/anat/.k3_x9abcsub-01_desc-orb_T1w.npz',
     '.bids_reid-1-group.html',
 )
@@ -72,8 +77,8 @@ def test_what_gives_a_face_back_goes_and_the_report_stays(
     assert '4 templates' in said
     assert '90 renders' in said
     assert '1 page with faces' in said
-    assert '2 intermediate files' in said
-    assert '3 unfinished files' in said
+    assert '3 intermediate files' in said
+    assert '4 unfinished files' in said
     assert f'{len(doomed)} files deleted' in said
     assert said.splitlines()[-1] == f'0 files of {len(KINDS)} kinds left'
     assert not list((out / 'work').glob('*'))
@@ -208,7 +213,7 @@ def test_the_summary_counts_what_is_there(out: Path) -> None:
     for kind in ('skins', 'templates', 'renders', 'pages_with_faces'):
         assert counts[kind] == {'files': amounts[kind].files, 'bytes': amounts[kind].bytes}
         assert counts[kind]['files'] > 0
-    assert amounts['unfinished'].files == 3
+    assert amounts['unfinished'].files == 4
     table = file_sha256(out / 'group_images.tsv')
     assert main([str(out), '--keep-report']) == 0
     counts = read_json(out / 'group_summary.json')['sensitive_files']
@@ -245,6 +250,14 @@ def test_every_file_that_a_run_writes_has_a_kind(out: Path) -> None:
     assert {file.path for file in output_files(out) if file.kind == 'other'} == set()
     kinds = {file.kind for file in output_files(out)}
     assert kinds == {*KINDS, 'report'}
+
+
+def test_the_group_page_is_one_of_ours() -> None:
+    """It would stay as somebody else's, and a page with faces must not pass for one without."""
+    provenance = Provenance('0', 'bids-reid', (), (), None)
+    page = group_page(GroupResult('demo', (), provenance, (), release='raw'))
+    assert _OUR_PAGE in page.encode()
+    assert _FACES not in page.encode()
 
 
 def test_a_page_that_cannot_be_read_counts_as_one_with_faces(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bids_reid.records import CompletedPart, FaceBoxes, ScanMeasures, ScanRecord
+from bids_reid.records import CompletedPart, FaceBoxes, ImageRecord, ScanMeasures, ScanRecord
 from tests.support.scan_records import WHOLE_FACE, boxes, scan_record
 
 SHARED = ['Description', 'Status', 'Reason', 'LeftOut', 'ViewsWithFace']
@@ -80,6 +81,41 @@ def test_boxes_come_back_as_they_were() -> None:
         {'VoxelSize': '1 mm'},
         {'SkullStripped': 'no'},
         {'SourceSHA256': 5},
+        {'SourceSHA256': 'x' * 64},
+        {'Points': -1},
+        {'Points': True},
+        {'Points': 1.5},
+        {'Points': 10**30},
+        {'ViewsWithFace': '81'},
+        {'ViewsWithFace': -1},
+        {'VolumeLitres': True},
+        {'VolumeLitres': float('nan')},
+        {'VolumeLitres': float('-inf')},
+        {'VolumeLitres': 10**400},
+        {'VoxelSize': [1, '1', 1]},
+        {'VoxelSize': {'x': 1}},
+        {'Notes': [3]},
+        {'Notes': 'ab'},
+        {'Extractors': 'orb'},
+        {'Extractors': [['orb']]},
+        {'Renderer': 3},
+        {'Reason': ['x']},
+        {'LeftOut': 0},
+        {'SoftwareVersions': ['numpy']},
+        {'SoftwareVersions': {'numpy': 2}},
+        {'Deidentification': []},
+        {'Deidentification': {'Claimed': 'no', 'Methods': []}},
+        {'Sources': ['bids:raw:/etc/passwd']},
+        {'Sources': ['bids:raw:sub-01/../../x']},
+        {'Condition': None},
+        {'Face': []},
+        {'FaceParts': [WHOLE_FACE.to_json()['FaceParts'][0]] * 2},
+        {'FaceParts': [WHOLE_FACE.to_json()['FaceParts'][0] | {'Name': 'beard'}]},
+        {'FaceFrame': WHOLE_FACE.to_json()['FaceFrame'] | {'Source': 'guess'}},
+        {'FaceFrame': WHOLE_FACE.to_json()['FaceFrame'] | {'Forward': [0, 1]}},
+        {'FaceFrame': WHOLE_FACE.to_json()['FaceFrame'] | {'Forward': [0, 0, 0]}},
+        {'FaceFrame': WHOLE_FACE.to_json()['FaceFrame'] | {'Up': [0, 1, 0]}},
+        {'FaceFrame': WHOLE_FACE.to_json()['FaceFrame'] | {'Scale': 0}},
     ],
 )
 def test_what_is_damaged_is_not_read(damage: dict[str, Any]) -> None:
@@ -92,6 +128,47 @@ def test_what_is_damaged_is_not_read(damage: dict[str, Any]) -> None:
             content[key] = value
     with pytest.raises((KeyError, TypeError)):
         ScanRecord.from_json(content)
+
+
+WRONG = (None, True, -1, 10**400, float('nan'), 'x', '\udcff', [], [[]], {}, {'a': [3]}, [None])
+
+
+def _places(content: Any, *above: Any) -> Iterator[tuple[Any, ...]]:
+    """Keys that lead to each value."""
+    inner = content.items() if isinstance(content, dict) else enumerate(content)
+    for key, value in inner:
+        yield (*above, key)
+        if isinstance(value, dict | list):
+            yield from _places(value, *above, key)
+
+
+@pytest.mark.parametrize('value', WRONG, ids=repr)
+def test_whatever_is_damaged_is_refused_or_can_be_written_again(value: Any) -> None:
+    """A traceback says nothing; a number that is text breaks whoever computes with it."""
+    text = json.dumps(scan_record('orb').to_json())
+    taken = 0
+    for place in _places(json.loads(text)):
+        content = json.loads(text)
+        inner = content
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = value
+        try:
+            record = ScanRecord.from_json(content)
+        except (KeyError, TypeError):
+            continue
+        taken += 1
+        json.dumps(record.to_json(), allow_nan=False)
+        hash(record)
+    # of some fields it is a value that can be, or they are of no interest
+    assert taken < 60 or value in (None, -1)
+
+
+@pytest.mark.parametrize('content', [None, 3, 'x', [], [[]], {}])
+def test_what_is_no_object_is_no_record(content: Any) -> None:
+    for kind in (ScanRecord, ImageRecord, ScanMeasures, FaceBoxes):
+        with pytest.raises((KeyError, TypeError)):
+            kind.from_json(content)
 
 
 def test_numbers_are_written_as_precisely_as_they_are_known() -> None:

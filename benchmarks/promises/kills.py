@@ -13,6 +13,7 @@ A worker that is killed, as for memory, must cost no more than its own work.
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -181,17 +182,15 @@ def kill_workers(bench: Bench, n_workers: int) -> None:
     while done < n_workers:
         run = start(bench.place, bench.command())
         time.sleep(bench.moment())
-        workers = [pid for pid in run.alive() if pid != run.process.pid and _is_worker(pid)]
-        if not workers:
-            run.wait(600)
-            continue
-        victim = bench.draw.choice(sorted(workers))
-        if not _kill(victim):
-            run.wait(600)
-            continue
-        done += 1
+        workers = _workers(run)
+        hit = bool(workers) and _kill(max(workers, key=_memory))
         ended = run.wait(600)
         bench.report.check(ended is not None, 'a killed worker: the run goes on for ever')
+        if not hit:
+            run.kill()
+            _empty(bench.out.parent)
+            continue
+        done += 1
         bench.report.check(
             not alarms(run.said), f'a killed worker: the run said {alarms(run.said)}'
         )
@@ -199,18 +198,26 @@ def kill_workers(bench: Bench, n_workers: int) -> None:
     bench.report.say(workers_killed=done)
 
 
-def _is_worker(pid: int) -> bool:
-    """Whether a process is one that works: it has used the processor for a while."""
+def _workers(run: Run) -> list[int]:
+    """Processes that the fork server made: all but the program and its own children."""
+    alive = run.alive()
+    return [pid for pid in alive if _status(pid)[1] in {*alive} - {run.process.pid}]
+
+
+def _status(pid: int) -> tuple[int, int]:
+    """Memory of a process, pages, and its parent; 0 if it has ended."""
     try:
         fields = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
     except OSError:
-        return False
-    return int(fields[11]) > 20
+        return 0, 0
+    return int(fields[21]), int(fields[1])
+
+
+def _memory(pid: int) -> int:
+    return _status(pid)[0]
 
 
 def _kill(pid: int) -> bool:
-    import os
-
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:

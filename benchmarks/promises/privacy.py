@@ -263,20 +263,42 @@ def measure(place: Place, report: Report) -> None:
     (place.root / USER).mkdir(exist_ok=True)
     out = place.root / 'out'
     words = place.command(out, '--nprocs', '2', '--report-faces', '--breakdown', 'site', 'age')
+    shutil.rmtree(out, ignore_errors=True)
     before = dataset_state(place.bids)
-    has_strace = shutil.which('strace') is not None
-    command = as_somebody(traced(place, words) if has_strace else words)
+    command = as_somebody(traced(place, words) if shutil.which('strace') else words)
     code, said, seconds = finish(place, command, environment)
     report.check(code == 1, f'the run ended with {code}, not 1: {said[-1000:]}')
     report.say(run_s=round(seconds, 1))
     look(place, report, out, 'after_a_run')
     loud = [line for line in said.splitlines() if _CONTROLS.search(line)]
     report.check(not loud, f'the terminal gets control characters: {loud[:5]!r}')
-    if has_strace:
+    _count_sockets(place, report)
+    _look_at_bad_ends(place, report, out, words, environment, seconds)
+    after = dataset_state(place.bids)
+    changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    report.check(not changed, f'the dataset was changed: {changed[:5]}')
+    report.say(dataset_files_unchanged=len(after))
+
+
+def _count_sockets(place: Place, report: Report) -> None:
+    if shutil.which('strace'):
         families = sockets(place.root / 'trace.txt')
         bad = {name: n for name, n in families.items() if name not in ALLOWED}
         report.check(not bad, f'sockets: {bad}')
-        report.say(sockets_to_a_network=sum(bad.values()), sockets_of_this_machine=dict(families))
+        report.say(sockets_to_a_network=sum(bad.values()), sockets=dict(families))
+    else:
+        report.say(sockets_to_a_network='not measured: strace is not installed')
+
+
+def _look_at_bad_ends(
+    place: Place,
+    report: Report,
+    out: Path,
+    words: list[str],
+    environment: dict[str, str],
+    seconds: float,
+) -> None:
+    """Damage a template and let the group level fail; then kill a run half-way."""
     template = next(out.glob(f'sub-01/anat/*{EXTRACTORS[0]}*.npz'))
     template.write_bytes(template.read_bytes()[:-200])
     again = [word for word in words if word != 'participant']
@@ -292,10 +314,6 @@ def measure(place: Place, report: Report) -> None:
     loose = open_to_others(out, place.temporary)
     report.check(not loose, f'after a kill: others may use {loose[:5]}')
     report.say(files_after_a_kill=sum(not path.is_dir() for path in out.rglob('*')))
-    after = dataset_state(place.bids)
-    changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
-    report.check(not changed, f'the dataset was changed: {changed[:5]}')
-    report.say(dataset_files_unchanged=len(after))
 
 
 def main() -> int:

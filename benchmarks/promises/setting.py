@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import hashlib
+import io
 import json
 import os
 import re
@@ -38,7 +39,7 @@ NOT_COMPARED = {
 MARK = 'BIDS_REID_PROMISE'
 """Variable in the environment of a run's processes, by which they are found."""
 ALARMS = re.compile(
-    r'Traceback|damaged|older version|_unfinished|should be deleted|\w+Error\b|hold scores of'
+    r'Traceback|is damaged|older version|_unfinished|should be deleted|\w+Error\b|hold scores of'
 )
 """What a run must never print, whatever was killed before it."""
 HIDDEN = re.compile(r'(^|/)\.(?!bidsignore$|cache/|locks$)')
@@ -295,13 +296,13 @@ def _read_whole(path: Path) -> None:
     if path.suffix == '.json':
         json.loads(path.read_text())
     elif path.suffix == '.npz':
-        with np.load(path) as content:
+        with np.load(io.BytesIO(path.read_bytes())) as content:
             for name in content:
                 content[name]
     elif path.suffix == '.gii':
         nib.load(path)
     elif path.suffix == '.png':
-        Image.open(path).load()
+        Image.open(io.BytesIO(path.read_bytes())).load()
     elif path.suffix == '.tsv':
         _check_table(path.read_text())
     elif path.suffix == '.html' and not path.read_text().rstrip().endswith('</html>'):

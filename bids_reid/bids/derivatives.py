@@ -13,12 +13,13 @@ from PIL import Image
 
 from bids_reid import __version__
 from bids_reid.bids.claims import read_claim
-from bids_reid.bids.files import Batch, file_sha256, new_private_file, read_json
+from bids_reid.bids.files import Batch, file_sha256, json_text, new_private_file, read_json
 from bids_reid.bids.layout import ScanFiles, bids_uri, render_name, scan_files
 from bids_reid.bids.tables import add_table, read_table
 from bids_reid.bids.template_files import made_with, read_template, write_template
+from bids_reid.bids.text_files import parse_json
 from bids_reid.bids.unchanged import CHANGED, FileState, file_state
-from bids_reid.errors import NoInputError, ReidError
+from bids_reid.errors import NoInputError, ReidError, ScanError
 from bids_reid.faces.extractors import extractor_names
 from bids_reid.faces.registrations import bids_label
 from bids_reid.printable import without_folders
@@ -96,6 +97,8 @@ def save_scan(
     ------
     CannotWriteError
         A file cannot be written.
+    ScanError
+        A measure is no number: nobody could read such a record.
     """
     files, n_faces = ScanFiles.of(scan, output_dir), sum(faces.found[:N_STANDARD])
     extractors = {provenance['Extractor'] for provenance, _ in templates}
@@ -109,6 +112,7 @@ def save_scan(
         renderer=renderer,
         extractors=tuple(sorted(extractors)),
     )
+    _check_readable(record)
     before = read_record(files)
     alike = before is not None and _is_alike(before, record)
     if before is not None and alike:
@@ -134,6 +138,13 @@ def save_scan(
     return files.record
 
 
+def _check_readable(record: ScanRecord) -> None:
+    try:
+        ScanRecord.from_json(parse_json(json_text(record.to_json())))
+    except (KeyError, TypeError) as error:
+        raise ScanError(f'what was measured makes no sense: {error}') from error
+
+
 def _is_alike(before: ScanRecord, now: ScanRecord) -> bool:
     """Whether results of two runs are of the same image, by the same software, made alike."""
     return (
@@ -149,13 +160,13 @@ def save_failure(
     output_dir: Path,
     reason: str,
     came_from: str | None = None,
-    before: FileState | None = None,
+    state: FileState | None = None,
 ) -> None:
     """Write the record of a scan that could not be processed, and take away older results.
 
     Parameters
     ----------
-    before : tuple, optional
+    state : tuple, optional
         `file_state` of the scan when the run began. If it is another now, nobody knows which
         bytes failed: the record is of none.
 
@@ -165,7 +176,7 @@ def save_failure(
         The record cannot be written; older results are still there.
     """
     files, sha256 = ScanFiles.of(scan, output_dir), content_hash(scan.path)
-    if before is not None and before != file_state(scan.path):
+    if state is not None and state != file_state(scan.path):
         reason, sha256 = f'{scan.path.name}: {CHANGED}', None
     record = ScanRecord(
         status='failed',
@@ -340,12 +351,12 @@ def _are_whole(files: ScanFiles, extractors: Iterable[str], *, keep_renders: boo
     if keep_renders:
         needed += [files.render(view.index) for view in all_views()]
     try:
-        templates = [read_template(files, name) for name in extractors]
+        templates = [read_template(files, name, found_only=False) for name in extractors]
         return (
             all(path.stat().st_size for path in needed)
             and all(read_json(path) for path in needed if path.suffix == '.json')
             and is_whole(files.skin)
-            and len(read_views(files)) == N_STANDARD
+            and bool(read_views(files))
             and None not in templates
         )
     except (OSError, ReidError):
@@ -436,12 +447,15 @@ def read_views(files: ScanFiles) -> list[tuple[View, bool]]:
         The table is not there, or damaged.
     """
     try:
-        return [
+        found = [
             (_view(row), _is_yes(row['face_found']))
             for row in read_table(files.views)
             # a table of an earlier version has no others, and no styles
             if row.get('style', 'plain') == 'plain'
         ]
+        if [view.index for view, _ in found] != list(range(N_STANDARD)):
+            raise ValueError('it is cut')
+        return found
     except (OSError, ValueError, KeyError) as error:
         raise NoInputError(
             f'{files.views} is damaged: delete it and run the participant level again'
@@ -451,7 +465,7 @@ def read_views(files: ScanFiles) -> list[tuple[View, bool]]:
 def _view(row: Mapping[str, str]) -> View:
     index = int(row['view'])
     yaw, pitch, azimuth, elevation = angles = [float(row[angle]) for angle in ANGLES]
-    if index not in range(N_STANDARD) or not all(abs(angle) <= 180 for angle in angles):
+    if not all(abs(angle) <= 180 for angle in angles):
         raise ValueError(f'no view {index}')
     return View(index, yaw, pitch, azimuth, elevation)
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bids_reid import __version__
-from bids_reid.bids.files import read_json, write_json
+from bids_reid.bids.files import json_text, read_json, write_json
+from bids_reid.bids.text_files import parse_json
 from bids_reid.printable import without_folders
 from bids_reid.records import ImageRecord
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bids_reid.records import Image
 
 FOLDER = 'images'
+NO_SENSE = 'what was measured makes no sense'
 
 
 def image_record_path(output_dir: Path, sha256: str) -> Path:
@@ -37,6 +39,11 @@ def save_image_record(output_dir: Path, record: ImageRecord) -> None:
     CannotWriteError
         The file cannot be written.
     """
+    try:
+        ImageRecord.from_json(parse_json(json_text(record.to_json())))
+    except (KeyError, TypeError):
+        # nobody could read such a record
+        record = replace(record, status='failed', reason=NO_SENSE, measures=None, faces=None)
     if record.reason is not None:
         # readers of other programs name the file as they were given it
         record = replace(record, reason=without_folders(record.reason))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _RECORD = re.compile(
-    r'(?P<stem>[^.].*)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)', re.DOTALL
+    r'(?P<stem>sub-.+)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)', re.DOTALL
 )
 """A name without its ending; names of files may have ends of lines in them."""
 
@@ -126,13 +126,13 @@ def bids_uri(path: Path, dataset_dir: Path, dataset: str = RAW) -> str:
 def sweep_output(output_dir: Path, participants: Iterable[str] = ()) -> int:
     """Remove what killed runs left half-written; return how many files and folders.
 
-    In the folders of other participants another run may be at work: they are not looked into.
+    Only the folders of ``participants`` are looked into, as another run may be at work in others;
+    without any, those of all.
     """
     number = sum(map(sweep_temporaries, (output_dir, cache_file(output_dir).parent)))
     number += sweep_temporaries(output_dir / 'images')
-    return number + sum(
-        sweep_temporaries(output_dir / f'sub-{label}', below=True) for label in participants
-    )
+    folders = [output_dir / f'sub-{label}' for label in participants] or output_dir.glob('sub-*')
+    return number + sum(sweep_temporaries(folder, below=True) for folder in folders)
 
 
 def scan_files(output_dir: Path, participants: Iterable[str] = ()) -> list[ScanFiles]:

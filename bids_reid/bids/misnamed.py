@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _OTHER_DATATYPES = frozenset(
     (
         *('func', 'dwi', 'fmap', 'perf', 'mrs', 'meg', 'eeg', 'ieeg', 'emg', 'nirs', 'micr'),
-        *('motion', 'beh', 'mri', 'surf', 'phys'),
+        *('motion', 'beh'),
     )
 )
 """Folders of BIDS whose images are no pictures of a head that anybody would search with."""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, get_args
 
-from bids_reid.bids.files import packaged_text, read_json
+from bids_reid.bids.files import HIDDEN, packaged_text, read_json
 from bids_reid.bids.locks import LOCKS
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _OF_SCAN: dict[re.Pattern[str], Kind] = {
     re.compile(r'.+_desc-[A-Za-z0-9]*views_[A-Za-z0-9]+\.tsv'): 'report',
 }
 _SIDECAR = re.compile(r'.+_desc-[A-Za-z0-9]+_[A-Za-z0-9]+\.json')
-_UNFINISHED = re.compile(r'\.bids_reid-.+')
 _UNFINISHED_BEFORE = re.compile(r'\.[a-z0-9_]{8}(?P<name>.+)')
 """How earlier versions called what they were writing: before the name to be."""
 _OTHER_REPORTS = ('dataset_description.json', '.bidsignore', LOCKS)
@@ -163,9 +162,9 @@ def _is_own_folder(entry: os.DirEntry[str], top: str) -> bool:
 def _kind(folder: Path, parts: tuple[str, ...]) -> Kind:
     """Tell what kind of file has a path, by name; pages by content."""
     name = parts[-1]
-    if name.startswith('.'):
-        if _UNFINISHED.fullmatch(name):
-            return 'unfinished'
+    if any(part.startswith(HIDDEN) for part in parts):
+        return 'unfinished'
+    if name.startswith('.') and parts[0] != 'work':
         before = _UNFINISHED_BEFORE.fullmatch(name)
         if before and _kind_of_name(folder, (*parts[:-1], before['name'])) != 'other':
             return 'unfinished'

@@ -161,7 +161,7 @@ def read_template(
     try:
         template = template_of(read_arrays(path))
         if dimension is not None:
-            _check(len(template.views) == 0 or template.shape[1] == dimension, 'dimension')
+            _check(not len(template.views) or template.shape[1] == dimension, 'dimension')
     except (OSError, ValueError) as error:
         raise ScanError(
             f'{path} is damaged: delete it and run the participant level again'

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bids_reid.bids.entities import entities_of
 from bids_reid.bids.files import json_text, write_text
+from bids_reid.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -50,6 +51,8 @@ def _place(path: str) -> Path:
     *folders, name = path.rstrip('/').split('/')
     # no repository is made, and no folder has the name of a file beside it
     clear = not any(part == '.git' or part.endswith('.json') for part in folders)
+    # no name reaches into the terminal of whoever lists the folder
+    clear = clear and printable(path) == path
     if clear and name != '.git' and len(os.fsencode(name)) <= _LONGEST:
         return Path(*folders, f'{name}.json')
     return Path(f'{hashlib.sha256(os.fsencode(path)).hexdigest()}.json')

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bids_reid import stopping
 from bids_reid.bids.derivatives import save_failure, still_holds
+from bids_reid.bids.unchanged import file_state
 from bids_reid.engine.crashes import NO_MEMORY
 from bids_reid.engine.execution import forget, read_plugin, run_for_user
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
@@ -18,6 +19,7 @@ from bids_reid.participant.selection import came_from, unfinished
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from bids_reid.bids.unchanged import FileState
     from bids_reid.records import Scan
     from bids_reid.settings import Settings
 
@@ -51,9 +53,10 @@ def process_scans(scans: Sequence[Scan], settings: Settings) -> int:
     progress, per_graph = Progress(len(scans)), _per_graph(settings)
     for first in range(0, len(scans), per_graph):
         some = scans[first : first + per_graph]
+        states = {scan: file_state(scan.path) for scan in some}
         failures = {} if stopped else _try(some, settings, progress)
         stopped = stopped or bool(settings.stop_on_first_crash and failures)
-        n_kept += _save_failures(some, failures, settings, STOPPED if stopped else NO_RESULT)
+        n_kept += _save_failures(states, failures, settings, STOPPED if stopped else NO_RESULT)
     return n_kept
 
 
@@ -75,15 +78,19 @@ def _try(scans: Sequence[Scan], settings: Settings, progress: Progress) -> dict[
 
 
 def _save_failures(
-    scans: Sequence[Scan], failures: Mapping[Scan, str], settings: Settings, otherwise: str
+    states: Mapping[Scan, FileState | None],
+    failures: Mapping[Scan, str],
+    settings: Settings,
+    otherwise: str,
 ) -> int:
     """Leave a record for each scan that failed; return how many keep their earlier results.
 
-    ``otherwise`` is the reason of those that are not done and have none.
+    ``states`` are of the scans' files before they were read; ``otherwise`` is the reason of scans
+    that are not done and have none.
     """
     # what a signal did to workers is no result
     stopping.check()
-    left = dict.fromkeys(unfinished(scans, settings), otherwise)
+    left = dict.fromkeys(unfinished(list(states), settings), otherwise)
     # one may be done and killed before it could say so
     failures = left | {
         scan: why for scan, why in failures.items() if why not in UNTRIED or scan in left
@@ -96,7 +103,7 @@ def _save_failures(
         else:
             logger.info(f'FAILED {scan.path.name}: {reason}')
             folder, before = settings.datasets[scan.condition], came_from(scan, settings)
-            save_failure(scan, folder, settings.output_dir, reason, before)
+            save_failure(scan, folder, settings.output_dir, reason, before, states[scan])
     return n_kept
 
 

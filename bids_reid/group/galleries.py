@@ -110,6 +110,7 @@ class StoredTemplates:
         self._scans, self._extractor = scans, extractor
         model = load_extractor(extractor)
         self._identity, self._nothing = model.identity(), no_renders(model)
+        self._dimension = model.dimension
 
     def __len__(self) -> int:
         return len(self._scans)
@@ -145,7 +146,7 @@ class StoredTemplates:
             The template is damaged, or of another model than the photographs' features.
         """
         files, extractor = scan.files, self._extractor
-        template = read_template(files, extractor, found_only=False)
+        template = read_template(files, extractor, found_only=False, dimension=self._dimension)
         if template is not None:
             if not made_with(files, extractor, self._identity):
                 raise ScanError(

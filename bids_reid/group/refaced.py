@@ -6,9 +6,8 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bids_reid.bids.layout import ScanFiles
+from bids_reid.errors import ScanError
 from bids_reid.participant.measures import face_frame
 from bids_reid.records import RAW
 from bids_reid.risk.refacing import judge_refaced
@@ -103,9 +102,6 @@ def _change(original: EnrolledScan, scan: EnrolledScan) -> FaceChange | None:
         return None
     try:
         points = [read_surface(one.files.skin)[0] for one in (original, scan)]
-    # a parser of XML, of zip, of base64 and of GIFTI each has its own
-    except Exception:  # noqa: BLE001
-        return None
-    if not all(np.isfinite(some).all() for some in points):
+    except (OSError, ScanError):
         return None
     return face_change(points[0], face_frame(before), points[1], face_frame(after))

@@ -220,25 +220,20 @@ def _signatures(scans: Sequence[LinkedScan]) -> tuple[NDArray[np.float32], NDArr
 
 def _template(files: ScanFiles, extractor: str) -> Template | None:
     """Return the template of a scan; ``None`` if it has none that can be compared."""
+    model = load_extractor(extractor)
     try:
         # whoever links de-faced scans knows where their faces were
-        template = read_template(files, extractor, found_only=False)
+        template = read_template(files, extractor, found_only=False, dimension=model.dimension)
     except ScanError:
         return None
-    same = made_with(files, extractor, load_extractor(extractor).identity())
+    same = made_with(files, extractor, model.identity())
     return _standard_views(template) if same and isinstance(template, Template) else None
 
 
 def _standard_views(template: Template) -> Template | None:
-    """Return a template's part of the study's views; ``None`` if it has no features of them.
-
-    One that has anything else than numbers is left out: one NaN would spread to a set's mean.
-    """
-    features, n, found = template.features, len(template.views), template.found
-    if features.ndim != 2 or len(features) != n or (found is not None and len(found) != n):
-        return None
+    """Return a template's part of the study's views; ``None`` if it has no features of them."""
     plain = template.of_views(style_numbers('plain'))
-    return plain if len(plain.views) and np.isfinite(plain.features).all() else None
+    return plain if len(plain.views) else None
 
 
 @lru_cache(maxsize=MAX_SIGNATURES)
@@ -252,7 +247,6 @@ def _signature(files: ScanFiles, frame: PlacedFrame) -> NDArray[np.float32] | No
 
     try:
         points, _ = read_surface(files.skin)
-        return head_signature(points, face_frame(frame)) if np.isfinite(points).all() else None
-    # a parser of XML, of zip, of base64 and of GIFTI each has its own
-    except Exception:  # noqa: BLE001
+    except (OSError, ScanError):
         return None
+    return head_signature(points, face_frame(frame))

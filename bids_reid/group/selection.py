@@ -298,18 +298,39 @@ def _check_conditions(choice: Choice, scans: Sequence[EnrolledScan], settings: S
             )
 
 
+def _check_sessions(settings: Settings, lines: Sequence[ScanLine]) -> None:
+    """Find out whether there are results of the sessions and modalities asked for.
+
+    Raises
+    ------
+    NothingSelectedError
+        There are none of a session: it may be misspelt.
+    """
+    known = {line.session for line in lines}
+    unknown = [f'ses-{label}' for label in settings.sessions if label not in known]
+    if unknown and lines:
+        raise NothingSelectedError(
+            f'{settings.output_dir} holds no results of {", ".join(unknown)}'
+        )
+    modalities = {line.modality for line in lines}
+    missing = [name for name in settings.modalities if name not in modalities]
+    if missing and lines:
+        logger.info(f'there are no results of {", ".join(missing)} in {settings.output_dir}')
+
+
 def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:
     """Choose whose scans are searched: results of people who left the dataset are not.
 
     Raises
     ------
     NothingSelectedError
-        A participant named is not in the dataset.
+        A participant named is not in the dataset, or nobody has a result of a session.
     """
     processed = {line.participant for line in lines}
     # the group level needs no raw images: without them the results tell who is in the dataset
     dataset = dataset_participants(settings.bids_dir) or processed
     check_chosen(settings.bids_dir, settings.participants, dataset)
+    _check_sessions(settings, lines)
     gone = processed - dataset
     if gone:
         logger.info(

@@ -77,7 +77,7 @@ def missing_lines(settings: Settings, scans: Collection[Scan]) -> Iterator[str]:
             f'{hold} no JSON object, so that it is not known whether its image is said to be '
             f'de-faced: {_some([str(path) for path in damaged])}'
         )
-    yield from _people_lines(settings, {(scan.participant, scan.session) for scan in scans})
+    yield from _people_lines(settings, scans)
 
 
 def _below(paths: Iterable[Path], folder: Path) -> list[str]:
@@ -89,13 +89,11 @@ def _some(names: Sequence[str]) -> str:
     return ', '.join(names[:NAMED]) + (f' and {more:,} more' if more > 0 else '')
 
 
-def _people_lines(
-    settings: Settings, with_scan: Collection[tuple[str, str | None]]
-) -> Iterator[str]:
-    """Name the participants without a scan, and those who lack one in a session asked for."""
+def _people_lines(settings: Settings, scans: Collection[Scan]) -> Iterator[str]:
+    """Name the participants without a scan, and those who lack one that was asked for."""
     what = ' or '.join(settings.modalities)
     scan = f'{what} scan' if what else 'scan'
-    has_one = {participant for participant, _ in with_scan}
+    has_one = {one.participant for one in scans}
     people = settings.participants or sorted(dataset_participants(settings.bids_dir))
     without = [label for label in people if label not in has_one]
     if settings.participants:
@@ -105,10 +103,17 @@ def _people_lines(
         have = count(len(without), 'participant has', 'participants have')
         yield f'{have} no {scan}: {_some([f"sub-{label}" for label in without])}'
     for session in settings.sessions:
-        there = {label for label, own in with_scan if own == session}
-        lack = [label for label in people if label in has_one - there]
-        if lack:
-            yield f'no {scan} in ses-{session}: {_some([f"sub-{label}" for label in lack])}'
+        there = {one.participant for one in scans if one.session == session}
+        yield from _lacking(f'no {scan} in ses-{session}', people, has_one - there)
+    for modality in settings.modalities if len(settings.modalities) > 1 else ():
+        there = {one.participant for one in scans if one.modality == modality}
+        yield from _lacking(f'no {modality} scan', people, has_one - there)
+
+
+def _lacking(what: str, people: Iterable[str], lack: Collection[str]) -> Iterator[str]:
+    some = [f'sub-{label}' for label in people if label in lack]
+    if some:
+        yield f'{what}: {_some(some)}'
 
 
 def _instead(folder: Path) -> str:

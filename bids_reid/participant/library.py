@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bids_reid import __version__
 from bids_reid.bids.derivatives import scan_records
@@ -153,8 +153,8 @@ def provenance_of(
             renderers[scan.record.renderer] = None
         for name in extractors:
             sidecar = read_json(scan.files.template(bids_label(name)).with_suffix('.json'))
-            if sidecar:
-                model = _model(name, sidecar)
+            model = _model(name, sidecar)
+            if model is not None:
                 models[model] = None
     return Provenance(
         version=__version__,
@@ -165,13 +165,20 @@ def provenance_of(
     )
 
 
-def _model(extractor: str, sidecar: Mapping[str, str]) -> Model:
-    """Say by which model the sidecar of a template has it made, and whose that is."""
-    package = sidecar.get('Package')
+def _model(extractor: str, sidecar: Mapping[str, Any]) -> Model | None:
+    """Say by which model the sidecar of a template has it made, and whose that is.
+
+    ``None`` if it does not say so: it is not there, or damaged, and such a template is not
+    searched (`bids_reid.bids.template_files.made_with`).
+    """
+    names = ('Model', 'WeightsSHA256', 'Package', 'PackageVersion')
+    model, weights, package, version = (sidecar.get(name) for name in names)
+    if not isinstance(model, str) or not isinstance(weights, str | None):
+        return None
     return Model(
         extractor,
-        sidecar['Model'],
-        sidecar.get('WeightsSHA256'),
-        package=None if package is None else f'{package} {sidecar["PackageVersion"]}',
+        model,
+        weights,
+        package=None if package is None else f'{package} {version}',
         uses_network=sidecar.get(USES_NETWORK) == 'yes',
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.derivatives import read_views
 from bids_reid.bids.template_files import read_template
+from bids_reid.errors import NoInputError, ScanError
 from bids_reid.participant.content import (
     FacePicture,
     ParticipantReport,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from bids_reid.records import ScanMeasures
 
+DAMAGED = '{name} is damaged: run the participant level again'
 SHOWN_VIEWS = (0, 4, 8, 40, 36, 44, 72, 76, 80)
 """Renders shown with --report-faces: the outermost and the middle cameras and lights."""
 
@@ -50,12 +52,15 @@ def _scan_report(scan: EnrolledScan, extractors: Sequence[str], *, show_faces: b
     measures = scan.record.measures
     if measures is None:
         return ScanReport(scan.line)
+    # the page of a scan that is not chosen now, and that nobody mends, is written all the same
+    damaged: list[str] = []
+    views, templates = _view_lines(scan, damaged), _template_lines(scan, extractors, damaged)
     return ScanReport(
         line=scan.line,
         surface=_surface_lines(measures),
-        views=_view_lines(scan),
-        templates=_template_lines(scan, extractors),
-        warnings=measures.notes,
+        views=views,
+        templates=templates,
+        warnings=(*measures.notes, *damaged),
         faces=_pictures(scan) if show_faces else (),
         face_map=known_map(measures.face_map),
     )
@@ -87,14 +92,24 @@ def _completed_line(measures: ScanMeasures) -> tuple[tuple[str, str], ...]:
     return (('Completed from an average head', of_face),)
 
 
-def _view_lines(scan: EnrolledScan) -> tuple[ViewLine, ...]:
-    return tuple(ViewLine(view, found) for view, found in read_views(scan.files))
+def _view_lines(scan: EnrolledScan, damaged: list[str]) -> tuple[ViewLine, ...]:
+    try:
+        return tuple(ViewLine(view, found) for view, found in read_views(scan.files))
+    except NoInputError:
+        damaged.append(DAMAGED.format(name='the table of views'))
+        return ()
 
 
-def _template_lines(scan: EnrolledScan, extractors: Sequence[str]) -> tuple[TemplateLine, ...]:
+def _template_lines(
+    scan: EnrolledScan, extractors: Sequence[str], damaged: list[str]
+) -> tuple[TemplateLine, ...]:
     lines = []
     for extractor in extractors:
-        template = read_template(scan.files, extractor)
+        try:
+            template = read_template(scan.files, extractor)
+        except ScanError:
+            damaged.append(DAMAGED.format(name=f'the template of {extractor}'))
+            continue
         if template is not None:
             lines.append(TemplateLine(extractor, *template.shape))
     return tuple(lines)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 import zlib
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
 
-import nibabel as nib
 import numpy as np
 from nibabel.gifti import GiftiCoordSystem, GiftiDataArray, GiftiImage
+
+from bids_reid.errors import ScanError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+
+LARGEST = 1 << 29
+"""Bytes of a file, and of an array in it: a skin has some millions."""
+_ARRAY = re.compile(rb'<DataArray\b(?P<start>[^>]*)>.*?<Data>(?P<data>[^<]*)</Data>', re.DOTALL)
+_END = b'</GIFTI>'
+_ATTRIBUTE = re.compile(rb'(\w+)="([^"]*)"')
 
 
 def write_surface(path: Path, points: NDArray[np.float32], triangles: NDArray[np.int32]) -> None:
@@ -54,10 +62,55 @@ def is_whole(path: Path) -> bool:
     """
     with path.open('rb') as file:
         file.seek(max(path.stat().st_size - 64, 0))
-        return file.read().rstrip().endswith(b'</GIFTI>')
+        return file.read().rstrip().endswith(_END)
 
 
 def read_surface(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Read the points and triangles of a surface."""
-    points, triangles = nib.load(path).agg_data(('pointset', 'triangle'))
+    """Read the points (n, 3) and triangles (m, 3) of a surface that `write_surface` wrote.
+
+    Raises
+    ------
+    ScanError
+        It is damaged, or another program's.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            raise ValueError('it is larger than any surface')
+        content = path.read_bytes()
+        if not content.rstrip().endswith(_END):
+            raise ValueError('it is cut')
+        found = dict(map(_read_array, _ARRAY.finditer(content)))
+        points, triangles = found[b'NIFTI_INTENT_POINTSET'], found[b'NIFTI_INTENT_TRIANGLE']
+        _check(points, triangles)
+    except (ValueError, KeyError, TypeError, zlib.error) as error:
+        raise ScanError(
+            f'{path} is damaged: delete it and run the participant level again'
+        ) from error
     return points.astype(np.float32), triangles.astype(np.int32)
+
+
+def _check(points: NDArray[np.generic], triangles: NDArray[np.generic]) -> None:
+    """Find out whether arrays are a surface; raise ValueError otherwise."""
+    if points.dtype.kind != 'f' or triangles.dtype.kind != 'i':
+        raise ValueError('its arrays are of other kinds')
+    if not len(points) or not np.isfinite(points).all():
+        raise ValueError('its points are no places')
+    if triangles.size and not (triangles.min() >= 0 and triangles.max() < len(points)):
+        raise ValueError('a triangle has a corner that is no point')
+
+
+def _read_array(found: re.Match[bytes]) -> tuple[bytes, NDArray[np.generic]]:
+    """Return the intent of an array and its content, (n, 3), no longer than it says it is."""
+    told = dict(_ATTRIBUTE.findall(found['start']))
+    order = {b'LittleEndian': '<', b'BigEndian': '>'}[told[b'Endian']]
+    kind = {b'NIFTI_TYPE_FLOAT32': 'f4', b'NIFTI_TYPE_INT32': 'i4'}[told[b'DataType']]
+    n = int(told[b'Dim0'])
+    size = n * 3 * 4
+    ours = told[b'Encoding'] == b'GZipBase64Binary' and told[b'Dim1'] == b'3'
+    if not ours or not 0 <= size <= LARGEST:
+        raise ValueError('it was not written by bids_reid')
+    zipped = zlib.decompressobj()
+    unpacked = zipped.decompress(b64decode(found['data'], validate=True), size + 1)
+    if len(unpacked) != size or not zipped.eof:
+        raise ValueError('it is cut, or longer than it says')
+    return told[b'Intent'], np.frombuffer(unpacked, order + kind).reshape(n, 3)

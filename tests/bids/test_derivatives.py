@@ -224,6 +224,14 @@ def test_a_reason_tells_no_folder_of_the_machine(bench: Bench) -> None:
         assert 'Empty file: sub-01_T1w.nii (sub-01_T1w.nii)' in text
 
 
+def test_a_measure_that_is_no_number_is_not_written(bench: Bench) -> None:
+    """A record that nobody can read would block both levels."""
+    bench.save()
+    with pytest.raises(ScanError, match='makes no sense'):
+        bench.save(measures=replace(WHOLE_FACE, volume_litres=float('inf')))
+    assert bench.done()
+
+
 def test_a_scan_that_may_not_be_read_is_one_failed_row(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -500,11 +508,11 @@ class TestRecordState:
 
     def test_a_failure_of_other_bytes_is_of_none(self, bench: Bench) -> None:
         """The new file would have the failure of the one before it, and never be done."""
-        before = file_state(bench.scan.path)
-        save_failure(bench.scan, bench.raw, bench.out, 'broken', before=before)
+        state = file_state(bench.scan.path)
+        save_failure(bench.scan, bench.raw, bench.out, 'broken', state=state)
         assert read_json(bench.files.record)['Reason'] == 'broken'
         assert self.state(bench) is None
         bench.scan.path.write_bytes(b'else')
-        save_failure(bench.scan, bench.raw, bench.out, 'broken', before=before)
+        save_failure(bench.scan, bench.raw, bench.out, 'broken', state=state)
         assert 'other content than was measured' in (self.state(bench) or '')
         assert CHANGED in read_json(bench.files.record)['Reason']

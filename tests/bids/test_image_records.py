@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bids_reid import __version__
 from bids_reid.bids.image_records import (
+    NO_SENSE,
     has_current_look,
     image_record_path,
     read_image_record,
@@ -40,6 +41,22 @@ def test_a_damaged_record_is_none(tmp_path: Path) -> None:
     for content in damaged:
         path.write_text(content)
         assert read_image_record(tmp_path, SEEN.sha256) is None
+
+
+def test_a_measure_that_is_no_number_is_a_failure(tmp_path: Path) -> None:
+    """A record that nobody can read would be made again for ever; the image would have no row."""
+    measures = replace(WHOLE_FACE, volume_litres=float('nan'))
+    save_image_record(tmp_path, replace(SEEN, kind='head volume', measures=measures))
+    record = read_image_record(tmp_path, SEEN.sha256)
+    assert record is not None
+    assert (record.status, record.reason, record.measures) == ('failed', NO_SENSE, None)
+
+
+def test_a_reason_names_no_folder(tmp_path: Path) -> None:
+    save_image_record(tmp_path, replace(SEEN, status='failed', reason='Empty: /home/jane/x.nii'))
+    record = read_image_record(tmp_path, SEEN.sha256)
+    assert record is not None
+    assert record.reason == 'Empty: x.nii'
 
 
 def test_only_a_look_of_this_version_at_these_bytes_counts(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def test_what_is_half_written_is_no_result_and_is_swept(tmp_path: Path) -> None:
     assert sweep_output(tmp_path, ['01']) == len(leftovers)
     assert not any(path.exists() for path in leftovers)
     assert other.exists(), 'another run may be writing it'
+    assert sweep_output(tmp_path) == 1
 
 
 @pytest.mark.parametrize(

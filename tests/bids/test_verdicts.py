@@ -54,3 +54,4 @@ def test_every_name_of_a_file_has_a_verdict(tmp_path: Path, paths: tuple[str, ..
     told = [json.loads(file.read_text())['path'] for file in files if file.is_file()]
     assert len(told) == len(paths)
     assert not list(tmp_path.rglob('.git')), 'git would take it for a repository'
+    assert all(str(path).isprintable() for path in tmp_path.rglob('*')), 'a terminal would obey'

@@ -164,3 +164,13 @@ def test_networks_are_fused_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [team.name for team in Extractors(('orb', 'one', 'same'), (), {}).teams] == [
         *('orb', 'one', 'same'),
     ]
+
+
+def test_a_session_or_modality_without_any_result_is_named(
+    study: Study, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt label beside a good one made the audit smaller without a word."""
+    with pytest.raises(NothingSelectedError, match='holds no results of ses-z'):
+        selected(study, sessions=('a', 'z'))
+    selected(study, modalities=('T1w', 'T2w'))
+    assert 'there are no results of T2w in' in capsys.readouterr().out

@@ -113,3 +113,10 @@ def test_a_sidecar_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     for content in ('{}', '{"a": 1}'):
         sidecar.write_text(content)
         assert said(settings) == []
+
+
+def test_a_modality_that_somebody_lacks_is_named(tmp_path: Path) -> None:
+    """Both were asked for, and the audit of one of them is not whole."""
+    files = ('sub-01/anat/sub-01_FLAIR.nii', 'sub-02/anat/sub-02_T1w.nii')
+    settings = settings_of(tmp_path, *FILES[:1], *files, modalities=('T1w', 'FLAIR', 'T2w'))
+    assert said(settings) == ['no FLAIR scan: sub-02', 'no T2w scan: sub-01, sub-02']
