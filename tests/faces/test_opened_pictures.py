@@ -163,7 +163,7 @@ def test_a_picture_that_takes_too_long_is_left(
 def test_a_decoder_complains_to_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Of one damaged fax hundreds of lines reached the terminal."""
     content = bytearray(saved(noise(200).convert('1'), 'TIFF', compression='group4'))
-    content[300:400] = bytes(100)
+    content[300:400] = b'\xff' * 100
     (tmp_path / 'x.tif').write_bytes(content)
     with contextlib.suppress(PhotoError):
         read_photograph(tmp_path / 'x.tif')
