@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import resource
 import signal
 import threading
 import time
 import warnings
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +57,7 @@ LARGEST_BYTES = 500_000_000
 """A larger file is not read, if its decoder reads it whole."""
 MEMORY = 1_500_000_000
 """Bytes that one picture may take besides what the process has already."""
-SECONDS = 30.0
+SECONDS = 15.0
 """Processor time for unpacking all that is looked at of a picture."""
 BAND_PIXELS = 4_000_000
 """So much is made grey at a time: colours take four times the memory of grey, and more."""
@@ -226,7 +227,8 @@ class OpenedPicture:
             if number is not None and self._picture.tell() != number:
                 self._picture.seek(number)
             self._check_size()
-            self._picture.load()
+            with _silent_decoder() if self.format == 'TIFF' else nullcontext():
+                self._picture.load()
         return self._picture
 
     def orientation(self) -> int:
@@ -282,6 +284,20 @@ class OpenedPicture:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             signal.signal(signal.SIGVTALRM, before)
             self._seconds_left -= time.process_time() - start
+
+
+@contextmanager
+def _silent_decoder() -> Iterator[None]:
+    """Let libtiff say nothing: of a damaged file it complains line by line, past Python."""
+    before = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(nowhere)
+        os.close(before)
 
 
 def _ring(_signal: int, _frame: FrameType | None) -> None:

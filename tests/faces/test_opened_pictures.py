@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import struct
@@ -157,6 +158,18 @@ def test_a_picture_that_takes_too_long_is_left(
     monkeypatch.setattr(ImageFile.ImageFile, 'load', load)
     with pytest.raises(PhotoError, match='takes too long to unpack'):
         read_photograph(tmp_path / 'x.png')
+
+
+def test_a_decoder_complains_to_nobody(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of one damaged fax hundreds of lines reached the terminal."""
+    content = bytearray(saved(noise(200).convert('1'), 'TIFF', compression='group4'))
+    content[300:400] = b'\xff' * 100
+    (tmp_path / 'x.tif').write_bytes(content)
+    with contextlib.suppress(PhotoError):
+        read_photograph(tmp_path / 'x.tif')
+    sys.stderr.write('own')
+    sys.stderr.flush()
+    assert capfd.readouterr().err == 'own'
 
 
 def chunk(name: bytes, content: bytes) -> bytes:

@@ -14,7 +14,13 @@ from bids_reid.faces import photographs
 from bids_reid.faces.detect import Box
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.faces.photographs import Head, loose_crop, read_photograph
-from bids_reid.group.encoding import NOT_TAKEN, Outcome, encode_photographs, read_encoded
+from bids_reid.group.encoding import (
+    NOT_TAKEN,
+    Outcome,
+    crop_photographs,
+    encode_photographs,
+    read_encoded,
+)
 from bids_reid.group.merging import MergeError
 from bids_reid.match.probes import KeypointProbes, VectorProbes
 from bids_reid.records import Photo
@@ -39,6 +45,24 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Photo]:
     files[2].path.write_text('no picture')
     (folder / '4.png').symlink_to(folder / 'annexed')
     return [*files, Photo('4.png', None, folder / '4.png')]
+
+
+@pytest.mark.parametrize('cut', [0.3, 0.6, 0.9])
+def test_a_damaged_photograph_of_a_phone_stops_nothing(
+    photos: list[Photo], tmp_path: Path, cut: float
+) -> None:
+    """Its decoder's EOFError ended the group level, and nobody got a table."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+    path = tmp_path / 'phone.heic'
+    with Image.open(photos[1].path) as picture:
+        picture.save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * cut)])
+    heads, outcomes = crop_photographs([Photo('phone.heic', '01', path), photos[1]])
+    assert outcomes[0] == ('unreadable', 'not a picture, or damaged', 0, 0, 0)
+    assert (len(heads), outcomes[1].status) == (1, 'ok')
 
 
 @pytest.mark.parametrize('extractor', ['orb', 'face_recognition'])
