@@ -118,35 +118,16 @@ def load(output_dir: PathLike) -> Output:
     Raises
     ------
     NoInputError
-        It holds no results of the participant level, or those of an older version.
+        It holds no results of the participant level, or those of an older version, or a table is
+        damaged.
     """
-    import csv
-
-    import pandas as pd
-
     from bids_reid.bids.files import read_json
     from bids_reid.bids.image_records import has_looks
     from bids_reid.bids.layout import scan_files
-    from bids_reid.bids.tables import read_cell
     from bids_reid.participant.library import read_scans
 
     folder = _absolute(output_dir)
-    tables = {
-        path.stem: pd.read_csv(
-            path,
-            sep='\t',
-            # a name may begin with a quotation mark
-            quoting=csv.QUOTE_NONE,
-            na_values='n/a',
-            keep_default_na=False,
-            # labels such as 01 are no numbers
-            dtype=dict.fromkeys(('participant_id', 'session_id', 'photo'), 'str'),
-        )
-        for path in sorted(folder.glob('group_*.tsv'))
-    }
-    for table in tables.values():
-        for name in table.select_dtypes(['object', 'str']):
-            table[name] = table[name].map(read_cell, na_action='ignore')
+    tables = {path.stem: _table(path) for path in sorted(folder.glob('group_*.tsv'))}
     # a release may hold no scans of heads, only images that got a look
     no_scans = has_looks(folder) and not scan_files(folder)
     summary = read_json(folder / 'group_summary.json')
@@ -156,6 +137,32 @@ def load(output_dir: PathLike) -> Output:
         needed = IDENTIFYING
     scans = () if no_scans else tuple(read_scans(folder, needed=needed))
     return Output(scans, tables, summary)
+
+
+def _table(path: Path) -> pd.DataFrame:
+    import csv
+
+    import pandas as pd
+
+    from bids_reid.bids.tables import read_cell
+    from bids_reid.errors import NoInputError
+
+    try:
+        table = pd.read_csv(
+            path,
+            sep='\t',
+            # a name may begin with a quotation mark
+            quoting=csv.QUOTE_NONE,
+            na_values='n/a',
+            keep_default_na=False,
+            # labels such as 01 are no numbers
+            dtype=dict.fromkeys(('participant_id', 'session_id', 'photo'), 'str'),
+        )
+    except (OSError, ValueError) as error:
+        raise NoInputError(f'{path} is damaged: run the group level again') from error
+    for name in table.select_dtypes(['object', 'str']):
+        table[name] = table[name].map(read_cell, na_action='ignore')
+    return table
 
 
 def assess(image: PathLike, parts: Sequence[str] = IDENTIFYING) -> Presence:

@@ -26,6 +26,7 @@ from bids_reid.bids.tables import NOT_AVAILABLE, read_table
 from bids_reid.bids.walk import check_there
 from bids_reid.cli import Parser, absolute, add_nprocs, guarded
 from bids_reid.errors import Exit, NoInputError, UsageError
+from bids_reid.json_fields import as_field
 from bids_reid.messages import count, say
 from bids_reid.records import Image
 from bids_reid.surroundings import prepare_surroundings
@@ -258,9 +259,14 @@ def read_audit(out: Path) -> Audit:
             f'{SCHEMA_VERSION}): run the group level again with this one'
         )
     try:
-        reasons = tuple((one['outcome'], one['sentence']) for one in content['reasons'])
-        outcome, manifest = content['outcome'], content['manifest_sha256']
-        sentence = content['outcome_sentence']
+        reasons = tuple(
+            (as_field(str, one['outcome']), as_field(str, one['sentence']))
+            for one in content['reasons']
+        )
+        outcome, manifest, sentence = (
+            as_field(str, content[key])
+            for key in ('outcome', 'manifest_sha256', 'outcome_sentence')
+        )
         findings = bool(content['limits']['max_findings'])
     except (KeyError, TypeError) as error:
         raise NoInputError(f'{summary} is damaged: run the group level again') from error

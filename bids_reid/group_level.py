@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.description import check_output, prepare_output
 from bids_reid.bids.inputs import dataset_name
-from bids_reid.bids.layout import sweep_output
 from bids_reid.bids.locks import LOCKS, locked_output
 from bids_reid.engine.group_run import search
 from bids_reid.engine.image_run import look_at_images
@@ -49,8 +48,6 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
     started = (settings.output_dir / LOCKS).exists() or any(settings.output_dir.glob('sub-*'))
     alone = started and not settings.dry_run
     with locked_output(settings.output_dir) if alone else nullcontext():
-        if alone:
-            sweep_output(settings.output_dir)
         selection = select(settings, others)
         announce(selection)
         if settings.dry_run:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bids_reid.bids.derivatives import renew_record, save_failure
 from bids_reid.bids.description import check_output, prepare_output
 from bids_reid.bids.inputs import dataset_name
-from bids_reid.bids.layout import ScanFiles, sweep_output
+from bids_reid.bids.layout import ScanFiles
 from bids_reid.bids.locks import locked_output
 from bids_reid.engine.execution import read_plugin
 from bids_reid.engine.image_run import look_at_images
@@ -66,7 +66,6 @@ def participant_level(settings: Settings) -> Exit:
         return Exit.OK
     check_output(settings.output_dir, settings.bids_dir, settings.derivatives)
     with locked_output(settings.output_dir, settings.participants):
-        sweep_output(settings.output_dir, settings.participants)
         to_do = _to_do(selection, settings)
         _bring_up_to_date(selection, settings)
         with own_work_folder(settings) as own:

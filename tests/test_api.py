@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bids_reid import api
+from bids_reid.bids.tables import written
 from bids_reid.errors import Exit, NoInputError, UsageError
 from bids_reid.settings import Settings
 from tests.support.scan_records import scan_record
@@ -58,6 +59,19 @@ def test_load_reads_labels_as_they_are_written(tmp_path: Path) -> None:
     assert output.tables['group_ranks']['rank'].isna().tolist() == [True, False]
     assert output.scans[0].line.participant == '01'
     assert output.summary == {}
+    # odd names come back, and damage is told in one line
+    table = tmp_path / 'group_ranks.tsv'
+    for path in ('=1', "'x", 'a\nb', r'a\nb', '\x1b'):
+        table.write_text(f'photo\tpath\n01\t{written(path)}\n', encoding='utf-8')
+        assert api.load(tmp_path).tables['group_ranks']['path'].tolist() == [path]
+    for damage in (b'', b'a\tb\n1\n2\t3\t4\n', b'\xff\xfe\x00'):
+        table.write_bytes(damage)
+        with pytest.raises(NoInputError, match=r'group_ranks\.tsv is damaged'):
+            api.load(tmp_path)
+    table.unlink()
+    for limits in ([], {'parts': 3}, {'parts': ['beard']}, 'x'):
+        (tmp_path / 'group_summary.json').write_text(json.dumps({'limits': limits}))
+        assert len(api.load(tmp_path).scans) == 1
 
 
 @pytest.mark.slow

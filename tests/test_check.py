@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bids_reid.bids.tables import read_table
-from bids_reid.check import SUMMARY, TABLE, main
+from bids_reid.check import PASS, SUMMARY, TABLE, main
 from bids_reid.errors import Exit
 from tests.support.audits import (
     FIRST,
@@ -349,6 +349,10 @@ def test_an_audit_that_cannot_be_read_is_no_pass(
         (summary, '[]', 'group_summary.json is damaged'),
         (summary, json.dumps(without), 'group_summary.json is damaged'),
         (summary, json.dumps(whole | {'reasons': ['x']}), 'group_summary.json is damaged'),
+        (summary, json.dumps(whole | {'outcome': 3}), 'group_summary.json is damaged'),
+        (summary, json.dumps(whole | {'outcome': [PASS]}), 'group_summary.json is damaged'),
+        (summary, json.dumps(whole | {'limits': []}), 'group_summary.json is damaged'),
+        (summary, '{"a":' * 99_999, 'group_summary.json is damaged'),
         (summary, json.dumps(whole | {'schema_version': 0}), 'schema 0, not 1'),
         (summary, '{"Gate": {}}', 'of another version of bids-reid'),
         (summary, None, 'group_summary.json is not there: run the group level of bids-reid first'),

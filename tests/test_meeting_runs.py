@@ -213,3 +213,62 @@ def test_a_second_signal_ends_it_at_once(start: Start, tmp_path: Path) -> None:
     sent = time.monotonic()
     assert said(process)[0] == 128 + signal.SIGTERM
     assert time.monotonic() - sent < LONGEST_STOP_S
+
+
+_FULL_DISK = """
+set -u
+mount -t tmpfs -o size=200m tmpfs "$OUT" || exit 99
+run() { "$PROGRAM" "$BIDS" "$OUT/out" participant --nprocs 1 --extractors "$@"; }
+kept() { (cd "$OUT/out" && find sub-* -type f | sort | xargs sha256sum); }
+run orb || exit 98
+kept > "$LOGS/before"
+for free in 0 1 4 16; do
+    room=$(df --output=avail -k "$OUT" | tail -1)
+    head -c $(((room - free * 1024) * 1024)) /dev/zero > "$OUT/filler"
+    run orb sift > "$LOGS/said-$free" 2> "$LOGS/errors-$free"
+    echo $? > "$LOGS/code-$free"
+    kept > "$LOGS/after-$free"
+    rm "$OUT/filler"
+done
+run orb sift
+"""
+
+
+def test_a_disk_that_is_full_at_any_moment_costs_nothing_that_is_done(
+    people: Path, tmp_path: Path
+) -> None:
+    """An extractor that was added on a full disk cost skin, views and the template of before."""
+    out, logs = tmp_path / 'disk', tmp_path / 'logs'
+    for folder in (out, logs):
+        folder.mkdir()
+    names = {
+        'PROGRAM': Path(sys.executable).with_name('bids-reid'),
+        'BIDS': people / 'bids',
+        'OUT': out,
+        'LOGS': logs,
+    }
+    done = subprocess.run(
+        ['unshare', '--map-root-user', '--mount', 'sh', '-c', _FULL_DISK],
+        env=os.environ | {name: str(path) for name, path in names.items()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode in (1, 99):
+        pytest.skip('the system lets no user mount a small disk')
+    assert done.returncode == Exit.OK, done.stderr
+    codes = [int((logs / f'code-{free}').read_text()) for free in (0, 1, 4, 16)]
+    assert codes[0] == Exit.MACHINE
+    before = (logs / 'before').read_text()
+    for code, free in zip(codes, (0, 1, 4, 16), strict=True):
+        assert code in (Exit.MACHINE, Exit.OK)
+        errors = (logs / f'errors-{free}').read_text()
+        if code == Exit.MACHINE:
+            assert errors.count('\n') == 1, errors
+            assert 'No space left on device' in errors or 'no room is left for' in errors
+        after = (logs / f'after-{free}').read_text()
+        # what was added to the second is no change of the first
+        assert [
+            line for line in before.splitlines() if 'orb_T1w.npz' in line and line not in after
+        ] == []
+        assert 'FAILED' not in (logs / f'said-{free}').read_text()

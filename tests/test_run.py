@@ -431,3 +431,23 @@ def test_files_in_the_current_folder_are_not_run(tmp_path: Path) -> None:
     (elsewhere / 'onnx.py').write_text("open('it-was-run', 'w')")
     subprocess.run([sys.executable, script], cwd=elsewhere, check=True)
     assert [path.name for path in elsewhere.iterdir()] == ['onnx.py']
+
+
+ASK_TWO = """
+import json, os
+from bids_reid.run import ALONE, THREADS, prepare_environment
+prepare_environment(2)
+print(json.dumps([{os.environ[name] for name in THREADS} == {'2'},
+                  {os.environ[name] for name in ALONE} == {'1'}, ALONE]))
+"""
+
+
+def test_numpy_has_one_thread_whatever_is_asked_for() -> None:
+    """Its sums depend on how they are shared out: other results with `--omp-nthreads 2`."""
+    done = subprocess.run(
+        [sys.executable, '-c', ASK_TWO], capture_output=True, text=True, check=True
+    )
+    others, numpys, names = json.loads(done.stdout)
+    assert others
+    assert numpys
+    assert {'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'} <= set(names)

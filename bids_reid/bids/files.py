@@ -190,7 +190,7 @@ def _replace(temporary: Path, path: Path) -> None:
         former = _hidden(path)
         path.rename(former)
         temporary.rename(path)
-        shutil.rmtree(former)
+        _remove(former)
     else:
         shutil.rmtree(temporary)
 

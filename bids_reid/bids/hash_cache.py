@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from bids_reid import __version__
 from bids_reid.bids.files import atomically
 from bids_reid.bids.formats import Content
+from bids_reid.bids.text_files import parse_json
 from bids_reid.errors import CannotWriteError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class HashCache:
             return None
         try:
             format_, sha256, details = line.rstrip(b'\n').split(b'\t')[-3:]
-            content = Content(format_.decode(), tuple(json.loads(details)))
+            content = Content(format_.decode(), tuple(parse_json(details.decode())))
         except (ValueError, TypeError):
             return None
         return Known(content, sha256.decode() or None)
@@ -143,7 +144,9 @@ def _read(path: Path | None) -> Iterator[tuple[int, bytes]]:
                 return
             for line in file:
                 device, inode, rest = [*line.split(b'\t', 2), b'', b''][:3]
-                if device.isdigit() and inode.isdigit() and _is_whole(rest):
+                # of longer numbers Python makes none
+                numbers = all(each.isdigit() and len(each) < 99 for each in (device, inode))
+                if numbers and _is_whole(rest):
                     yield int(device) << 64 | int(inode), rest
     except OSError:
         return

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _RECORD = re.compile(
-    r'(?P<stem>[^.].*)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)', re.DOTALL
+    r'(?P<stem>sub-.+)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)', re.DOTALL
 )
 """A name without its ending; names of files may have ends of lines in them."""
 

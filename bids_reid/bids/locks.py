@@ -81,21 +81,15 @@ def locked_output(output_dir: Path, participants: Collection[str] = ()) -> Itera
                 f'{output_dir} is being written by another run{_who(handle, held, output_dir)}: '
                 'wait until it ends, or give another output folder'
             ) from None
-        _sweep(output_dir, participants)
+        sweep_output(output_dir, participants)
         try:
             yield
         except BaseException:
             # whoever wrote was killed, or could not go on
-            _sweep(output_dir, participants)
+            sweep_output(output_dir, participants)
             raise
     finally:
         os.close(handle)
-
-
-def _sweep(output_dir: Path, participants: Collection[str]) -> None:
-    """Remove what was left half-written where this run may write."""
-    everybody = (folder.name.removeprefix('sub-') for folder in output_dir.glob('sub-*'))
-    sweep_output(output_dir, participants or everybody)
 
 
 def _lock_all(handle: int, participants: Collection[str]) -> None:

@@ -8,6 +8,7 @@ participants, nor paths and names of this machine.
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +38,10 @@ _PATH = re.compile(r'(?<![\w.~/])~?(?:/[^\s/"\'\n:,;()\[\]]+)+/(?=[^\s/"\'\n:,;(
 _NUMBER = re.compile(r'\[Errno (\d+)\]')
 _REFUSED = re.compile(
     r'No space left on device|Disk quota exceeded|Read-only file system|Too many open files'
-    r"|\d+ requested and \d+ written|can't start new thread"
+    r"|\d+ requested and \d+ written|Not enough free space|can't start new thread"
 )
+_LEAST_FREE = 32 * 2**20
+"""Bytes on the disk: with fewer, files may be cut, and whoever reads them complains of that."""
 _NO_RAM = re.compile(r'Cannot allocate memory|Insufficient memory|bad[_ ]alloc', re.IGNORECASE)
 
 
@@ -110,8 +113,19 @@ def is_refused(text: str, own: Sequence[Path]) -> bool:
     # also where a reader took it for a damaged file
     if any(_REFUSED.search(line) for line in text.splitlines() if _LAST_LINE.match(line)):
         return True
+    # of errors about scans we are sure
+    if known is None and any(map(is_full, own)):
+        return True
     # a file of the scan that may not be read is another matter
     return bool(_NUMBER.search(message)) and any(f"'{folder}/" in message for folder in own)
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the disk of a folder has hardly any room."""
+    try:
+        return shutil.disk_usage(folder).free < _LEAST_FREE
+    except OSError:
+        return False
 
 
 def last_error(text: str) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from nipype import logging as nipype_logging
 from nipype.pipeline import plugins
 
 from bids_reid import stopping
-from bids_reid.engine.crashes import FOLDER, is_refused, read_crashes
+from bids_reid.engine.crashes import FOLDER, is_full, is_refused, read_crashes
 from bids_reid.engine.discreet_logs import make_logs_discreet
 from bids_reid.engine.plugins import IS_REFUSED, SteadyMultiProc, named_plugin
 from bids_reid.errors import CannotWriteError, MachineError, ReidError, UsageError
@@ -194,11 +194,15 @@ def _failed(
         The plugin cannot hand out jobs.
     """
     refused = [failure.reason for failure in failures if failure.refused]
-    if is_refused(f'{type(trouble).__name__}: {trouble}', own):
+    # Nipype also raises what nodes did, and of that more is known
+    own_trouble = isinstance(trouble, OSError) or not failures
+    if own_trouble and is_refused(f'{type(trouble).__name__}: {trouble}', own):
         refused.append(str(trouble))
     if refused:
+        full = [f'no room is left for {folder}' for folder in own if is_full(folder)]
+        why = '; '.join((*full[:1], refused[0]))
         raise MachineError(
-            f'stopped, as the machine refuses something: {refused[0]}; what is done is kept'
+            f'stopped, as the machine refuses something: {why}; what is done is kept'
         ) from trouble
     if failures:
         return GraphRun({failure.node: failure.reason for failure in failures})

@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import signal
+import subprocess
 import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -27,6 +28,9 @@ logger = logging.getLogger('nipype.workflow')
 LONGEST_WAIT_S = 1.0
 """Safety only: the end of a node wakes the main process."""
 LEAST_MEMORY_GB = 0.1
+_CANCEL = {'SLURM': 'scancel', 'SGE': 'qdel', 'PBS': 'qdel', 'LSF': 'bkill', 'OAR': 'oardel'}
+CANCEL_S = 2.0
+"""How long a scheduler may take to end jobs; a signal gives us little more."""
 _PR_SET_PDEATHSIG = 1
 ON_PROCESSES = ('MultiProc', 'LegacyMultiProc')
 KILLED = 'the worker process was killed, perhaps for lack of memory'
@@ -152,11 +156,29 @@ class SteadyMultiProc(MultiProcPlugin):
 
 
 class _SteadyJobs:
-    """Two habits changed of Nipype's plugins for schedulers.
+    """Three habits changed of Nipype's plugins for schedulers.
 
     A job that was killed costs its own node: Nipype reports one without a result as text where it
     expects lines, and ends on that. An answer in which Nipype finds no number of a job is told.
+    Jobs end with the run: they would write beside the next one.
     """
+
+    cancel: str | None
+    """Program that ends jobs, by their numbers."""
+    _pending: dict[int, str]
+
+    def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
+        """Run the graph; where it ends early, so do the jobs that it waits for."""
+        try:
+            super().run(graph, config, updatehash)  # type: ignore[misc]
+        except BaseException:
+            if self._pending and self.cancel is not None:
+                command = [self.cancel, *map(str, self._pending)]
+                with suppress(OSError, subprocess.TimeoutExpired):
+                    subprocess.run(  # noqa: S603 (numbers that the scheduler gave)
+                        command, check=False, capture_output=True, timeout=CANCEL_S
+                    )
+            raise
 
     def _submit_batchtask(self, scriptfile: str, node: Any) -> int:
         try:
@@ -187,7 +209,7 @@ def named_plugin(name: str, arguments: dict[str, Any]) -> PluginBase:
         return SteadyMultiProc({'raise_insufficient': False} | arguments)
     kind = getattr(plugins, f'{name}Plugin')
     if issubclass(kind, SGELikeBatchManagerBase):
-        kind = type(f'Steady{name}', (_SteadyJobs, kind), {})
+        kind = type(f'Steady{name}', (_SteadyJobs, kind), {'cancel': _CANCEL.get(name)})
     return kind(plugin_args=arguments)
 
 

@@ -442,7 +442,7 @@ def _by_numbers(volume: Volume) -> _Seen:
         shape = core if _is_small(core) else shape
     if bright is None or (not clear and _is_small(shape)):
         # there is nothing but background where a face could be
-        return shape
+        return bright if bright is not None and _is_no_head(bright) else shape
     return max(bright, shape, key=_severity)
 
 
@@ -489,6 +489,13 @@ def _by_shape(mask: Volume) -> _Seen:
         mesh = contour(mask.data, mask.affine)
         skin = Skin(mesh.points, mesh.triangles, 0.0, 0.0, enclosed_litres(mesh))
     return _shape('other volume', skin, mask.notes, mask.voxel_size)
+
+
+def _is_no_head(seen: _Seen) -> bool:
+    """Whether what was seen has a shape that no head has."""
+    from bids_reid.surface.simple_shapes import NOT_A_HEAD
+
+    return _presence(seen).reason.startswith(NOT_A_HEAD)
 
 
 def _is_small(seen: _Seen) -> bool:

@@ -124,6 +124,7 @@ def _measures(
     from bids_reid.surface.islands import islands, joined
     from bids_reid.surface.mesh import Mesh
     from bids_reid.surface.relief import face_depths, face_relief
+    from bids_reid.surface.simple_shapes import simple_shape
     from bids_reid.surface.traces import emptied_air, face_traces, hypotheses
     from bids_reid.surface.vault import is_brain
 
@@ -139,10 +140,14 @@ def _measures(
     if alone is not None:
         shown = face_depths(whole.points, whole.triangles, placed.frame, view)
     emptied = emptied_air(volume) if volume is not None and as_stored else None
+    notes = () if volume is None else tuple(volume.notes)
+    if volume is not None and not brain:
+        shape = simple_shape(skin.points, skin.triangles, view)
+        notes = notes if shape is None else (*notes, shape)
     traces = None if brain else face_traces(whole, hypotheses(placed), view, emptied)
     return ScanMeasures(
         voxel_size=() if volume is None else tuple(volume.voxel_size),
-        notes=() if volume is None else tuple(volume.notes),
+        notes=notes,
         points=n_points,
         volume_litres=skin.volume_litres,
         vault_roughness=roughness,

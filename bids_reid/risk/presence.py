@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from bids_reid.records import IDENTIFYING, PART_NAMES
 from bids_reid.risk.part_model import image_inputs, kind_of, part_model, probability_left
 from bids_reid.surface.parts import MIN_IN_VIEW, TOP
+from bids_reid.surface.simple_shapes import NOT_A_HEAD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -46,6 +47,12 @@ SURE_HOG, SURE_CNN = 1.0, 0.6
 COVERED, BEHIND_MM, MIN_CORE_IN_VIEW = 0.85, 4.0, 0.3
 """With so much of eyes, nose and mouth near the average's, and not behind them, the skin has the
 plain shape of a face, if so much of them is in view."""
+WORST_HEAD_LOSS = 1.3
+"""What fits the average head worse, and does not tell where a face should be, is hardly a head.
+
+Measured: heads with a face 0.15 to 0.84, heads without 1.0 to 1.4, of which all that had more than
+1.15 tell where their face was; bottles, phantoms, fruit and knees 1.36 and more.
+"""
 MAX_NOISE = 0.25
 MAX_EDGE_MM = 2.5
 """A noisier or more blurred skin may hide a face from what looks for one."""
@@ -68,6 +75,7 @@ NOT_MEASURED = 'no face was found, by its shape alone: run the participant level
 NO_FACE_SHAPE = 'it does not have the shape of a face'
 BRAIN_SHAPE = 'it has the shape of a brain, not of a face'
 PART = 'only the top of what stands out in the image was looked at: look at it yourself'
+HARDLY_A_HEAD = 'its shape is hardly that of a head'
 BARE = 'brain lies bare all around: the scan seems to be skull-stripped'
 BRAIN = 'brain seems to be cut at the removed boundary'
 ECHO_PLANAR = frozenset(
@@ -143,6 +151,9 @@ def assess(
     if scan is None:
         reason = failure or 'the scan could not be processed'
         return Presence(None, None, 'could not assess', None, reason)
+    shape = next((note for note in scan.notes if note.startswith(NOT_A_HEAD)), None)
+    if shape is not None and not _detected(scan.face_evidence):
+        return Presence(None, None, 'could not assess', None, f'{shape}: look at it yourself')
     return _of_a_part(scan, _assessed(scan, needed))
 
 
@@ -165,7 +176,10 @@ def _assessed(scan: ScanMeasures, needed: Collection[str]) -> Presence:
     score = _score(scan, judged)
     answer = _answer(scan, judged, score)
     verdict, reason = _verdict(scan, answer, judged)
-    if scan.brain_cut.cut_cm2 > BARE_BRAIN_CM2:
+    if not _trusted(scan) and scan.face.head_loss > WORST_HEAD_LOSS:
+        # nobody knows where the brain of such a thing should be
+        brain, reason = None, f'{reason}; {HARDLY_A_HEAD}'
+    elif scan.brain_cut.cut_cm2 > BARE_BRAIN_CM2:
         brain, reason = None, f'{reason}; {BARE}'
     elif brain == 'yes':
         verdict, reason = 'review', f'{reason}; {BRAIN}'
@@ -310,11 +324,16 @@ def assess_image(
         return _of_pictures(record.faces, record.reason)
     if record.measures is None:
         return Presence(None, None, 'could not assess', None, reason)
-    presence = assess(record.measures, needed=needed)
+    headed = record.kind == 'head volume'
+    presence = (
+        assess(record.measures, needed=needed)
+        if headed
+        else _of_a_part(record.measures, _assessed(record.measures, needed))
+    )
     nowhere = presence.reason.startswith(UNTRUSTED)
     nowhere &= not _speaks_for_a_part(record.measures, needed)
     nowhere |= presence.face_present == 'no' and _only_a_brain(record.measures)
-    if record.kind != 'head volume' and (presence.verdict == 'no findings' or nowhere):
+    if not headed and (presence.verdict == 'no findings' or nowhere):
         # nobody knows where the face of something else should be
         brain = presence.reason == SKULL_STRIPPED or _brain_sized(record.measures)
         reason = BRAIN_SHAPE if brain else NO_FACE_SHAPE

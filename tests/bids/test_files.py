@@ -83,7 +83,7 @@ def test_only_the_owner_reads_what_is_written(tmp_path: Path) -> None:
     out, source = tmp_path / 'out', tmp_path / 'source'
     source.write_text('x')
     source.chmod(0o644)
-    prepare_output(out, tmp_path)
+    prepare_output(out, tmp_path / 'bids')
     with Batch() as batch:
         batch.copy(source, out / 'sub-01' / 'ses-1' / 'anat' / 'skin.surf.gii')
         with new_private_file(batch.folder(out / 'renders') / 'view-00.png') as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import getpass
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,6 +69,7 @@ MACHINE: dict[str, Callable[[str], Exception]] = {
     'denied': lambda folder: PermissionError(13, 'Permission denied', f'{folder}/sub-01/anat'),
     'gone': lambda folder: FileNotFoundError(2, 'No such file or directory', f'{folder}/wf/x'),
     'threads': lambda _: RuntimeError("can't start new thread"),
+    'numpy': lambda _: OSError('Not enough free space to write 20736000 bytes after offset 128'),
     'half': lambda _: OSError('1000 requested and 24 written'),
     'library': lambda _: ImportError('libGL.so.1: cannot open shared object file'),
     'package': lambda _: ModuleNotFoundError("No module named 'dlib'"),
@@ -437,6 +439,21 @@ def test_a_run_stops_where_the_machine_refuses(crashes: Path) -> None:
     assert getpass.getuser() not in log.name
 
 
+def test_on_a_full_disk_no_error_says_anything_about_a_scan(
+    crashes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files are cut there without a word, and whoever reads them says that they are damaged."""
+    full = shutil.disk_usage(crashes.parent)._replace(free=2**20)
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: full)
+    for what, ours in (('other error', False), ('own error', True)):
+        workflow = branches(crashes.parent / 'marks', a=what)
+        if ours:
+            assert set(run(workflow, crashes, plugin_file=linear(crashes))) == {'wf.a.first'}
+        else:
+            with pytest.raises(MachineError, match=r'no room is left for .*ZeroDivisionError'):
+                run(workflow, crashes, plugin_file=linear(crashes))
+
+
 def test_a_system_that_gives_no_more_processes_is_told(
     crashes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -581,6 +598,31 @@ def test_a_job_without_a_result_costs_its_own_node(
     workflow.add_nodes([act('x', 'a', folder), act('y', 'b', folder)])
     assert run(workflow, crashes, plugin_file=file) == {'wf.a': plugin.KILLED_JOB}
     assert marks(crashes) == {'y'}
+
+
+def test_jobs_end_with_the_run(
+    crashes: Path, scheduler: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """They would go on for hours, and write into the folder that the next run takes over."""
+    file = scheduler('echo Submitted batch job $$')
+    cancel, queue = tmp_path / 'bin' / 'scancel', tmp_path / 'bin' / 'squeue'
+    cancel.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/cancelled\n')
+    cancel.chmod(0o755)
+    # all jobs wait
+    queue.write_text('#!/bin/sh\necho "$*"\n')
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(node: pe.Node, what: str) -> None:
+        if what == 'start' and node.name == 'b':
+            raise Stopped
+
+    workflow, folder = pe.Workflow(name='wf'), crashes.parent / 'marks'
+    workflow.add_nodes([act('x', 'a', folder), act('y', 'b', folder)])
+    with pytest.raises(Stopped):
+        run(workflow, crashes, plugin_file=file, on_status=stop)
+    assert (tmp_path / 'cancelled').read_text().strip().isdigit()
 
 
 @pytest.mark.parametrize(

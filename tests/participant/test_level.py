@@ -290,7 +290,8 @@ def test_what_the_machine_refuses_costs_nothing_that_is_there(
     bad, good = (finished(settings, label) for label in '34')
     before = read_record(ScanFiles.of(good, settings.output_dir))
     monkeypatch.setattr(level, 'check_rendering', lambda: 'nothing')
-    monkeypatch.setattr(participant_run, 'PER_GRAPH', 1)
+    for bound in ('PER_GRAPH', 'PER_PROCESS'):
+        monkeypatch.setattr(participant_run, bound, 1)
 
     def full(scans: Sequence[Scan], *_: Any) -> dict[Scan, str]:
         if good in scans:

@@ -13,10 +13,14 @@ from bids_reid.records import (
     FaceEvidence,
     FaceFit,
     HalfFaces,
+    ImageKind,
     ImageRecord,
     PictureFaces,
+    ScanMeasures,
 )
 from bids_reid.risk.presence import assess, assess_image
+from bids_reid.surface.parts import TOP
+from bids_reid.surface.simple_shapes import PRISM
 from tests.support.scan_records import (
     NO_FACE,
     WHOLE_FACE,
@@ -273,3 +277,58 @@ def test_the_shape_of_a_brain_is_called_so() -> None:
     found = assess_image(image(kind='other volume', measures=brain), 'mask')
     assert 'brain' in found.reason
     assert 'brain' not in assess_image(image(kind='surface', measures=NO_FACE), None).reason
+
+
+@pytest.mark.parametrize('evidence', [FaceEvidence(), FaceEvidence(hog=0.4, cnn=0.3)])
+def test_a_bottle_is_its_own_reason_and_no_pass(evidence: FaceEvidence) -> None:
+    """Nobody removed a face from it, nor cut its brain; and nobody cleared it."""
+    bottle = replace(
+        NO_FACE, notes=(PRISM,), face_evidence=evidence, brain_cut=BrainCut(100.0, 50.0)
+    )
+    for found in (assess(bottle), assess_image(of_image(bottle), None)):
+        assert found.verdict == 'could not assess'
+        assert found.reason.startswith('not a head: it has the shape of a bottle')
+        assert 'brain' not in found.reason
+        assert 'removed' not in found.reason
+        assert (found.face_present, found.brain_loss, found.parts_left) == (None, None, None)
+
+
+def test_what_detectors_see_a_face_on_is_no_bottle() -> None:
+    seen = replace(WHOLE_FACE, notes=(PRISM,), face_evidence=FaceEvidence(hog=1.5, cnn=1.0))
+    assert assess(seen).verdict == 'review'
+
+
+def test_of_what_is_hardly_a_head_no_brain_is_cut() -> None:
+    """A melon has none; what may be a head stays one to look at."""
+    nowhere = replace(NO_FACE.face_frame, off_mm=None)
+    melon = replace(
+        NO_FACE,
+        face_frame=nowhere,
+        face=replace(NO_FACE.face, head_loss=1.5),
+        brain_cut=BrainCut(100.0, 50.0),
+    )
+    found = assess(melon)
+    assert found.verdict in {'could not assess', 'review'}
+    assert found.brain_loss is None
+    assert 'hardly that of a head' in found.reason
+    head = replace(melon, face=replace(NO_FACE.face, head_loss=1.1))
+    assert assess(head).brain_loss == 'yes'
+
+
+def test_the_top_of_a_body_is_cleared_only_if_it_is_a_head() -> None:
+    """Feet have no face either."""
+    notes = (f'488 x 344 x 516 mm of a field of view of 700 x 700 x 1800 mm looked at: {TOP}',)
+    top = replace(NO_FACE, notes=notes)
+    assert assess(top).verdict == 'no findings'
+    feet = replace(top, skull_stripped=True)
+    for found in (
+        assess(feet),
+        assess_image(of_image(feet), None),
+        assess_image(of_image(feet, 'other volume'), None),
+    ):
+        assert found.verdict == 'could not assess'
+        assert 'only the top' in found.reason
+
+
+def of_image(measures: ScanMeasures, kind: ImageKind = 'head volume') -> ImageRecord:
+    return ImageRecord('0' * 64, 'nifti', kind, 'no_face', None, {}, measures, None)
