@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import random
 import re
+import resource
 import shutil
 import sys
 import time
@@ -129,6 +130,12 @@ def accounted(place: Place, out: Path, n_scans: int, report: Report) -> None:
     report.say(scans_accounted_for=len(set(rows)))
 
 
+def _processor_s() -> float:
+    """Processor time of runs that ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main() -> int:
     """Measure; return 1 if a promise is broken."""
     made = parser(__doc__)
@@ -150,10 +157,12 @@ def main() -> int:
         report.say(scans=options.n, both_levels_s=round(time.monotonic() - started))
         growth(samples, options.n, report)
         accounted(place, out, options.n, report)
+        before = _processor_s()
         code, said, seconds = finish(place, [word for word in words if word != 'group'])
+        used = _processor_s() - before
         report.check(code == 0 and ', 0 to do' in said, f'the rerun had work to do: {said[-300:]}')
         report.check(seconds < RERUN_S, f'a rerun with nothing to do takes {seconds:.1f} s')
-        report.say(rerun_s=round(seconds, 1))
+        report.say(rerun_s=round(seconds, 1), rerun_processor_s=round(used, 1))
         code, _, seconds = finish(place, words)
         report.check(code == 0, f'the rerun of both levels ended with {code}')
         report.say(rerun_of_both_levels_s=round(seconds, 1))

@@ -116,6 +116,8 @@ def parser(text: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options that all measurements have."""
     # so that an end by a signal ends the runs, too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    # a shell lets what it starts in the background ignore Ctrl-C, and that is inherited
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     made = argparse.ArgumentParser(
         description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from bids_reid.bids.formats import POINTER, UNKNOWN, Content, image_format, sniff_file
 from bids_reid.bids.hash_cache import Known
+from bids_reid.printable import without_folders
 from bids_reid.records import Image
 
 if TYPE_CHECKING:
@@ -251,4 +252,6 @@ def _copy(source: IO[bytes], target: BinaryIO, size: int) -> None:
 
 def unread_history(path: str, reason: str) -> Image:
     """Return an image in place of those that a history which cannot be read may have."""
-    return Image(path, UNKNOWN, None, None, absent=f'the history of git cannot be read: {reason}')
+    # git names the folder as it was given it
+    reason = f'the history of git cannot be read: {without_folders(reason)}'
+    return Image(path, UNKNOWN, None, None, absent=reason)

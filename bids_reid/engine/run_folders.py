@@ -80,13 +80,17 @@ def _take(parent: Path, prefix: str) -> tuple[Path, int | None]:
     for number in range(_MOST):
         folder = parent / f'{prefix}{number}'
         try:
-            folder.mkdir(exist_ok=True, mode=0o700)
+            # what is above may have been removed by a run that ended
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = hold(folder / LOCK)
         except FileNotFoundError:
             # swept by another run between these two lines
             continue
         except NoLocksError:
-            shutil.rmtree(folder, ignore_errors=True)
+            (folder / LOCK).unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
+            parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             return Path(tempfile.mkdtemp(prefix=f'{prefix}x', dir=parent)), None
         if handle is not None:
             for other in parent.glob(f'{prefix}*'):

@@ -314,7 +314,7 @@ def _check_sessions(settings: Settings, lines: Sequence[ScanLine]) -> None:
         )
     modalities = {line.modality for line in lines}
     missing = [name for name in settings.modalities if name not in modalities]
-    if missing and lines:
+    if lines and 0 < len(missing) < len(settings.modalities):
         logger.info(f'there are no results of {", ".join(missing)} in {settings.output_dir}')
 
 

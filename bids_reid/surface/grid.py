@@ -16,14 +16,6 @@ if TYPE_CHECKING:
 
 TRUNCATE = 3.0
 """Gaussian kernels end after so many standard deviations."""
-FINEST_MM = 0.9
-"""Finer voxels are averaged to ``WORKING_MM``: a face crop holds one pixel a millimetre."""
-WORKING_MM = 1.0
-COARSE_AXIS_MM = 1.6
-"""Axes of larger voxels are interpolated before the cut, or slices show as stairs."""
-FINE_AXIS_MM = 1.2
-MOST_VOXELS = 48_000_000
-"""A head with its neck has fewer of 0.9 mm."""
 _UNIT = 128
 """Squared millimetres are counted in parts of this: 16 bits reach 15 mm, to 4 micrometres."""
 _FAR = np.uint16(30_000)
@@ -91,18 +83,6 @@ def enlarged(
                 large[:] = cv2.resize(picture, (columns, rows * int(times)))[:length]
         values = target
     return values
-
-
-def refinement(shape: tuple[int, ...], spacing: NDArray[np.float64]) -> NDArray[np.intp]:
-    """How many voxels are made of one along each axis (3,) before the skin is cut.
-
-    Fewer where that would be more of them than a head has.
-    """
-    times = np.where(spacing > COARSE_AXIS_MM, np.ceil(spacing / FINE_AXIS_MM), 1)
-    while np.prod(times * shape) > MOST_VOXELS and times.max() > 1:
-        # of what is interpolated, the finest
-        times[np.argmin(np.where(times > 1, spacing / times, np.inf))] -= 1
-    return times.astype(np.intp)
 
 
 def finer(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from nibabel.affines import voxel_sizes
 from nibabel.orientations import io_orientation
-from scipy import ndimage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +35,7 @@ NO_SFORM = 'the sform of the header cannot be: {used} used'
 NO_QFORM = 'the qform of the header cannot be: its voxel sizes used'
 OTHER_SIZES = 'the sform of the header has voxels of {sform} mm{sheared}: {used} used, of {own} mm'
 SFORM_KEPT = (
-    'the sform of the header has voxels of {sform} mm, not of {own} mm: no head fits these'
+    'the sform of the header has voxels of {sform} mm, its voxel sizes are {own} mm: sform used'
 )
 TURNED = 'the sform and the qform of the header disagree about how the head lies: the sform used'
 NO_SIZES = 'the header has no voxel sizes'
@@ -92,6 +91,9 @@ def sparse(shape: tuple[int, ...]) -> tuple[slice, ...]:
 
 def standing_out(sample: NDArray[Any]) -> float:
     """Share of a volume that stands out of the air, with what it encloses."""
+    # its callers include the one that only plans
+    from scipy import ndimage
+
     data = np.asarray(sample, np.float64)
     finite = np.isfinite(data)
     if not finite.any():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bz2
 import io
+import logging
 import lzma
 import re
 import warnings
@@ -15,7 +16,7 @@ import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from nibabel.imageglobals import LoggingOutputSuppressor
+from nibabel.imageglobals import logger as nibabel_logger
 
 from bids_reid.errors import ReidError, ScanError, is_refusal
 
@@ -59,7 +60,7 @@ def reading(name: str, *hidden: Path) -> Iterator[None]:
     """
     try:
         # what a library mends or doubts is said by whoever uses the numbers
-        with warnings.catch_warnings(), LoggingOutputSuppressor():
+        with warnings.catch_warnings(), _silent():
             warnings.simplefilter('ignore')
             yield
     except ReidError:
@@ -73,6 +74,17 @@ def reading(name: str, *hidden: Path) -> Iterator[None]:
     # libraries raise errors of every type
     except Exception as error:
         raise ScanError(f'cannot read {name}: {_words(error, name, *hidden)}') from error
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Let nibabel's log go nowhere: without any handler Python would print it."""
+    before = nibabel_logger.handlers, nibabel_logger.propagate
+    nibabel_logger.handlers, nibabel_logger.propagate = [logging.NullHandler()], False
+    try:
+        yield
+    finally:
+        nibabel_logger.handlers, nibabel_logger.propagate = before
 
 
 def _words(error: Exception, name: str, *hidden: Path) -> str:
@@ -111,13 +123,16 @@ def packed_as(start: bytes) -> str | None:
     return None
 
 
-def opened(path: Path) -> io.BufferedIOBase:
-    """Open a file for reading what is packed in it, or what it holds; content tells."""
+def opened(path: Path, block: int = _BLOCK) -> io.BufferedIOBase:
+    """Open a file for reading what is packed in it, or what it holds; content tells.
+
+    It is read ``block`` bytes at a time.
+    """
     with path.open('rb') as file:
         packed = packed_as(file.read(6))
     if packed is None:
         return path.open('rb')
-    return io.BufferedReader(Unpacked(path, packed), _BLOCK)
+    return io.BufferedReader(Unpacked(path, packed, block=block), block)
 
 
 def some_bytes(source: io.BufferedIOBase, most: int) -> io.BytesIO:
@@ -210,6 +225,8 @@ class Unpacked(io.RawIOBase):
         How: gz, zlib, bz2 or xz.
     start : int
         Where in the file what is packed begins.
+    block : int
+        Bytes that are read at a time.
 
     Attributes
     ----------
@@ -217,9 +234,9 @@ class Unpacked(io.RawIOBase):
         Bytes behind the end of what is packed, known at its end.
     """
 
-    def __init__(self, path: Path, packed: str, start: int = 0) -> None:
+    def __init__(self, path: Path, packed: str, start: int = 0, block: int = _BLOCK) -> None:
         self._file = path.open('rb')
-        self._start = start
+        self._start, self._block = start, block
         self._make = _UNPACKERS[packed]
         self._packed = packed
         self._restart()
@@ -279,7 +296,7 @@ class Unpacked(io.RawIOBase):
                 continue
             packed = b''
             if self._one.needs_input:
-                packed, self._rest = self._rest or self._file.read(_BLOCK), b''
+                packed, self._rest = self._rest or self._file.read(self._block), b''
             found = self._one.decompress(packed, n_bytes)
             if not packed and not found and self._one.needs_input and not self._one.eof:
                 raise DamagedError('its packed data end too early')

@@ -14,7 +14,8 @@ from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.grid import MOST_VOXELS, block_mean, gaussian, sampled
+from bids_reid.surface.fineness import MOST_VOXELS
+from bids_reid.surface.grid import block_mean, gaussian, sampled
 from bids_reid.surface.head import MIN_HEAD_LITRES, stands_out
 from bids_reid.surface.parts import ALL, TOP
 

@@ -15,7 +15,8 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
-from bids_reid.surface.grid import enlarged, finer, gaussian, refinement
+from bids_reid.surface.fineness import refinement
+from bids_reid.surface.grid import enlarged, finer, gaussian
 from bids_reid.surface.head import find_head
 from bids_reid.surface.mesh import contour, enclosed_litres
 from bids_reid.surface.noise import voxel_noise

@@ -11,7 +11,8 @@ from nibabel.affines import voxel_sizes
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.all_volumes import all_shown, as_numbers
-from bids_reid.surface.grid import FINEST_MM, WORKING_MM, gaussian, sampled
+from bids_reid.surface.fineness import FINEST_MM, WORKING_MM
+from bids_reid.surface.grid import gaussian, sampled
 from bids_reid.surface.head import MIN_HEAD_LITRES
 from bids_reid.surface.nifti import open_nifti
 from bids_reid.surface.reading import check_size, reading

@@ -8,7 +8,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from bids_reid.errors import ReidError
-from bids_reid.surface.grid import FINEST_MM, MOST_VOXELS, WORKING_MM, refinement
+from bids_reid.surface.fineness import FINEST_MM, MOST_VOXELS, WORKING_MM, refinement
 from bids_reid.surface.nifti import START, checked_shape, header_of
 from bids_reid.surface.placement import usable
 from bids_reid.surface.reading import opened, reading
@@ -22,6 +22,7 @@ READ_BYTES = 12.0
 """Of a voxel while it is read and averaged: as it is stored, twice, and as single precision."""
 SKIN_BYTES = 24.0
 """Of a voxel of 1 mm or so while the skin is cut."""
+FEW_BYTES = 4096
 USUAL_GB = 1.5
 """Of what has no header that tells: a head at 1 mm, and more."""
 
@@ -32,7 +33,7 @@ def skin_memory_gb(path: Path) -> float:
     What cannot be read counts as usual: the reader has the reason.
     """
     try:
-        with reading(path.name, path), opened(path) as source:
+        with reading(path.name, path), opened(path, FEW_BYTES) as source:
             _, header, _ = header_of(source.read(START))
             shape = checked_shape(header, [])
             item_bytes = header.get_data_dtype().itemsize

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.fuzz.driver import Case, Limits, fuzz, main, run_case, saved_case
+from benchmarks.fuzz.volume import VolumeTarget
 from bids_reid.errors import ScanError
 
 
@@ -91,3 +92,22 @@ def test_cases_are_counted_saved_and_made_again(
     assert main(Broken(), [*options, '--replay', str(saved[0])]) == 1
     assert main(Broken(), [*options, '--only', str(number)]) == 1
     assert capfd.readouterr().out.count('BAD') >= 2
+
+
+def test_volumes_are_damaged_in_the_same_way_again() -> None:
+    """A case is known by its number alone."""
+    target = VolumeTarget()
+    for number in range(40):
+        one, other = (target.case(np.random.default_rng([0, number])) for _ in range(2))
+        assert one.label == other.label
+        assert one.files.keys() == other.files.keys()
+    labels = [target.case(np.random.default_rng([0, n])).label for n in range(60)]
+    assert {label.partition(':')[0] for label in labels} == set(VolumeTarget.kinds)
+
+
+def test_a_damaged_volume_ends_in_a_word(tmp_path: Path) -> None:
+    """The harness itself must not be what fails."""
+    case = Case('nii: cut', {'image.nii': b'\x5c\x01\0\0' + bytes(340) + b'n+1\0' + bytes(9)})
+    outcome = run_case(VolumeTarget(), case, tmp_path, Limits())
+    assert not outcome.is_bad
+    assert outcome.word.startswith(('ScanError', 'not a format'))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from bids_reid import __version__
+from bids_reid.engine import run_folders
 from bids_reid.engine.run_folders import LOCK, own_work_folder
 from bids_reid.errors import CannotWriteError
 from bids_reid.settings import Settings
@@ -190,3 +192,19 @@ def test_nothing_stays_in_the_temporary_folder_of_the_system(tmp_path: Path, nam
     assert [path.name for path in system.iterdir()] == ['bids_reid-results']
     assert not memory(killed)
     assert not memory(ended)
+
+
+def test_a_run_that_ends_meanwhile_takes_nothing_from_under_another(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It removes the folders above if they are empty, which they are for a moment."""
+    real, times = run_folders.hold, iter(range(3))
+
+    def ended(path: Path) -> int | None:
+        if next(times, None) is not None:
+            shutil.rmtree(settings.work)
+        return real(path)
+
+    monkeypatch.setattr(run_folders, 'hold', ended)
+    with own_work_folder(settings) as own:
+        assert own.work.is_dir()

@@ -145,7 +145,7 @@ def test_voxel_sizes_that_nobody_filled_in_are_not_believed(tmp_path: Path) -> N
     path = written(tmp_path, sform=turned(0), sform_code=2, sizes=(1.0, 1.0, 1.0))
     volume = load_volume(path)
     np.testing.assert_allclose(volume.spacing, SIZES)
-    assert 'no head fits these' in volume.notes[0]
+    assert 'its voxel sizes are 1 x 1 x 1 mm: sform used' in volume.notes[0]
 
 
 def test_a_qform_that_no_head_fits_is_not_believed(tmp_path: Path) -> None:

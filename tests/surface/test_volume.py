@@ -303,6 +303,22 @@ def test_what_a_header_forgets_is_mended_and_said(
     assert any(note in one for one in volume.notes)
 
 
+def test_what_nibabel_mends_is_not_on_the_terminal(
+    gz: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Lines without a file's name, from every worker at once."""
+    plain = bytearray(gzip.decompress(gz.read_bytes()))
+    plain[252:256] = b'\x07\x00\x09\x00'
+    # an extension that ends behind the file, and voxel sizes below zero
+    plain[348:352] = b'\x01\0\0\0'
+    plain[80:84] = np.array([-20], '<f4').tobytes()
+    gz.write_bytes(gzip.compress(plain))
+    volume = load_volume(gz)
+    assert 'no orientation in the header' in volume.notes[0]
+    out, err = capfd.readouterr()
+    assert out == err == ''
+
+
 def test_content_tells_how_a_file_is_packed(gz: Path, data: NDArray[np.int16]) -> None:
     """Browsers unpack files and leave the name, or pack them once more."""
     whole = gz.read_bytes()
