@@ -65,7 +65,7 @@ Chosen = Callable[[OutputFile], bool]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid-purge``; return its exit code."""
-    prepare_surroundings()
+    prepare_surroundings(is_program=argv is None)
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
     return guarded('bids-reid-purge', lambda: purge(options), written=[options.output_dir])
 

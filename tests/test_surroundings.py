@@ -23,6 +23,7 @@ PROGRAMS = {
     'bids-reid-check': ('bids_reid.check', '{data} {data}', 66),
     'bids-reid-plan': ('bids_reid.plan', '--max-risk 5% --attacks 3', 0),
     'bids-reid-models': ('bids_reid.models', 'list', 0),
+    'bids-reid-purge': ('bids_reid.purge', '/nowhere', 66),
     'bids-reid-demo': ('bids_reid.demo.command', '{data} --people 0', 64),
 }
 NO_ACCOUNT = """

@@ -151,7 +151,10 @@ def find_versions(
     paired |= {scan.original for scan, _ in versions.refused}
     missing = tuple(scan for scan in kept if scan.original not in paired)
     if missing:
-        note(f'{name}: {len(missing)} of {len(kept)} scans have no such version')
+        scans = (
+            'the only scan has' if len(kept) == 1 else f'{len(missing)} of {len(kept)} scans have'
+        )
+        note(f'{name}: {scans} no such version')
     return replace(versions, taken=taken, missing=missing)
 
 

@@ -241,7 +241,7 @@ def _growth_sentence(rows: Sequence[GrowthRow]) -> str:
         return f'No larger gallery could be modelled: {reasons[0]}.' if reasons else ''
     rates = '; '.join(
         f'{words.percent(row.rate)} ({words.interval(row.ci_low, row.ci_high)}) among '
-        f'{row.n_gallery:,} people'
+        f'{words.count(row.n_gallery, "person", "people")}'
         for row in far
     )
     return f'Modelled from the scores of this run: {rates}.'
