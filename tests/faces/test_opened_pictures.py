@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import mmap
 import struct
 import subprocess
 import sys
@@ -123,6 +124,9 @@ def test_memory_that_one_picture_wants_is_its_own_fault() -> None:
         np.empty(opened_pictures.MEMORY + 10**8, np.uint8)
     with pytest.raises(PhotoError, match=r'needs more than 1\.5 GB'), one_picture(), one_picture():
         np.empty(opened_pictures.MEMORY + 10**8, np.uint8)
+    # a file that a decoder maps into memory
+    with pytest.raises(PhotoError, match=r'needs more than 1\.5 GB'), one_picture():
+        mmap.mmap(-1, opened_pictures.MEMORY + 10**8)
     # afterwards there is as much as before
     assert np.empty(opened_pictures.MEMORY + 10**8, np.uint8).size
 
