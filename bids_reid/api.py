@@ -161,7 +161,10 @@ def _table(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise NoInputError(f'{path} is damaged: run the group level again') from error
     for name in table.select_dtypes(['object', 'str']):
-        table[name] = table[name].map(read_cell, na_action='ignore')
+        table[name] = table[name].map(
+            # of a column of text and numbers pandas makes both
+            lambda cell: read_cell(cell) if isinstance(cell, str) else cell
+        )
     return table
 
 

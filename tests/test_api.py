@@ -68,6 +68,11 @@ def test_load_reads_labels_as_they_are_written(tmp_path: Path) -> None:
         table.write_bytes(damage)
         with pytest.raises(NoInputError, match=r'group_ranks\.tsv is damaged'):
             api.load(tmp_path)
+    lines = [f'01\t{cell}' for cell in ('x', 'True', '3', 'n/a', "'=1")]
+    table.write_text('photo\trank\n' + '\n'.join(lines * 9) + '\n')
+    assert api.load(tmp_path).tables['group_ranks']['rank'].tolist()[-1] == '=1'
+    table.write_text('photo\trank\n' + '01\tTrue\n01\tn/a\n' * 9)
+    assert api.load(tmp_path).tables['group_ranks']['rank'].tolist()[0] is True
     table.unlink()
     for limits in ([], {'parts': 3}, {'parts': ['beard']}, 'x'):
         (tmp_path / 'group_summary.json').write_text(json.dumps({'limits': limits}))

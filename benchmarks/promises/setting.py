@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -161,9 +162,11 @@ def make_dataset(place: Place, people: int, *, broken: bool = True) -> None:
 
 def boxed(place: Place, command: Sequence[str]) -> list[str]:
     """Give a command a shared memory of its own, if this machine lets us."""
-    if os.getuid() != 0 or shutil.which('unshare') is None:
+    memory = Path('/dev/shm')
+    hidden = place.root.is_relative_to(memory)
+    if hidden or os.getuid() != 0 or shutil.which('unshare') is None:
         return list(command)
-    script = f'mount --bind {place.shared_memory} /dev/shm && exec "$@"'
+    script = f'mount --bind {shlex.quote(str(place.shared_memory))} {memory} && exec "$@"'
     return ['unshare', '-m', 'sh', '-c', script, 'sh', *command]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _VERSION = f'# bids_reid {__version__}: contents of files, 2\n'.encode()
 """What another version took for no image may be one to this; so may, within a version, what
 another number stands for."""
+_SHA256 = re.compile(rb'([0-9a-f]{64})?')
 _RACY_NS = 2_000_000_000
 
 
@@ -155,4 +157,4 @@ def _read(path: Path | None) -> Iterator[tuple[int, bytes]]:
 def _is_whole(rest: bytes) -> bool:
     """Whether nothing of a line is missing."""
     fields = rest.split(b'\t')
-    return len(fields) == 6 and fields[-1].endswith(b']\n') and len(fields[4]) in (0, 64)
+    return len(fields) == 6 and fields[-1].endswith(b']\n') and bool(_SHA256.fullmatch(fields[4]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -710,7 +711,13 @@ def test_a_damaged_cache_costs_time_and_no_more(tmp_path: Path) -> None:
     expected = walk(root, cache=cache)
     cache.save()
     whole = (tmp_path / 'cache').read_bytes()
-    for damaged in (whole[:-5], whole[:-90], b'\xff\0' + whole, b'', whole + b'x\ty\n1\t2\t\n'):
+    sha256 = re.findall(rb'[0-9a-f]{64}', whole)[-1]
+    for damaged in (
+        *(whole[:-5], whole[:-90], b'\xff\0' + whole, b'', whole + b'x\ty\n1\t2\t\n'),
+        *(whole.replace(sha256, new) for new in (b'\xad' * 64, b'x' * 64, b'')),
+        re.sub(rb'\n\d+', b'\n' + b'9' * 5000, whole),
+        whole.replace(b'[', b'[' * 100_000),
+    ):
         (tmp_path / 'cache').write_bytes(damaged)
         assert walk(root, cache=HashCache(tmp_path / 'cache')) == expected
     nowhere = HashCache(tmp_path / 'release' / 'a.nii' / 'cache')
