@@ -106,6 +106,9 @@ def one_picture(said: str = DAMAGED) -> Iterator[None]:
                 raise PhotoError(f'needs more than {MEMORY / 1e9:g} GB of memory') from error
             raise MachineError('not enough memory to open a picture') from None
         except OSError as error:
+            if ours and error.errno == errno.ENOMEM:
+                # a file that is mapped into memory as a whole
+                raise PhotoError(f'needs more than {MEMORY / 1e9:g} GB of memory') from error
             if error.errno in _SHORT:
                 raise MachineError(f'cannot open a picture: {error.strerror}') from None
             refused = error.errno in (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)

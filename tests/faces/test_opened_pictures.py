@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import mmap
 import struct
 import subprocess
 import sys
@@ -105,7 +106,7 @@ def test_whatever_a_decoder_raises_is_told(
         head_of(tmp_path / 'x.png')
 
 
-@pytest.mark.parametrize('number', [errno.ENOMEM, errno.EMFILE])
+@pytest.mark.parametrize('number', [errno.ENFILE, errno.EMFILE])
 def test_what_the_machine_lacks_is_no_photographs_fault(number: int) -> None:
     """Else a busy machine makes people look safe."""
     with pytest.raises(MachineError), one_picture():
@@ -120,11 +121,30 @@ def test_a_refused_photograph_is_told_as_such(tmp_path: Path) -> None:
 def test_memory_that_one_picture_wants_is_its_own_fault() -> None:
     """One file takes no more than its share, whatever its format hides."""
     with pytest.raises(PhotoError, match=r'needs more than 1\.5 GB'), one_picture():
-        bytearray(opened_pictures.MEMORY + 10**8)
+        np.empty(opened_pictures.MEMORY + 10**8, np.uint8)
     with pytest.raises(PhotoError, match=r'needs more than 1\.5 GB'), one_picture(), one_picture():
-        bytearray(opened_pictures.MEMORY + 10**8)
+        np.empty(opened_pictures.MEMORY + 10**8, np.uint8)
+    # a file that a decoder maps into memory
+    with pytest.raises(PhotoError, match=r'needs more than 1\.5 GB'), one_picture():
+        mmap.mmap(-1, opened_pictures.MEMORY + 10**8)
     # afterwards there is as much as before
-    assert len(bytearray(opened_pictures.MEMORY + 1)) > opened_pictures.MEMORY
+    assert np.empty(opened_pictures.MEMORY + 10**8, np.uint8).size
+
+
+@pytest.mark.parametrize('kind', ['BMP', 'PPM', 'TIFF', 'PNG', 'JPEG', 'GIF', 'HEIF', 'WEBP'])
+def test_gigabytes_behind_a_picture_are_not_taken(tmp_path: Path, kind: str) -> None:
+    """Some files are mapped, or read, as a whole; that is no lack of the machine's."""
+    path = tmp_path / 'x'
+    # what is stored as it is, in grey, is mapped
+    picture = noise().convert('L') if kind in ('BMP', 'PPM', 'TIFF') else noise()
+    path.write_bytes(saved(picture, kind))
+    with path.open('r+b') as file:
+        file.truncate(4 * 10**9)
+    for read in (read_photograph, picture_faces):
+        try:
+            read(path)  # type: ignore[operator]
+        except PhotoError as error:
+            assert 'memory' in str(error) or 'too large' in str(error)  # noqa: PT017
 
 
 def test_a_machine_without_memory_is_told() -> None:
