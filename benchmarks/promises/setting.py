@@ -24,7 +24,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from bids_reid.demo.phantom_dataset import write_phantom_dataset
 
@@ -307,6 +307,8 @@ def _read_whole(path: Path) -> None:
     elif path.suffix == '.gii':
         nib.load(path)
     elif path.suffix == '.png':
+        # face_recognition makes Pillow fill what a cut file lacks, without a word
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
         Image.open(io.BytesIO(path.read_bytes())).load()
     elif path.suffix == '.tsv':
         _check_table(path.read_text())
