@@ -362,6 +362,8 @@ def _decoded(
         source.seek((0 if encoding in _PACKED else start) + skip)
         most = (1 + (encoding == 'hex')) * n_bytes + MOST_HIDDEN + 1
         content = some_bytes(source, most).getbuffer()
+        if isinstance(raw := getattr(source, 'raw', None), Unpacked):
+            check_hidden(raw.n_behind)
     if encoding == 'hex':
         content = memoryview(bytes.fromhex(bytes(content).decode('ascii')))
     if len(content) < n_bytes:

@@ -12,12 +12,23 @@ from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.all_volumes import all_shown, as_numbers
 from bids_reid.surface.nifti import START
 from bids_reid.surface.placement import place, sparse
-from bids_reid.surface.reading import DamagedError, check_size, opened, packed_as, reading
+from bids_reid.surface.reading import (
+    MOST_HIDDEN,
+    DamagedError,
+    Unpacked,
+    check_hidden,
+    check_size,
+    count_bytes,
+    opened,
+    packed_as,
+    reading,
+)
 from bids_reid.surface.text_headers import read_metaimage, read_mif, read_nrrd
 from bids_reid.surface.volume import read_nifti, stored
 
@@ -81,9 +92,30 @@ def _by_name(kind: str, header: Path, files: Sequence[Path]) -> Stored:
             image = nib.load(name)
             if isinstance(image, nib.Nifti1Pair):
                 image = _placed(image, notes)
+            _check_end(image.dataobj)
             # its numbers are read while the names are there
             plain = image if kind == 'nifti' else _plain(image, notes)
             return stored(plain, header.name, notes)
+
+
+def _check_end(data: object) -> None:
+    """Find out whether a file has much more in it than the numbers that its header tells of.
+
+    Raises
+    ------
+    DamagedError
+        It has: another head may be there.
+    """
+    # formats with a reader of their own say themselves where their numbers are
+    if not isinstance(data, ArrayProxy):
+        return
+    check_size(int(np.prod(data.shape[:3], dtype=object)), data.dtype.itemsize)
+    end = data.offset + int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize
+    with opened(Path(data.file_like)) as source:
+        n_bytes = count_bytes(source, end + MOST_HIDDEN + 1)
+        raw = getattr(source, 'raw', None)
+        behind = raw.n_behind if isinstance(raw, Unpacked) else 0
+    check_hidden(max(n_bytes - end, behind))
 
 
 def _placed(image: nib.Nifti1Pair, notes: list[str]) -> nib.Nifti1Image:

@@ -19,7 +19,7 @@ from bids_reid.errors import ScanError
 from bids_reid.surface.dicom import read_series
 from bids_reid.surface.volume import Stored
 from bids_reid.surface.volume_files import read_volume
-from tests.support.formats import WRITERS
+from tests.support.formats import WRITERS, write_analyze, write_mgz, write_pair
 
 AFFINE = np.array(
     [[2.0, 0, 0, -20.0], [0, 3.0, 0, -50.0], [0, 0, 1.5, -10.0], [0, 0, 0, 1]],
@@ -135,6 +135,33 @@ def test_more_behind_the_numbers_is_told(name: str, tmp_path: Path) -> None:
     file.write_bytes(text + packed(name, raw + bytes(3 << 20)))
     with pytest.raises(ScanError, match='do not belong to its volume'):
         read([file])
+
+
+@pytest.mark.parametrize('name', ['nrrd', 'mha'])
+def test_more_behind_what_is_packed_is_told(name: str, tmp_path: Path) -> None:
+    """The same one step further: nobody unpacks what follows the end of the packed numbers."""
+    (file,) = WRITERS[name](tmp_path, numbers(), AFFINE)
+    file.write_bytes(file.read_bytes() + b'x' * 200_000)
+    with pytest.raises(ScanError, match='do not belong to its volume'):
+        read([file])
+
+
+@pytest.mark.parametrize('name', ['pair', 'analyze', 'mgz'])
+def test_more_behind_the_numbers_of_a_file_beside_is_told(name: str, tmp_path: Path) -> None:
+    """A whole second head passed in the data of a pair, or in a file of FreeSurfer's."""
+    write = {'pair': write_pair, 'analyze': write_analyze, 'mgz': write_mgz}[name]
+    files = write(tmp_path, numbers(), AFFINE)
+    data = files[-1]
+    if name == 'mgz':
+        # FreeSurfer writes notes behind the numbers
+        for more, told in ((b'x' * 2000, False), (b'x' * 200_000, True)):
+            data.write_bytes(gzip.compress(gzip.decompress(data.read_bytes()) + more))
+            if not told:
+                assert read(files).data.shape == numbers().shape
+    else:
+        data.write_bytes(data.read_bytes() * 8)
+    with pytest.raises(ScanError, match='do not belong to its volume'):
+        read(files)
 
 
 @pytest.mark.parametrize('name', ['nrrd', 'mha', 'mif'])
