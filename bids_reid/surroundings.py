@@ -176,7 +176,11 @@ def _find_home() -> None:
         home = Path.home()
         if home.is_dir() and os.access(home, os.X_OK):
             return
-    made = tempfile.mkdtemp(prefix='bids_reid_home_')
+    try:
+        made = tempfile.mkdtemp(prefix='bids_reid_home_')
+    except OSError:
+        # whoever needs a temporary folder says that there is none
+        return
     os.environ |= {'HOME': made, TEMPORARY_HOME: made}
     atexit.register(_remove, made, os.getpid())
 

@@ -235,3 +235,18 @@ def test_a_name_cannot_write_on_the_terminal(tmp_path: Path) -> None:
     assert done.returncode == 66
     assert r'x\n\x1b[2JFINE' in done.stderr
     assert done.stderr.count('\n') == 1
+
+
+def test_neither_home_nor_temporary_folder_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Programs that need none of them run; others say what they lack."""
+    monkeypatch.setenv('HOME', str(tmp_path / 'gone'))
+    monkeypatch.delenv(surroundings.TEMPORARY_HOME, raising=False)
+
+    def refuses(**_: str) -> str:
+        raise FileNotFoundError(2, 'No usable temporary directory found')
+
+    monkeypatch.setattr('tempfile.mkdtemp', refuses)
+    surroundings.prepare_surroundings(is_program=False)
+    assert surroundings.has_home()

@@ -165,10 +165,11 @@ def use_temporary_folder() -> None:
     CannotWriteError
         It cannot be made.
     """
-    if Path(tempfile.gettempdir()) in _own_folders:
-        return
     try:
-        folder = temporary_folder(Path(tempfile.gettempdir()))
+        system = Path(tempfile.gettempdir())
+        if system in _own_folders:
+            return
+        folder = temporary_folder(system)
         fits = len(os.fsencode(folder)) <= _LONGEST
         sockets = folder if fits else temporary_folder(_SHORT)
     except OSError as error:

@@ -10,7 +10,6 @@ import bz2
 import io
 import logging
 import lzma
-import re
 import warnings
 import zlib
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from nibabel.imageglobals import logger as nibabel_logger
 
 from bids_reid.errors import ReidError, ScanError, is_refusal
+from bids_reid.printable import without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,6 @@ MOST_HIDDEN = 100_000
 _BLOCK = 1 << 20
 _SAID = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """Errors whose text is about the file itself; those of other types are about its header."""
-_FOLDERS = re.compile(r'(?<![\w.])(?:[A-Za-z]:)?[\\/](?:[^\s\'":\\/]+[\\/])+')
 
 
 class DamagedError(ValueError):
@@ -93,8 +92,8 @@ def _words(error: Exception, name: str, *hidden: Path) -> str:
         return f'its header does not say {error}'
     text = (getattr(error, 'strerror', None) or str(error)).strip() or type(error).__name__
     for path in hidden:
-        text = text.replace(str(path), name).replace(f'{path.parent}/', '')
-    text = _FOLDERS.sub('', text.splitlines()[0])
+        text = text.replace(str(path), name)
+    text = without_folders(text.splitlines()[0], *(path.parent for path in hidden))
     if isinstance(error, (*_SAID, DamagedError)) or type(error).__module__.startswith('nibabel'):
         return text
     return f'its header is damaged ({text})'

@@ -210,3 +210,16 @@ def test_a_run_that_ends_meanwhile_takes_nothing_from_under_another(
     monkeypatch.setattr(run_folders, 'hold', ended)
     with own_work_folder(settings) as own:
         assert own.work.is_dir()
+
+
+def test_a_machine_without_room_for_temporary_files_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A full disk has none, and a traceback says nothing of that."""
+
+    def refuses() -> str:
+        raise FileNotFoundError(errno.ENOENT, 'No usable temporary directory found')
+
+    monkeypatch.setattr('tempfile.gettempdir', refuses)
+    with pytest.raises(CannotWriteError, match='No usable temporary directory'):
+        run_folders.use_temporary_folder()
