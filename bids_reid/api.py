@@ -88,7 +88,12 @@ def run(
 
     Notes
     -----
-    As in the program, files written from then on by this process are readable by their owner only.
+    As in the program, files written from then on by this process are readable by their owner only,
+    and its temporary files go to a folder of its own in that of the system: ``TMPDIR`` names it
+    from then on, and it is removed when the process ends.
+
+    Run one after the other in a process. The locks that keep runs apart belong to a process: two
+    of its threads would not be kept from the same output. Other processes are.
     """
     from bids_reid.messages import show_messages
     from bids_reid.run import run_levels

@@ -36,7 +36,8 @@ Delete every file in OUT, an output folder of bids-reid, that can give a face ba
 templates of every extractor, renders, pages that show renders, and what killed runs left. Without
 --keep-report all that bids-reid wrote in OUT goes. Files are listed first, then deleted, then
 looked for again. Files of others stay, and no link is followed. What is deleted is deleted as rm
-does it: snapshots, backups and the blocks of a disk may hold it still.
+does it: snapshots, backups and the blocks of a disk may hold it still. A work folder elsewhere
+(-w DIR) is not known here: delete DIR/bids_reid-* yourself if a run was killed.
 """
 EPILOG = """\
 exit codes: 0 nothing is left; 64 wrong usage; 66 OUT is not there, or is no output of bids-reid;

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO
 
 from bids_reid.bids.formats import EMPTY, OTHER, TEXT, Content, image_format, sniff_file
 from bids_reid.bids.markup import by_text
+from bids_reid.messages import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,7 +57,7 @@ class ArchiveContent:
             return self.problem or 'no files'
         ordered = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
         kinds = ', '.join(f'{number} {kind}' for kind, number in ordered)
-        words = f'{total} file{"s" if total > 1 else ""}: {kinds}'
+        words = f'{count(total, "file")}: {kinds}'
         return f'{words}; {self.problem}' if self.problem else words
 
 

@@ -11,7 +11,7 @@ from bids_reid.bids.text_files import parse_json, read_text
 from bids_reid.records import Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 METHOD, CODES = 'DeidentificationMethod', 'DeidentificationMethodCodeSequence'
@@ -51,16 +51,16 @@ def read_claim(image: Path, dataset_dir: Path) -> Claim:
     return Claim(claimed, tuple(methods))
 
 
-def damaged_sidecars(images: Iterable[Path]) -> list[Path]:
-    """Return the images' own sidecars that hold no JSON object, so that no claim can be read.
+def damaged_sidecars(images: Iterable[tuple[Path, Path]]) -> list[Path]:
+    """Return the sidecars of images that hold no JSON object, so that no claim can be read.
+
+    Inherited ones, too. With each image comes the folder of its dataset.
 
     >>> damaged_sidecars([])
     []
     """
-    own = (
-        image.with_name(image.name.removesuffix('.gz')).with_suffix('.json') for image in images
-    )
-    return sorted(path for path in own if path.is_file() and not _holds_object(path))
+    apply = {path for image, dataset_dir in images for path in _inherited(image, dataset_dir)}
+    return sorted(path for path in apply if path.is_file() and not _holds_object(path))
 
 
 def _holds_object(path: Path) -> bool:
@@ -83,15 +83,20 @@ def inherited_metadata(image: Path, dataset_dir: Path) -> dict[str, Any]:
     same suffix and has no word in its name that the image's name lacks (BIDS, inheritance
     principle). That also holds for names that are not BIDS, as ``sub-01_T1w_defaced``.
     """
+    merged: dict[str, Any] = {}
+    for path in _inherited(image, dataset_dir):
+        merged |= read_json(path)
+    return merged
+
+
+def _inherited(image: Path, dataset_dir: Path) -> Iterator[Path]:
+    """Yield the JSON files that apply to an image, the nearest one last."""
     inside = image.relative_to(dataset_dir).parent.parts
     folders = [dataset_dir.joinpath(*inside[:depth]) for depth in range(len(inside) + 1)]
     words = _words(image)
-    merged: dict[str, Any] = {}
     for folder in folders:
         apply = [path for path in _sidecars(folder) if _applies(path, words)]
-        for path in sorted(apply, key=lambda path: len(_words(path))):
-            merged |= read_json(path)
-    return merged
+        yield from sorted(apply, key=lambda path: len(_words(path)))
 
 
 def _sidecars(folder: Path) -> tuple[Path, ...]:

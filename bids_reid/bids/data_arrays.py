@@ -18,6 +18,8 @@ LEAST = 32
 """Samples along each of three axes that a face needs."""
 _MAT4_BYTES = {0: 8, 1: 8, 10: 4, 20: 4, 30: 2, 40: 2, 50: 1, 51: 1}
 _LARGEST_MAT = 1 << 27
+"""Bytes, unpacked, up to which structures and cells are read."""
+_MAT_HEADER, _MAT_PACKED = 128, 15
 _ARRAY = Content('array')
 _NONE = Content(OTHER)
 
@@ -59,7 +61,7 @@ def sniff_mat(file: BinaryIO) -> Content:
             return _ARRAY
         if all(kind not in ('struct', 'cell', 'object', 'unknown') for _, _, kind in variables):
             return _NONE
-        if file.seek(0, 2) > _LARGEST_MAT:
+        if not _is_small(file):
             return _ARRAY
         file.seek(0)
         with warnings.catch_warnings():
@@ -69,6 +71,22 @@ def sniff_mat(file: BinaryIO) -> Content:
     except Exception:  # noqa: BLE001
         # scipy raises many kinds of errors for damaged files
         return _ARRAY
+
+
+def _is_small(file: BinaryIO) -> bool:
+    """Whether a MATLAB 5 file is small enough to be read whole, unpacked as its variables are."""
+    from bids_reid.surface.reading import unpacked_bytes
+
+    left = _LARGEST_MAT - file.seek(0, 2)
+    file.seek(_MAT_HEADER - 2)
+    order = '<' if file.read(2) == b'IM' else '>'
+    while left >= 0 and len(tag := file.read(8)) == 8:
+        kind, length = struct.unpack(f'{order}2I', tag)
+        next_one = file.tell() + length
+        if kind == _MAT_PACKED:
+            left -= unpacked_bytes(file.read(length), left)
+        file.seek(next_one)
+    return left >= 0
 
 
 def is_recording(names: Iterable[str]) -> bool:

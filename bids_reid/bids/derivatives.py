@@ -19,7 +19,7 @@ from bids_reid.bids.tables import add_table, read_table
 from bids_reid.bids.template_files import made_with, read_template, write_template
 from bids_reid.bids.text_files import parse_json
 from bids_reid.bids.unchanged import CHANGED, FileState, file_state
-from bids_reid.errors import NoInputError, ReidError, ScanError
+from bids_reid.errors import NoInputError, ReidError, ScanError, is_refusal
 from bids_reid.faces.extractors import extractor_names
 from bids_reid.faces.registrations import bids_label
 from bids_reid.printable import without_folders
@@ -445,6 +445,8 @@ def read_views(files: ScanFiles) -> list[tuple[View, bool]]:
     ------
     NoInputError
         The table is not there, or damaged.
+    OSError
+        The machine refuses something: the table may be whole.
     """
     try:
         found = [
@@ -457,6 +459,8 @@ def read_views(files: ScanFiles) -> list[tuple[View, bool]]:
             raise ValueError('it is cut')
         return found
     except (OSError, ValueError, KeyError) as error:
+        if isinstance(error, OSError) and is_refusal(error):
+            raise
         raise NoInputError(
             f'{files.views} is damaged: delete it and run the participant level again'
         ) from error

@@ -97,10 +97,17 @@ def check_output(
     Raises
     ------
     CannotWriteError
-        It is another dataset, or among images that are only read.
+        It is another dataset, or among images that are only read, or nobody can tell what it is.
     """
     check_places(output_dir, bids_dir, derivatives)
-    if not _is_ours(read_json(output_dir / DESCRIPTION)):
+    description = output_dir / DESCRIPTION
+    content = read_json(description)
+    if not content and description.exists():
+        raise CannotWriteError(
+            f'{description} cannot be read, so that {output_dir} may hold another dataset: '
+            'delete that file if it is an output of bids_reid, or give a folder of its own'
+        )
+    if not _is_ours(content):
         raise CannotWriteError(f'{output_dir} holds another dataset: give a folder of its own')
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from bids_reid.bids.text_files import parse_json, read_text
-from bids_reid.errors import CannotWriteError
+from bids_reid.errors import CannotWriteError, is_refusal
 from bids_reid.printable import in_json
 
 if TYPE_CHECKING:
@@ -318,10 +318,18 @@ def json_text(content: Mapping[str, Any]) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; an empty one if there is none or it is damaged."""
+    """Read a JSON object; an empty one if there is none or it is damaged.
+
+    Raises
+    ------
+    OSError
+        The machine refuses something: the file may be whole.
+    """
     try:
         content = parse_json(read_text(path))
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and is_refusal(error):
+            raise
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -129,8 +129,9 @@ def sweep_output(output_dir: Path, participants: Iterable[str] = ()) -> int:
     Only the folders of ``participants`` are looked into, as another run may be at work in others;
     without any, those of all.
     """
-    number = sum(map(sweep_temporaries, (output_dir, cache_file(output_dir).parent)))
-    number += sweep_temporaries(output_dir / 'images')
+    flat = (output_dir, cache_file(output_dir).parent, output_dir / 'images', output_dir / 'logs')
+    number = sum(map(sweep_temporaries, flat))
+    number += sweep_temporaries(output_dir / 'verdicts', below=True)
     folders = [output_dir / f'sub-{label}' for label in participants] or output_dir.glob('sub-*')
     return number + sum(sweep_temporaries(folder, below=True) for folder in folders)
 

@@ -55,7 +55,7 @@ def open_index(
     try:
         made = (database_dir / 'layout_index.sqlite').is_file()
         stamp = database_dir / STAMP
-        kept = stamp.read_text(encoding='utf-8') if stamp.is_file() else None
+        kept = stamp.read_text(encoding='utf-8', errors='replace') if stamp.is_file() else None
         current = _state(bids_dir)
         # an index that is kept has to serve every later choice of participants
         everybody = sorted(dataset_participants(bids_dir))

@@ -9,7 +9,7 @@ from zlib import error as ZlibError  # noqa: N812
 import numpy as np
 
 from bids_reid.bids.files import read_json
-from bids_reid.errors import ScanError
+from bids_reid.errors import ScanError, is_refusal
 from bids_reid.faces.registrations import bids_label
 from bids_reid.records import Keypoints, KeypointTemplate, Template
 from bids_reid.views.cameras import all_views
@@ -154,6 +154,8 @@ def read_template(
     ------
     ScanError
         The file is damaged.
+    OSError
+        The machine refuses something: the file may be whole.
     """
     path = files.template(bids_label(extractor))
     if not path.exists():
@@ -163,6 +165,8 @@ def read_template(
         if dimension is not None:
             _check(not len(template.views) or template.shape[1] == dimension, 'dimension')
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and is_refusal(error):
+            raise
         raise ScanError(
             f'{path} is damaged: delete it and run the participant level again'
         ) from error

@@ -35,6 +35,8 @@ _LONGEST = 107 - len('/listener-12345678')
 """Paths of sockets have up to 107 bytes."""
 _SHORT = Path('/tmp')  # noqa: S108
 _MOST = 10_000
+_own_folders: set[Path] = set()
+"""Folders for temporary files of this process."""
 
 
 @contextmanager
@@ -156,17 +158,22 @@ def temporary_folder(parent: Path) -> Path:
 def use_temporary_folder() -> None:
     """Let this process and those that it starts have their temporary files in such a folder.
 
+    A second call changes nothing.
+
     Raises
     ------
     CannotWriteError
         It cannot be made.
     """
+    if Path(tempfile.gettempdir()) in _own_folders:
+        return
     try:
         folder = temporary_folder(Path(tempfile.gettempdir()))
         fits = len(os.fsencode(folder)) <= _LONGEST
         sockets = folder if fits else temporary_folder(_SHORT)
     except OSError as error:
         raise CannotWriteError(f'cannot make a temporary folder: {error}') from error
+    _own_folders.add(folder)
     os.environ['TMPDIR'] = str(folder)
     tempfile.tempdir = None
     # Python has no other way to say where its sockets and semaphores are

@@ -121,7 +121,7 @@ def read_lock(folder: Path) -> dict[str, dict[str, Any]]:
     """
     try:
         content = json.loads((folder / LOCK).read_text('utf-8'))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict):
         return {}

@@ -70,7 +70,7 @@ def missing_lines(settings: Settings, scans: Collection[Scan]) -> Iterator[str]:
     for reason, paths in by_reason.items():
         are = count(len(paths), 'image is no scan', 'images are no scans')
         yield f'{are} ({then}): {_some(_below(paths, bids_dir))}: {reason}'
-    damaged = damaged_sidecars(versions)
+    damaged = damaged_sidecars((scan.path, settings.datasets[scan.condition]) for scan in scans)
     if damaged:
         hold = count(len(damaged), 'sidecar holds', 'sidecars hold')
         yield (

@@ -19,6 +19,7 @@ from nibabel.affines import voxel_sizes
 from bids_reid import __version__
 from bids_reid.bids import formats
 from bids_reid.errors import PhotoError, ScanError, is_refusal
+from bids_reid.messages import count
 from bids_reid.records import Image, ImageRecord
 
 if TYPE_CHECKING:
@@ -305,7 +306,7 @@ def _slices(volume: Stored) -> _Seen:
     return _Seen(
         'other volume',
         'not_needed',
-        f'{n} slice{"s" if n > 1 else ""}: fewer than 8 make no head, and none shows a face',
+        f'{count(n, "slice")}: fewer than 8 make no head, and none shows a face',
     )
 
 

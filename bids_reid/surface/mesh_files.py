@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from bids_reid.surface.mesh import Mesh
+from bids_reid.surface.reading import DamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -60,7 +61,7 @@ def read_stl(path: Path) -> Mesh:
         corners = np.frombuffer(content, _STL, count, 84)['corners'].reshape(-1, 3)
     else:
         if b'endsolid' not in content:
-            raise ValueError('it ends before its surface does')
+            raise DamagedError('it ends before its surface does')
         lines = (line.split() for line in content.splitlines())
         rows = [line[1:4] for line in lines if line[:1] == [b'vertex']]
         corners = np.array(rows, np.float32).reshape(-1, 3)
@@ -99,7 +100,7 @@ def read_ply(path: Path) -> Mesh:
     content = path.read_bytes()
     header, end, _ = content.partition(b'end_header')
     if not end:
-        raise ValueError('its header has no end')
+        raise DamagedError('its header has no end')
     start = content.index(b'\n', len(header)) + 1
     kind, elements = _ply_header(header.decode('latin-1').splitlines())
     if kind == 'ascii':
@@ -119,7 +120,13 @@ def read_ply(path: Path) -> Mesh:
 
 
 def _ply_header(lines: Sequence[str]) -> tuple[str, list[_Element]]:
-    """Name of the encoding, and elements."""
+    """Name of the encoding, and elements.
+
+    Raises
+    ------
+    ValueError, KeyError
+        It is damaged.
+    """
     kind, elements = '', []
     for words in (line.split() for line in lines):
         if words[:1] == ['format']:
@@ -131,6 +138,9 @@ def _ply_header(lines: Sequence[str]) -> tuple[str, list[_Element]]:
             elements[-1].properties.append((words[4], *types))
         elif words[:1] == ['property']:
             elements[-1].properties.append((words[2], _PLY_TYPES[words[1]], None))
+    if not all(element.properties and element.number >= 0 for element in elements):
+        # as many as it likes to tell of take no byte, and for ever
+        raise DamagedError('its header tells of things without any property')
     return kind, elements
 
 
@@ -144,7 +154,7 @@ def _ply_text(words: Sequence[bytes], elements: Sequence[_Element]) -> Mesh:
                 place += 1 if items else 0
                 found[name] = [float(word) for word in words[place : place + length]]
                 if len(found[name]) < length:
-                    raise ValueError('it ends before its surface does')
+                    raise DamagedError('it ends before its surface does')
                 place += length
             if element.name == 'vertex':
                 rows.append([found[axis][0] for axis in 'xyz'])

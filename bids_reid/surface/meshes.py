@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import tempfile
+import zlib
+from base64 import b64decode
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.parsers import expat
 
 import nibabel as nib
 import numpy as np
 import pyvista as pv
 
 from bids_reid.errors import ScanError
+from bids_reid.surface.gifti import LARGEST
 from bids_reid.surface.mesh import Mesh, enclosed_litres
 from bids_reid.surface.mesh_files import read_obj, read_ply, read_stl
+from bids_reid.surface.reading import (
+    DamagedError,
+    Unpacked,
+    opened,
+    reading,
+    some_bytes,
+    unpacked_bytes,
+)
 from bids_reid.surface.skin import Skin
 
 if TYPE_CHECKING:
@@ -31,6 +43,8 @@ _VTK = {b'PolyData': '.vtp', b'UnstructuredGrid': '.vtu'}
 """What VTK's files of XML say to hold, and the names they are known by."""
 FORMATS = ('gifti', 'freesurfer surface', *_READERS, 'vtk')
 """Formats of surfaces that there is a reader for."""
+_TRIANGLES = b'\xff\xff\xfe'
+"""The mark of FreeSurfer's surfaces of triangles."""
 
 
 def read_mesh(path: Path, kind: str) -> Mesh | None:
@@ -47,15 +61,15 @@ def read_mesh(path: Path, kind: str) -> Mesh | None:
     ------
     ScanError
         It cannot be read, or has points but no triangles.
+    OSError, MemoryError
+        The machine refuses something: that is nothing about the file.
     """
     if kind not in FORMATS:
         raise ScanError(f'no reader for {path.name}: look at it yourself')
-    try:
+    with reading(path.name, path):
+        if path.stat().st_size > LARGEST:
+            raise DamagedError('it is larger than any surface of a head: look at it yourself')
         mesh = _read(path, kind)
-    # a damaged file makes libraries raise whatever they meet first
-    except Exception as error:
-        text = f'cannot read {path.name}: {error or type(error).__name__}'
-        raise ScanError(text.splitlines()[0]) from error
     if mesh is None:
         return None
     if not len(mesh.triangles):
@@ -71,11 +85,31 @@ def _read(path: Path, kind: str) -> Mesh | None:
     if kind == 'gifti':
         return _read_gifti(path)
     if kind == 'freesurfer surface':
+        _check_freesurfer(path)
         points, triangles = nib.freesurfer.read_geometry(path)[:2]
         return Mesh(points.astype(np.float32), triangles.astype(np.int32))
     if kind in _READERS:
         return _READERS[kind](path)
     return _read_vtk(path)
+
+
+def _check_freesurfer(path: Path) -> None:
+    """Find out whether a file of triangles is as long as its header says.
+
+    Raises
+    ------
+    DamagedError
+        It is shorter: as much memory as it tells of may not be there.
+    """
+    with path.open('rb') as file:
+        if file.read(len(_TRIANGLES)) != _TRIANGLES:
+            return
+        # who made it, and when
+        file.readline()
+        file.readline()
+        counts = [int.from_bytes(file.read(4), 'big', signed=True) for _ in range(2)]
+        if min(counts) < 0 or path.stat().st_size - file.tell() < 3 * 4 * sum(counts):
+            raise DamagedError('it ends before its surface does')
 
 
 def _read_vtk(path: Path) -> Mesh:
@@ -89,7 +123,7 @@ def _read_vtk(path: Path) -> Mesh:
         found = pv.read(name)
     if not isinstance(found, pv.PolyData | pv.UnstructuredGrid):
         # its outer faces would be taken for a surface
-        raise TypeError('it holds a volume, for which there is no reader')
+        raise DamagedError('it holds a volume, for which there is no reader')
     surface = found if isinstance(found, pv.PolyData) else found.extract_surface()
     surface = surface.triangulate()
     points = np.array(surface.points, np.float32)
@@ -98,7 +132,9 @@ def _read_vtk(path: Path) -> Mesh:
 
 def _read_gifti(path: Path) -> Mesh | None:
     """All surfaces of a GIFTI file as one."""
-    image = nib.gifti.GiftiImage.from_bytes(_unpacked(path))
+    content = _unpacked(path)
+    _check_arrays(content)
+    image = nib.gifti.GiftiImage.from_bytes(content)
     points = image.get_arrays_from_intent('NIFTI_INTENT_POINTSET')
     triangles = image.get_arrays_from_intent('NIFTI_INTENT_TRIANGLE')
     if not points:
@@ -112,10 +148,65 @@ def _read_gifti(path: Path) -> Mesh | None:
 
 
 def _unpacked(path: Path) -> bytes:
-    import gzip
+    """Read a file, and unpack it if all of it is packed.
 
-    content = path.read_bytes()
-    return gzip.decompress(content) if content.startswith(b'\x1f\x8b') else content
+    Raises
+    ------
+    DamagedError
+        It is too large, or has something behind what is packed.
+    """
+    with opened(path) as source:
+        content = some_bytes(source, LARGEST + 1).getvalue()
+        raw = getattr(source, 'raw', None)
+        behind = raw.n_behind if isinstance(raw, Unpacked) else 0
+    if len(content) > LARGEST:
+        raise DamagedError('unpacked, it is larger than any surface of a head')
+    if behind:
+        raise DamagedError(f'{behind:,} bytes behind the end of the compressed data')
+    return content
+
+
+def _check_arrays(content: bytes) -> None:
+    """Find out how large the arrays of a GIFTI file are together before any is unpacked whole.
+
+    Raises
+    ------
+    DamagedError
+        They are larger than those of any head.
+    """
+    parts: list[str] = []
+    n_bytes = 0
+
+    def end(name: str) -> None:
+        nonlocal n_bytes
+        if name == 'Data':
+            n_bytes += _bytes_of(''.join(parts), LARGEST - n_bytes)
+        parts.clear()
+
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = lambda *_: parts.clear()
+    parser.CharacterDataHandler = parts.append
+    parser.EndElementHandler = end
+    parser.Parse(content, True)
+
+
+def _bytes_of(data: str, most: int) -> int:
+    """Count the bytes of an array as it stands in a file, packed by zlib or not.
+
+    Raises
+    ------
+    DamagedError
+        They are more than ``most``.
+    """
+    try:
+        n_bytes = unpacked_bytes(b64decode(data.encode('ascii')), most)
+    except (ValueError, zlib.error):
+        # numbers as text, or not packed, or damaged, which the reader tells
+        n_bytes = len(data)
+    if n_bytes > most:
+        raise DamagedError('unpacked, it is larger than any surface of a head')
+    return n_bytes
 
 
 def mesh_skin(mesh: Mesh) -> tuple[Skin, tuple[str, ...]]:

@@ -33,6 +33,8 @@ START = 540
 """Bytes that hold a header of either version."""
 _ERRORS_FROM = 40
 """Level of nibabel's checks from which on a header is no good."""
+MOST_BEFORE = 1 << 26
+"""Bytes before the numbers: the header, and what programs have put behind it."""
 
 
 @contextmanager
@@ -113,11 +115,19 @@ def header_of(start: bytes) -> tuple[Any, Any, int]:
 
 
 def _offset(header: Any, size: int, notes: list[str]) -> int:
-    """Where the numbers begin; directly behind the header where it says what cannot be."""
+    """Where the numbers begin; directly behind the header where it says what cannot be.
+
+    Raises
+    ------
+    DamagedError
+        So far behind it that nobody knows what is in between; all of it would be unpacked.
+    """
     said = header['vox_offset']
     if not np.isfinite(said) or said < size:
         notes.append(f'the header lets the numbers begin at byte {float(said):g}: behind it used')
         header['vox_offset'] = size + 4
+    elif said > MOST_BEFORE:
+        raise DamagedError(f'its header lets the numbers begin at byte {float(said):,.0f}')
     return int(header['vox_offset'])
 
 

@@ -182,6 +182,21 @@ def count_bytes(source: io.BufferedIOBase, most: int) -> int:
     return n_bytes
 
 
+def unpacked_bytes(packed: bytes, most: int) -> int:
+    """Count the bytes that zlib packed, as far as they are no more than ``most``.
+
+    Raises
+    ------
+    zlib.error
+        It did not pack them.
+    """
+    zipped = zlib.decompressobj()
+    n_bytes = len(zipped.decompress(packed, _BLOCK))
+    while zipped.unconsumed_tail and n_bytes <= most:
+        n_bytes += len(zipped.decompress(zipped.unconsumed_tail, _BLOCK))
+    return n_bytes
+
+
 class _Deflated:
     """A member of a gzip file, or a stream of zlib, by the names that `bz2` and `lzma` use."""
 

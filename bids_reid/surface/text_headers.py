@@ -82,6 +82,7 @@ _META_TYPES = {
     'MET_FLOAT': 'f4',
     'MET_DOUBLE': 'f8',
 }
+_MIF_END = b'\nEND'
 _MIF_TYPES = {'int': 'i', 'uint': 'u', 'float': 'f'}
 _RIGHT_HANDED = {
     'right': (1, 0),
@@ -226,7 +227,7 @@ def read_mif(path: Path) -> nib.Nifti1Image:
         It says something that is not understood.
     """
     with opened(path) as source:
-        text, end, _ = some_bytes(source, _LONGEST_HEADER).getvalue().partition(b'\nEND')
+        text, end, _ = some_bytes(source, _LONGEST_HEADER).getvalue().partition(_MIF_END)
     if not end:
         raise ScanError(f'{path.name}: its header has no end')
     lines = text.decode('latin-1').splitlines()[1:]
@@ -247,7 +248,9 @@ def read_mif(path: Path) -> nib.Nifti1Image:
         )
     )
     data_file = path if name.strip() == '.' else _beside(path, name.strip())
-    values = _decoded(data_file, 0, None, kind, sizes, int(offset))
+    # in the same file the header counts, too
+    start = min(int(offset), len(text) + len(_MIF_END)) if data_file == path else 0
+    values = _decoded(data_file, start, None, kind, sizes, int(offset) - start)
     data = _in_layout(values, sizes, fields['layout'].split(','))
     spacing = np.nan_to_num([_number(one) for one in fields['vox'].split(',')[:3]], nan=1.0)
     affine = np.eye(4)
@@ -341,7 +344,7 @@ def _decoded(
     ScanError
         Nobody knows how they are packed.
     DamagedError
-        There are fewer than there should be, or many more.
+        There are fewer than there should be, or many more bytes before or behind them.
     """
     if min(sizes, default=0) < 1:
         raise DamagedError(f'its header tells of {" x ".join(map(str, sizes))} voxels')
@@ -353,9 +356,10 @@ def _decoded(
             words = some_bytes(source, _LONGEST_WORD * count).getvalue().split()
             return np.array(words[:count], float).astype(kind)
         if skip < 0:
-            source.seek(path.stat().st_size - n_bytes)
-        else:
-            source.seek((0 if encoding in _PACKED else start) + skip)
+            skip = path.stat().st_size - n_bytes - start
+        # before it is unpacked
+        check_hidden(skip)
+        source.seek((0 if encoding in _PACKED else start) + skip)
         most = (1 + (encoding == 'hex')) * n_bytes + MOST_HIDDEN + 1
         content = some_bytes(source, most).getbuffer()
     if encoding == 'hex':

@@ -139,6 +139,19 @@ class TestPrepareOutput:
         assert json.loads(path.read_text()) == description
         assert [file.name for file in out.iterdir()] == [path.name]
 
+    @pytest.mark.parametrize('content', [b'', b'{"Name": "x",}', b'[]', b'{}'])
+    def test_a_dataset_that_cannot_be_read_is_left_alone(
+        self, raw: Path, tmp_path: Path, content: bytes
+    ) -> None:
+        """A comma too many made somebody's dataset ours, and its description was replaced."""
+        out = tmp_path / 'out'
+        out.mkdir()
+        path = out / 'dataset_description.json'
+        path.write_bytes(content)
+        with pytest.raises(CannotWriteError, match='may hold another dataset'):
+            prepare_output(out, raw)
+        assert path.read_bytes() == content
+
     def test_the_dataset_itself_is_never_written(self, raw: Path) -> None:
         for same in (raw, raw / '..' / 'raw'):
             with pytest.raises(CannotWriteError, match='bids_dir'):

@@ -205,6 +205,28 @@ def test_damaged_json_is_as_good_as_none(tmp_path: Path) -> None:
     assert read_json(path) == {'a': 'é'}
 
 
+def test_a_file_that_the_machine_refuses_is_not_taken_for_a_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that nobody could open for a moment would be as good as none.
+
+    Its scan would be done again, and the templates of other extractors removed for it.
+    """
+    path = tmp_path / 'x.json'
+    write_json(path, {'a': 1})
+    for number in (errno.EMFILE, errno.ENOMEM, errno.EACCES):
+
+        def refuses(_: Path, number: int = number) -> str:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr('bids_reid.bids.files.read_text', refuses)
+        if number == errno.EACCES:
+            assert read_json(path) == {}
+        else:
+            with pytest.raises(OSError, match=os.strerror(number)):
+                read_json(path)
+
+
 def test_the_hash_is_sha256(tmp_path: Path) -> None:
     (tmp_path / 'x').write_bytes(b'abc')
     assert file_sha256(tmp_path / 'x').startswith('ba7816bf8f01cfea414140de5dae2223b00361a39')

@@ -24,6 +24,7 @@ from PIL import Image as Picture
 from bids_reid.bids.archives import describe_archive
 from bids_reid.bids.formats import (
     FORMATS,
+    OTHER,
     Content,
     format_by_name,
     format_of_absent,
@@ -379,6 +380,27 @@ def test_what_shows_nobody_is_no_image(tmp_path: Path, name: str, content: bytes
     path = tmp_path / 'file'
     path.write_bytes(content)
     assert image_format(sniff(path), name) is None
+
+
+def test_a_small_matlab_file_with_gigabytes_behind_it_is_not_unpacked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A structure has to be read; 300 kB from a stranger would take all of the memory."""
+    scipy_io = pytest.importorskip('scipy.io')
+    real, read = scipy_io.loadmat, []
+
+    def loadmat(file: io.BytesIO) -> dict[str, Any]:
+        read.append(file)
+        return dict(real(file))
+
+    monkeypatch.setattr(scipy_io, 'loadmat', loadmat)
+    small = {'y': np.zeros((20, 20))}
+    for n_more, expected in ((10, OTHER), (1 << 24, 'array')):
+        file = io.BytesIO()
+        variables = {'x': small, 'z': np.zeros((1, n_more))}
+        scipy_io.savemat(file, variables, do_compression=True)
+        assert sniff_file(file).format == expected
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize('shape', [(32, 32, 32), (1, 64, 64, 64), (32, 2, 32, 32)])

@@ -70,6 +70,7 @@ def test_what_is_half_written_is_no_result_and_is_swept(tmp_path: Path) -> None:
     names = [f'{HIDDEN}0a1b2c3d-sub-01_desc-skin_T1w.json', '.ab_d1234sub-01_desc-skin_T1w.json']
     leftovers = [folder / name for name in names] + [tmp_path / f'{HIDDEN}0-sub-01.html']
     leftovers += [tmp_path / 'images' / f'{HIDDEN}0-a.json', tmp_path / '.cache' / f'{HIDDEN}0-f']
+    leftovers += [tmp_path / f'logs/{HIDDEN}0-crash.txt', tmp_path / f'verdicts/raw/{HIDDEN}0-a']
     other = tmp_path / 'sub-02' / 'anat' / names[0]
     for path in (*leftovers, other):
         path.parent.mkdir(parents=True, exist_ok=True)

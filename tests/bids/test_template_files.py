@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import zipfile
 from contextlib import suppress
@@ -91,6 +92,20 @@ def test_arrays_that_do_not_fit_are_told(
     """Of a wrong length, kind or range they were a traceback, or numbers of another view."""
     save(files, whole | damage)
     with pytest.raises(ScanError, match=r'sub-01_desc-orb_T1w\.npz is damaged: delete it'):
+        read_template(files, 'orb')
+
+
+def test_a_template_that_the_machine_refuses_is_not_told_to_be_deleted(
+    files: ScanFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever obeys loses hours of work that was whole."""
+    save(files, VECTORS)
+
+    def refuses(_: Path) -> None:
+        raise OSError(errno.EMFILE, 'Too many open files')
+
+    monkeypatch.setattr('bids_reid.bids.template_files.read_arrays', refuses)
+    with pytest.raises(OSError, match='Too many open files'):
         read_template(files, 'orb')
 
 

@@ -140,6 +140,8 @@ from bids_reid.engine.run_folders import use_temporary_folder
 
 if __name__ == '__main__':
     use_temporary_folder()
+    # as a notebook does that runs a second time
+    use_temporary_folder()
     from multiprocessing import get_context
 
     # sockets, semaphores, and what libraries leave

@@ -113,6 +113,12 @@ def test_a_sidecar_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     for content in ('{}', '{"a": 1}'):
         sidecar.write_text(content)
         assert said(settings) == []
+    # and one that all scans inherit, though it is not in their folder
+    inherited = tmp_path / 'T1w.json'
+    inherited.write_text('{"DeidentificationMethod": "pydeface",}')
+    (line,) = said(settings)
+    assert line.startswith('1 sidecar holds no JSON object')
+    assert str(inherited) in line
 
 
 def test_a_modality_that_somebody_lacks_is_named(tmp_path: Path) -> None:

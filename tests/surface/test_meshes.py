@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import errno
+import gzip
+import re
+import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import nibabel as nib
@@ -11,7 +18,8 @@ import pyvista as pv
 
 from bids_reid.bids.formats import sniff
 from bids_reid.errors import ScanError
-from bids_reid.surface.gifti import write_surface
+from bids_reid.surface import meshes
+from bids_reid.surface.gifti import LARGEST, write_surface
 from bids_reid.surface.mesh import Mesh, flat_ends
 from bids_reid.surface.meshes import EDGE_MM, mesh_skin, read_mesh
 
@@ -114,3 +122,74 @@ def test_a_flat_end_is_a_cut() -> None:
         points = np.asarray(surface.points, np.float32)
         ends = flat_ends(Mesh(points, surface.regular_faces.astype(np.int32)))
         assert ends == ((False, False), (False, False), (expected, False))
+
+
+def zeros(n_bytes: int) -> bytes:
+    """Pack so many zeros, a million at a time."""
+    packer = zlib.compressobj()
+    packed = b''.join(packer.compress(bytes(1 << 20)) for _ in range(n_bytes >> 20))
+    return packed + packer.flush()
+
+
+def test_a_small_file_with_a_huge_array_is_not_unpacked(tmp_path: Path) -> None:
+    """A megabyte from a stranger would take all of the memory, and other people's work with it."""
+    path = saved(tmp_path, '.surf.gii')
+    packed = base64.b64encode(zeros(LARGEST + (1 << 20)))
+    content = re.sub(rb'<Data>[^<]*', b'<Data>' + packed, path.read_bytes(), count=1)
+    path.write_bytes(content)
+    tracemalloc.start()
+    with pytest.raises(ScanError, match='larger than any surface of a head'):
+        read_mesh(path, 'gifti')
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+
+
+def test_a_small_file_that_is_packed_as_a_whole_is_not_unpacked_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same, packed one step further."""
+    path = saved(tmp_path, '.surf.gii')
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    assert read_mesh(path, 'gifti') is not None
+    monkeypatch.setattr('bids_reid.surface.meshes.LARGEST', path.stat().st_size + 10)
+    with pytest.raises(ScanError, match='larger than any surface of a head'):
+        read_mesh(path, 'gifti')
+
+
+def test_a_header_takes_no_more_memory_than_its_file_has(tmp_path: Path) -> None:
+    """FreeSurfer's header of two billion points takes 8 GB before anybody sees that none is there.
+
+    A machine that refuses these would end the run of all others, too.
+    """
+    path = saved(tmp_path, '.seghead')
+    content = path.read_bytes()
+    end = content.index(b'\n\n') + 2
+    path.write_bytes(content[:end] + struct.pack('>2i', 700_000_000, 10) + content[end + 8 :])
+    with pytest.raises(ScanError, match='ends before'):
+        read_mesh(path, 'freesurfer surface')
+
+
+@pytest.mark.parametrize('kind', ['ascii', 'binary_little_endian'])
+def test_things_that_take_no_bytes_are_not_counted(kind: str, tmp_path: Path) -> None:
+    """Two lines of text would keep a process busy for weeks."""
+    for name in ('thing', 'face'):
+        path = tmp_path / f'{name}.ply'
+        lines = ['ply', f'format {kind} 1.0', f'element {name} 1000000000000', 'end_header', '']
+        path.write_text('\n'.join(lines))
+        with pytest.raises(ScanError, match='without any property'):
+            read_mesh(path, 'ply')
+
+
+@pytest.mark.parametrize('error', [MemoryError(), OSError(errno.ENOSPC, 'No space left')])
+def test_what_the_machine_lacks_is_no_result_of_a_surface(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record would say for good that the surface cannot be read."""
+    path = saved(tmp_path, '.stl')
+
+    def refuses(_: Path) -> Mesh:
+        raise error
+
+    monkeypatch.setitem(meshes._READERS, 'stl', refuses)
+    with pytest.raises(type(error)):
+        read_mesh(path, 'stl')

@@ -137,6 +137,40 @@ def test_more_behind_the_numbers_is_told(name: str, tmp_path: Path) -> None:
         read([file])
 
 
+@pytest.mark.parametrize('name', ['nrrd', 'mha', 'mif'])
+def test_more_before_the_numbers_is_told(name: str, tmp_path: Path) -> None:
+    """A second head may be there as well: a header can say how many bytes are to be skipped."""
+    (file,) = WRITERS[name](tmp_path, numbers(), AFFINE)
+    text, raw = split(file, name)
+    if name == 'mif':
+        offset = int(re.search(rb'file: \. (\d+)', text)[1])  # type: ignore[index]
+        text = text.replace(b'file: . %d' % offset, b'file: . %d' % (offset + (3 << 20)))
+    else:
+        line, end = {
+            'nrrd': (b'byte skip: %d\n' % (3 << 20), b'\n\n'),
+            'mha': (b'HeaderSize = %d\n' % (3 << 20), b'ElementDataFile'),
+        }[name]
+        at = text.index(end) + (name == 'nrrd')
+        text = text[:at] + line + text[at:]
+    file.write_bytes(text + packed(name, bytes(3 << 20) + raw))
+    with pytest.raises(ScanError, match='do not belong to its volume'):
+        read([file])
+
+
+def test_what_is_before_the_numbers_is_not_unpacked_for_ever(tmp_path: Path) -> None:
+    """A megabyte of a file would take gigabytes: its header says how far off the numbers are."""
+    (file,) = WRITERS['nifti'](tmp_path, numbers(), AFFINE)
+    header = nib.load(file).header.copy()
+    header['vox_offset'] = 4e9
+    file.write_bytes(gzip.compress(header.binaryblock + bytes(100 << 20), 1))
+    tracemalloc.start()
+    with pytest.raises(ScanError, match='begin at byte 4,000,000,000'):
+        read([file])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
+
+
 @pytest.mark.parametrize('name', ['nrrd', 'mha', 'mif', 'mgz', 'nifti', 'minc2'])
 def test_no_memory_is_asked_for_by_a_header_alone(name: str, tmp_path: Path) -> None:
     """Lengths of axes that somebody mistyped would end the run."""
