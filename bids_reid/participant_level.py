@@ -185,7 +185,4 @@ def _announce(lines: Sequence[ScanLine], n_kept: int) -> None:
         if line.status == 'no_face':
             condition = '' if line.condition == RAW else f'{line.condition}: '
             # a face may be there all the same: other measures tell it
-            logger.info(
-                f'  no template, as the detector found no face in any view: {condition}'
-                f'{line.source} (measured: {line.reason})'
-            )
+            logger.info(f'  the detector saw no face on {condition}{line.source}: {line.reason}')

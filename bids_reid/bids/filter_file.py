@@ -67,15 +67,21 @@ class Filters:
 
         Returns
         -------
-        Paths of both, sorted.
+        Paths of both, sorted. A filter that names another suffix chooses from images of both.
         """
         wanted = {
             entity: _meant(layout, entity, value, f'{self.path}: {suffix}', note)
             for entity, value in self._filters[suffix.lower()].items()
         }
-        of_suffix = {'suffix': wanted.get('suffix', suffix)}
-        there = self.query(layout, {**people, **of_suffix})
-        passing = set(self.query(layout, {**of_suffix, **wanted}))
+        passing = set(self.query(layout, {'suffix': suffix, **wanted}))
+        # those of the key, too: that a filter asks for other ones leaves them out
+        there = sorted(
+            {
+                path
+                for of_suffix in (suffix, wanted.get('suffix', suffix))
+                for path in self.query(layout, {**people, 'suffix': of_suffix})
+            }
+        )
         return there, [path for path in there if path in passing]
 
     def query(self, layout: BIDSLayout, wanted: Mapping[str, Any]) -> list[str]:
@@ -89,7 +95,13 @@ class Filters:
         try:
             found = layout.get(**{'extension': _EXTENSIONS, **wanted})
         except ValueError as error:
-            raise UsageError(f'{self.path}: {error}') from error
+            unknown = sorted(set(wanted) - set(layout.get_entities()))
+            raise UsageError(
+                f'{self.path}: no image has an entity {", ".join(unknown)}: the names are long '
+                'ones, such as subject, session, acquisition, reconstruction, run and echo'
+                if unknown
+                else f'{self.path}: {error}'
+            ) from error
         return sorted(file.path for file in found)
 
 

@@ -119,8 +119,8 @@ def template_of(arrays: Mapping[str, NDArray[Any]]) -> Template | KeypointTempla
 def _keypoints(arrays: Mapping[str, NDArray[Any]], n: int) -> Keypoints:
     """Take the keypoints of n images."""
     given = Keypoints.of(arrays)
-    offsets, k = given.offsets, len(given.descriptors)
     _check(given.descriptors.dtype == np.uint8 and given.descriptors.ndim == 2, 'descriptors')
+    offsets, k = given.offsets, len(given.descriptors)
     _check(given.positions.dtype == np.float32 and given.positions.shape == (k, 2), 'positions')
     _check(bool(np.isfinite(given.positions).all()), 'positions')
     _check(offsets.dtype == np.int64 and offsets.shape == (n + 1,), 'offsets')

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 RELEASE = 'release'
 """The condition of images of a release that is no condition's folder."""
 NO_RESULT = 'it has no result: run the participant level again'
-NOT_SEEN = 'nobody has looked at it: run the participant level again'
+NOT_SEEN = 'nobody has looked at it: run the participant level again, for all participants'
 HOLDS_RESULTS = (
     'results of bids_reid, which hold skin surfaces and features of faces: '
     'move them out of the release'

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bids_reid.bids.raw_scans import find_scans
-from bids_reid.errors import NothingSelectedError
+from bids_reid.errors import NothingSelectedError, UsageError
 from tests.bids.test_inputs import names, put
 
 
@@ -87,6 +87,19 @@ def test_the_file_does_not_override_the_command_line(root: Path) -> None:
     file.write_text('{"t1w": {"session": "02"}, "flair": {"session": "02"}}')
     with pytest.raises(NothingSelectedError, match='passes the filters'):
         find_scans(root, filter_file=file, sessions=['01'])
+
+
+def test_a_filter_for_another_suffix_leaves_out_its_own(root: Path) -> None:
+    """All T1w scans were dropped, and the line said that none was."""
+    scans, said = found(root, {'t1w': {'suffix': 'FLAIR'}})
+    assert (scans, said) == ([], ['T1w: leaves out 4 of 5 images'])
+
+
+def test_a_misspelt_entity_is_told_in_plain_words(root: Path) -> None:
+    """The advice of pybids was to set an argument of Python."""
+    with pytest.raises(UsageError, match='has an entity sesion: the names are long') as caught:
+        found(root, {'t1w': {'sesion': '01'}})
+    assert 'invalid_filters' not in str(caught.value)
 
 
 def test_filters_of_other_queries_are_told_once(root: Path) -> None:

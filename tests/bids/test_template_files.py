@@ -65,7 +65,10 @@ DAMAGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     *(
         (POINTS, {name: wrong})
         for name, wrongs in {
-            'descriptors': [np.zeros((4, 32), np.uint8), np.zeros((5, 32)), np.zeros(5, np.uint8)],
+            'descriptors': [
+                *(np.zeros((4, 32), np.uint8), np.zeros((5, 32)), np.zeros(5, np.uint8)),
+                np.uint8(0),
+            ],
             'positions': [np.zeros((5, 3), np.float32), np.full((5, 2), np.nan, np.float32), None],
             'offsets': [
                 *(np.array([0, 3]), np.array([0, 3, 4]), np.array([1, 3, 5]), np.array([0, 6, 5])),
