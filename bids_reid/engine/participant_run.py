@@ -41,8 +41,8 @@ UNTRIED = (*RAN_OUT, KILLED_JOB, STOPPED, NO_RESULT)
 def process_scans(scans: Sequence[Scan], settings: Settings) -> int:
     """Process scans; those that failed leave a record with the reason.
 
-    Scans that were not run, or whose process was killed, are as good as before: what an earlier
-    run made of them, of fewer extractors, is kept. Return the number of these.
+    What an earlier run made of the same bytes, with fewer extractors, is kept whatever fails now.
+    Return the number of these scans.
 
     Raises
     ------
@@ -97,7 +97,8 @@ def _save_failures(
     }
     n_kept = 0
     for scan, reason in failures.items():
-        if reason in UNTRIED and still_holds(scan, settings.output_dir):
+        # what an earlier run made of these very bytes is as right as it was
+        if still_holds(scan, settings.output_dir):
             logger.info(f'NOT DONE {scan.path.name}: {reason} (its earlier results are kept)')
             n_kept += 1
         else:

@@ -236,6 +236,7 @@ def test_what_was_not_run_keeps_what_it_had(
     """Else an extractor that is added, and one bad scan, cost the templates of a whole dataset."""
     bad, killed, changed, waiting = (finished(settings, label) for label in '3456')
     changed.path.write_bytes(b'87654321')
+    bad.path.write_bytes(b'')
     asked = replace(
         settings,
         participants=('3', '4', '5', '6'),
@@ -280,6 +281,26 @@ def test_what_was_not_run_keeps_what_it_had(
     assert '1 scan with a template, 0 without a face, 0 failed; of 1' in capsys.readouterr().out
 
 
+def test_an_extractor_that_fails_costs_nothing_that_others_made(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plug-in that is added and fails on a scan took the scan out of every gallery."""
+    scan = finished(settings, '3')
+    asked = replace(settings, participants=('3',), derivatives=(), extractors=('orb', 'sift'))
+    monkeypatch.setattr(level, 'check_rendering', lambda: 'nothing')
+    monkeypatch.setattr(
+        participant_run, 'run_scans', lambda scans, *_: dict.fromkeys(scans, 'sift: no licence')
+    )
+    assert participant_level(asked) == Exit.SOME_FAILED
+    files = ScanFiles.of(scan, settings.output_dir)
+    record = read_record(files)
+    assert record is not None
+    assert record.status == 'ok'
+    assert read_template(files, 'orb') is not None
+    said = 'NOT DONE sub-3_T1w.nii: sift: no licence (its earlier results are kept)'
+    assert said in capsys.readouterr().out
+
+
 def test_what_the_machine_refuses_costs_nothing_that_is_there(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +309,7 @@ def test_what_the_machine_refuses_costs_nothing_that_is_there(
     What failed of itself in an earlier graph is on record all the same.
     """
     bad, good = (finished(settings, label) for label in '34')
+    bad.path.write_bytes(b'')
     before = read_record(ScanFiles.of(good, settings.output_dir))
     monkeypatch.setattr(level, 'check_rendering', lambda: 'nothing')
     for bound in ('PER_GRAPH', 'PER_PROCESS'):
