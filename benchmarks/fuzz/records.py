@@ -220,7 +220,7 @@ def damaged(name: str, content: bytes, random: np.random.Generator) -> tuple[str
             return _damaged_arrays(content, random)
         if name.endswith('.tsv'):
             return _damaged_table(content, random)
-    except (ValueError, OSError, KeyError):
+    except (ValueError, OSError, KeyError, RecursionError):
         # it was damaged before
         pass
     return mutated(content, random)
