@@ -161,6 +161,8 @@ def _open_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDONLY if number == 0 else os.O_WRONLY)
+            # else the workers' first pipe takes the place, and they die of it
+            os.set_inheritable(number, True)
     for name, number, mode in (('stdin', 0, 'r'), ('stdout', 1, 'w'), ('stderr', 2, 'w')):
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, encoding=_UTF_8, closefd=False))  # noqa: SIM115

@@ -139,6 +139,21 @@ def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
     assert (tmp_path / 'x').read_text() == ''
 
 
+def test_workers_inherit_streams_that_were_closed(tmp_path: Path) -> None:
+    """Each scan of a service failed, as if memory were short."""
+    program = (
+        'import subprocess, sys\n'
+        'from bids_reid.surroundings import prepare_surroundings\n'
+        'prepare_surroundings(is_program=True)\n'
+        'worker = "import os, sys; [os.fstat(number) for number in (0, 1, 2)]"\n'
+        'done = subprocess.run([sys.executable, "-c", worker])\n'
+        'sys.exit(done.returncode)\n'
+    )
+    words = shlex.join([sys.executable, '-c', program])
+    for closed in ('2>&-', '<&- >&- 2>&-'):
+        subprocess.run(['bash', '-c', f'{words} {closed}'], check=True)
+
+
 @pytest.mark.parametrize('name', each('bids-reid of nothing', 'bids-reid without a word'))
 def test_a_full_standard_error_changes_no_exit_code(data: Path, name: str) -> None:
     words, code = command(name, data)

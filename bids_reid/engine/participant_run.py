@@ -32,9 +32,10 @@ PER_JOBS = 512
 """Scans of one graph whose steps are handed to a scheduler, side by side."""
 STOPPED = 'not run: stopped at the first failure'
 NO_RESULT = 'it ended without a result'
+CHANGED = 'its file was changed while this run read it: run the participant level again'
 RAN_OUT = (KILLED, NO_MEMORY)
 """Reasons that may be those of another scan beside this one: it is tried again, alone."""
-UNTRIED = (*RAN_OUT, KILLED_JOB, STOPPED, NO_RESULT)
+UNTRIED = (*RAN_OUT, KILLED_JOB, STOPPED, NO_RESULT, CHANGED)
 """Reasons that say nothing of the scan itself."""
 
 
@@ -90,7 +91,10 @@ def _save_failures(
     """
     # what a signal did to workers is no result
     stopping.check()
-    left = dict.fromkeys(unfinished(list(states), settings), otherwise)
+    left = {
+        scan: otherwise if file_state(scan.path) == states[scan] else CHANGED
+        for scan in unfinished(list(states), settings)
+    }
     # one may be done and killed before it could say so
     failures = left | {
         scan: why for scan, why in failures.items() if why not in UNTRIED or scan in left

@@ -74,8 +74,8 @@ def missing_lines(settings: Settings, scans: Collection[Scan]) -> Iterator[str]:
     if damaged:
         hold = count(len(damaged), 'sidecar holds', 'sidecars hold')
         yield (
-            f'{hold} no JSON object, so that it is not known whether its image is said to be '
-            f'de-faced: {_some([str(path) for path in damaged])}'
+            f'{hold} no JSON object, so that it is not known whether de-facing is claimed: '
+            f'{_some([str(path) for path in damaged])}'
         )
     yield from _people_lines(settings, scans)
 

@@ -83,7 +83,9 @@ def all_shown(
 
 
 def _is_empty(data: NDArray[Any]) -> bool:
-    """Whether all numbers are alike."""
+    """Whether all numbers are alike, or no numbers."""
+    if data.dtype.kind in 'fc':
+        data = data[np.isfinite(data)]
     return bool((data == data.flat[0]).all()) if data.size else True
 
 

@@ -109,6 +109,8 @@ def header_of(start: bytes) -> tuple[Any, Any, int]:
         at = 4 if size == START else 344
         if start[at : at + 3] == mark and len(start) >= size:
             return kind, kind.header_class(start[:size], check=False), size
+    if not start:
+        raise DamagedError('it is empty')
     if start[344:347] == b'ni1' or start[4:7] == b'ni2':
         raise DamagedError('its numbers are in another file')
     raise DamagedError('it is no NIfTI file')

@@ -15,7 +15,7 @@ from bids_reid.surface.fineness import FINEST_MM, WORKING_MM
 from bids_reid.surface.grid import gaussian, sampled
 from bids_reid.surface.head import MIN_HEAD_LITRES
 from bids_reid.surface.nifti import open_nifti
-from bids_reid.surface.reading import check_size, reading
+from bids_reid.surface.reading import DamagedError, check_size, reading
 from bids_reid.surface.region import head_region
 
 if TYPE_CHECKING:
@@ -277,10 +277,11 @@ def _finite(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:
     finite = np.isfinite(data)
     if finite.all():
         return data
+    if not finite.any():
+        raise DamagedError('none of its voxels holds a finite number')
     notes.append('values that are not finite taken for air')
     # the darkest value is air in every contrast; 0 would be tissue in CT
-    darkest = data[finite].min() if finite.any() else np.float32(0)
-    return np.where(finite, data, darkest)
+    return np.where(finite, data, data[finite].min())
 
 
 def _without_padding(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:

@@ -67,3 +67,22 @@ def test_many_scans_are_run_in_several_graphs(
     scans = [Scan(f'{n}', None, 'T1w', f'sub-{n}', tmp_path / f'{n}.nii') for n in range(9)]
     assert process_scans(scans, settings) == 0
     assert graphs == sizes
+
+
+def test_a_file_that_changes_during_the_run_is_named_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its result is of other bytes and does not count: the line said that there was none."""
+    path = tmp_path / 'sub-01_T1w.nii.gz'
+    path.write_bytes(b'first')
+    scan = Scan('01', None, 'T1w', 'sub-01', path)
+    states = {scan: participant_run.file_state(path)}
+    path.write_bytes(b'another')
+    said: list[str] = []
+    monkeypatch.setattr(participant_run, 'unfinished', lambda scans, _: scans)
+    monkeypatch.setattr(participant_run, 'still_holds', lambda *_: True)
+    monkeypatch.setattr(participant_run.logger, 'info', said.append)
+    settings = Settings(bids_dir=tmp_path, output_dir=tmp_path / 'out', levels=('participant',))
+    assert participant_run._save_failures(states, {}, settings, participant_run.NO_RESULT) == 1
+    (line,) = said
+    assert line.startswith(f'NOT DONE {path.name}: its file was changed while this run read it')

@@ -411,6 +411,21 @@ def test_colours_are_read_by_their_brightness_and_said(tmp_path: Path) -> None:
     assert volume.notes == ('brightness of colours used',)
 
 
+def test_empty_is_said_of_what_is_empty(tmp_path: Path) -> None:
+    """Files of datasets without content were no NIfTI, and NaN everywhere was 0 everywhere."""
+    for name in ('x.nii', 'x.nii.gz'):
+        (tmp_path / name).touch()
+        with pytest.raises(ScanError, match=rf'^cannot read {name}: it is empty$'):
+            load_volume(tmp_path / name)
+    nib.save(nib.Nifti1Image(np.full(SHAPE, np.nan, np.float32), AFFINE), tmp_path / 'nan.nii')
+    with pytest.raises(ScanError, match=r'none of its voxels holds a finite number$'):
+        load_volume(tmp_path / 'nan.nii')
+    several = np.stack([np.full(SHAPE, np.nan), np.zeros(SHAPE)], -1).astype(np.float32)
+    several[4, 4, 4, 1] = 100  # too small a thing to be added
+    nib.save(nib.Nifti1Image(several, AFFINE), tmp_path / 'several.nii')
+    assert load_volume(tmp_path / 'several.nii').data.max() == 100
+
+
 def test_what_is_no_scan_is_named(tmp_path: Path, data: NDArray[np.int16]) -> None:
     """Empty files, links that datalad left, slices, colour maps, blank volumes."""
     cases = {
