@@ -57,9 +57,9 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
         sensitive = _write(result, settings)
     for line in result_lines(result):
         logger.info(line)
-    logger.info(f'report: {settings.output_dir}/group.html')
     for line in sensitive_lines(settings.output_dir, sensitive):
         logger.info(line)
+    logger.info(f'report: {settings.output_dir}/group.html')
     if settings.gated and result.gate is not None and not result.gate.passed:
         return Exit.RISK
     failed = any(scan.status == 'failed' for scan in result.scans)

@@ -45,7 +45,7 @@ def sensitive_lines(output_dir: Path, amounts: Mapping[Sensitive, Amount]) -> li
         return []
     can = words.count(n_files, 'file')
     return [
-        f'{can} there can give a face back: when you are done, '
+        f'{can} of the output can give a face back: when you are done, '
         f'bids-reid-purge {shlex.quote(str(output_dir))} --keep-report deletes them'
     ]
 

@@ -133,5 +133,5 @@ def test_the_terminal_says_how_to_be_rid_of_faces() -> None:
     assert sensitive_lines(out, {}) == []
     lines = sensitive_lines(out, {'skins': Amount(2, 10), 'renders': Amount(1, 10)})
     assert len(lines) == 1
-    assert lines[0].startswith('3 files there can give a face back')
+    assert lines[0].startswith('3 files of the output can give a face back')
     assert "bids-reid-purge '/data/my out' --keep-report" in lines[0]
