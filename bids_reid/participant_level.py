@@ -169,7 +169,7 @@ def _write_pages(selection: Selection, settings: Settings) -> list[ScanLine]:
             command=settings.command,
             show_faces=settings.report_faces,
         )
-        write_participant_page(settings.output_dir, content)
+        write_participant_page(settings.output_dir, content, anew=settings.reports_only)
     return lines
 
 

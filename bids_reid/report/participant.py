@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
+from hashlib import sha256
+from os import SEEK_END
 from pathlib import Path
 
+from bids_reid import __version__
 from bids_reid.bids.files import write_text
 from bids_reid.participant.content import FacePicture, ParticipantReport, ScanReport, ViewLine
 from bids_reid.report.head_picture import view_widths
@@ -46,11 +49,39 @@ def participant_page_path(output_dir: Path, participant: str) -> Path:
     return output_dir / f'sub-{participant}.html'
 
 
-def write_participant_page(output_dir: Path, content: ParticipantReport) -> Path:
-    """Write the page of one participant."""
-    path = participant_page_path(output_dir, content.participant)
-    write_text(path, participant_page(content))
+def write_participant_page(
+    output_dir: Path, content: ParticipantReport, *, anew: bool = False
+) -> Path:
+    """Write the page of one participant, unless it is there with the same content.
+
+    Painting heads takes most of the time of a run that has nothing else to do.
+
+    Parameters
+    ----------
+    anew : bool
+        Write it in any case.
+    """
+    path, mark = participant_page_path(output_dir, content.participant), _mark(content)
+    if anew or not _ends_with(path, mark):
+        write_text(path, participant_page(content) + mark)
     return path
+
+
+def _mark(content: ParticipantReport) -> str:
+    """Return a comment that tells a page of this content and version from all others."""
+    text = f'{__version__} {content!r}'
+    return f'<!-- {sha256(text.encode("utf-8", "surrogateescape")).hexdigest()} -->\n'
+
+
+def _ends_with(path: Path, mark: str) -> bool:
+    end = mark.encode()
+    try:
+        with path.open('rb') as file:
+            file.seek(-len(end), SEEK_END)
+            return file.read() == end
+    # there is none, or a shorter one
+    except OSError:
+        return False
 
 
 def participant_page(content: ParticipantReport) -> str:

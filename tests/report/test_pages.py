@@ -21,6 +21,7 @@ from bids_reid.participant.content import (
     ViewLine,
 )
 from bids_reid.records import STRANGER, AttackKey, Score
+from bids_reid.report import participant as report_of_participant
 from bids_reid.report.findings import group_findings
 from bids_reid.report.group import group_page
 from bids_reid.report.participant import participant_page
@@ -470,3 +471,31 @@ def test_both_pages_say_that_images_were_sent() -> None:
         assert page.count('sent images') == 1
         assert said in page
     assert 'sent images' not in group_page(report)
+
+
+def test_a_page_is_painted_again_only_if_it_says_anything_else(tmp_path, monkeypatch):
+    """A run of a thousand people with nothing to do took minutes; a stale page misleads."""
+    line = ScanLine('01', None, 'T1w', 'raw', 'sub-01_T1w.nii', 'ok', reason='as it was')
+    content = ParticipantReport(
+        'demo', '01', (ScanReport(line),), Provenance('0', 'bids-reid', (), (), None)
+    )
+    painted = []
+    real = report_of_participant.participant_page
+    monkeypatch.setattr(
+        report_of_participant,
+        'participant_page',
+        lambda report: painted.append(report) or real(report),
+    )
+    write = report_of_participant.write_participant_page
+    page = write(tmp_path, content)
+    whole = page.read_bytes()
+    write(tmp_path, content)
+    assert len(painted) == 1
+    page.write_bytes(whole[: len(whole) // 2])
+    write(tmp_path, content)
+    assert page.read_bytes() == whole
+    write(tmp_path, content, anew=True)
+    assert len(painted) == 3
+    other = replace(line, reason='a face is there')
+    write(tmp_path, replace(content, scans=(ScanReport(other),)))
+    assert 'a face is there' in page.read_text()
