@@ -34,7 +34,7 @@ BROKEN_PHOTO = 'distractor-secret-name.jpg'
 NOT_COMPARED = {
     '.cache': 'which file was read when: inodes and times',
     '.locks': 'which process writes',
-    'logs': "names of crash files hold a time",
+    'logs': 'names of crash files hold a time',
 }
 """What differs between two runs, and why; all other files of an output are compared."""
 MARK = 'BIDS_REID_PROMISE'
