@@ -22,7 +22,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from benchmarks.usage import Usage, measure
-from bids_reid.run import ALONE, THREADS
+from bids_reid.levels import ALONE, THREADS
 
 SOME, MANY = 8, 24
 MANY_SUBJECTS = 5000

@@ -136,7 +136,7 @@ def off(frame: FaceFrame, straight: FaceFrame, world: NDArray[np.float64]) -> tu
 
 def main(people: int) -> None:
     """Print the table."""
-    from bids_reid.run import prepare_environment
+    from bids_reid.levels import prepare_environment
 
     prepare_environment()
     from bids_reid.phantom.identity import draw_people

@@ -168,7 +168,7 @@ def print_profile(scan: Path, extractor: Any) -> None:
 
 def main(scan: Path, *, profiled: bool) -> None:
     """Time all stages of a scan and their limits."""
-    from bids_reid.run import prepare_environment
+    from bids_reid.levels import prepare_environment
 
     prepare_environment()
     import numpy as np

@@ -191,7 +191,7 @@ def print_skin_table(names: Sequence[str], people: Sequence[Identity]) -> None:
 
 def main() -> None:
     """Print the tables."""
-    from bids_reid.run import prepare_environment
+    from bids_reid.levels import prepare_environment
 
     prepare_environment()
     from bids_reid.phantom.identity import draw_people

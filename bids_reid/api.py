@@ -95,8 +95,8 @@ def run(
     Run one after the other in a process. The locks that keep runs apart belong to a process: two
     of its threads would not be kept from the same output. Other processes are.
     """
+    from bids_reid.levels import run_levels
     from bids_reid.messages import show_messages
-    from bids_reid.run import run_levels
 
     for name in _PATHS:
         if options.get(name) is not None:

@@ -133,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def run() -> Exit:
         # --help and usage errors need none of the science libraries
-        from bids_reid.run import run_levels
+        from bids_reid.levels import run_levels
 
         return run_levels(settings)
 

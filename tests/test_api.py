@@ -20,7 +20,7 @@ def test_run_takes_the_settings_of_the_command_line(
 ) -> None:
     """An option that is dropped on the way would give another result without a word."""
     given: list[Settings] = []
-    monkeypatch.setattr('bids_reid.run.run_levels', lambda s: given.append(s) or Exit.OK)
+    monkeypatch.setattr('bids_reid.levels.run_levels', lambda s: given.append(s) or Exit.OK)
     monkeypatch.chdir(tmp_path)
     code = api.run(
         'ds', 'out', ['group'], photos='photos', derivatives={'defaced': 'de'}, max_risk=0.05

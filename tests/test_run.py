@@ -421,7 +421,7 @@ def test_files_in_the_current_folder_are_not_run(tmp_path: Path) -> None:
     """People call the program beside data that came from elsewhere."""
     script, elsewhere = tmp_path / 'script.py', tmp_path / 'elsewhere'
     script.write_text(
-        'from bids_reid.run import prepare_environment\n'
+        'from bids_reid.levels import prepare_environment\n'
         'from bids_reid.views.selftest import check_rendering\n'
         "if __name__ == '__main__':\n"
         '    prepare_environment()\n'
@@ -435,7 +435,7 @@ def test_files_in_the_current_folder_are_not_run(tmp_path: Path) -> None:
 
 ASK_TWO = """
 import json, os
-from bids_reid.run import ALONE, THREADS, prepare_environment
+from bids_reid.levels import ALONE, THREADS, prepare_environment
 prepare_environment(2)
 print(json.dumps([{os.environ[name] for name in THREADS} == {'2'},
                   {os.environ[name] for name in ALONE} == {'1'}, ALONE]))

@@ -16,7 +16,7 @@ import numpy as np
 from bids_reid.errors import ReidError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.faces.weights import models_folder
-from bids_reid.run import prepare_environment
+from bids_reid.levels import prepare_environment
 
 WEIGHTS = {
     'dlib_face_recognition_resnet_model_v1.dat': (

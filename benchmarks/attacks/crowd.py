@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument('--nprocs', type=int, default=2, metavar='N')
     options = parser.parse_args()
     from bids_reid.faces.extractors import available_extractors
-    from bids_reid.run import prepare_environment
+    from bids_reid.levels import prepare_environment
 
     prepare_environment()
     installed = available_extractors()[0]

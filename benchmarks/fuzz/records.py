@@ -31,7 +31,7 @@ import numpy as np
 from benchmarks.fuzz.driver import NUMBERS, Case, main, mutated
 from bids_reid.demo.phantom_dataset import write_phantom_dataset
 from bids_reid.errors import ReidError
-from bids_reid.run import prepare_environment
+from bids_reid.levels import prepare_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -52,7 +52,7 @@ def build_parser() -> Parser:
 
 
 def _run(options: argparse.Namespace, command: str) -> Exit:
-    from bids_reid.run import prepare_environment, run_levels
+    from bids_reid.levels import prepare_environment, run_levels
 
     prepare_environment()
     folder: Path = options.folder

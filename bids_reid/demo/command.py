@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, command: str) -> Exit:
-    from bids_reid.run import prepare_environment, run_levels
+    from bids_reid.levels import prepare_environment, run_levels
 
     check_memory()
     prepare_environment()
