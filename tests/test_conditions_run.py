@@ -159,7 +159,7 @@ def check_limits(
     # people who agreed to be seen
     agreed = group('--max-findings', '100%')
     assert agreed.returncode == 0, agreed.stdout
-    assert 'are within the limit of 100%' in agreed.stdout
+    assert ', within the limit of 100%' in agreed.stdout
     assert call('bids-reid-check', study.out, study.bids).returncode == 0
     assert call('bids-reid-check', study.out, study.defaced).returncode == 3
 

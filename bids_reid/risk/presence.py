@@ -64,22 +64,24 @@ BRAIN_SIZE_LITRES = (0.7, 2.4)
 BARE_BRAIN_CM2 = 150.0
 """So much bare brain was not cut: the skull was stripped."""
 
-REMOVED = 'every part of a face in the image that has to be removed is removed'
-PRESENT = 'a face is there; only linkage or photographs can tell whose'
-PARTLY = 'a part of a face may be left'
+REMOVED = 'none of the face parts that must be removed is left'
+PRESENT = 'the image shows a face; this check cannot tell whose face it is'
+PARTLY = 'part of a face may be left'
 SKULL_STRIPPED = (
-    'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
+    'no skin found: the surface is folded like a brain, so the scan appears to be skull-stripped'
 )
-OUT_OF_VIEW = 'no part of a face that has to be removed is in the image'
-UNTRUSTED = 'no face was found, but it is not clear where it should be: look at it yourself'
-POOR = 'no face was found, but the surface is too poor to tell'
-NOT_MEASURED = 'no face was found, by its shape alone: run the participant level again'
-NO_FACE_SHAPE = 'it does not have the shape of a face'
-BRAIN_SHAPE = 'it has the shape of a brain, not of a face'
-PART = 'only the top of what stands out in the image was looked at: look at it yourself'
-HARDLY_A_HEAD = 'its shape is hardly that of a head'
-BARE = 'brain lies bare all around: the scan seems to be skull-stripped'
-BRAIN = 'brain seems to be cut at the removed boundary'
+OUT_OF_VIEW = 'the image contains none of the face parts that must be removed'
+UNTRUSTED = (
+    'no face was found, but the program could not tell where a face would be: inspect the image'
+)
+POOR = 'no face was found, but the surface is too noisy or blurred to be sure'
+NOT_MEASURED = 'no face was found, but only the shape was checked: run the participant level again'
+NO_FACE_SHAPE = 'the surface does not have the shape of a face'
+BRAIN_SHAPE = 'the surface has the shape of a brain, not of a face'
+PART = 'only the upper part of the imaged body was checked: inspect the whole image'
+HARDLY_A_HEAD = 'the shape is hardly that of a head'
+BARE = 'the brain surface is exposed all around: the scan appears to be skull-stripped'
+BRAIN = 'the cut appears to go through brain tissue'
 ECHO_PLANAR = frozenset(
     {
         *('bold', 'boldref', 'cbv', 'sbref', 'phase', 'epi'),
@@ -96,8 +98,8 @@ from research brain PET and MRI, 2023), which are no exception here, nor are fie
 ECHO_PLANAR_MM = 1.4
 """Finer voxels are no such series, whatever the file is called."""
 ECHO_PLANAR_REASON = (
-    'no face is seen on this functional or diffusion image; a published attack recognised '
-    '0 to 2% of 182 people from such images (Schwarz 2023)'
+    'no face was found on this functional or diffusion image; a published attack recognised 0 to '
+    '2% of 182 people from such images (Schwarz 2023)'
 )
 
 
@@ -295,9 +297,9 @@ def _partly(judged: Mapping[str, PartAnswer]) -> str:
     """Say which parts may be left."""
     left = [name for name, answer in judged.items() if answer == 'left']
     unclear = [name for name, answer in judged.items() if answer == 'cannot tell']
-    named = [', '.join(left)] if left else []
+    named = [f'left: {", ".join(left)}'] if left else []
     if unclear:
-        named.append(f'not clear: {", ".join(unclear)}')
+        named.append(f'unclear: {", ".join(unclear)}')
     return f'{PARTLY} ({"; ".join(named)})' if named else PARTLY
 
 
@@ -314,7 +316,7 @@ def assess_image(
         Of its name in BIDS: functional and diffusion images in which no face is seen need no
         sharper look, if their voxels are as large as theirs.
     """
-    reason = record.reason or 'it could not be looked at'
+    reason = record.reason or 'the image could not be checked'
     if record.status == 'failed':
         closed = record.kind in {'archive', 'unreadable'}
         return Presence(
@@ -354,18 +356,17 @@ def _of_pictures(faces: PictureFaces, reason: str | None) -> Presence:
     """Judge pictures by what detectors said of them."""
     n, more = faces.n_pictures, '' if reason is None else f'; {reason}'
     if faces.n_with_face:
-        where = 'it' if n == 1 else f'{faces.n_with_face} of {n} pictures'
-        return Presence('yes', 1.0, 'review', None, f'a face is seen on {where}{more}')
+        shown = 'the picture shows' if n == 1 else f'{faces.n_with_face} of {n} pictures show'
+        return Presence('yes', 1.0, 'review', None, f'{shown} a face{more}')
     if faces.n_unreadable:
         n_all = n + faces.n_unreadable
-        unread = (
-            f'{faces.n_unreadable} of its {n_all} pictures' if n_all > 1 else 'its only picture'
-        )
+        unread = f'{faces.n_unreadable} of the {n_all} pictures' if n_all > 1 else 'the picture'
         return Presence(None, None, 'could not assess', None, f'{unread} cannot be read{more}')
     if not n:
-        return Presence(None, None, 'could not assess', None, f'no picture was seen{more}')
-    where = 'it' if n == 1 else f'{n} pictures'
-    return Presence('no', 0.0, 'no findings', None, f'no face is seen on {where}{more}')
+        seen = f'no readable picture was found{more}'
+        return Presence(None, None, 'could not assess', None, seen)
+    where = 'the picture' if n == 1 else f'any of {n} pictures'
+    return Presence('no', 0.0, 'no findings', None, f'no face was found in {where}{more}')
 
 
 def _only_a_brain(scan: ScanMeasures) -> bool:
@@ -384,7 +385,8 @@ def _brain_sized(scan: ScanMeasures) -> bool:
 def _verdict_of_brain(scan: ScanMeasures) -> tuple[Verdict, str]:
     """What is taken for the folds of a brain may be noise."""
     if _poor(scan):
-        return 'could not assess', f'{SKULL_STRIPPED}, but it is too poor to be sure'
+        reason = f'{SKULL_STRIPPED}, but the surface is too noisy or blurred to be sure'
+        return 'could not assess', reason
     return 'no findings', SKULL_STRIPPED
 
 
