@@ -303,7 +303,7 @@ def _strongest(
         ci_high=float(high),
         ci_low_corrected=corrected[0],
         ci_high_corrected=corrected[1],
-        note=f'strongest of {len(tried)} attacks, picked after their results were known'
+        note=f'strongest of {len(tried)} attacks, selected after the results were known'
         if len(tried) > 1
         else 'the only attack tried',
     )

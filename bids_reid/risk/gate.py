@@ -86,7 +86,7 @@ class RiskResult:
     chance
         Rate of guessing.
     within
-        Whether the upper end is within the limit; ``None`` if nobody could be searched for, or
+        Whether the upper end is within the limit; ``None`` if no person could be searched for, or
         there is no limit.
     n_needed_80, n_needed_95
         People with whom scans that give nobody away pass with these chances, or better; ``None``

@@ -130,7 +130,7 @@ def growth_rows(
         ci_high=None,
         chance=1.0,
         seed=None,
-        reason=None if n_probes else 'nobody to search for',
+        reason=None if n_probes else 'there is nobody to search for',
     )
     rows = []
     for size in measured_sizes(n_people):
@@ -143,7 +143,7 @@ def growth_rows(
     larger = [size for size in sizes if size > n_people]
     reason = _too_little(n_people, len(beaten)) or _too_coarse(searches)
     curve = None if reason or not larger else extrapolate(searches, larger, seed=seed)
-    reason = reason or 'the non-mated scores do not differ: their tail cannot be modelled'
+    reason = reason or 'all non-mated scores are equal, so their tail cannot be modelled'
     for number, size in enumerate(larger):
         row = replace(empty, n_gallery=size, chance=1 / size, measured='no', reason=reason)
         if curve is not None:
@@ -176,13 +176,14 @@ def _too_coarse(searches: Searches) -> str | None:
         return None
     if tied.mean() > MAX_TIED:
         return (
-            f'{tied.mean():.0%} of the non-mated scores are the same: their tail cannot be '
+            f'{tied.mean():.0%} of the non-mated scores are equal, so their tail cannot be '
             'modelled'
         )
     if at_ceiling.mean() > MAX_AT_CEILING:
         return (
-            f'in {at_ceiling.mean():.0%} of the searches somebody else scores exactly as high as '
-            'the right person: scores are coarse or end there, and their tail cannot be modelled'
+            f'in {at_ceiling.mean():.0%} of the searches another person scores exactly as high '
+            'as the right person: the scores are too coarse or have reached their maximum, so '
+            'their tail cannot be modelled'
         )
     return None
 
