@@ -172,7 +172,7 @@ def check_refaced(study: Study, group: Callable[..., subprocess.CompletedProcess
     assert study.summary()['condition'] == 'refaced'
     found = [paths for outcome, paths in study.reasons() if outcome == 'do not share']
     assert found == [['sub-02_T1w.nii.gz']]
-    assert 'it has the bytes of a scan that was not re-faced' in done.stdout
+    assert 'the file is identical to a scan that was not re-faced' in done.stdout
 
 
 def check_withdrawn(

@@ -116,7 +116,7 @@ def test_what_was_put_there_by_hand_is_noted(
     models = tmp_path / 'models'
     write_weights(ARCFACE, models)
     (models / LOCK).unlink()
-    assert 'nobody recorded' in say('verify', 'ArcFace')[1]
+    assert 'no recorded checksum' in say('verify', 'ArcFace')[1]
     assert say('fetch', 'ArcFace')[0] == Exit.OK
     assert json.loads((models / LOCK).read_text())[ARCFACE.file]['fetched_by'] == 'hand'
     assert say('verify', 'ArcFace')[0] == Exit.OK

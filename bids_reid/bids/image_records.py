@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bids_reid.records import Image
 
 FOLDER = 'images'
-NO_SENSE = 'what was measured makes no sense'
+NO_SENSE = 'the recorded measurements are invalid'
 
 
 def image_record_path(output_dir: Path, sha256: str) -> Path:

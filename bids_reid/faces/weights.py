@@ -21,9 +21,9 @@ from bids_reid.errors import NoInputError
 FOLDER_VARIABLE = 'BIDS_REID_MODELS'
 """Environment variable that names the folder of models, for workers too."""
 LOCK = 'models.lock.json'
-MISSING = 'its weights are not there: get them with bids-reid-models fetch'
-UNRECORDED = 'nobody recorded what its weights were: do so with bids-reid-models fetch'
-ALTERED = 'its weights are not those that were fetched: delete them and fetch them again'
+MISSING = 'the weights are missing: get them with bids-reid-models fetch'
+UNRECORDED = 'the weights have no recorded checksum: run bids-reid-models fetch'
+ALTERED = 'the weights differ from the file that was fetched: delete them and fetch them again'
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def default_folder() -> Path:
         base = Path(data) if Path(data).is_absolute() else Path.home() / '.local' / 'share'
     except RuntimeError:
         raise NoInputError(
-            f'no home folder is known: set HOME, or {FOLDER_VARIABLE} to a whole path'
+            f'the home folder is unknown: set HOME, or set {FOLDER_VARIABLE} to an absolute path'
         ) from None
     return base / 'bids_reid' / 'models'
 
@@ -135,7 +135,7 @@ def why_not(entry: ModelFile, folder: Path) -> str | None:
     """
     path = entry.path(folder)
     if entry.needs and find_spec(entry.needs) is None:
-        return f'it needs the package {entry.needs}, which is not installed'
+        return f'the package {entry.needs} is not installed'
     if not path.is_file():
         return MISSING
     if entry.package:

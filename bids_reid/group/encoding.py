@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bids_reid.match.probes import Probes
     from bids_reid.records import Photo
 
-NOT_TAKEN = 'did not take the face'
+NOT_TAKEN = 'could not use the face'
 """Ends the reason of a photograph with a face of which an extractor made no feature."""
 
 OWN_ARRAYS = ('extractor', 'photographs', 'statuses', 'faces')

@@ -89,4 +89,6 @@ def left_arrays(file: Path, *names: str) -> dict[str, NDArray[Any]]:
 
 def damaged(file: Path) -> MergeError:
     """Return the error of a file of a step that is not as it was left."""
-    return MergeError(f'{file} is not as it was left: run again when nothing else writes there')
+    return MergeError(
+        f'{file} was changed during the run: run again when no other program writes there'
+    )

@@ -157,7 +157,7 @@ def assess(
         return Presence(None, None, 'could not assess', None, reason)
     shape = next((note for note in scan.notes if note.startswith(NOT_A_HEAD)), None)
     if shape is not None and not _detected(scan.face_evidence):
-        return Presence(None, None, 'could not assess', None, f'{shape}: look at it yourself')
+        return Presence(None, None, 'could not assess', None, f'{shape}: inspect it yourself')
     return _of_a_part(scan, _assessed(scan, needed))
 
 

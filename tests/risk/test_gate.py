@@ -188,7 +188,11 @@ def test_images_are_told_by_reason_with_all_paths() -> None:
 def test_reasons_of_one_kind_are_one_reason() -> None:
     """Of a dataset without its content every image has another hash: nobody reads 5,000 lines."""
     some: list[Judged] = [
-        Shown(f'sub-{i}.nii', None, f'content is not here (SHA256E {i:064x}); get it first')
+        Shown(
+            f'sub-{i}.nii',
+            None,
+            f'the content is not on this machine (SHA256E {i:064x}): get it first',
+        )
         for i in range(3)
     ]
     some += [Shown(f'{i}.nii', 'could not assess', f'cannot read {i}.nii') for i in range(2)]
@@ -202,7 +206,7 @@ def test_reasons_of_one_kind_are_one_reason() -> None:
 @pytest.mark.parametrize(
     'reason',
     [
-        'cannot read sub-{i}_T1w.nii.gz: it ends before its data do',
+        'cannot read sub-{i}_T1w.nii.gz: the file ends before the data are complete',
         'cannot read sub-{i}_part-{i}.img: its header sub-{i}.hdr is {i} bytes',
         'its name says sub-{i}A, its folder sub-{i}B',
         'it is a copy of anat/ses-pre{i}_T2w.nii.gz',
@@ -223,7 +227,7 @@ def test_sixteen_files_with_one_fault_are_one_reason(reason: str) -> None:
 def test_reasons_that_differ_in_words_stay_apart() -> None:
     some: list[Judged] = [
         Shown('a.nii', 'could not assess', 'cannot read a.nii: its header is damaged'),
-        Shown('b.nii', 'could not assess', 'cannot read b.nii: it is empty'),
+        Shown('b.nii', 'could not assess', 'cannot read b.nii: the file is empty'),
     ]
     assert len(gate(some, condition='raw').reasons) == 2
 

@@ -317,7 +317,9 @@ def test_of_what_is_hardly_a_head_no_brain_is_cut() -> None:
 
 def test_the_top_of_a_body_is_cleared_only_if_it_is_a_head() -> None:
     """Feet have no face either."""
-    notes = (f'488 x 344 x 516 mm of a field of view of 700 x 700 x 1800 mm looked at: {TOP}',)
+    notes = (
+        f'488 x 344 x 516 mm of a field of view of 700 x 700 x 1800 mm were looked at: {TOP}',
+    )
     top = replace(NO_FACE, notes=notes)
     assert assess(top).verdict == 'no findings'
     feet = replace(top, skull_stripped=True)

@@ -176,8 +176,8 @@ def test_a_modality_that_was_not_linked_is_a_gap() -> None:
     assert reasons(modalities=['T1w']) == [
         (
             'look first',
-            'Too few people to tell by linkage whether the faces of refaced T1w scans are still '
-            "their originals'.",
+            'There are too few people to test by linkage whether refaced T1w scans still have '
+            'their original faces.',
         )
     ]
     told = reasons(row(0), modalities=['T1w', 'FLAIR'])
