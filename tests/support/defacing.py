@@ -30,7 +30,7 @@ from bids_reid.phantom.defacing import (
     zeroed,
 )
 from bids_reid.phantom.identity import average_person, draw_people
-from bids_reid.phantom.scanner import CENTRE, FIELD_OF_VIEW, add_noise, coil, draw_pose, expose
+from bids_reid.phantom.scanner import CENTRE, FIELD_OF_VIEW, draw_pose, expose, stored
 from bids_reid.phantom.shapes import step
 from tests.support.artefacts import strip_skull
 
@@ -157,9 +157,7 @@ def scan_defaced(
     )
     if before is not None:
         scan = before(scan, rng)
-    values = np.asarray(scan.data * coil(scan.data.shape, bias, rng), np.float32)
-    scan = replace(scan, data=add_noise(values, noise, scan.contrast, rng))
-    return deface_stored(name, scan, seed=seed)
+    return deface_stored(name, stored(scan, rng, noise=noise, bias=bias), seed=seed)
 
 
 def deface_stored(name: str, scan: Scan, *, seed: Sequence[int]) -> Scan:
