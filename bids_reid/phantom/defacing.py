@@ -59,7 +59,7 @@ def reface(scan: Scan, other: Identity) -> Scan:
         other, ASLEEP, scan.contrast, (i, j, k), to_head, voxel=voxel_edge(scan)
     )
     share = step(before_face_plane(scan), -10.0, 0.0)
-    return replace(scan, data=scan.data + share * (theirs - scan.data))
+    return replace(scan, data=cast(scan.data + share * (theirs - scan.data), scan))
 
 
 def face_mask(scan: Scan, rng: Random) -> NDArray[np.bool_]:
