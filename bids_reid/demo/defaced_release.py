@@ -2,7 +2,7 @@
 
 The originals are a BIDS dataset that stays in the lab. The release is the folder to be shared: the
 same dataset with its faces removed, and a re-faced copy of one scan among its derivatives. In a
-bad release a mask ends too early on one image, and one image was forgotten.
+bad release a mask ends too early on one image, another one lost brain, and one was forgotten.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bids_reid.demo.dataset_files import (
     write_json,
     write_volume,
 )
-from bids_reid.phantom.defacing import cut_plane, cut_shallow, mask_face, reface
+from bids_reid.phantom.defacing import cut_deep, cut_plane, cut_shallow, mask_face, reface
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.scanner import draw_pose, expose, stored
 
@@ -35,11 +35,13 @@ if TYPE_CHECKING:
 
 ORIGINALS, RELEASE, REFACED = 'originals', 'release', 'derivatives/refaced'
 """Folders below that of the demo; the last one is below the release."""
-MIN_PEOPLE = 4
+MIN_PEOPLE = 5
 """One for each treatment."""
 SECOND = 'T2w'
 """Modality of the second scan that one of them has."""
-_BADLY, _REFACED, _TWICE = 1, 2, 3
+MASK_CLEAR_MM = 8.0
+"""A good mask keeps so far from the brain."""
+_BADLY, _REFACED, _TWICE, _DEEP = 1, 2, 3, 4
 """Numbers of the people who are treated differently."""
 # one seed per kind of draw, so that more people change nothing already drawn
 _PEOPLE, _SCANS, _SECOND_SCANS, _CUTS, _OTHER_FACES = range(5)
@@ -77,7 +79,7 @@ class Treated:
     path: str
     name: str
     done: str
-    is_problem: bool
+    is_problem: bool = False
 
 
 def treated_images(people: int, modality: str, *, good: bool) -> list[Treated]:
@@ -89,34 +91,30 @@ def treated_images(people: int, modality: str, *, good: bool) -> list[Treated]:
         As for `write_release`.
     """
     labels = labels_of(people)
-    bad, other, twice = (labels[number] for number in (_BADLY, _REFACED, _TWICE))
-    planted = [
-        Treated(
-            _path(bad, modality),
-            f'sub-{bad} {modality}',
-            'badly de-faced: the mask begins below the nose',
-            is_problem=True,
-        ),
-        Treated(
-            _path(twice, SECOND),
-            f'sub-{twice} {SECOND}',
-            'forgotten: the original is in the release',
-            is_problem=True,
-        ),
-    ]
+    shallow, other, twice, deep = (labels[number] for number in (_BADLY, _REFACED, _TWICE, _DEEP))
     refaced = Treated(
         f'{REFACED}/{_path(other, modality, refaced=True)}',
-        f'sub-{other} {modality} (re-faced copy)',
-        "re-faced: it shows somebody else's face",
-        is_problem=False,
+        f're-faced copy of sub-{other} {modality}',
+        "it shows somebody else's face",
     )
-    return [refaced] if good else [*planted, refaced]
+    if good:
+        return [refaced]
+    problems = [
+        (shallow, modality, 'badly de-faced: the mask begins below the nose'),
+        (twice, SECOND, 'forgotten: it is the original'),
+        (deep, modality, 'cut too deep: brain is lost'),
+    ]
+    planted = [
+        Treated(_path(label, suffix), f'sub-{label} {suffix}', done, is_problem=True)
+        for label, suffix, done in problems
+    ]
+    return [*planted, refaced]
 
 
 def write_release(
     root: Path,
     *,
-    people: int = 6,
+    people: int = 8,
     seed: int = 0,
     alike: float = 0.0,
     modality: str = 'T1w',
@@ -192,12 +190,13 @@ def _write_person(how: _How, number: int, label: str, person: Identity) -> str:
     scan = _scan(how, person, how.modality, [how.seed, _SCANS, number])
     _write(how.root / ORIGINALS, _path(label, how.modality), scan, how.modality)
     rng = np.random.default_rng([how.seed, _CUTS, number])
-    badly = number == _BADLY and not how.good
+    wrong = {} if how.good else {_BADLY: cut_shallow, _DEEP: cut_deep}
     # one tool cuts with a plane, another one has a mask
-    remove = cut_shallow if badly else (cut_plane, mask_face)[number % 2]
-    cut = remove(scan, rng)
-    _write(how.root / RELEASE, _path(label, how.modality), cut, how.modality, 'defacing')
-    said = [f'{how.modality} {"badly " if badly else ""}de-faced']
+    remove = wrong.get(number, (cut_plane, _cut_mask)[number % 2])
+    _write(
+        how.root / RELEASE, _path(label, how.modality), remove(scan, rng), how.modality, 'defacing'
+    )
+    said = [f'{how.modality} {"badly " if number in wrong else ""}de-faced']
     if number == _REFACED:
         (other,) = draw_people(1, seed=[how.seed, _OTHER_FACES])
         path = _path(label, how.modality, refaced=True)
@@ -210,6 +209,10 @@ def _write_person(how: _How, number: int, label: str, person: Identity) -> str:
         _write(how.root / RELEASE, _path(label, SECOND), shared, SECOND, claim)
         said.append(f'{SECOND} {"de-faced" if how.good else "forgotten"}')
     return f'sub-{label}: {", ".join(said)}'
+
+
+def _cut_mask(scan: Scan, rng: np.random.Generator) -> Scan:
+    return mask_face(scan, rng, clear=MASK_CLEAR_MM)
 
 
 def _scan(how: _How, person: Identity, modality: str, seed: list[int]) -> Scan:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     Random = np.random.Generator
 
 CLEAR_MM = (3.0, 8.0)
-"""A clean cut keeps so far from the brain."""
+"""A clean cut keeps so far from the brain, a deep one goes so far into it."""
+DEEP_MM = (12.0, 25.0)
 PLANE_DEGREES = (48.0, 62.0)
 """Between the direction of a plane's cut and straight down."""
 _FACE_PLANE = ((0.0, -10.0, 22.0), (0.0, -80.0, -110.0))  # from the brow to below the ears
@@ -38,9 +39,14 @@ def cut_plane(scan: Scan, rng: Random) -> Scan:
     return zeroed(scan, before_brain_plane(scan, rng, rng.uniform(*CLEAR_MM)))
 
 
-def mask_face(scan: Scan, rng: Random) -> Scan:
+def cut_deep(scan: Scan, rng: Random) -> Scan:
+    """Zero in front of a plane that passes through the frontal lobes."""
+    return zeroed(scan, before_brain_plane(scan, rng, -rng.uniform(*DEEP_MM)))
+
+
+def mask_face(scan: Scan, rng: Random, *, clear: float = CLEAR_MM[0]) -> Scan:
     """Zero in a template's mask: with steps of 4 mm, not quite where the face is."""
-    return zeroed(scan, face_mask(scan, rng))
+    return zeroed(scan, face_mask(scan, rng, clear=clear))
 
 
 def cut_shallow(scan: Scan, rng: Random) -> Scan:
@@ -62,10 +68,11 @@ def reface(scan: Scan, other: Identity) -> Scan:
     return replace(scan, data=cast(scan.data + share * (theirs - scan.data), scan))
 
 
-def face_mask(scan: Scan, rng: Random) -> NDArray[np.bool_]:
-    """A face as a template's mask has it: from the brow to below the chin, clear of the brain.
+def face_mask(scan: Scan, rng: Random, *, clear: float = CLEAR_MM[0]) -> NDArray[np.bool_]:
+    """A face as a template's mask has it: from the brow to below the chin.
 
-    In cells of 4 mm, drawn on another grid than the scan's, and a few millimetres off.
+    In cells of 4 mm, drawn on another grid than the scan's, and a few millimetres off; ``clear``
+    mm of the brain.
     """
     a = anatomy(average_person(), ASLEEP)
     off = rng.uniform(-4.0, 4.0, 3)
@@ -73,7 +80,7 @@ def face_mask(scan: Scan, rng: Random) -> NDArray[np.bool_]:
     # behind the eyeballs, and further back below: a curved front as of a skull
     skull = ellipsoid(x, y, z, (0.0, -78.0, -10.0), (62.0, 62.0, 90.0))
     mask = (skull > 0) & (y > -52.0) & (z < a.brow_z + 4.0) & (z > -130.0)
-    return np.asarray(mask & (distance_to_brain(scan) > CLEAR_MM[0]))
+    return np.asarray(mask & (distance_to_brain(scan) > clear))
 
 
 def before_brain_plane(scan: Scan, rng: Random, clear: float) -> NDArray[np.bool_]:

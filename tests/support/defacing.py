@@ -17,10 +17,10 @@ from scipy import ndimage
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
 from bids_reid.phantom.defacing import (
-    before_brain_plane,
     before_face_plane,
     cast,
     coordinates,
+    cut_deep,
     cut_plane,
     cut_shallow,
     distance_to_brain,
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     Random = np.random.Generator
 
 Left = Literal['face', 'part', 'none']
-DEEP_MM = (12.0, 25.0)
-"""A deep cut goes so far into the brain."""
 BLUR_MM = 7.0
 
 
@@ -63,11 +61,6 @@ class Defacing:
     own: bool = True
     before: Callable[[Scan, Random], Scan] | None = None
     after: Callable[[Scan, Random], Scan] | None = None
-
-
-def cut_deep(scan: Scan, rng: Random) -> Scan:
-    """Zero in front of a plane that passes through the frontal lobes."""
-    return zeroed(scan, before_brain_plane(scan, rng, -rng.uniform(*DEEP_MM)))
 
 
 def fill_noise(scan: Scan, rng: Random) -> Scan:
