@@ -1,4 +1,4 @@
-"""On a real Slurm: the array recipe of docs/clusters.md, Nipype's plugin, and jobs that are killed."""
+"""On a real Slurm: the array recipe of the docs, Nipype's plugin, and jobs that are killed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_24_tasks_at_once_write_one_folder(
     recipe: Callable[[str], str],
     tmp_path: Path,
 ) -> None:
-    """The recipe in docs/clusters.md: no race, no lost file, and byte for byte what a local run writes."""
+    """The docs' recipe: no race, no lost file, and byte for byte what a local run writes."""
     # beside the other, as the description holds the way to the dataset
     out = local.out.with_name('array')
     script = array_script(recipe('slurm array'), local, out, tmp_path)
