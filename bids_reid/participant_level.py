@@ -29,6 +29,7 @@ from bids_reid.participant.selection import came_from, remove_stale, select, unf
 from bids_reid.participant.unseen import has_images, unseen_images
 from bids_reid.records import RAW
 from bids_reid.report.participant import write_participant_page
+from bids_reid.run_log import begin_log
 from bids_reid.views.selftest import check_rendering
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def participant_level(settings: Settings) -> Exit:
         return Exit.OK
     check_output(settings.output_dir, settings.bids_dir, settings.derivatives)
     with locked_output(settings.output_dir, settings.participants):
+        begin_log(settings.output_dir)
         to_do = _to_do(selection, settings)
         _bring_up_to_date(selection, settings)
         with own_work_folder(settings) as own:
@@ -127,7 +129,7 @@ def _look_at_the_rest(selection: Selection, settings: Settings, own: Settings) -
     """
     unseen = unseen_images(settings, selection.everything)
     if unseen:
-        logger.info(f'{count(len(unseen), "more image gets", "more images get")} a look')
+        logger.info(f'looking at {count(len(unseen), "more image")} of the release')
         look_at_images(unseen, own)
 
 
