@@ -130,4 +130,7 @@ def _write(result: GroupResult, settings: Settings) -> dict[Sensitive, Amount]:
     # figures take long to import
     from bids_reid.report.group import group_page
 
-    return write_results(settings.output_dir, result, group_page(result))
+    sensitive = write_results(settings.output_dir, result, group_page(result))
+    written = sorted(path.name for path in settings.output_dir.glob('group*'))
+    logger.debug('written: %s', ', '.join(written))
+    return sensitive

@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from contextlib import suppress
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from bids_reid.printable import printable
@@ -27,7 +28,7 @@ NAMED = 3
 
 
 class Line(NamedTuple):
-    """A line for people, and how its first words, up to a colon, are coloured."""
+    """A line for people, and how it is coloured: a heading whole, others up to a colon."""
 
     text: str
     tone: Tone | None = None
@@ -55,7 +56,9 @@ class _StandardOutput(logging.StreamHandler):  # type: ignore[type-arg]
         tone: Tone | None = getattr(record, 'tone', None)
         if tone is None or not has_colours(self.stream):
             return line
-        words = printable(getattr(record, 'toned', '')) or line.partition(':')[0]
+        words = printable(getattr(record, 'toned', ''))
+        if not words:
+            words = line if tone == 'heading' else line.partition(':')[0]
         return line.replace(words, f'\x1b[{_CODES[tone]}m{words}\x1b[0m', 1)
 
     def handleError(self, _record: logging.LogRecord) -> None:  # noqa: N802
@@ -145,10 +148,13 @@ def tell_grouped(word: str, reasons: Mapping[str, str], noun: str, remark: str =
     remark : str
         To stand at the end of each line.
     """
-    for reason in dict.fromkeys(reasons.values()):
-        names = [name for name, own in reasons.items() if own == reason]
+    groups: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        # a reason often names its own file
+        groups.setdefault(reason.replace(PurePath(name).name, 'the file'), []).append(name)
+    for reason, names in groups.items():
         if len(names) == 1:
-            said = f'{word} {names[0]}: {reason}{remark}'
+            said = f'{word} {names[0]}: {reasons[names[0]]}{remark}'
         else:
             said = f'{word} {count(len(names), noun)}: {reason}{remark}: {some_of(names)}'
         logger.warning('%s', said, extra={'tone': 'bad', 'toned': word})

@@ -12,6 +12,7 @@ from bids_reid.engine.progress import GroupProgress
 from bids_reid.errors import MachineError, ReidError
 from bids_reid.group.assembly import Parts
 from bids_reid.group.merging import read_result
+from bids_reid.messages import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,4 +49,5 @@ def _error(failures: Mapping[str, str]) -> ReidError:
     """Say why steps failed: shards of one gallery fail alike, and one reason is enough."""
     first, *others = dict.fromkeys(failures.values())
     kind = MachineError if first in (*RAN_OUT, KILLED_JOB) else ReidError
-    return kind(f'{first} (and {len(others)} more reasons, see logs)' if others else first)
+    more = count(len(others), 'more reason')
+    return kind(f'{first} (and {more}: see logs)' if others else first)

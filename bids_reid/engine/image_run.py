@@ -67,13 +67,15 @@ def look_at_images(images: Sequence[tuple[Path, Image]], settings: Settings) -> 
         if reason is None and not _has_result(image, settings, started):
             reason = STOPPED if stopped else NO_RESULT
         if reason is not None and not has_current_look(settings.output_dir, image):
-            progress.end(name, image.path, f'FAILED: {reason}', toned='FAILED', tone='bad')
+            if reason != STOPPED:
+                said = f'FAILED: {reason}'
+                progress.end(name, image.path, said, toned='FAILED', tone='bad')
             failed = record_of(image, 'other volume', 'failed', reason)
             save_image_record(settings.output_dir, failed)
         record = read_image_record(settings.output_dir, image.sha256 or '')
         if record is None or record.status == 'failed':
             without[image.path] = (record.reason if record else None) or NO_RESULT
-    tell_grouped('NOT LOOKED AT', without, 'image')
+    tell_grouped('NOT ASSESSED', without, 'image')
     return len(without)
 
 

@@ -54,16 +54,16 @@ class Failures:
     kept: dict[str, str] = field(default_factory=dict)
 
     def tell(self) -> None:
-        """Say it at the end, where it is not lost among the lines of other scans."""
+        """Say it at the end of a level, where it is not lost among the lines of other scans."""
         tell_grouped('FAILED', self.failed, 'scan')
         tell_grouped('NOT DONE', self.kept, 'scan', ' (earlier results are kept)')
 
 
-def process_scans(scans: Sequence[Scan], settings: Settings) -> int:
+def process_scans(scans: Sequence[Scan], settings: Settings) -> Failures:
     """Process scans; those that failed leave a record with the reason.
 
     What an earlier run made of the same bytes, with fewer extractors, is kept whatever fails now.
-    Return the number of these scans.
+    Return the scans that gave no result now.
 
     Raises
     ------
@@ -79,8 +79,7 @@ def process_scans(scans: Sequence[Scan], settings: Settings) -> int:
         stopped = stopped or bool(settings.stop_on_first_crash and failures)
         otherwise = STOPPED if stopped else NO_RESULT
         _save_failures(states, failures, settings, otherwise, left, progress)
-    left.tell()
-    return len(left.kept)
+    return left
 
 
 def _per_graph(settings: Settings) -> int:
@@ -129,8 +128,9 @@ def _save_failures(
         kept = still_holds(scan, settings.output_dir)
         (told.kept if kept else told.failed)[_file_name(scan)] = reason
         word = 'NOT DONE' if kept else 'FAILED'
-        name = scan_name(scan, several=several)
-        progress.end(scan, name, f'{word}: {reason}', toned=word, tone='bad')
+        if reason != STOPPED:
+            name = scan_name(scan, several=several)
+            progress.end(scan, name, f'{word}: {reason}', toned=word, tone='bad')
         if not kept:
             folder, before = settings.datasets[scan.condition], came_from(scan, settings)
             save_failure(scan, folder, settings.output_dir, reason, before, states[scan])
@@ -182,6 +182,7 @@ def run_scans(scans: Sequence[Scan], settings: Settings, progress: Progress) -> 
         if status == 'exception':
             # the line with the reason follows, unless it is tried again with success
             failed.add(name)
+            progress.forget(scan)
         # some plugins also call it the end when a node was left out after a failure
         if status == 'end' and node.name == 'save' and name not in failed:
             found = _result(scan, settings)

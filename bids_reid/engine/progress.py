@@ -77,7 +77,7 @@ class Progress:
         key : hashable
             As for `start`; of one that never began no time is known.
         name, result : str
-            Of the scan or image, and what came of it.
+            Of the scan, image or step, and what came of it; a step has no result.
         toned, tone : str, str
             The part of the result that is coloured, and how.
         """
@@ -88,7 +88,8 @@ class Progress:
         left = self.left(now)
         if left is not None:
             times.append(f'{duration(left)} left')
-        line = ', '.join([f'[{self.n_done}/{self.n_all}] {name}: {result}', *times])
+        said = f'{name}: {result}' if result else name
+        line = ', '.join([f'[{self.n_done}/{self.n_all}] {said}', *times])
         logger.info('%s', line, extra={'tone': tone, 'toned': toned or result})
 
     def forget(self, key: Hashable) -> None:
@@ -163,20 +164,20 @@ class GroupProgress:
         self._n_done[task] += 1
         done, n_all = self._n_done[task], self._n_all[task]
         if done == n_all:
-            self._progress.end(task, task, 'done')
+            self._progress.end(task, task, '')
             self._said = time.monotonic()
         elif time.monotonic() - self._said > LONG_SILENCE_S:
-            logger.info(f'  {task}: {done:,} of {n_all:,} parts done')
+            logger.info('%s', f'  {task}: {done:,} of {n_all:,} parts')
             self._said = time.monotonic()
 
 
 _TASKS: tuple[tuple[type, Callable[[Any], str]], ...] = (
-    (EncodePhotographs, lambda given: f'reading photographs with {given.extractor}'),
-    (FitGallery, lambda given: f'reading templates of {given.extractor}'),
-    (SearchShard, lambda given: f'searching with {given.extractor}'),
+    (EncodePhotographs, lambda given: f'photographs read with {given.extractor}'),
+    (FitGallery, lambda given: f'templates searched with {given.extractor}'),
+    (SearchShard, lambda given: f'templates searched with {given.extractor}'),
     (Summarise, lambda given: f'statistics of {given.team.name}'),
-    (ControlPhotographs, lambda given: f'control of {given.team.name}'),
-    (LinkScans, lambda given: f'linking scans by {given.way}'),
+    (ControlPhotographs, lambda given: f'statistics of {given.team.name}'),
+    (LinkScans, lambda given: f'scans linked by {given.way}'),
 )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bids_reid.records import ImageRecord, Scan
 
 NO_FACE = 'no face left'
-WHOLE = 'whole face left'
+WHOLE = 'whole face'
 OUT_OF_VIEW = 'no part of a face in the image'
 BRAIN_CUT = 'brain may be cut'
 

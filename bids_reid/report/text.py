@@ -12,7 +12,7 @@ from bids_reid.report import words
 from bids_reid.report.findings import attack_name, attack_of, group_findings
 from bids_reid.report.statistics import changes
 from bids_reid.risk.gate import CLEAN, FINDING
-from bids_reid.risk.strength import counted
+from bids_reid.risk.strength import MIN_GALLERY, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -103,14 +103,15 @@ def rate_lines(result: GroupResult) -> list[Line]:
 def strongest_rows(rows: Sequence[IdentificationRow], condition: str) -> list[IdentificationRow]:
     """Sort the attacks on the scans of a condition, the strongest first; participants, rank 1.
 
-    Those that searched among too few people to count come last.
+    Those that searched among far fewer people than others come last, and those that searched
+    among one or none are left out.
     """
     first = [
         row
         for row in rows
         if (row.condition, row.unit, row.k) == (condition, 'participant', 1)
         and row.n_probes
-        and row.n_gallery
+        and row.n_gallery >= MIN_GALLERY
     ]
     counts: dict[AttackKey, bool] = {}
     for modality in {row.modality for row in first}:
@@ -152,7 +153,7 @@ def change_lines(result: GroupResult) -> list[Line]:
 
     The attack is the one that identified most people before. The audited condition comes first.
     """
-    found = changes(result.reductions)
+    found = [change for change in changes(result.reductions) if change.strongest.n_people > 1]
     found.sort(key=lambda change: change.strongest.condition != result.audited)
     lines = [Line(_change(change).translate(_ASCII)) for change in found[:MOST_CHANGES]]
     if len(found) > MOST_CHANGES:
@@ -167,10 +168,11 @@ def change_lines(result: GroupResult) -> list[Line]:
 def _change(change: Change) -> str:
     row = change.strongest
     before = '' if row.baseline == RAW else f' ({row.baseline} before)'
-    less = None if row.reduction is None else -row.reduction
+    less = None if row.reduction is None else 0.0 - row.reduction
     low, high = row.ci_low_corrected, row.ci_high_corrected
+    # not minus 0
     interval = words.points_interval(
-        None if high is None else -high, None if low is None else -low
+        None if high is None else 0.0 - high, None if low is None else 0.0 - low
     )
     remain = some_of([f'sub-{label}' for label in row.still_identified])
     return (
