@@ -202,6 +202,7 @@ def _linked(ways: Sequence[LinkageRow]) -> Reason:
         FINDING,
         f'The faces of {best.probe_condition} {best.probe_modality} scans are still linked to '
         f'their originals: by {best.extractor} ({best.decision}){several}, {_found(best)}.',
+        kind='linkage',
     )
 
 
@@ -222,4 +223,5 @@ def _too_few(condition: str, modality: str, n: int) -> Reason:
         GAP,
         f'There are too few people to test by linkage whether {condition} {modality} scans still '
         f'have their original faces{people}.',
+        kind='linkage',
     )

@@ -72,7 +72,8 @@ def test_labels_of_nobody_are_told_without_names(folder: Path) -> None:
     assert [photo.participant for photo in found.photos] == ['01', STRANGER, STRANGER]
     assert found.n_strangers == 2
     assert found.notes == (
-        '2 photographs have a label that is not in the dataset, such as 77: counted as distractors',
+        '2 photographs have a label that is not in the dataset, such as 77: counted as '
+        'distractors',
     )
 
 
