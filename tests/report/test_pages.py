@@ -464,7 +464,7 @@ def test_participant_page_shows_what_became_of_each_scan():
     assert '27 of 81 views' in text
     assert page.count('class="found"') == 27
     assert 'face_recognition: 27 features of 128 numbers' in text
-    assert 'Could not be processed; see the reason. Reason disk &lt;full&gt;' in text
+    assert 'The scan could not be processed; the reason says why. Reason disk &lt;full&gt;' in text
     assert text.index('15° up, 20° right') < text.index('15° down, 20° left')
     empty = participant_page(ParticipantReport('demo', '01', (), PROVENANCE))
     assert 'No scan of this participant' in empty

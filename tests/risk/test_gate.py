@@ -199,7 +199,7 @@ def test_reasons_of_one_kind_are_one_reason() -> None:
     first, second = gate(some, condition='raw').reasons
     assert first.sentence.startswith('2 of 5 raw images could not be assessed, for example: ')
     assert second.paths == ('sub-0.nii', 'sub-1.nii', 'sub-2.nii')
-    assert second.sentence.startswith('3 of 5 raw images were not looked at, for example: content')
+    assert second.sentence.startswith('3 of 5 raw images were not looked at, for example: ')
     assert second.sentence.endswith('(sub-0.nii, sub-1.nii, sub-2.nii).')
 
 
