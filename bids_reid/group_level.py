@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.description import check_output, prepare_output
@@ -17,6 +19,7 @@ from bids_reid.group.account import image_lines, nobodys_images
 from bids_reid.group.assembly import group_result
 from bids_reid.group.order import order_of
 from bids_reid.group.refaced import refaced_lines
+from bids_reid.group.result import Stamp
 from bids_reid.group.reviews import reviewed
 from bids_reid.group.selection import announce, choose_extractors, select
 from bids_reid.messages import count, logger, tell, tell_not_run
@@ -95,7 +98,7 @@ def _result(selection: Selection, settings: Settings) -> GroupResult:
     _look_at_the_rest(selection, settings)
     images = _judged_images(selection, settings)
     parts = search(settings, selection, extractors)
-    return group_result(
+    result = group_result(
         selection,
         extractors,
         parts,
@@ -103,6 +106,12 @@ def _result(selection: Selection, settings: Settings) -> GroupResult:
         dataset=dataset_name(settings.bids_dir),
         command=settings.command,
     )
+    return replace(result, stamp=_stamp(selection)) if settings.stamp else result
+
+
+def _stamp(selection: Selection) -> Stamp:
+    made = datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC')
+    return Stamp(made, str(selection.survey.folder))
 
 
 def _judged_images(selection: Selection, settings: Settings) -> tuple[ImageLine, ...]:
