@@ -82,9 +82,9 @@ def test_changes_say_before_and_after_the_release_first() -> None:
     assert 'before -> after' in title.text
     assert first.text == (
         '  T1w defaced: 7 -> 2 of 8 participants by orb (-62 points, 95% interval -90 to +0); '
-        'still recognised: sub-00, sub-01'
+        'recognised after: sub-00, sub-01'
     )
-    assert second.text.endswith('still recognised: sub-00, sub-01, sub-02 and 1 more')
+    assert second.text.endswith('recognised after: sub-00, sub-01, sub-02 and 1 more')
     assert change_lines(REPORT) == []
 
 
