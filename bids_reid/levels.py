@@ -68,20 +68,21 @@ def _run(settings: Settings) -> Exit:
     gc.enable()
     _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
-    tell(header_lines(settings))
-    for line in check_labels(
+    remarks = check_labels(
         settings.bids_dir,
         validate=not settings.skip_validation,
         participants=settings.participants,
         sessions=settings.sessions,
-    ):
-        logger.info(line)
+    )
     others: Sequence[EnrolledScan] = ()
     if 'group' in settings.levels:
         others = read_against(settings)
         read_reviews(settings.reviewed)
         check_variables(settings.bids_dir, settings.breakdown)
         check_photographs(settings)
+    tell(header_lines(settings))
+    for line in remarks:
+        logger.info('%s', line)
     configure(stop_on_first_crash=settings.stop_on_first_crash, verbosity=settings.verbosity)
     codes = [Exit.OK]
     if 'participant' in settings.levels:
