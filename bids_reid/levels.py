@@ -14,6 +14,7 @@ from bids_reid.bids.walk import check_there
 from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
 from bids_reid.messages import logger
 from bids_reid.settings import Settings
+from bids_reid.suggestions import did_you_mean
 from bids_reid.surroundings import check_memory
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def run_levels(settings: Settings) -> Exit:
     ReidError
         Nothing could be done, for a reason that the user can mend.
     """
-    check_memory()
+    # a plugin has its own limit, perhaps of another machine
+    check_memory(settings.memory_gb if settings.plugin_file is None else None)
     _check_files(settings)
     prepare_environment(settings.omp_threads, settings.models_dir)
     _start_server_early(settings)
@@ -165,11 +167,31 @@ def _check_options(settings: Settings) -> None:
     ):
         raise UsageError('--consent says which of the --photos the group level may search with')
     if 'participant' in settings.levels and settings.audited not in settings.datasets:
-        raise UsageError(f'--audit {settings.audit}: name its folder with -d {settings.audit}=DIR')
+        hint = did_you_mean(settings.audited, settings.datasets)
+        raise UsageError(
+            f'--audit {settings.audit}{hint or f": name its folder with -d {settings.audit}=DIR"}'
+        )
+    _check_refaced(settings)
     if 'group' in settings.levels and settings.reports_only:
         raise UsageError(
             '--reports-only writes the pages of participants; group always writes its own page'
         )
+
+
+def _check_refaced(settings: Settings) -> None:
+    """Find out before any work whether a name of ``--refaced`` is a slip.
+
+    The group level knows the conditions of earlier runs as well, and refuses other names.
+
+    Raises
+    ------
+    UsageError
+        Conditions are named with -d, and one of them seems to be meant.
+    """
+    for name in settings.refaced:
+        hint = did_you_mean(name, settings.datasets)
+        if settings.derivatives and name not in settings.datasets and hint:
+            raise UsageError(f'--refaced {name}{hint}')
 
 
 def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) -> None:
