@@ -14,7 +14,7 @@ from bids_reid import __version__
 from bids_reid.errors import Exit
 from bids_reid.messages import complain
 from bids_reid.records import RAW
-from bids_reid.suggestions import did_you_mean
+from bids_reid.suggestions import closest, did_you_mean
 
 NAMED_FOLDER = re.compile(r'([A-Za-z0-9]+)=(.+)')
 _MEMORY = re.compile(r'(?P<number>\d+\.?\d*|\.\d+) ?(?:(?P<size>[MGT])(?P<binary>i?)B?)?', re.I)
@@ -111,11 +111,19 @@ class Parser(argparse.ArgumentParser):
                 continue
             if name.startswith('--'):
                 if not any(one.startswith(name) for one in known):
-                    self.error(f'unknown option {name}{did_you_mean(name, _long(known))}')
+                    self.error(f'unknown option {name}{self._meant(name)}')
             elif f'-{name}' in known:
                 self.error(f'unknown option {name}: did you mean -{name}?')
             elif name[:2] not in known and not _NEGATIVE.fullmatch(word):
-                self.error(f'unknown option {name}{did_you_mean(f"-{name}", _long(known))}')
+                self.error(f'unknown option {name}{self._meant(f"-{name}")}')
+
+    def _meant(self, name: str) -> str:
+        """Ask for the option that is most like a name, by the first of its spellings."""
+        found = closest(name, _long(self._option_string_actions))
+        if found is None:
+            return ''
+        first = _long(self._option_string_actions[found].option_strings)[0]
+        return f': did you mean {first}?'
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Refuse a value that is not one of the choices, with a suggestion."""

@@ -445,9 +445,9 @@ def _print_lines(problems: Sequence[Problem], n_images: int) -> None:
         say(str(problem))
     images = count(n_images, 'image')
     if problems:
-        say(f'{count(len(problems), "problem")}, {images} compared: do not upload')
+        say(f'{count(len(problems), "problem")} ({images} compared): do not upload')
     else:
-        say(f'{images} compared: all were audited, none has changed')
+        say(f'{images}, all audited, none changed')
 
 
 if __name__ == '__main__':

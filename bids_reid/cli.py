@@ -162,7 +162,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         typed = build_parser()
         for action in typed._actions:
             action.default = argparse.SUPPRESS
-        in_file = Parser(PROGRAM)
+        in_file = Parser(PROGRAM, add_help=False)
         add_options(in_file)
         values = read_config_file(options.config_file, in_file)
         options = argparse.Namespace(

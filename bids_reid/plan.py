@@ -18,7 +18,7 @@ PROGRAM = 'bids-reid-plan'
 DESCRIPTION = """\
 How many people with photographs does a study need? With that many, a dataset
 whose scans identify nobody passes bids-reid with --max-risk. Even blind guesses
-recognise about one person per attack, so small studies cannot show a small risk.
+recognise about one person per attack: a small study cannot show a small risk.
 """
 EXAMPLES = {
     'Plan a study with a limit of 5%:': 'bids-reid-plan --max-risk 5%',

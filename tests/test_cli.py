@@ -539,7 +539,14 @@ def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
         main(['--help'])
     assert leaving.value.code == 0
     said = ' '.join(capsys.readouterr().out.split())
-    for code in ('0 Done', '16 The dataset', '17 The level', '18 The filters', '64 Wrong', '73 The'):
+    for code in (
+        '0 Done',
+        '16 The dataset',
+        '17 The level',
+        '18 The filters',
+        '64 Wrong',
+        '73 The',
+    ):
         assert code in said
 
 

@@ -134,7 +134,7 @@ def test_links_are_not_followed_and_no_proof_is_claimed(
     assert (elsewhere / 'skin').exists()
     assert (tmp_path / 'raw/sub-01/anat/sub-01_T1w.nii').exists()
     said = capsys.readouterr()
-    assert 'not followed: delete what it leads to: sub-03' in said.out
+    assert 'link, not followed: delete its target yourself: sub-03' in said.out
     assert 'sub-02_desc-skin_T2w.surf.gii' in said.out
     assert '2 files left' in said.err
     assert 'kinds left' not in said.out
