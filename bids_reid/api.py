@@ -129,10 +129,11 @@ class Output:
 
     def __repr__(self) -> str:
         """Say what was found, and not all of it."""
-        return (
-            f'Output({str(self.folder)!r}: {self.outcome or "the group level has not run"}, '
-            f'{len(self.scans)} scans, {len(self.tables)} tables)'
-        )
+        from bids_reid.messages import count
+
+        outcome = self.outcome or 'the group level has not run'
+        held = f'{count(len(self.scans), "scan")}, {count(len(self.tables), "table")}'
+        return f'Output({str(self.folder)!r}: {outcome}, {held})'
 
     @property
     def outcome(self) -> Outcome | None:

@@ -176,7 +176,7 @@ def test_tables_have_their_types(tmp_path: Path) -> None:
     assert output.outcome == 'look first'
     assert output.reasons == ('One.',)
     assert output.report == tmp_path / 'group.html'
-    assert repr(output) == f"Output('{tmp_path}': look first, 1 scans, 2 tables)"
+    assert repr(output) == f"Output('{tmp_path}': look first, 1 scan, 2 tables)"
 
 
 PROBE = """
