@@ -102,6 +102,7 @@ class Options(TypedDict, total=False):
     keep: Keep
     report_faces: bool
     complete_face: bool
+    stamp: bool
     verbosity: int
 
 

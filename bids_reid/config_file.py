@@ -7,6 +7,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,10 @@ HEADER = """\
 # bids-reid BIDS_DIR OUTPUT_DIR {levels} --config-file THIS_FILE
 # BIDS_DIR was {bids_dir}
 # OUTPUT_DIR was {output_dir}
-# This file names folders of your machine: do not share it if they are private.
+{remark}
 """
+WITH_FOLDERS = '# This file names folders of your machine: do not share it if they are private.'
+WITHOUT_FOLDERS = '# Folders above files and folders are left out: put them back before you run.'
 
 
 def option_name(field: str) -> str:
@@ -50,44 +53,52 @@ def option_name(field: str) -> str:
     return OPTIONS.get(field, field.replace('_', '-'))
 
 
-def settings_text(settings: Settings) -> str:
+def settings_text(settings: Settings, *, whole_paths: bool = True) -> str:
     """Write all options of a run as TOML, which ``--config-file`` reads again.
 
     Options that are not set are left out, and so are the command and what stands before the
     options on the command line: folders and levels are in a comment.
+
+    Parameters
+    ----------
+    settings : Settings
+        The run.
+    whole_paths : bool
+        Whether paths are whole. Otherwise only their last names are written, for a file that is
+        passed on.
     """
+    write = partial(_toml, whole_paths=whole_paths)
     header = HEADER.format(
         version=__version__,
         levels=' '.join(settings.levels),
-        bids_dir=_string(str(settings.bids_dir)),
-        output_dir=_string(str(settings.output_dir)),
+        bids_dir=write(settings.bids_dir),
+        output_dir=write(settings.output_dir),
+        remark=WITH_FOLDERS if whole_paths else WITHOUT_FOLDERS,
     )
     lines = [header]
     for field in fields(settings):
         value = getattr(settings, field.name)
         left_out = field.name in {*POSITIONAL, 'derivatives', 'command'}
         if not left_out and value is not None and value is not False and value != ():
-            lines.append(f'{option_name(field.name)} = {_toml(value)}\n')
+            lines.append(f'{option_name(field.name)} = {write(value)}\n')
     if settings.derivatives:
         # a table holds all that comes after it, so it goes last
         lines.append('\n[derivatives]\n')
-        lines += [f'{name} = {_string(str(folder))}\n' for name, folder in settings.derivatives]
+        lines += [f'{name} = {write(folder)}\n' for name, folder in settings.derivatives]
     return ''.join(lines)
 
 
-def _toml(value: object) -> str:
+def _toml(value: object, *, whole_paths: bool) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
         return repr(value)
     if isinstance(value, tuple):
-        return f'[{", ".join(map(_toml, value))}]'
-    return _string(str(value))
-
-
-def _string(text: str) -> str:
+        return f'[{", ".join(_toml(one, whole_paths=whole_paths) for one in value)}]'
+    if isinstance(value, Path) and not whole_paths:
+        value = value.name
     # a name that is no UTF-8 cannot be written in TOML
-    readable = text.encode('utf-8', 'replace').decode('utf-8')
+    readable = str(value).encode('utf-8', 'replace').decode('utf-8')
     return json.dumps(readable, ensure_ascii=False).replace('\x7f', '\\u007f')
 
 

@@ -330,6 +330,12 @@ def _add_kept(parser: Parser) -> None:
         help="Show renders on the participants' pages. Do not share these pages. "
         'Implies --keep renders.',
     )
+    group.add_argument(
+        '--stamp',
+        action='store_true',
+        help='Write the date, the time (UTC) and the path of the audited folder into the report. '
+        'Default: leave them out, so that equal input gives equal bytes.',
+    )
 
 
 def _add_machine(parser: Parser) -> None:

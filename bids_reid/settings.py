@@ -77,6 +77,8 @@ class Settings:
         ``templates`` or ``renders``.
     report_faces, complete_face : bool
         Whether pages show renders, and whether cut faces are completed.
+    stamp : bool
+        Whether the report has the date, the time and the path of the audited folder.
     verbosity : int
         0, 1 or 2.
     command : str
@@ -122,6 +124,7 @@ class Settings:
     stop_on_first_crash: bool = False
     dry_run: bool = False
     reports_only: bool = False
+    stamp: bool = False
     keep: Keep = 'templates'
     report_faces: bool = False
     complete_face: bool = False

@@ -128,6 +128,7 @@ ALIASES = [
     ('complete_face', ('--complete-face',), (), True),
     ('keep', ('--keep',), ('renders',), 'renders'),
     ('report_faces', ('--report-faces',), (), True),
+    ('stamp', ('--stamp',), (), True),
     ('verbosity', ('-v', '--verbose'), (), 1),
 ]
 

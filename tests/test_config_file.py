@@ -49,6 +49,7 @@ COMPLETE = Settings(
     keep='renders',
     report_faces=True,
     complete_face=True,
+    stamp=True,
     verbosity=2,
 )
 """A run in which every option has another value than by default."""
@@ -81,6 +82,20 @@ def test_the_file_says_how_to_use_it() -> None:
     assert 'bids-reid BIDS_DIR OUTPUT_DIR participant group --config-file' in said
     assert '# BIDS_DIR was "/data"' in said
     assert 'do not share it' in said
+
+
+def test_a_log_names_no_folder(file: Path) -> None:
+    """People pass logs on: where they keep their data is nobody's business."""
+    said = settings_text(
+        replace(COMPLETE, bids_dir=Path('/home/me/data'), photos=Path('/home/me/faces/photos')),
+        whole_paths=False,
+    )
+    assert '/' not in said
+    assert '# BIDS_DIR was "data"' in said
+    assert 'put them back' in said
+    file.write_text(said, 'utf-8')
+    assert read(file).photos == file.parent / 'photos'
+    assert read(file).derivatives[0] == ('defaced', file.parent / 'd')
 
 
 def test_names_in_the_file_are_those_of_the_options() -> None:
