@@ -246,7 +246,7 @@ def absolute(text: str) -> Path:
         return Path(text).expanduser().absolute()
     except RuntimeError:
         raise argparse.ArgumentTypeError(
-            f'this account has no home folder for {text!r}: write the path out'
+            f'there is no home folder for {text!r}: write the path out'
         ) from None
 
 
