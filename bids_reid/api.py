@@ -12,8 +12,8 @@ working. They are attributes of the package as well.
 >>> bids_reid.assess('sub-01_T1w.nii.gz').verdict  # doctest: +SKIP
 'review'
 
-In a notebook, call them as shown. In a script, call `run` below ``if __name__ == '__main__':``,
-because it starts processes that import the script.
+In a notebook, call them as shown. In a script, call `run` and `assess` below
+``if __name__ == '__main__':``, because they start processes that import the script.
 """
 
 from __future__ import annotations

@@ -69,6 +69,7 @@ class Parser(argparse.ArgumentParser):
         add_help: bool = True,
         **options: Any,
     ) -> None:
+        self.examples = dict(examples or {})
         options.setdefault('formatter_class', Help)
         options.setdefault('epilog', _epilog(examples or {}, exit_codes or {}) or None)
         super().__init__(prog, add_help=False, **options)

@@ -277,6 +277,8 @@ def _download(entry: ModelFile, folder: Path) -> None:
 
     Raises
     ------
+    NoInputError
+        DeepFace, or a package that it needs, is missing.
     ReidError
         It cannot be downloaded.
     """
@@ -288,6 +290,11 @@ def _download(entry: ModelFile, folder: Path) -> None:
             _call_deepface(entry)
         except OSError:
             raise
+        except ImportError as error:
+            raise NoInputError(
+                f'{entry.model} cannot be downloaded without the package {error.name}: install '
+                'bids_reid with its extra "deepface"'
+            ) from error
         except Exception as error:
             cause = error.__cause__ or error
             raise ReidError(f'{entry.model} cannot be downloaded: {cause}') from error

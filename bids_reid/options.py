@@ -405,7 +405,7 @@ def _add_running(parser: Parser) -> None:
         dest='verbosity',
         action='count',
         default=0,
-        help='Say more. Give it twice for more still.',
+        help='Say more. -vv also shows the progress of Nipype, and -vvv everything it says.',
     )
     group.add_argument(
         '--no-sub',

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from bids_reid.arguments import Parser, at_least, fraction
+from bids_reid.arguments import Parser, add_version, at_least, fraction
 from bids_reid.cli import guarded
 from bids_reid.errors import Exit
 from bids_reid.messages import count, say
@@ -67,6 +67,7 @@ def build_parser() -> Parser:
         help='Number of people with photographs. Their chance of a pass is printed as well.',
     )
     parser.add_argument('--json', action='store_true', help='Print one JSON object instead.')
+    add_version(parser)
     return parser
 
 
@@ -144,7 +145,8 @@ def _lines(numbers: dict[str, Any]) -> list[str]:
     if 'n_people' in numbers:
         chance = numbers['chance_of_pass']
         planned_for = count(numbers['n_people'], 'person', 'people')
-        said = f'chance {percent(chance)} or more' if chance else 'no pass, even if none is found'
+        more = '' if percent(chance).startswith('<') else ' or more'
+        said = f'chance {percent(chance)}{more}' if chance else 'no pass, even if none is found'
         lines.append(f'  with {planned_for}: {said}')
     return lines
 

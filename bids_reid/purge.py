@@ -293,3 +293,7 @@ def _prove(out: Path, before: Sequence[OutputFile], chosen: Chosen) -> Exit:
             out.rmdir()
     logger.info(f'0 files of {len(KINDS)} kinds left')
     return Exit.OK
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -80,7 +80,7 @@ class Settings:
     stamp : bool
         Whether the report has the date, the time and the path of the audited folder.
     verbosity : int
-        0, 1 or 2.
+        How much is said: 0 to 3; Nipype speaks from 2 on.
     command : str
         The command as it was typed, without folders, for the reports.
 

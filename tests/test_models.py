@@ -181,3 +181,17 @@ def test_one_line_for_what_the_user_can_mend(say: Say, tmp_path: Path) -> None:
     code, said = say('fetch', 'ArcFace')
     assert code == Exit.MACHINE
     assert len(said.splitlines()) == 1
+
+
+def test_without_deepface_nothing_can_be_downloaded(
+    say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an extra, so many people do not have it."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, 'deepface.commons', None)
+    monkeypatch.setitem(sys.modules, 'deepface', None)
+    code, said = say('fetch', 'ArcFace')
+    assert code == Exit.NO_INPUT
+    assert 'without the package deepface' in said
+    assert 'its extra "deepface"' in said
