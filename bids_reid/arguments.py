@@ -88,19 +88,27 @@ class Parser(argparse.ArgumentParser):
         """Parse, after a look for misspelt options: argparse would first miss other things."""
         words = list(sys.argv[1:] if args is None else args)
         if self._subparsers is None:
-            words = self._with_dashes(words)
+            words = self._as_defined(words)
             self._check_options(words)
         return super().parse_known_args(words, namespace)
 
-    def _with_dashes(self, words: Sequence[str]) -> list[str]:
+    def _as_defined(self, words: Sequence[str]) -> list[str]:
         """Write long options as they are defined; values stay as they are."""
         options = words[: words.index('--')] if '--' in words else words
-        dashed = []
-        for word in options:
-            name, equals, value = word.partition('=')
-            known = name.startswith('--') and ' ' not in name
-            dashed.append(f'{name.replace("_", "-")}{equals}{value}' if known else word)
-        return [*dashed, *words[len(options) :]]
+        return [*map(self._spelled_out, options), *words[len(options) :]]
+
+    def _spelled_out(self, word: str) -> str:
+        """Write an option with dashes, and the beginning of one option in full."""
+        name, equals, value = word.partition('=')
+        if not name.startswith('--') or ' ' in name:
+            return word
+        name = name.replace('_', '-')
+        known = self._option_string_actions
+        begun = [option for option in known if option.startswith(name)]
+        # argparse calls two spellings of one option ambiguous
+        if name not in known and len({id(known[option]) for option in begun}) == 1:
+            name = begun[0]
+        return f'{name}{equals}{value}'
 
     def _check_options(self, words: Iterable[str]) -> None:
         known = self._option_string_actions
@@ -120,6 +128,9 @@ class Parser(argparse.ArgumentParser):
 
     def _meant(self, name: str) -> str:
         """Ask for the option that is most like a name, by the first of its spellings."""
+        unnamed = [action.dest for action in self._get_positional_actions()]
+        if name.lstrip('-').replace('-', '_') in unnamed:
+            return f': write {" ".join(unnamed)} in this order, without names'
         found = closest(name, _long(self._option_string_actions))
         if found is None:
             return ''
@@ -335,9 +346,13 @@ def positive(kind: type[_Number]) -> Callable[[str], _Number]:
     """Make a parser of numbers above 0."""
 
     def parse(text: str) -> _Number:
-        value = kind(text)
+        try:
+            value = kind(text)
+        except ValueError:
+            value = kind(0)
         if not value > 0:
-            raise argparse.ArgumentTypeError(f'{text} is not above 0')
+            number = 'a whole number' if kind is int else 'a number'
+            raise argparse.ArgumentTypeError(f'{text!r} is not {number} above 0')
         return value
 
     parse.__name__ = kind.__name__

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bids_reid.arguments import Parser, absolute, add_nprocs, add_version
 from bids_reid.bids.files import read_json
@@ -29,6 +29,7 @@ from bids_reid.errors import Exit, NoInputError, UsageError
 from bids_reid.json_fields import as_field
 from bids_reid.messages import count, say
 from bids_reid.records import Image
+from bids_reid.suggestions import did_you_mean
 from bids_reid.surroundings import prepare_surroundings
 
 PROGRAM = 'bids-reid-check'
@@ -231,7 +232,14 @@ def _check_known(only: Iterable[str], release: Path, audit: Audit) -> None:
     for path in only:
         there = os.path.lexists(release / path)
         if not there and not any(_is_chosen((path,), row.path) for row in audit.rows):
-            raise NoInputError(f'--only {path}: neither in {release} nor in its audit')
+            known = {one for row in audit.rows for one in _with_folders(row.path)}
+            hint = did_you_mean(path, known)
+            raise NoInputError(f'--only {path} is neither in {release} nor in its audit{hint}')
+
+
+def _with_folders(path: str) -> Iterator[str]:
+    yield path
+    yield from (str(folder) for folder in PurePosixPath(path).parents if folder.name)
 
 
 def _is_chosen(only: Sequence[str] | None, path: str) -> bool:

@@ -53,21 +53,25 @@ def guarded(
     written: Sequence[Path] = (),
     verbose: bool = False,
 ) -> int:
-    """Call ``run``; what the user can mend becomes one line on stderr and an exit code.
+    """Call ``run``; an error that the user can mend becomes one line and an exit code.
 
     Parameters
     ----------
+    program : str
+        Name of the program, for the line on standard error.
+    run : callable
+        Does the work, and returns the exit code.
     written : sequence of Path
-        A file that the system refuses below one of them could not be written; others could not be
-        read.
+        Folders that ``run`` writes to. A file below them that the system refuses could not be
+        written; any other could not be read.
     verbose : bool
-        Also tell where the program was when the system refused a file.
+        Whether to print a traceback as well when the system refuses a file.
     """
     show_messages()
     try:
         with stopping.stoppable(program):
             code = run()
-            # what cannot be written is to be told here, not at the end of Python
+            # an error while the last lines are written belongs here, not at the exit of Python
             sys.stdout.flush()
             return code
     except stopping.Stopped as stopped:
@@ -76,7 +80,7 @@ def guarded(
         complain(program, str(error))
         return error.exit_code
     except BrokenPipeError:
-        # whoever read the output, such as head, has left; Python would complain again at exit
+        # the reader of the output, such as head, has ended; Python would complain again at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except (MemoryError, ImportError) as error:
@@ -103,7 +107,7 @@ def _lacking(error: MemoryError | ImportError) -> str:
 
 
 def _refused(error: OSError, written: Sequence[Path]) -> Exit | None:
-    """Exit code if the system refused a file that nobody had looked at before; ``None`` if not."""
+    """Return the exit code for a file that the system refused; ``None`` for another error."""
     if is_refusal(error):
         return Exit.MACHINE
     if not isinstance(error.filename, str | bytes | os.PathLike) or error.strerror is None:
@@ -176,10 +180,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def listing_options(arguments: Sequence[str]) -> argparse.Namespace | None:
-    """Return the options if nothing is asked for but which extractors there are; else ``None``.
+    """Return the options if only the list of extractors is asked for; else ``None``.
 
-    Anything more makes it a run in which the names were forgotten, perhaps by a variable that is
-    not set: that must not end as if it had been done.
+    With anything else on the command line it is a run whose names are missing, perhaps because a
+    variable of the shell is not set. Such a run must not end as if it had been done.
     """
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     add_extractors(parser, nargs='*', default=None)
@@ -192,7 +196,7 @@ def listing_options(arguments: Sequence[str]) -> argparse.Namespace | None:
 
 
 def list_extractors(options: argparse.Namespace) -> Exit:
-    """Print which extractors there are.
+    """Print the list of extractors.
 
     Raises
     ------
@@ -216,7 +220,7 @@ def list_extractors(options: argparse.Namespace) -> Exit:
 
 
 def shown(program: str, arguments: Sequence[str]) -> str:
-    """Write the command for the reports: where people keep their data is nobody's business."""
+    """Write the command for the reports, which do not tell where people keep their data."""
     return ' '.join([program, *map(_without_folders, arguments)])
 
 

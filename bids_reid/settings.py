@@ -150,7 +150,8 @@ class Settings:
     def _check_numbers(self) -> None:
         for name, share in (('max_risk', self.max_risk), ('max_findings', self.max_findings)):
             if share is not None and not 0 <= share <= 1:
-                raise UsageError(f'{name} is a number from 0 to 1, not {share}')
+                hint = f': did you mean {share / 100:g}?' if 1 < share <= 100 else ''
+                raise UsageError(f'{name} is a number from 0 to 1, not {share}{hint}')
         for name, number, least in (
             ('n_procs', self.n_procs, 1),
             ('omp_threads', self.omp_threads, 1),

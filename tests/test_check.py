@@ -305,7 +305,8 @@ def test_a_part_can_be_checked(out: Path, release: Path, check: Check) -> None:
     assert (code, lines[0]) == (PROBLEM, f'{FIRST}: missing: audited, but not in the folder')
     code, lines = check('--only', 'sub-01', 'sub-O2')
     assert code == Exit.NO_INPUT
-    assert 'sub-O2: neither in' in lines[0]
+    assert 'sub-O2 is neither in' in lines[0]
+    assert lines[0].endswith('did you mean sub-02?')
     for path in ('..', '/data', ''):
         assert check('--only', path)[0] == Exit.USAGE, path
 

@@ -203,6 +203,7 @@ def test_settings_from_python_are_checked() -> None:
         ({'levels': ('particpant',)}, 'did you mean participant'),
         ({'n_procs': 0}, 'n_procs is at least 1'),
         ({'omp_threads': 0}, 'omp_threads is at least 1'),
+        ({'max_risk': 5.0}, 'did you mean 0.05'),
         ({'seed': -1}, 'seed is at least 0'),
         ({'memory_gb': 0.0}, 'memory_gb is above 0'),
         ({'keep': 'all'}, 'choose from templates, renders'),

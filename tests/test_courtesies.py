@@ -206,6 +206,12 @@ MISSPELT = {
     'option with a value': ('{data} out group --max-rsk=5%', 64, 'did you mean --max-risk?'),
     'one dash': ('{data} out group -modalities T1w', 64, 'did you mean --modalities?'),
     'short option': ('{data} out group -q', 64, 'unknown option -q'),
+    'folder by name': (
+        '--bids-dir {data} --output-dir out group',
+        *(64, '--bids-dir: write bids_dir output_dir levels in this order, without names'),
+    ),
+    'number': ('{data} out group --nprocs all', 64, "'all' is not a whole number above 0"),
+    'two options': ('{data} out group --max 5%', 64, '--max could match --max-findings, --max-r'),
     'level': (
         '{data} out particpant',
         17,
@@ -268,6 +274,16 @@ def test_unlike_words_are_not_suggested() -> None:
 def test_underscores_are_dashes(word: str, field: str) -> None:
     """Older BIDS Apps write options with underscores."""
     assert getattr(settings(word), field) == getattr(settings(word.replace('_', '-')), field)
+
+
+@pytest.mark.parametrize(
+    ('word', 'field'), [('--participant', 'participants'), ('--session=a', 'sessions')]
+)
+def test_the_beginning_of_an_option_is_enough(word: str, field: str) -> None:
+    """Two spellings of one option are no choice."""
+    words = word.split('=') if '=' in word else [word, 'a']
+    assert getattr(settings(*words), field) == ('a',)
+    assert getattr(settings(word.partition('=')[0] + '=a'), field) == ('a',)
 
 
 def test_values_keep_their_underscores() -> None:
