@@ -201,7 +201,7 @@ def test_page_without_photographs_leads_with_faces_and_links(full_report):
     Outline(page)
     text = text_of(page)
     assert text.index('1 of 2 images with a finding') < text.index('Every image')
-    assert 'Of 2 images in the release, 1 shows a face or a part of one' in text
+    assert 'Of 2 images in the folder, 1 shows a face or a part of a face' in text
     assert text.index('Without any photograph, 8 of 8 participants') < text.index('Every image')
 
 
@@ -239,8 +239,8 @@ def test_brain_that_was_cut_is_no_face():
         image_line(verdict='review', face_present='yes', in_release=False),
     ]
     assert presence_sentence(images) == (
-        'Of 5 images in the release, 1 shows a face or a part of one and 2 show none; '
-        '1 cannot be assessed, and 1 was not looked at. Brain seems to be cut on 2 images.'
+        'Of 5 images in the folder, 1 shows a face or a part of a face, 2 show none, '
+        '1 cannot be assessed and 1 was not looked at. Brain seems to be cut on 2 images.'
     )
 
 
