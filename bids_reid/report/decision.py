@@ -189,14 +189,14 @@ def _faces(gate: Gate, paths: Sequence[str], lines: Sequence[ImageLine]) -> tupl
     faces = sum(line.face_present in ('yes', 'unsure') for line in lines)
     cut = sum(line.brain_loss == 'yes' for line in lines)
     images, names = _of_all(gate, n), _names(paths)
-    defaced = 'De-face' if gate.condition == RAW else 'De-face again'
     review = 'If you look at an image and see no face, record that with --reviewed.'
     these = 'this image' if n == 1 else 'these images'
+    again = '' if gate.condition == RAW else ' again'
     if faces == n:
         verb = 'is' if sure == n else 'may be' if not sure else 'is, or may be,'
         return (
             f'A face or a part of a face {verb} left in {images}: {names}.',
-            f'{defaced} {these}, {AGAIN}. {review}',
+            f'De-face {these}{again}, {AGAIN}. {review}',
         )
     if cut == n:
         return (
@@ -211,7 +211,7 @@ def _faces(gate: Gate, paths: Sequence[str], lines: Sequence[ImageLine]) -> tupl
     details = ' and '.join(filter(None, parts))
     return (
         f'There are findings on {images}{f" ({details})" if details else ""}: {names}.',
-        f'Look at {these}. {defaced} where a face is left, {AGAIN}. {review}',
+        f'Look at {these}. De-face those where a face is left{again}, {AGAIN}. {review}',
     )
 
 

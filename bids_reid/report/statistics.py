@@ -91,8 +91,8 @@ def presence_sentence(images: Sequence[ImageLine]) -> str | None:
         if number
     ]
     last = f' and {said.pop()}' if len(said) > 1 else ''
-    images = words.count(len(concerned), 'image')
-    return f'Of {images} in the folder, {", ".join(said)}{last}.{brain}'
+    all_images = words.count(len(concerned), 'image')
+    return f'Of {all_images} in the folder, {", ".join(said)}{last}.{brain}'
 
 
 def completed_counts(scans: Iterable[ScanLine]) -> dict[str, int]:
