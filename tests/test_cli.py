@@ -98,6 +98,7 @@ ALIASES = [
     ('stop_on_first_crash', ('--stop-on-first-crash',), (), True),
     ('dry_run', ('--dry-run',), (), True),
     ('reports_only', ('--reports-only',), (), True),
+    ('stamp', ('--stamp',), (), True),
     ('modalities', ('--modalities',), ('T2w', 'UNIT1'), ('T2w', 'UNIT1')),
     ('extractors', ('--extractors',), ('a', 'b'), ('a', 'b')),
     ('allow_network', ('--allow-network',), (), True),
