@@ -84,7 +84,7 @@ def presence_sentence(images: Sequence[ImageLine]) -> str | None:
                 'shows a face or a part of a face',
                 'show a face or a part of a face',
             ),
-            (counts['none'], 'shows none', 'show none'),
+            (counts['none'], 'shows no face', 'show no face'),
             (counts['unknown'], 'cannot be assessed', 'cannot be assessed'),
             (counts['unseen'], 'was not looked at', 'were not looked at'),
         )

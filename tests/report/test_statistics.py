@@ -239,7 +239,7 @@ def test_brain_that_was_cut_is_no_face():
         image_line(verdict='review', face_present='yes', in_release=False),
     ]
     assert presence_sentence(images) == (
-        'Of 5 images in the folder, 1 shows a face or a part of a face, 2 show none, '
+        'Of 5 images in the folder, 1 shows a face or a part of a face, 2 show no face, '
         '1 cannot be assessed and 1 was not looked at. Brain seems to be cut on 2 images.'
     )
 
