@@ -1,7 +1,7 @@
 """Images in the folders of participants that are no scans, because BIDS has other names or places.
 
-They get a look as every image of a release does, and no template: whoever meant them as scans has
-to know.
+They are checked for faces like every image of a release, but get no template: whoever meant them
+as scans has to know.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ def image_lines(
 
 
 def _named(line: ImageLine, why: str | None) -> ImageLine:
-    """Say in the line of an image that got a look only why it is no scan."""
+    """Say in the line of an image that was only checked for faces why it is not a scan."""
     if why is None:
         return line
     return replace(

@@ -128,7 +128,7 @@ def _normalised(log_prior: Array) -> Array:
 def _fit(family: _Family, tail: Tail) -> tuple[Array, Array]:
     """Log posterior of each cell, and the probability that a score is seen beyond the threshold.
 
-    The latter is relative to that of a true score, (n_cells,); without doubt it is 1.
+    The probability is relative to that of a true score, (n_cells,); without doubt it is 1.
     """
     edges = np.unique(np.quantile(tail.exceedances, np.linspace(0, 1, N_BINS + 1)))
     edges[0] = 0.0

@@ -151,13 +151,13 @@ class TestWithoutTheRightWeights:
             NoInputError, match=r'deepface-ArcFace: .*fetch .*arcface_weights.onnx'
         ):
             extractor.identity()
-        with pytest.raises(NoInputError, match='not there'):
+        with pytest.raises(NoInputError, match='are missing'):
             extractor.features(*faces)
 
     @pytest.mark.parametrize(
         ('noted', 'why'),
         [
-            (False, 'differ from the file that was fetched'),
+            (False, 'differ from their recorded SHA-256'),
             (True, 'arcface_weights.onnx cannot be loaded'),
         ],
     )

@@ -173,4 +173,4 @@ def test_a_session_or_modality_without_any_result_is_named(
     with pytest.raises(NothingSelectedError, match='holds no results of ses-z'):
         selected(study, sessions=('a', 'z'))
     selected(study, modalities=('T1w', 'T2w'))
-    assert 'holds no results of T2w' in capsys.readouterr().out
+    assert 'there are no results of T2w in' in capsys.readouterr().out
