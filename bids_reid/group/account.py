@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from bids_reid.settings import Settings
 
 RELEASE = 'release'
-"""The condition of images of a release that is no condition's folder."""
+"""Condition of the images of a release that is not the folder of a condition."""
 NO_RESULT = 'the image has no result: run the participant level again'
 NOT_SEEN = 'the image was not looked at: run the participant level again for all participants'
 HOLDS_RESULTS = (

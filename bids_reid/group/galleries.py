@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bids_reid.participant.library import EnrolledScan
 
 SHARD_SCANS = 4000
-"""Scans of one shard: some seconds of work, so that a node's own cost does not count."""
+"""Scans in one shard: some seconds of work, so that the cost of a node does not matter."""
 
 
 @dataclass(frozen=True, slots=True)

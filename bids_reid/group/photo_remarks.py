@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bids_reid.group.result import PhotoLine
 
 NAMED = 5
-"""So many photographs are named in a sentence."""
+"""Number of photographs named in a sentence."""
 
 
 def photo_remarks(photos: Iterable[PhotoLine]) -> Iterator[str]:

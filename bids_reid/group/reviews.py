@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ('sha256', 'by', 'note')
 CAREFUL: Sequence[Verdict] = ('no findings', 'not looked at', 'could not assess', 'review')
-"""Verdicts, the most careful one last."""
+"""Verdicts, from the least to the most careful."""
 OTHER_BYTES = '{name}: {ratings} of bytes that no image has now and count for nothing: {paths}'
 OTHER_VERDICT = '{name}: {ratings} of an earlier verdict: rate the image again: {paths}'
 _SHA256 = re.compile('[0-9a-f]{64}')

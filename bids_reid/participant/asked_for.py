@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bids_reid.settings import Settings
 
 NAMED = 10
-"""So many images, or participants, are named in a line; group_images.tsv has all images."""
+"""Number of images, or participants, named in a line; group_images.tsv has all images."""
 
 
 def check_sessions(settings: Settings) -> None:

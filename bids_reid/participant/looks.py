@@ -34,23 +34,26 @@ if TYPE_CHECKING:
     from bids_reid.surface.volume import Stored, Volume
 
 PACKAGES = ('nibabel', 'numpy', 'pillow', 'pydicom', 'pyvista', 'scipy', 'vtk')
-"""Packages that a look depends on beside this one."""
+"""Packages besides this one on which the check of an image depends."""
 CLOSED = ('ctf mri', 'fif', 'array')
-"""Formats of volumes that nothing here reads."""
+"""Formats of volumes that cannot be read."""
 FEWEST_VOXELS = 16
-"""A head of fewer voxels along its longer sides has no face in it."""
+"""A head with fewer voxels along its longer sides shows no face."""
 MOST_IN_A_ROW = 400_000
-"""Numbers on a surface are fewer; more of them in a row may be a volume."""
+"""Surfaces have fewer numbers; more of them in a row may be a volume."""
 LONG_SIDES = (32, 4096)
-"""No picture is longer than the second; with the first as the other side a volume has room."""
+"""No picture is longer than the second value;
+
+if the other side reaches the first, the data may be a volume.
+"""
 FACE_MM = (20.0, 55.0, 55.0)
-"""Eyes, nose and mouth do not fit into less: depth, width and height."""
+"""Smallest depth, width and height that hold eyes, nose and mouth."""
 HEAD_MM = (200.0, 240.0, 230.0)
 """Sides of a usual field of view: to the right, front and top."""
 SMOOTH_SHARE = 0.1
-"""Where neighbours never differ by more of the range there are no edges."""
+"""If neighbours never differ by more than this share of the range, the image has no edges."""
 TRACES = 0.02
-"""Less than this share of what is bright may be left by a filter."""
+"""A filter may leave less than this share of the brightness."""
 BY_TEXTURE = 'assessed by its texture: a phase image, or noise in air'
 _ORDER = ('no findings', 'not looked at', 'could not assess', 'review')
 

@@ -26,7 +26,7 @@ FINDING: Literal['do not share'] = 'do not share'
 GAP: Literal['look first'] = 'look first'
 CLEAN: Literal['nothing found'] = 'nothing found'
 OUTCOMES: tuple[Outcome, ...] = (CLEAN, GAP, FINDING)
-"""The best first."""
+"""From best to worst."""
 
 Kind = Literal[
     'images',
@@ -43,14 +43,14 @@ Kind = Literal[
 """The source of a reason; the group page groups the reasons by it."""
 
 NO_FINDINGS, REVIEW, NOT_ASSESSED = 'no findings', 'review', 'could not assess'
-"""Verdicts on images. Any other, or none, says that nobody looked at the image."""
+"""Verdicts on images. Any other verdict, or none, means that the image was not looked at."""
 _KINDS: Mapping[str, Kind] = {REVIEW: 'images', NOT_ASSESSED: 'not assessed'}
 _DETAILS = re.compile(
     r'\b[0-9a-f]{32,}\b|\b(?:sub|ses)-[0-9A-Za-z+]+|\S*\w\.[A-Za-z]\w*(?:\.\w+)*|\d+(?:\.\d+)?'
 )
 """Hashes, labels of participants and sessions, names of files, and numbers."""
 NAMED = 3
-"""So many paths, and reasons, are named in a sentence."""
+"""Number of paths, and of reasons, named in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

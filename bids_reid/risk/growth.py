@@ -41,13 +41,13 @@ N_EXCEEDANCES = 500
 MAX_TAIL = 0.1
 MAX_BODY = 1_000_000
 MAX_TIED = 0.2
-"""With more of a probe's non-mated scores at one value, mean and spread say little of the others.
+"""If more of a probe's non-mated scores are equal, mean and spread say little about the others.
 
 Measured with scores of 0 or 3 and more, four fifths of them 0 (keypoints that mostly agree in
 nothing): fitted on 100 of 400 people the rate was predicted 5 points too low.
 """
 MAX_AT_CEILING = 0.2
-"""Of the searches, in which the best of the others ties with the right person.
+"""Share of the searches in which the best of the others ties with the right person.
 
 Scores that end at a value, as a matcher's that saturates do, have a heap there and no tail beyond.
 Measured with such scores, fitted on 100 of 400 people: with ties in 16% of the searches all of 12

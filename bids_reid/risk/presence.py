@@ -34,19 +34,21 @@ PartAnswer = Literal['left', 'removed', 'not in the image', 'cannot tell']
 Verdict = Literal['no findings', 'review', 'could not assess', 'not looked at']
 
 YES_SCORE = 0.9
-"""A face is there from this score on."""
+"""Lowest score at which a face is present."""
 SOME_SCORE = 0.35
-"""From this score on the model alone speaks for a face in an image of a doubtful size."""
+"""Lowest score at which the model alone indicates a face in an image of a doubtful size."""
 YES_SHARE = 0.5
-"""So many of the parts that identify have to be left for a whole face."""
+"""Share of the identifying parts that must be left for a whole face."""
 YES_HALVES = 0.7
 """Score of the HOG detector about the better half of a face that is there: real tools leave up to
 half of it, whole faces have twice as much."""
 SURE_HOG, SURE_CNN = 1.0, 0.6
-"""Detectors that are so sure of a face keep an image from having none."""
+"""If both detectors are this sure of a face, the image cannot be cleared."""
 COVERED, BEHIND_MM, MIN_CORE_IN_VIEW = 0.85, 4.0, 0.3
-"""With so much of eyes, nose and mouth near the average's, and not behind them, the skin has the
-plain shape of a face, if so much of them is in view."""
+"""Limits for skin with the plain shape of a face:
+
+share of eyes, nose and mouth near the average's, distance behind it, and share in view.
+"""
 WORST_HEAD_LOSS = 1.3
 """What fits the average head worse, and does not tell where a face should be, is hardly a head.
 
@@ -57,12 +59,12 @@ A knee (1.12) and a melon (1.09) count as heads here.
 """
 MAX_NOISE = 0.25
 MAX_EDGE_MM = 2.5
-"""A noisier or more blurred skin may hide a face from what looks for one."""
+"""A noisier or more blurred skin may hide a face from the detectors."""
 BRAIN_CM2 = (5.0, 12.0)
-"""Area of cut brain: none below the first, a warning from the second on."""
+"""Area of cut brain: no sign below the first value, a warning from the second on."""
 BRAIN_SIZE_LITRES = (0.7, 2.4)
 BARE_BRAIN_CM2 = 150.0
-"""So much bare brain was not cut: the skull was stripped."""
+"""With more bare brain than this the scan was skull-stripped, not cut."""
 
 REMOVED = 'none of the face parts that must be removed is left'
 PRESENT = 'the image shows a face; this check cannot tell whose face it is'
@@ -96,7 +98,7 @@ from arterial spin labelling and 10% from gradient echoes (Schwarz and others, F
 from research brain PET and MRI, 2023), which are no exception here, nor are field maps.
 """
 ECHO_PLANAR_MM = 1.4
-"""Finer voxels are no such series, whatever the file is called."""
+"""Images with finer voxels do not count as such series, whatever the file name."""
 ECHO_PLANAR_REASON = (
     'no face was found on this functional or diffusion image; a published attack recognised 0 to '
     '2% of 182 people from such images (Schwarz 2023)'

@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 Verdict = Literal['no findings', 'review', 'could not assess']
 
 UNCHANGED = 0.7
-"""With so much of its form, a face is its original's.
+"""From this share of unchanged form on, a face is still the original face.
 
 Measured on phantoms with voxels of 1 to 2 mm: 0.99 and more after other noise and scaling, 0.78
 and more after resampling, 0.73 and more after blurring by up to 3 mm, 0.63 and less with the
 average's or somebody else's face.
 """
 PART_UNCHANGED = 0.9
-"""With so much of its skin in its place, eyes, nose or mouth are their original's.
+"""From this share of skin in its place on, eyes, nose or mouth are still the original.
 
 Measured on the same: 1.00 where they were left, 0.81 and less where they were replaced.
 """
 LEVEL = 0.05
-"""Of the test for linking, for all ways of a comparison together."""
+"""Significance level of the test for linking, for all ways of a comparison together."""
 SURFACE, HEAD = 'surface', 'head'
 
 NO_ORIGINAL = (

@@ -32,9 +32,9 @@ WEIBULL_POWER = np.geomspace(0.15, 3, 41)
 MISFIT = 0.15
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 NODES: Array = _NODES
-"""Places, in standard errors, at which something is averaged over a normal error."""
+"""Nodes, in standard errors, of the average over a normal error."""
 NODE_WEIGHTS: Array = _WEIGHTS / _WEIGHTS.sum()
-"""Weights of these, which sum to 1."""
+"""Weights of the nodes, which sum to 1."""
 
 
 @dataclass(frozen=True, slots=True)
