@@ -224,6 +224,7 @@ MISSPELT = {
     'modality': ('{data} out participant -m t1w', 18, 'only FLAIR, T1w: did you mean T1w?'),
     'one modality': ('{data} out participant -m T1w,FLAR', 18, 'no FLAR scan.*mean FLAIR?'),
     'other modality': ('{data} out participant -m pet', 18, 'has no pet scan, only FLAIR, T1w$'),
+    'known modality': ('{data} out participant -m T2w', 18, 'has no T2w scan, only FLAIR, T1w$'),
     'condition': ('{data} out participant -d defaced={tmp} --audit defacd', 64, 'mean defaced?'),
     'refaced': (
         '{data} out participant group -d refaced={tmp} --refaced refacd',
