@@ -60,6 +60,7 @@ def _run(settings: Settings) -> Exit:
     gc.disable()
     from bids_reid.bids.inputs import check_dataset, check_labels
     from bids_reid.bids.participants_table import check_variables
+    from bids_reid.bids.ratings import read_ratings
     from bids_reid.engine.execution import configure
     from bids_reid.group.given_photographs import check_photographs
     from bids_reid.group.reviews import read_reviews
@@ -70,20 +71,22 @@ def _run(settings: Settings) -> Exit:
     gc.enable()
     _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
-    tell(header_lines(settings))
-    for line in check_labels(
+    remarks = check_labels(
         settings.bids_dir,
         validate=not settings.skip_validation,
         participants=settings.participants,
         sessions=settings.sessions,
-    ):
-        logger.info(line)
+    )
     others: Sequence[EnrolledScan] = ()
     if 'group' in settings.levels:
         others = read_against(settings)
         read_reviews(settings.reviewed)
+        read_ratings(settings.output_dir)
         check_variables(settings.bids_dir, settings.breakdown)
         check_photographs(settings)
+    tell(header_lines(settings))
+    for line in remarks:
+        logger.info('%s', line)
     configure(stop_on_first_crash=settings.stop_on_first_crash, verbosity=settings.verbosity)
     codes = [Exit.OK]
     if 'participant' in settings.levels:

@@ -98,6 +98,7 @@ ALIASES = [
     ('stop_on_first_crash', ('--stop-on-first-crash',), (), True),
     ('dry_run', ('--dry-run',), (), True),
     ('reports_only', ('--reports-only',), (), True),
+    ('stamp', ('--stamp',), (), True),
     (
         'modalities',
         ('-m', '--modality', '--modalities'),

@@ -13,6 +13,7 @@ from bids_reid.bids.image_records import has_looks
 from bids_reid.bids.inputs import check_chosen, dataset_participants
 from bids_reid.bids.layout import scan_files
 from bids_reid.bids.participants_table import participant_variables
+from bids_reid.bids.ratings import read_ratings
 from bids_reid.errors import NoInputError, NothingSelectedError, UsageError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.account import survey, tell_uncounted
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bids_reid.bids.ratings import RatingFile
     from bids_reid.group.account import Survey
     from bids_reid.group.reviews import Review
     from bids_reid.participant.content import ScanLine
@@ -67,7 +69,7 @@ class Selection:
     ``counted`` are the scans of everybody whose results count: the account knows no filter.
     ``photos`` is ``None`` if there are none; those of distractors are as `STRANGER` says.
     ``given`` holds them and those of people left out, and what was found out about their labels.
-    ``reviews`` are of images that a person has looked at.
+    ``reviews`` and ``ratings`` are of images that a person has looked at.
     ``others`` are the scans of an earlier output that this run's are linked with, and
     ``other_name`` is the name of its folder.
     """
@@ -80,6 +82,7 @@ class Selection:
     survey: Survey = field(kw_only=True)
     counted: tuple[EnrolledScan, ...] = ()
     reviews: Mapping[str, Review] = field(default_factory=dict)
+    ratings: tuple[RatingFile, ...] = ()
     given: GivenPhotographs | None = None
 
 
@@ -115,6 +118,7 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
         survey=found,
         counted=tuple(counted),
         reviews=read_reviews(settings.reviewed),
+        ratings=read_ratings(settings.output_dir),
         photos=photos,
         given=given,
         others=tuple(others),
