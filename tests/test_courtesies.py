@@ -261,6 +261,15 @@ def test_a_modality_that_bids_knows_may_be_missing(
     assert 'no T2w scan' in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures('_as_it_was')
+def test_masks_may_be_asked_for(capsys: pytest.CaptureFixture[str], dataset: Path) -> None:
+    """By default they are no scans, so they are not among those that there are."""
+    mask = dataset / 'sub-01' / 'anat' / 'sub-01_headmask.nii'
+    mask.write_bytes(b'12345678')
+    assert main([str(dataset), 'out', 'participant', '-m', 'headmask', '--dry-run']) == 0
+    assert mask.name in capsys.readouterr().out
+
+
 def test_unlike_words_are_not_suggested() -> None:
     """A wrong guess is worse than none."""
     assert closest('threshold', ['--max-risk', '--photos']) is None

@@ -54,10 +54,13 @@ def check_modalities(settings: Settings) -> None:
     NothingSelectedError
         It has none of them, or lacks one that is like another that it has.
     """
-    if not settings.modalities:
+    # a filter may ask for images that have no part in this, such as phases
+    if not settings.modalities or settings.filter_file is not None:
         return
     there = {scan.modality for scan in head_images(settings.bids_dir)}
-    missing = [name for name in settings.modalities if name not in there]
+    # masks count if they are asked for
+    asked = {scan.modality for scan in head_images(settings.bids_dir, settings.modalities)}
+    missing = [name for name in settings.modalities if name not in asked]
     for name in missing:
         hint = misspelt_suffix(name, there.difference(settings.modalities))
         if there and (hint or len(missing) == len(settings.modalities)):
