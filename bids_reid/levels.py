@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import gc
+import logging
 import multiprocessing
 import os
+import re
+from contextlib import contextmanager
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.places import check_places
 from bids_reid.bids.walk import check_there
+from bids_reid.config_file import settings_text
 from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
-from bids_reid.messages import logger
+from bids_reid.messages import forget_not_run, logger, show_messages, tell, tell_not_run
+from bids_reid.run_header import header_lines
+from bids_reid.run_log import HIDDEN, RunLog
 from bids_reid.settings import Settings
+from bids_reid.suggestions import did_you_mean
 from bids_reid.surroundings import check_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bids_reid.participant.library import EnrolledScan
 
+_PICTURE = re.compile(r'[^\s/\'"]+\.(?:jpe?g|png|tiff?|webp|heic|heif)\b', re.IGNORECASE)
 THREADS = ('OMP_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS')
 """How many threads OpenMP, OpenCV and Mesa take."""
 ALONE = ('OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS', 'VECLIB_MAXIMUM_THREADS')
@@ -35,7 +43,16 @@ def run_levels(settings: Settings) -> Exit:
     ReidError
         Nothing could be done, for a reason that the user can mend.
     """
-    check_memory()
+    show_messages(settings.verbosity)
+    forget_not_run()
+    with _logged(settings):
+        return _run(settings)
+
+
+def _run(settings: Settings) -> Exit:
+    """Check what was asked for, say it, and run the levels."""
+    # a plugin has its own limit, perhaps of another machine
+    check_memory(settings.memory_gb if settings.plugin_file is None else None)
     _check_files(settings)
     prepare_environment(settings.omp_threads, settings.models_dir)
     _start_server_early(settings)
@@ -43,6 +60,7 @@ def run_levels(settings: Settings) -> Exit:
     gc.disable()
     from bids_reid.bids.inputs import check_dataset, check_labels
     from bids_reid.bids.participants_table import check_variables
+    from bids_reid.bids.ratings import read_ratings
     from bids_reid.engine.execution import configure
     from bids_reid.group.given_photographs import check_photographs
     from bids_reid.group.reviews import read_reviews
@@ -53,19 +71,22 @@ def run_levels(settings: Settings) -> Exit:
     gc.enable()
     _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
-    for line in check_labels(
+    remarks = check_labels(
         settings.bids_dir,
         validate=not settings.skip_validation,
         participants=settings.participants,
         sessions=settings.sessions,
-    ):
-        logger.info(line)
+    )
     others: Sequence[EnrolledScan] = ()
     if 'group' in settings.levels:
         others = read_against(settings)
         read_reviews(settings.reviewed)
+        read_ratings(settings.output_dir)
         check_variables(settings.bids_dir, settings.breakdown)
         check_photographs(settings)
+    tell(header_lines(settings))
+    for line in remarks:
+        logger.info('%s', line)
     configure(stop_on_first_crash=settings.stop_on_first_crash, verbosity=settings.verbosity)
     codes = [Exit.OK]
     if 'participant' in settings.levels:
@@ -75,7 +96,34 @@ def run_levels(settings: Settings) -> Exit:
     stopped = settings.stop_on_first_crash and max(codes) != Exit.OK
     if 'group' in settings.levels and not planned and not stopped:
         codes.append(group_level(settings, others))
+    else:
+        tell_not_run()
     return max(codes)
+
+
+@contextmanager
+def _logged(settings: Settings) -> Iterator[None]:
+    """Keep all messages of a run in a log file, once the output folder is the run's.
+
+    What ends the run is in it, too.
+    """
+    folders = [settings.bids_dir, settings.output_dir, settings.work, *settings.releases]
+    folders += [folder for _, folder in settings.derivatives]
+    log = RunLog(settings_text(settings, whole_paths=False), folders)
+    loggers = (logger, logging.getLogger('nipype'))
+    for one in loggers:
+        one.addHandler(log)
+    try:
+        yield
+    except BaseException as error:
+        said = str(error) or type(error).__name__
+        # what is wrong with a photograph is said on the terminal only
+        logger.error('%s', _PICTURE.sub(HIDDEN, said), extra={'only_in_log': True})
+        raise
+    finally:
+        for one in loggers:
+            one.removeHandler(log)
+        log.close()
 
 
 def _start_server_early(settings: Settings) -> None:
@@ -165,11 +213,31 @@ def _check_options(settings: Settings) -> None:
     ):
         raise UsageError('--consent says which of the --photos the group level may search with')
     if 'participant' in settings.levels and settings.audited not in settings.datasets:
-        raise UsageError(f'--audit {settings.audit}: name its folder with -d {settings.audit}=DIR')
+        hint = did_you_mean(settings.audited, settings.datasets)
+        raise UsageError(
+            f'--audit {settings.audit}{hint or f": name its folder with -d {settings.audit}=DIR"}'
+        )
+    _check_refaced(settings)
     if 'group' in settings.levels and settings.reports_only:
         raise UsageError(
             '--reports-only writes the pages of participants; group always writes its own page'
         )
+
+
+def _check_refaced(settings: Settings) -> None:
+    """Find out before any work whether a name of ``--refaced`` is a slip.
+
+    The group level knows the conditions of earlier runs as well, and refuses other names.
+
+    Raises
+    ------
+    UsageError
+        Conditions are named with -d, and one of them seems to be meant.
+    """
+    for name in settings.refaced:
+        hint = did_you_mean(name, settings.datasets)
+        if settings.derivatives and name not in settings.datasets and hint:
+            raise UsageError(f'--refaced {name}{hint}')
 
 
 def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) -> None:

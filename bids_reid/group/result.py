@@ -41,6 +41,7 @@ class ImageLine:
     ``path`` is below the release, of a scan that is not in it below its condition's dataset.
     ``status`` is that of the scan's or image's record, or ``not_looked_at``; the answers are those
     of `bids_reid.risk.presence.Presence`; ``None`` is n/a.
+    ``program_verdict`` is the verdict before a person rated the image, ``None`` if nobody did.
     """
 
     path: str
@@ -56,6 +57,7 @@ class ImageLine:
     condition: str
     status: str
     verdict: Verdict
+    program_verdict: Verdict | None = None
     face_present: str | None = None
     face_score: float | None = None
     parts_left: str | None = None
@@ -157,6 +159,22 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """When a result was made, and of which folder; only with ``--stamp``.
+
+    Attributes
+    ----------
+    made : str
+        Date and time (UTC), ``2026-03-01 12:00 UTC``.
+    folder : str
+        Path of the release.
+    """
+
+    made: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class GroupResult:
     """The results of the group level; tables, page and terminal lines are made from it.
 
@@ -204,6 +222,8 @@ class GroupResult:
         What is left of the faces, per condition and modality.
     needed
         Names of the parts of a face that have to be removed.
+    stamp
+        When it was made, and of which folder; ``None`` keeps the page's bytes reproducible.
     """
 
     dataset: str
@@ -227,3 +247,4 @@ class GroupResult:
     remarks: tuple[str, ...] = ()
     faces_left: tuple[FacesLeft, ...] = ()
     needed: tuple[str, ...] = IDENTIFYING
+    stamp: Stamp | None = None

@@ -2,19 +2,60 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
 
 from bids_reid.printable import printable
 from bids_reid.report import words
 
 
-def render_page(template: str, **values: Any) -> str:
-    """Fill ``data/templates/<template>``; every value is escaped unless it is ``Markup``."""
-    return _environment().get_template(template).render(values)
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A script that stands in the page.
+
+    Attributes
+    ----------
+    text : Markup
+        Its source; it must not hold ``</script``.
+    source : str
+        Its SHA-256 as the content security policy names it: the browser runs no other script.
+    """
+
+    text: Markup
+    source: str
+
+
+def render_page(template: str, *, scripts: tuple[str, ...] = (), **values: Any) -> str:
+    """Fill ``data/templates/<template>``; every value is escaped unless it is ``Markup``.
+
+    Parameters
+    ----------
+    template : str
+        Name of the template.
+    scripts : tuple of str
+        Names of files in ``data/`` that go into the page. The page must work without them.
+    """
+    return (
+        _environment()
+        .get_template(template)
+        .render(values, scripts=tuple(map(read_script, scripts)))
+    )
+
+
+@cache
+def read_script(name: str) -> Script:
+    """Read ``data/<name>``, and hash it for the content security policy (CSP level 2)."""
+    text = (files('bids_reid') / 'data' / name).read_text(encoding='utf-8')
+    digest = b64encode(sha256(text.encode()).digest()).decode()
+    # Markup is right: the text is a file of the package.
+    return Script(Markup(text), f"'sha256-{digest}'")  # noqa: S704
 
 
 @cache

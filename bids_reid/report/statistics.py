@@ -76,14 +76,23 @@ def presence_sentence(images: Sequence[ImageLine]) -> str | None:
     counts = Counter(_shows(line) for line in concerned)
     n_cut = sum(line.brain_loss == 'yes' for line in concerned)
     brain = f' Brain seems to be cut on {words.count(n_cut, "image")}.' if n_cut else ''
-    unseen = words.count(counts['unseen'], 'was', 'were')
-    return (
-        f'Of {words.count(len(concerned), "image")} in the release, '
-        f'{words.count(counts["face"], "shows", "show")} a face or a part of one '
-        f'and {words.count(counts["none"], "shows", "show")} none; '
-        f'{words.count(counts["unknown"], "cannot", "cannot")} be assessed, and '
-        f'{unseen} not looked at.{brain}'
-    )
+    said = [
+        words.count(number, one, many)
+        for number, one, many in (
+            (
+                counts['face'],
+                'shows a face or a part of a face',
+                'show a face or a part of a face',
+            ),
+            (counts['none'], 'shows no face', 'show no face'),
+            (counts['unknown'], 'cannot be assessed', 'cannot be assessed'),
+            (counts['unseen'], 'was not looked at', 'were not looked at'),
+        )
+        if number
+    ]
+    last = f' and {said.pop()}' if len(said) > 1 else ''
+    all_images = words.count(len(concerned), 'image')
+    return f'Of {all_images} in the folder, {", ".join(said)}{last}.{brain}'
 
 
 def completed_counts(scans: Iterable[ScanLine]) -> dict[str, int]:
@@ -124,11 +133,7 @@ def linkage_sentence(links: Sequence[Link], audited: str) -> str | None:
     """Say the strongest link of scans of the condition audited to other ones, else of any."""
     if not links:
         return None
-    changed = [
-        link
-        for link in links
-        if link.strongest.probe_condition == audited != link.strongest.gallery_condition
-    ]
+    changed = linked_condition(links, audited)
     link = max(changed or links, key=lambda one: one.strongest.ci_low or 0)
     row = link.strongest
     return (
@@ -136,9 +141,17 @@ def linkage_sentence(links: Sequence[Link], audited: str) -> str | None:
         f'{words.count(row.n_probes, "participant")} ({words.percent(row.rate)}, 95% interval '
         f'{words.interval(row.ci_low, row.ci_high)}) were linked from their {link.probe} scan to '
         f'their {link.gallery} scan among {words.count(row.n_gallery, "participant")} '
-        f'({row.extractor}, {row.decision}, the strongest of the ways tried); '
-        f'guessing would give {words.percent(row.chance)}.'
+        f'(the strongest of the ways tried); guessing would give {words.percent(row.chance)}.'
     )
+
+
+def linked_condition(links: Sequence[Link], audited: str) -> list[Link]:
+    """Return the links of scans of the condition audited to those of another condition."""
+    return [
+        link
+        for link in links
+        if link.strongest.probe_condition == audited != link.strongest.gallery_condition
+    ]
 
 
 def changes(rows: Sequence[ReductionRow]) -> list[Change]:
