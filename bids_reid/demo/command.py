@@ -14,18 +14,20 @@ from bids_reid.errors import CannotWriteError, Exit, UsageError
 from bids_reid.settings import LEVELS, Settings
 from bids_reid.surroundings import check_memory, prepare_surroundings
 
-PEOPLE, PEOPLE_RELEASED, DISTRACTORS = 12, 8, 4
-"""How many there are by default: with photographs, in a release, and without a scan."""
+PEOPLE, PEOPLE_RELEASED, DISTRACTORS = 12, 6, 4
+"""Default numbers of people: with photographs, in a release, and without a scan."""
+FEWEST_RELEASED = 5
+"""A release needs one person for each treatment."""
 AS_IT_SHOULD_BE = (
     'DO NOT SHARE is as it should be: these scans were never de-faced. '
     'Of your own dataset, give the folder that you would share.'
 )
 DESCRIPTION = """\
-Make synthetic people, run bids-reid on them and print where the report is. Nobody of them exists.
+Make synthetic people, run bids-reid on them and print where the report is. None of them exists.
 
-Without --defaced: scans and photographs. How many people does face recognition recognise?
-With --defaced: the originals and the release of a study. May the release be shared? Some images
-are de-faced well, and some are not; at the end the demo says where the page shows which.
+Without --defaced, the demo has scans and photographs: how many people does face recognition
+identify? With --defaced, it has the originals and the release of a study: may the release be
+shared? At the end, the demo says what to notice on the page.
 """
 EPILOG = """\
 examples:
@@ -97,7 +99,8 @@ def _run_release(options: argparse.Namespace, command: str) -> Exit:
     from bids_reid.messages import logger
 
     people = options.people or PEOPLE_RELEASED
-    release_demo.check_people(people)
+    if people < FEWEST_RELEASED:
+        raise UsageError(f'argument --people: --defaced needs at least {FEWEST_RELEASED} people')
     _prepare()
     drawn = release_demo.Drawn(people, options.seed, options.alike, options.modality, options.good)
     for line in release_demo.opening_lines(drawn):
@@ -214,40 +217,58 @@ def build_parser() -> Parser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('folder', type=absolute, metavar='DIR', help='where everything goes')
-    parser.add_argument('--version', action='version', version=f'bids-reid {__version__}')
+    parser.add_argument(
+        'folder', type=absolute, metavar='DIR', help='Folder for the data and the results.'
+    )
+    parser.add_argument(
+        '--version',
+        action='version',
+        version=f'bids-reid {__version__}',
+        help='Show the version and exit.',
+    )
     parser.add_argument(
         '--defaced',
         action='store_true',
-        help='audit a release: de-faced scans, some of them badly, and one that was forgotten',
+        help='Audit a release. Most scans are well de-faced, and some are not.',
     )
     parser.add_argument(
-        '--good', action='store_true', help='with --defaced: a release without any problem'
+        '--good',
+        action='store_true',
+        help='With --defaced: make a release without any problem.',
     )
     parser.add_argument(
         '--people',
         type=positive(int),
         metavar='N',
-        help=f'participants: with a scan and three photographs (default: {PEOPLE}), or in the '
-        f'release (default: {PEOPLE_RELEASED}, at least 5)',
+        help='Participants, each with a scan and three photographs, or in the release. Default: '
+        f'{PEOPLE}; with --defaced {PEOPLE_RELEASED}, and at least {FEWEST_RELEASED}.',
     )
     parser.add_argument(
         '--distractors',
         type=whole,
         metavar='N',
-        help=f'people with a photograph and no scan (default: {DISTRACTORS}); not with --defaced',
+        help=f'People with a photograph and no scan; not with --defaced. Default: {DISTRACTORS}.',
     )
     parser.add_argument(
         '--alike',
         type=likeness,
         default=0.0,
         metavar='X',
-        help='how alike their heads are, from 0 (like strangers) to below 1 (default: 0); '
-        'negative: less alike',
+        help='Likeness of the heads, from 0 (strangers) to below 1. Values below 0 make them '
+        'less alike. Default: 0.',
     )
-    parser.add_argument('--modality', choices=('T1w', 'FLAIR'), default='T1w', help='default: T1w')
     parser.add_argument(
-        '--seed', type=int, default=0, metavar='N', help='same seed, same files (default: 0)'
+        '--modality',
+        choices=('T1w', 'FLAIR'),
+        default='T1w',
+        help='Contrast of the scans. Default: T1w.',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        metavar='N',
+        help='Start of the random numbers: the same seed gives the same files. Default: 0.',
     )
     add_nprocs(parser, '--nprocs')
     return parser

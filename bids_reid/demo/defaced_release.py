@@ -40,7 +40,7 @@ MIN_PEOPLE = 5
 SECOND = 'T2w'
 """Modality of the second scan that one of them has."""
 CLEAR_MM = (8.0, 12.0)
-"""Where faces are well removed, the cut keeps so far from the brain: Quickshear's default is 10."""
+"""A good cut keeps so far from the brain; 10 mm is the default of Quickshear."""
 _BADLY, _REFACED, _TWICE, _DEEP = 1, 2, 3, 4
 """Numbers of the people who are treated differently."""
 # one seed per kind of draw, so that more people change nothing already drawn
@@ -100,8 +100,8 @@ def treated_images(people: int, modality: str, *, good: bool) -> list[Treated]:
     if good:
         return [refaced]
     problems = [
-        (shallow, modality, 'badly de-faced: the mask begins below the nose'),
-        (twice, SECOND, 'forgotten: it is the original'),
+        (shallow, modality, 'badly de-faced: only mouth and chin were removed'),
+        (twice, SECOND, 'forgotten: it still is the original'),
         (deep, modality, 'cut too deep: brain is lost'),
     ]
     planted = [
@@ -114,7 +114,7 @@ def treated_images(people: int, modality: str, *, good: bool) -> list[Treated]:
 def write_release(
     root: Path,
     *,
-    people: int = 8,
+    people: int = 6,
     seed: int = 0,
     alike: float = 0.0,
     modality: str = 'T1w',
@@ -186,7 +186,7 @@ class _How(NamedTuple):
 
 
 def _write_person(how: _How, number: int, label: str, person: Identity) -> str:
-    """Write the images of one participant, and say how they were treated."""
+    """Write the images of one participant; return a line on how they were treated."""
     scan = _scan(how, person, how.modality, [how.seed, _SCANS, number])
     _write(how.root / ORIGINALS, _path(label, how.modality), scan, how.modality)
     rng = np.random.default_rng([how.seed, _CUTS, number])
@@ -211,6 +211,7 @@ def _write_person(how: _How, number: int, label: str, person: Identity) -> str:
 
 
 def _cut_well(scan: Scan, rng: np.random.Generator) -> Scan:
+    """Remove the face and nothing of the brain."""
     return cut_plane(scan, rng, clear=CLEAR_MM)
 
 

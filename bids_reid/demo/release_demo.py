@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from bids_reid.demo.defaced_release import MIN_PEOPLE, REFACED, treated_images, write_release
-from bids_reid.errors import UsageError
+from bids_reid.demo.defaced_release import REFACED, treated_images, write_release
 from bids_reid.messages import count
 from bids_reid.records import IDENTIFYING, PART_NAMES
 from bids_reid.risk.gate import NO_FINDINGS
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from bids_reid.demo.defaced_release import Treated
 
-IMAGES_SECTION = 'Every image of the release'
+IMAGES_SECTION = 'Every image'
 """Heading of the table on the group page that gives every image its verdict."""
 OWN_COMMAND = 'bids-reid ORIGINALS OUTPUT participant group -d defaced=RELEASE --release RELEASE'
 
@@ -50,21 +49,6 @@ class Drawn(NamedTuple):
         write_release(folder, **self._asdict(), n_procs=n_procs, progress=progress)
 
 
-def check_people(people: int) -> None:
-    """Find out whether there is somebody for each treatment.
-
-    Raises
-    ------
-    UsageError
-        There is not.
-    """
-    if people < MIN_PEOPLE:
-        raise UsageError(
-            f'argument --people: --defaced needs at least {MIN_PEOPLE} people, one for each '
-            'treatment'
-        )
-
-
 def release_settings(folder: Path, *, n_procs: int, command: str) -> Settings:
     """Return the settings of the audit of the release in the folder of the demonstration."""
     originals, release = folder / 'originals', folder / 'release'
@@ -88,15 +72,15 @@ def opening_lines(drawn: Drawn) -> Iterator[str]:
     """Yield the lines before the run: the folders, the problems planted, the outcome expected."""
     people = count(drawn.people, 'synthetic person', 'synthetic people')
     yield (
-        f'This demo audits the release of {people}: the originals stay in the lab, the folder '
-        'release is to be shared.'
+        f'This demo audits the release of {people}. The originals stay in the lab, and the folder '
+        '"release" is to be shared.'
     )
     if drawn.problems:
-        planted = '; '.join(f'{one.name}, {one.done}' for one in drawn.problems)
-        yield f'{count(len(drawn.problems), "problem")} planted: {planted}.'
-        yield 'Expected outcome: DO NOT SHARE, for these images only, and exit code 3.'
+        planted = ', '.join(f'{one.name} ({one.done})' for one in drawn.problems)
+        yield f'{count(len(drawn.problems), "image")} must not be shared: {planted}.'
+        yield 'Expected outcome: DO NOT SHARE, because of these images only, and exit code 3.'
     else:
-        yield 'No problem is planted: every image is de-faced or re-faced as it should be.'
+        yield 'The release has no problem: every image is de-faced or re-faced as it should be.'
         yield 'Expected outcome: NOTHING FOUND, and exit code 0.'
 
 
@@ -110,18 +94,16 @@ def closing_lines(drawn: Drawn, rows: Mapping[str, Mapping[str, str]]) -> Iterat
     rows : mapping
         Path of each image in the release to its row of ``group_images.tsv``.
     """
-    yield f'What to notice on the page, in "{IMAGES_SECTION}":'
+    yield f'What to notice in the section "{IMAGES_SECTION}" of the page:'
     others = dict(rows)
     for one in drawn.treated:
         row = others.pop(one.path, None)
         if row is not None:
             page = f'{row["participant_id"]}.html'
-            yield f'  {one.name}: {one.done}. Verdict: {verdict_of(row)}. See {page}, too.'
-    passed = sum(row['verdict'] == NO_FINDINGS for row in others.values())
-    yield (
-        f'  All other images are de-faced well. Verdict: {NO_FINDINGS} on {passed} of '
-        f'{len(others)}.'
-    )
+            yield f'  {one.name} ({one.done}). Verdict: {verdict_of(row)}. See also {page}.'
+    n_passed = sum(row['verdict'] == NO_FINDINGS for row in others.values())
+    passed = f'{n_passed} of {len(others)}'
+    yield f'  The other images (well de-faced). Verdict: {NO_FINDINGS} on {passed}.'
     yield f'To audit your own release: {OWN_COMMAND}'
 
 
