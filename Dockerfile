@@ -1,6 +1,6 @@
 # The BIDS App bids_reid: bids_dir and output_dir in, tables and pages out, no network.
 #   docker build -t bids-reid .
-# README.md shows how to run it. tools/descriptor.py keeps VERSION.
+# docs/clusters.md shows how to run it. tools/descriptor.py keeps VERSION.
 
 # What changes least comes first: a change of the program rebuilds the two last, small layers.
 FROM debian:bookworm-slim AS build

@@ -490,6 +490,12 @@ def _add_running(parser: Parser) -> None:
     group.add_argument(
         '--reports-only', action='store_true', help="write the participants' pages again"
     )
+    group.add_argument(
+        '--stamp',
+        action='store_true',
+        help='group level: write date, time (UTC) and the path of the audited folder into the '
+        'report (default: leave them out, so that equal input gives equal bytes)',
+    )
     group.add_argument('-v', dest='verbosity', action='count', default=0, help='say more')
 
 

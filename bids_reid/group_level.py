@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.description import check_output, prepare_output
@@ -17,11 +19,13 @@ from bids_reid.group.account import image_lines, nobodys_images
 from bids_reid.group.assembly import group_result
 from bids_reid.group.order import order_of
 from bids_reid.group.refaced import refaced_lines
+from bids_reid.group.result import Stamp
 from bids_reid.group.reviews import reviewed
 from bids_reid.group.selection import announce, choose_extractors, select
-from bids_reid.messages import count, logger
+from bids_reid.messages import count, logger, tell, tell_not_run
 from bids_reid.report.tables import IDENTIFICATION, write_results
-from bids_reid.report.text import result_lines, sensitive_lines
+from bids_reid.report.text import result_lines, sensitive_lines, unread_photographs
+from bids_reid.run_log import begin_log, hide_in_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,22 +52,36 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
     started = (settings.output_dir / LOCKS).exists() or any(settings.output_dir.glob('sub-*'))
     alone = started and not settings.dry_run
     with locked_output(settings.output_dir) if alone else nullcontext():
+        logger.debug('reading the results of the participant level')
         selection = select(settings, others)
+        _hide_photographs(selection)
+        if alone:
+            begin_log(settings.output_dir)
         announce(selection)
         if settings.dry_run:
             return Exit.OK
         with own_work_folder(settings) as own:
             result = _result(selection, own)
+        logger.info('writing tables, figures and the page')
         sensitive = _write(result, settings)
-    for line in result_lines(result):
-        logger.info(line)
+    for line in unread_photographs(result.photos or ()):
+        logger.warning('%s', line, extra={'tone': 'bad', 'toned': 'NOT READ'})
     for line in sensitive_lines(settings.output_dir, sensitive):
-        logger.info(line)
-    logger.info(f'report: {settings.output_dir}/group.html')
+        logger.info('%s', line)
+    tell_not_run()
+    tell(result_lines(result))
+    logger.info('%s', f'report: {settings.output_dir}/group.html')
     if settings.gated and result.gate is not None and not result.gate.passed:
         return Exit.RISK
     failed = any(scan.status == 'failed' for scan in result.scans)
     return Exit.SOME_FAILED if failed else Exit.OK
+
+
+def _hide_photographs(selection: Selection) -> None:
+    """Keep the names of photographs out of the log; those of distractors are nowhere anyway."""
+    photos = selection.given.photos if selection.given is not None else ()
+    names = ((str(photo.path), photo.path.name, photo.name) for photo in photos)
+    hide_in_log(name for some in names for name in some)
 
 
 def _result(selection: Selection, settings: Settings) -> GroupResult:
@@ -73,14 +91,14 @@ def _result(selection: Selection, settings: Settings) -> GroupResult:
         settings.output_dir, settings.bids_dir, settings.derivatives, extractors.searching
     )
     if selection.photos is None and (settings.output_dir / f'{IDENTIFICATION}.tsv').exists():
-        logger.info('rates of an earlier run are taken away: without --photos there are none')
+        logger.info('the rates of an earlier run are removed: they need --photos')
     networked = networked_extractors(extractors.searching)
     if networked:
         logger.info(sends_images(networked))
     _look_at_the_rest(selection, settings)
     images = _judged_images(selection, settings)
     parts = search(settings, selection, extractors)
-    return group_result(
+    result = group_result(
         selection,
         extractors,
         parts,
@@ -88,6 +106,12 @@ def _result(selection: Selection, settings: Settings) -> GroupResult:
         dataset=dataset_name(settings.bids_dir),
         command=settings.command,
     )
+    return replace(result, stamp=_stamp(selection)) if settings.stamp else result
+
+
+def _stamp(selection: Selection) -> Stamp:
+    made = datetime.now(UTC).strftime('%Y-%m-%d %H:%M UTC')
+    return Stamp(made, str(selection.survey.folder))
 
 
 def _judged_images(selection: Selection, settings: Settings) -> tuple[ImageLine, ...]:
@@ -105,8 +129,8 @@ def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
     dataset = selection.choice.dataset
     rest = nobodys_images(selection.survey, selection.counted, dataset, settings.output_dir)
     if rest:
-        images = count(len(rest), 'image belongs', 'images belong')
-        logger.info(f'{images} to no participant: a look at each')
+        images = count(len(rest), 'image', 'images')
+        logger.info(f'looking at {images} of no participant')
         look_at_images(rest, settings)
 
 
@@ -117,4 +141,8 @@ def _write(result: GroupResult, settings: Settings) -> dict[Sensitive, Amount]:
     from bids_reid.report.group_figures import group_drawings
 
     drawings = group_drawings(result)
-    return write_results(settings.output_dir, result, group_page(result, drawings), drawings)
+    page = group_page(result, drawings)
+    sensitive = write_results(settings.output_dir, result, page, drawings)
+    written = sorted(path.name for path in settings.output_dir.glob('group*'))
+    logger.debug('written: %s', ', '.join(written))
+    return sensitive

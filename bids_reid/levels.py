@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import gc
+import logging
 import multiprocessing
 import os
+import re
+from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,15 +16,18 @@ from typing import TYPE_CHECKING
 from bids_reid.bids.places import check_places
 from bids_reid.bids.walk import check_there
 from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
-from bids_reid.messages import logger
+from bids_reid.messages import forget_not_run, logger, show_messages, tell, tell_not_run
+from bids_reid.run_header import header_lines
+from bids_reid.run_log import HIDDEN, RunLog
 from bids_reid.settings import Settings
 from bids_reid.surroundings import check_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bids_reid.participant.library import EnrolledScan
 
+_PICTURE = re.compile(r'[^\s/\'"]+\.(?:jpe?g|png|tiff?|webp|heic|heif)\b', re.IGNORECASE)
 THREADS = ('OMP_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS')
 """How many threads OpenMP, OpenCV and Mesa take."""
 ALONE = ('OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS', 'VECLIB_MAXIMUM_THREADS')
@@ -35,6 +42,14 @@ def run_levels(settings: Settings) -> Exit:
     ReidError
         Nothing could be done, for a reason that the user can mend.
     """
+    show_messages(settings.verbosity)
+    forget_not_run()
+    with _logged(settings):
+        return _run(settings)
+
+
+def _run(settings: Settings) -> Exit:
+    """Check what was asked for, say it, and run the levels."""
     check_memory()
     _check_files(settings)
     prepare_environment(settings.omp_threads, settings.models_dir)
@@ -53,6 +68,7 @@ def run_levels(settings: Settings) -> Exit:
     gc.enable()
     _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
+    tell(header_lines(settings))
     for line in check_labels(
         settings.bids_dir,
         validate=not settings.skip_validation,
@@ -75,7 +91,43 @@ def run_levels(settings: Settings) -> Exit:
     stopped = settings.stop_on_first_crash and max(codes) != Exit.OK
     if 'group' in settings.levels and not planned and not stopped:
         codes.append(group_level(settings, others))
+    else:
+        tell_not_run()
     return max(codes)
+
+
+@contextmanager
+def _logged(settings: Settings) -> Iterator[None]:
+    """Keep all messages of a run in a log file, once the output folder is the run's.
+
+    What ends the run is in it, too.
+    """
+    folders = [settings.bids_dir, settings.output_dir, settings.work, *settings.releases]
+    folders += [folder for _, folder in settings.derivatives]
+    log = RunLog(_settings_text(settings), folders)
+    loggers = (logger, logging.getLogger('nipype'))
+    for one in loggers:
+        one.addHandler(log)
+    try:
+        yield
+    except BaseException as error:
+        said = str(error) or type(error).__name__
+        # what is wrong with a photograph is said on the terminal only
+        logger.error('%s', _PICTURE.sub(HIDDEN, said), extra={'only_in_log': True})
+        raise
+    finally:
+        for one in loggers:
+            one.removeHandler(log)
+        log.close()
+
+
+def _settings_text(settings: Settings) -> str:
+    """Write the settings as TOML; nothing in a version that cannot."""
+    try:
+        module = import_module('bids_reid.config_file')
+    except ModuleNotFoundError:
+        return ''
+    return str(module.settings_text(settings))
 
 
 def _start_server_early(settings: Settings) -> None:

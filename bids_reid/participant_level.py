@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.derivatives import renew_record, save_failure
@@ -13,7 +14,7 @@ from bids_reid.bids.layout import ScanFiles
 from bids_reid.bids.locks import locked_output
 from bids_reid.engine.execution import read_plugin
 from bids_reid.engine.image_run import look_at_images
-from bids_reid.engine.participant_run import forget_finished, process_scans
+from bids_reid.engine.participant_run import Failures, forget_finished, process_scans
 from bids_reid.engine.plugins import runs_here
 from bids_reid.engine.run_folders import own_work_folder
 from bids_reid.errors import Exit, NothingSelectedError
@@ -22,13 +23,13 @@ from bids_reid.faces.extractors import (
     networked_extractors,
     sends_images,
 )
-from bids_reid.messages import count, logger, say_not_run
+from bids_reid.messages import count, logger, say_not_run, some_of
 from bids_reid.participant.library import read_scans
 from bids_reid.participant.page import participant_report
 from bids_reid.participant.selection import came_from, remove_stale, select, unfinished
 from bids_reid.participant.unseen import has_images, unseen_images
-from bids_reid.records import RAW
 from bids_reid.report.participant import write_participant_page
+from bids_reid.run_log import begin_log
 from bids_reid.views.selftest import check_rendering
 
 if TYPE_CHECKING:
@@ -66,21 +67,24 @@ def participant_level(settings: Settings) -> Exit:
         return Exit.OK
     check_output(settings.output_dir, settings.bids_dir, settings.derivatives)
     with locked_output(settings.output_dir, settings.participants):
+        begin_log(settings.output_dir)
         to_do = _to_do(selection, settings)
         _bring_up_to_date(selection, settings)
         with own_work_folder(settings) as own:
-            n_kept = _process(selection, to_do, own)
+            failures = _process(selection, to_do, own)
             if not settings.reports_only:
                 _look_at_the_rest(selection, settings, own)
         lines = _write_pages(selection, settings)
-    _announce(lines, n_kept)
+    _announce(lines, failures)
     failed = any(line.status == 'failed' for line in lines)
-    return Exit.SOME_FAILED if failed or n_kept else Exit.OK
+    return Exit.SOME_FAILED if failed or failures.kept else Exit.OK
 
 
 def _to_do(selection: Selection, settings: Settings) -> list[Scan]:
     """Return the scans that need to be processed, and say how many there are."""
     to_do = unfinished(selection.scans, settings)
+    for scan in sorted(set(selection.scans) - set(to_do)):
+        logger.debug('%s', f'up to date: {scan.path.name} ({scan.condition})')
     people = {scan.participant for scan in selection.scans}
     scans = count(len(selection.scans), 'scan')
     logger.info(f'{scans} of {count(len(people), "participant")}, {len(to_do):,} to do')
@@ -95,11 +99,11 @@ def _plan(selection: Selection, settings: Settings) -> None:
         logger.info(f'  a look: {folder / image.path}')
 
 
-def _process(selection: Selection, to_do: Sequence[Scan], settings: Settings) -> int:
-    """Process the scans that need it; return of how many there are only earlier results."""
+def _process(selection: Selection, to_do: Sequence[Scan], settings: Settings) -> Failures:
+    """Process the scans that need it; return those that gave no result now."""
     forget_finished(set(selection.scans) - set(to_do), settings)
     if not to_do or settings.reports_only:
-        return 0
+        return Failures()
     _check_rendering(settings.plugin_file)
     networked = networked_extractors(settings.extractors)
     if networked:
@@ -127,7 +131,7 @@ def _look_at_the_rest(selection: Selection, settings: Settings, own: Settings) -
     """
     unseen = unseen_images(settings, selection.everything)
     if unseen:
-        logger.info(f'{count(len(unseen), "more image gets", "more images get")} a look')
+        logger.info(f'looking at {count(len(unseen), "more image")} of the release')
         look_at_images(unseen, own)
 
 
@@ -173,16 +177,25 @@ def _write_pages(selection: Selection, settings: Settings) -> list[ScanLine]:
     return lines
 
 
-def _announce(lines: Sequence[ScanLine], n_kept: int) -> None:
-    """Tell how many scans gave a template; ``n_kept`` have only what an earlier run made."""
+def _announce(lines: Sequence[ScanLine], failures: Failures) -> None:
+    """Say what became of the scans: failures last, where nobody overlooks them."""
+    _tell_without_face(lines)
     counts = Counter(line.status for line in lines)
+    kept = f'; {len(failures.kept):,} with earlier results only' if failures.kept else ''
     logger.info(
-        f'participant level done: {count(counts["ok"], "scan")} with a template, '
-        f'{counts["no_face"]:,} without a face, {counts["failed"]:,} failed'
-        + (f'; of {n_kept:,} only earlier results' if n_kept else '')
+        f'participant level done: {count(len(lines), "scan")}, {counts["ok"]:,} with a face and '
+        f'a template, {counts["no_face"]:,} without a detected face, {counts["failed"]:,} failed'
+        + kept
     )
+    failures.tell()
+
+
+def _tell_without_face(lines: Sequence[ScanLine]) -> None:
+    """Name a few of the scans on which the detector saw no face; other measures may see one."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for line in lines:
         if line.status == 'no_face':
-            condition = '' if line.condition == RAW else f'{line.condition}: '
-            # a face may be there all the same: other measures tell it
-            logger.info(f'  the detector saw no face on {condition}{line.source}: {line.reason}')
+            groups[line.condition, line.reason].append(PurePath(line.source).name)
+    for (condition, reason), names in groups.items():
+        scans = count(len(names), f'{condition} scan')
+        logger.info('%s', f'no face detected on {scans}: {reason}: {some_of(names)}')

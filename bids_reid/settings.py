@@ -63,6 +63,7 @@ class Settings:
     stop_on_first_crash: bool = False
     dry_run: bool = False
     reports_only: bool = False
+    stamp: bool = False
     keep: Keep = 'templates'
     report_faces: bool = False
     complete_face: bool = False

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LONGEST_S = 4.0
 """After this time the program ends even if it is at something that cannot be interrupted."""
-RESUME = 'what is done is kept: run the same command again to go on'
+RESUME = 'results so far are kept: run the same command again to continue'
 _DONE = b'\0'
 
 

@@ -90,13 +90,14 @@ def no_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope='session')
 def recipe(pytestconfig: pytest.Config) -> Recipe:
-    """Return the code block below ``<!-- name -->`` in the README: what people copy is tested."""
+    """Return the code block below ``<!-- name -->`` in docs: what people copy is tested."""
 
     def block(name: str) -> str:
-        text = (pytestconfig.rootpath / 'README.md').read_text('utf-8')
-        found = re.search(rf'<!-- {re.escape(name)} -->\n+```\w*\n(.*?)\n```', text, re.DOTALL)
-        assert found, f'README.md has no block {name!r}'
-        return found[1]
+        pattern = re.compile(rf'<!-- {re.escape(name)} -->\n+```\w*\n(.*?)\n```', re.DOTALL)
+        pages = sorted((pytestconfig.rootpath / 'docs').glob('*.md'))
+        found = [text for page in pages for text in pattern.findall(page.read_text('utf-8'))]
+        assert len(found) == 1, f'{len(found)} blocks {name!r} in docs, not one'
+        return found[0]
 
     return block
 

@@ -1,4 +1,4 @@
-"""The recipes of the README that stop an upload: what people copy is what runs here."""
+"""The recipes of docs/audit.md that stop an upload: what people copy is what runs here."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.fixture
 def repository(place: Place, recipe: Recipe) -> Place:
-    """Make the release a git repository with a bare remote and the hook of the README."""
+    """Make the release a git repository with a bare remote and the hook of docs/audit.md."""
     place.must(
         f'git init -q --bare {place.folder}/remote.git; git init -q; '
         # as git-annex has it on its branch
@@ -95,7 +95,7 @@ def repository(place: Place, recipe: Recipe) -> Place:
 
 
 def install_hook(place: Place, recipe: Recipe) -> None:
-    """Put the hook of the README where git looks for it."""
+    """Put the hook of docs/audit.md where git looks for it."""
     hook = place.release / '.git' / 'hooks' / 'pre-push'
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(place.adapted(recipe('check pre-push')) + '\n')

@@ -31,6 +31,7 @@ from benchmarks.defacers.labels import (
 )
 from benchmarks.defacers.tools import AS_REAL, PROPER, SHIFTED, TOOLS, Outcome, brain_lost
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
+from bids_reid.phantom.defacing import reface
 from bids_reid.phantom.identity import average_person, draw_people
 from bids_reid.phantom.scanner import Scan, add_noise, coil, draw_pose, expose
 from bids_reid.phantom.tissues import CONTRASTS
@@ -38,7 +39,7 @@ from bids_reid.surface.frame import FieldOfView, find_frame
 from bids_reid.surface.parts import PARTS
 from bids_reid.surface.skin import find_skin
 from bids_reid.surface.volume import load_volume
-from tests.support.artefacts import crop, reface
+from tests.support.artefacts import crop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
+from bids_reid.phantom.defacing import before_face_plane, cast, coordinates, zeroed
 from bids_reid.phantom.shapes import ellipsoid, step
 from bids_reid.phantom.tissues import brain_distance
-from tests.support.artefacts import before_face_plane, cast, coordinates, zeroed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

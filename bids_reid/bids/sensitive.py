@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from bids_reid.bids.files import HIDDEN, packaged_text, read_json
 from bids_reid.bids.locks import LOCKS
+from bids_reid.run_log import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -190,7 +191,7 @@ def _kind_of_name(folder: Path, parts: tuple[str, ...]) -> Kind:
     ours = (
         (top == 'images' and len(parts) == 2 and name.endswith('.json'))
         or (top == 'verdicts' and len(parts) > 2 and name.endswith('.json'))
-        or (top == 'logs' and len(parts) == 2 and name.startswith('crash-'))
+        or (top == 'logs' and len(parts) == 2 and name.startswith(('crash-', PREFIX)))
         or (top == 'logs' and parts[1:] in [(name,) for name in CITATIONS])
         or (top == FIGURES and len(parts) == 2 and FIGURE.fullmatch(name) is not None)
         or (top == '.cache' and parts[1:] in (('files.tsv',), ('folders.json',)))

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
-from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-import nibabel as nib
 from PIL import Image
 
+from bids_reid.demo.dataset_files import (
+    all_done,
+    labels_of,
+    sidecar,
+    write_dataset_files,
+    write_json,
+    write_volume,
+)
 from bids_reid.messages import count
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.photograph import photograph
 from bids_reid.phantom.scanner import scan_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -88,7 +91,7 @@ def write_phantom_dataset(
     photos.mkdir(parents=True, exist_ok=True)
     crowd = draw_people(people, seed=[seed, _PEOPLE], alike=alike)
     strangers = draw_people(distractors, seed=[seed, _DISTRACTORS], alike=alike)
-    labels = _labels(people)
+    labels = labels_of(people)
     tasks: list[Callable[[], str]] = [
         partial(
             _write_person,
@@ -105,12 +108,12 @@ def write_phantom_dataset(
     tasks += [
         partial(_write_distractor, photos, label, stranger, seeds=(seed, number))
         for number, (label, stranger) in enumerate(
-            zip(_labels(distractors), strangers, strict=True)
+            zip(labels_of(distractors), strangers, strict=True)
         )
     ]
-    for line in _done(tasks, n_procs):
+    for line in all_done(tasks, n_procs):
         report(line)
-    _write_dataset_files(bids, dict(zip(labels, crowd, strict=True)))
+    write_dataset_files(bids, dict(zip(labels, crowd, strict=True)))
     text = _README.format(
         people=people, seed=seed, alike=alike, modality=modality, spacing=spacing
     )
@@ -121,24 +124,9 @@ def write_phantom_dataset(
 def write_consent(root: Path, people: int) -> Path:
     """Write ``root/consent.tsv``, in which all participants agree; return its path."""
     path = root / 'consent.tsv'
-    rows = ['participant_id\tconsent', *(f'sub-{label}\tyes' for label in _labels(people))]
+    rows = ['participant_id\tconsent', *(f'sub-{label}\tyes' for label in labels_of(people))]
     path.write_text('\n'.join(rows) + '\n', encoding='utf-8')
     return path
-
-
-def _done(tasks: Sequence[Callable[[], str]], n_procs: int) -> Iterator[str]:
-    """Do all tasks; yield the line of each as soon as it is done."""
-    if n_procs == 1:
-        yield from (task() for task in tasks)
-        return
-    with ProcessPoolExecutor(n_procs, mp_context=get_context('forkserver')) as pool:
-        for done in as_completed([pool.submit(task) for task in tasks]):
-            yield done.result()
-
-
-def _labels(n: int) -> list[str]:
-    width = max(2, len(str(n)))
-    return [f'{number:0{width}d}' for number in range(1, n + 1)]
 
 
 def _write_person(
@@ -158,8 +146,8 @@ def _write_person(
     data, affine = scan_volume(
         person, seed=[seed, _SCANS, number], modality=modality, spacing=spacing
     )
-    _write_volume(stem.with_suffix('.nii.gz'), data, affine)
-    _write_json(stem.with_suffix('.json'), _sidecar(modality))
+    write_volume(stem.with_suffix('.nii.gz'), data, affine)
+    write_json(stem.with_suffix('.json'), sidecar(modality))
     for shot in range(n_photos):
         picture = photograph(
             person, seed=[seed, _PHOTOS, number, shot], yaw=YAWS[shot % len(YAWS)]
@@ -179,64 +167,5 @@ def _write_distractor(
     return f'distractor-{label}: a photograph'
 
 
-def _write_volume(path: Path, data: NDArray[np.int16], affine: NDArray[np.float64]) -> None:
-    """NIfTI-1 with sform and qform (scanner), gzipped without a name or a time."""
-    image = nib.Nifti1Image(data, affine)
-    image.set_sform(affine, code='scanner')
-    image.set_qform(affine, code='scanner')
-    image.header.set_xyzt_units('mm')
-    with (
-        path.open('wb') as file,
-        gzip.GzipFile(filename='', mode='wb', fileobj=file, mtime=0, compresslevel=3) as zipped,
-    ):
-        zipped.write(image.to_bytes())
-
-
 def _write_photo(path: Path, picture: NDArray[np.uint8]) -> None:
     Image.fromarray(picture).save(path, quality=_JPEG_QUALITY, subsampling=0)
-
-
-def _write_json(path: Path, content: dict[str, object]) -> None:
-    path.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
-
-
-def _sidecar(modality: str) -> dict[str, object]:
-    """What a scanner would say and is true of a simulation."""
-    sequence = {
-        'T1w': {'RepetitionTime': 2.3, 'EchoTime': 0.003, 'InversionTime': 0.9, 'FlipAngle': 9},
-        'FLAIR': {'RepetitionTime': 5.0, 'EchoTime': 0.39, 'InversionTime': 1.8, 'FlipAngle': 120},
-    }[modality]
-    return {
-        'Manufacturer': 'bids_reid phantom',
-        'MagneticFieldStrength': 3,
-        'MRAcquisitionType': '3D',
-        **sequence,
-    }
-
-
-def _write_dataset_files(bids: Path, crowd: dict[str, Identity]) -> None:
-    """``dataset_description.json`` and the table of participants with its dictionary."""
-    _write_json(
-        bids / 'dataset_description.json',
-        {
-            'Name': 'bids_reid phantom: synthetic people',
-            'BIDSVersion': '1.10.0',
-            'DatasetType': 'raw',
-            'License': 'CC0',
-            'Authors': ['bids_reid'],
-            'GeneratedBy': [{'Name': 'bids_reid', 'Description': 'synthetic people'}],
-        },
-    )
-    rows = ['participant_id\tage\tsex']
-    rows += [f'sub-{label}\t{person.age}\t{person.sex}' for label, person in crowd.items()]
-    (bids / 'participants.tsv').write_text('\n'.join(rows) + '\n', encoding='utf-8')
-    _write_json(
-        bids / 'participants.json',
-        {
-            'age': {'Description': 'Age of the synthetic person', 'Units': 'year'},
-            'sex': {
-                'Description': 'Sex of the synthetic person',
-                'Levels': {'F': 'female', 'M': 'male'},
-            },
-        },
-    )

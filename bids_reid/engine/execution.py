@@ -52,9 +52,9 @@ def configure(*, stop_on_first_crash: bool, verbosity: int) -> None:
     Parameters
     ----------
     verbosity : int
-        0 shows nothing of Nipype's own, 1 its progress, 2 everything.
+        0 and 1 show nothing of Nipype's own, 2 shows its progress, 3 everything.
     """
-    level = ('CRITICAL', 'INFO', 'DEBUG')[min(verbosity, 2)]
+    level = ('CRITICAL', 'CRITICAL', 'INFO', 'DEBUG')[min(verbosity, 3)]
     config.update_config(
         {
             'execution': {

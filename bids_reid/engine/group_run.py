@@ -8,9 +8,11 @@ from bids_reid.engine.execution import forget, run_for_user
 from bids_reid.engine.group_graph import RESULTS, init_group_wf
 from bids_reid.engine.participant_run import RAN_OUT
 from bids_reid.engine.plugins import KILLED_JOB
+from bids_reid.engine.progress import GroupProgress
 from bids_reid.errors import MachineError, ReidError
 from bids_reid.group.assembly import Parts
 from bids_reid.group.merging import read_result
+from bids_reid.messages import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +32,9 @@ def search(settings: Settings, selection: Selection, extractors: Extractors) -> 
         A step failed.
     """
     workflow = init_group_wf(selection=selection, extractors=extractors)
+    progress = GroupProgress(workflow)
     try:
-        done = run_for_user(workflow, settings, collected=RESULTS)
+        done = run_for_user(workflow, settings, progress.on_status, collected=RESULTS)
         if done.failures:
             raise _error(done.failures)
         summaries, controls, links = (
@@ -46,4 +49,5 @@ def _error(failures: Mapping[str, str]) -> ReidError:
     """Say why steps failed: shards of one gallery fail alike, and one reason is enough."""
     first, *others = dict.fromkeys(failures.values())
     kind = MachineError if first in (*RAN_OUT, KILLED_JOB) else ReidError
-    return kind(f'{first} (and {len(others)} more, see logs)' if others else first)
+    more = count(len(others), 'more reason')
+    return kind(f'{first} (and {more}: see logs)' if others else first)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bids_reid import stopping
+from bids_reid.bids.entities import entities_of
 from bids_reid.bids.image_records import (
     has_current_look,
     image_record_path,
@@ -16,7 +17,9 @@ from bids_reid.bids.image_records import (
 from bids_reid.engine.execution import forget, run_for_user
 from bids_reid.engine.image_graph import image_node_name, init_images_wf
 from bids_reid.engine.participant_run import NO_RESULT, RAN_OUT, STOPPED
-from bids_reid.messages import logger
+from bids_reid.engine.progress import Progress
+from bids_reid.messages import tell_grouped
+from bids_reid.participant.in_words import look_in_words
 from bids_reid.participant.looks import record_of
 
 if TYPE_CHECKING:
@@ -49,27 +52,31 @@ def look_at_images(images: Sequence[tuple[Path, Image]], settings: Settings) -> 
     if not by_name:
         return 0
     started = time.time()
-    failures = _run_all(by_name, settings)
+    progress = Progress(len(by_name))
+    failures = _run_all(by_name, settings, progress)
     stopped = settings.stop_on_first_crash and failures
     # a killed worker takes down whatever ran beside it: each once more, alone
     for name in [name for name, reason in failures.items() if reason in RAN_OUT]:
         failures.pop(name)
-        failures |= _run({name: by_name[name]}, replace(settings, n_procs=1))
+        failures |= _run({name: by_name[name]}, replace(settings, n_procs=1), progress)
     # what a signal did to workers is no result
     stopping.check()
-    n_failed = 0
+    without: dict[str, str] = {}
     for name, (_, image) in by_name.items():
         reason = failures.get(name)
         if reason is None and not _has_result(image, settings, started):
             reason = STOPPED if stopped else NO_RESULT
         if reason is not None and not has_current_look(settings.output_dir, image):
+            if reason != STOPPED:
+                said = f'FAILED: {reason}'
+                progress.end(name, image.path, said, toned='FAILED', tone='bad')
             failed = record_of(image, 'other volume', 'failed', reason)
             save_image_record(settings.output_dir, failed)
         record = read_image_record(settings.output_dir, image.sha256 or '')
         if record is None or record.status == 'failed':
-            n_failed += 1
-            logger.info(f'NOT LOOKED AT {image.path}: {record.reason if record else NO_RESULT}')
-    return n_failed
+            without[image.path] = (record.reason if record else None) or NO_RESULT
+    tell_grouped('NOT ASSESSED', without, 'image')
+    return len(without)
 
 
 def _has_result(image: Image, settings: Settings, started: float) -> bool:
@@ -83,37 +90,37 @@ def _has_result(image: Image, settings: Settings, started: float) -> bool:
     return new or has_current_look(settings.output_dir, image)
 
 
-def _run_all(by_name: dict[str, Located], settings: Settings) -> dict[str, str]:
+def _run_all(
+    by_name: dict[str, Located], settings: Settings, progress: Progress
+) -> dict[str, str]:
     """Run graphs of some images each; return the reason for each node that failed."""
     failures: dict[str, str] = {}
     names = list(by_name)
     for first in range(0, len(names), PER_GRAPH):
         some = {name: by_name[name] for name in names[first : first + PER_GRAPH]}
-        failures |= _run(some, settings, n_before=first, n_all=len(names))
+        failures |= _run(some, settings, progress)
         if failures and settings.stop_on_first_crash:
             break
     return failures
 
 
-def _run(
-    by_name: dict[str, Located], settings: Settings, n_before: int = 0, n_all: int = 1
-) -> dict[str, str]:
-    """Run one graph; return the reason for each node that failed.
-
-    Images are counted from ``n_before`` on, of ``n_all``.
-    """
+def _run(by_name: dict[str, Located], settings: Settings, progress: Progress) -> dict[str, str]:
+    """Run one graph; return the reason for each node that failed."""
     workflow = init_images_wf(images=list(by_name.values()), output_dir=settings.output_dir)
-    started, n_done = time.monotonic(), n_before
 
     def on_status(node: Any, status: str) -> None:
-        nonlocal n_done
+        image = by_name[node.name][1]
+        if status == 'start':
+            progress.start(node.name)
         if status == 'exception':
-            logger.info(f'failed at {by_name[node.name][1].path}')
+            progress.forget(node.name)
         if status == 'end':
-            n_done += 1
-            seconds = time.monotonic() - started
-            path = by_name[node.name][1].path
-            logger.info(f'[{n_done}/{n_all}] looked at {path} (after {seconds:.0f} s)')
+            record = read_image_record(settings.output_dir, image.sha256 or '')
+            if record is None:
+                progress.end(node.name, image.path, 'done')
+            else:
+                found = look_in_words(record, entities_of(image.path).suffix, settings.parts)
+                progress.end(node.name, image.path, found.words, tone=found.tone)
             forget(settings, workflow.name, node.name)
 
     failures = run_for_user(workflow, settings, on_status).failures

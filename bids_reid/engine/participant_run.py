@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bids_reid import stopping
-from bids_reid.bids.derivatives import save_failure, still_holds
+from bids_reid.bids.derivatives import read_record, save_failure, still_holds
+from bids_reid.bids.layout import ScanFiles
 from bids_reid.bids.unchanged import file_state
 from bids_reid.engine.crashes import NO_MEMORY
 from bids_reid.engine.execution import forget, read_plugin, run_for_user
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
 from bids_reid.engine.plugins import KILLED, KILLED_JOB, runs_here
-from bids_reid.messages import logger
+from bids_reid.engine.progress import Clock, Progress, step_name
+from bids_reid.messages import tell_grouped
+from bids_reid.participant.in_words import InWords, scan_in_words, scan_name
+from bids_reid.participant.remarks import scan_line
 from bids_reid.participant.selection import came_from, unfinished
+from bids_reid.records import RAW
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +34,7 @@ PER_PROCESS = 8
 """At least so many scans for each process, as some wait while the last ones of a graph run."""
 PER_JOBS = 512
 """Scans of one graph whose steps are handed to a scheduler, side by side."""
-STOPPED = 'not run: stopped at the first failure'
+STOPPED = 'not started: the run stopped at the first failure'
 NO_RESULT = 'it ended without a result'
 CHANGED = 'its file was changed while this run read it: run the participant level again'
 RAN_OUT = (KILLED, NO_MEMORY)
@@ -39,26 +43,43 @@ UNTRIED = (*RAN_OUT, KILLED_JOB, STOPPED, NO_RESULT, CHANGED)
 """Reasons that say nothing of the scan itself."""
 
 
-def process_scans(scans: Sequence[Scan], settings: Settings) -> int:
+@dataclass
+class Failures:
+    """Names of files that gave no result now, and the reasons.
+
+    ``kept`` are those of which an earlier run's results still hold.
+    """
+
+    failed: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
+
+    def tell(self) -> None:
+        """Say it at the end of a level, where it is not lost among the lines of other scans."""
+        tell_grouped('FAILED', self.failed, 'scan')
+        tell_grouped('NOT DONE', self.kept, 'scan', ' (earlier results are kept)')
+
+
+def process_scans(scans: Sequence[Scan], settings: Settings) -> Failures:
     """Process scans; those that failed leave a record with the reason.
 
     What an earlier run made of the same bytes, with fewer extractors, is kept whatever fails now.
-    Return the number of these scans.
+    Return the scans that gave no result now.
 
     Raises
     ------
     MachineError
         The machine refuses something: no scan is to blame, and all that is done is kept.
     """
-    n_kept, stopped = 0, False
+    left, stopped = Failures(), False
     progress, per_graph = Progress(len(scans)), _per_graph(settings)
     for first in range(0, len(scans), per_graph):
         some = scans[first : first + per_graph]
         states = {scan: file_state(scan.path) for scan in some}
         failures = {} if stopped else _try(some, settings, progress)
         stopped = stopped or bool(settings.stop_on_first_crash and failures)
-        n_kept += _save_failures(states, failures, settings, STOPPED if stopped else NO_RESULT)
-    return n_kept
+        otherwise = STOPPED if stopped else NO_RESULT
+        _save_failures(states, failures, settings, otherwise, left, progress)
+    return left
 
 
 def _per_graph(settings: Settings) -> int:
@@ -83,8 +104,10 @@ def _save_failures(
     failures: Mapping[Scan, str],
     settings: Settings,
     otherwise: str,
-) -> int:
-    """Leave a record for each scan that failed; return how many keep their earlier results.
+    told: Failures,
+    progress: Progress,
+) -> None:
+    """Leave a record for each scan that failed, unless it keeps its earlier results.
 
     ``states`` are of the scans' files before they were read; ``otherwise`` is the reason of scans
     that are not done and have none.
@@ -99,17 +122,18 @@ def _save_failures(
     failures = left | {
         scan: why for scan, why in failures.items() if why not in UNTRIED or scan in left
     }
-    n_kept = 0
+    several = len(settings.datasets) > 1
     for scan, reason in failures.items():
         # what an earlier run made of these very bytes is as right as it was
-        if still_holds(scan, settings.output_dir):
-            logger.info(f'NOT DONE {scan.path.name}: {reason} (its earlier results are kept)')
-            n_kept += 1
-        else:
-            logger.info(f'FAILED {scan.path.name}: {reason}')
+        kept = still_holds(scan, settings.output_dir)
+        (told.kept if kept else told.failed)[_file_name(scan)] = reason
+        word = 'NOT DONE' if kept else 'FAILED'
+        if reason != STOPPED:
+            name = scan_name(scan, several=several)
+            progress.end(scan, name, f'{word}: {reason}', toned=word, tone='bad')
+        if not kept:
             folder, before = settings.datasets[scan.condition], came_from(scan, settings)
             save_failure(scan, folder, settings.output_dir, reason, before, states[scan])
-    return n_kept
 
 
 def forget_finished(scans: Iterable[Scan], settings: Settings) -> None:
@@ -118,19 +142,18 @@ def forget_finished(scans: Iterable[Scan], settings: Settings) -> None:
         forget(settings, WORKFLOW, scan_node_name(scan))
 
 
-@dataclass
-class Progress:
-    """How many scans are done, of how many, since when."""
+def _file_name(scan: Scan) -> str:
+    """Name the file of a scan; of a version, which may have its original's name, the condition."""
+    return scan.path.name if scan.condition == RAW else f'{scan.path.name} ({scan.condition})'
 
-    n_all: int
-    n_done: int = 0
-    started: float = field(default_factory=time.monotonic)
 
-    def tell(self, scan: Scan) -> None:
-        """Say that one more is done."""
-        self.n_done += 1
-        seconds = time.monotonic() - self.started
-        logger.info(f'[{self.n_done}/{self.n_all}] {scan.path.name} (after {seconds:.0f} s)')
+def _result(scan: Scan, settings: Settings) -> InWords | None:
+    """Read the result of a scan that was saved; ``None`` if its record is not there yet."""
+    files = ScanFiles.of(scan, settings.output_dir)
+    record = read_record(files)
+    if record is None:
+        return None
+    return scan_in_words(scan_line(files, record, settings.parts), settings.parts)
 
 
 def run_scans(scans: Sequence[Scan], settings: Settings, progress: Progress) -> dict[Scan, str]:
@@ -147,15 +170,25 @@ def run_scans(scans: Sequence[Scan], settings: Settings, progress: Progress) -> 
         name=WORKFLOW,
     )
     failed: set[str] = set()
+    clock, several = Clock(), len(settings.datasets) > 1
 
     def on_status(node: Any, status: str) -> None:
         name = node.fullname.split('.')[1]
+        scan = by_name[name]
+        title = scan_name(scan, several=several)
+        clock.note(node, status, f'{title}: {step_name(node)}')
+        if status == 'start':
+            progress.start(scan)
         if status == 'exception':
+            # the line with the reason follows, unless it is tried again with success
             failed.add(name)
-            logger.info(f'failed at {name}.{node.name}')
+            progress.forget(scan)
         # some plugins also call it the end when a node was left out after a failure
         if status == 'end' and node.name == 'save' and name not in failed:
-            progress.tell(by_name[name])
+            found = _result(scan, settings)
+            # a face on an original is no surprise
+            tone = found.tone if found and scan.condition == settings.audited else None
+            progress.end(scan, title, found.words if found else 'done', tone=tone)
             forget(settings, workflow.name, name)
 
     failures = run_for_user(workflow, settings, on_status).failures

@@ -64,7 +64,7 @@ def audit(
         concerned = [row for row in controls if row.condition in (condition, None)]
         if sort_controls(concerned).failed:
             doubt = 'Controls failed, so the rates cannot be trusted (group_controls.tsv).'
-            gaps.append(Reason('look first', doubt))
+            gaps.append(Reason('look first', doubt, kind='controls'))
     return gate(
         judged,
         condition=survey.condition,
@@ -84,7 +84,9 @@ def _own_results(images: Sequence[ImageLine]) -> Iterator[Reason]:
     """Say that results of this program lie in the release."""
     paths = tuple(line.path for line in images if line.format == OWN_OUTPUT)
     if paths:
-        yield Reason('do not share', f'{named(paths)}: {HOLDS_RESULTS}.', paths)
+        yield Reason(
+            'do not share', f'{named(paths)}: {HOLDS_RESULTS}.', paths, kind='own results'
+        )
 
 
 def _missing(choice: Choice, survey: Survey) -> Iterator[Reason]:
@@ -95,7 +97,7 @@ def _missing(choice: Choice, survey: Survey) -> Iterator[Reason]:
         whole = survey.condition in (RAW, RELEASE)
         version = choice.audited if whole else survey.condition
         sentence = f'{n_missing:,} raw {have} no {version} version.'
-        yield Reason('look first', sentence, survey.missing)
+        yield Reason('look first', sentence, survey.missing, kind='missing')
 
 
 def not_assessed(

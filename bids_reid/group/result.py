@@ -161,6 +161,22 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
+class Stamp:
+    """When a result was made, and of which folder; only with ``--stamp``.
+
+    Attributes
+    ----------
+    made : str
+        Date and time (UTC), ``2026-03-01 12:00 UTC``.
+    folder : str
+        Path of the release.
+    """
+
+    made: str
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class GroupResult:
     """The results of the group level; tables, page and terminal lines are made from it.
 
@@ -208,6 +224,8 @@ class GroupResult:
         What is left of the faces, per condition and modality.
     needed
         Names of the parts of a face that have to be removed.
+    stamp
+        When it was made, and of which folder; ``None`` keeps the page's bytes reproducible.
     """
 
     dataset: str
@@ -231,3 +249,4 @@ class GroupResult:
     remarks: tuple[str, ...] = ()
     faces_left: tuple[FacesLeft, ...] = ()
     needed: tuple[str, ...] = IDENTIFYING
+    stamp: Stamp | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -164,8 +164,18 @@ def scan_volume(
         scale=scale,
         shoulders=shoulders,
     )
-    values = scan.data * coil(scan.data.shape, bias, rng)
-    return add_noise(values, noise, scan.contrast, rng), scan.affine
+    return np.asarray(stored(scan, rng, noise=noise, bias=bias).data, np.int16), scan.affine
+
+
+def stored(
+    scan: Scan, rng: np.random.Generator, *, noise: float = 0.03, bias: float = 0.4
+) -> Scan:
+    """Scan as it is stored: with the coil's sensitivity and noise, as int16.
+
+    ``noise`` and ``bias`` are as for `scan_volume`.
+    """
+    values = np.asarray(scan.data * coil(scan.data.shape, bias, rng), np.float32)
+    return replace(scan, data=add_noise(values, noise, scan.contrast, rng))
 
 
 def expose(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_NAMES = 10
 """So many participants are named; the table names all."""
+MANY = 100
+"""So many lines are thin, and most without marks."""
 BEFORE, AFTER = 0.0, 1.0
 NOT_FOUND = 0.28
 """How far below the last rank failed searches lie, in powers of ten."""
@@ -53,8 +55,19 @@ def change_figure(about: About, rows: Sequence[ChangeRow], still: Collection[str
     marked = np.array([row.participant_id in recognised for row in rows])
 
     def draw(_figure: Figure, axes: Axes) -> None:
-        quiet: dict[str, Any] = {'color': 'black', 'alpha': 0.45, 'linewidth': 1}
-        loud: dict[str, Any] = {'color': COLOURS[1], 'linewidth': 2.2, 'zorder': 3}
+        many = len(rows) > MANY
+        quiet: dict[str, Any] = {
+            'color': 'black',
+            'alpha': 0.45,
+            'linewidth': 0.4 if many else 1,
+            'marker': None if many else 'o',
+        }
+        loud: dict[str, Any] = {
+            'color': COLOURS[1],
+            'linewidth': 1 if many else 2.2,
+            'marker': 'o',
+            'zorder': 3,
+        }
         for some, style in ((~marked, quiet), (marked, loud)):
             _slopes(axes, before[some], after[some], style)
         _name(axes, [row.participant_id for row in rows], after, marked)
@@ -96,7 +109,7 @@ def _slopes(
     gaps = np.full(len(before), np.nan)
     x = np.tile([BEFORE, AFTER, np.nan], len(before))
     y = np.column_stack([before, after, gaps]).ravel()
-    axes.plot(x, y, **style, marker='o', markersize=3, clip_on=False)
+    axes.plot(x, y, **style, markersize=3, clip_on=False)
 
 
 def _name(
@@ -124,7 +137,14 @@ def _name(
             va='center',
             fontsize=9,
             annotation_clip=False,
-            arrowprops={'arrowstyle': '-', 'color': COLOURS[1], 'linewidth': 0.8, 'shrinkB': 3},
+            arrowprops={
+                'arrowstyle': '-',
+                'color': COLOURS[1],
+                'linewidth': 0.8,
+                'shrinkB': 3,
+                # from the beginning of the name
+                'relpos': (0, 0.5),
+            },
         )
 
 

@@ -1,4 +1,4 @@
-"""The group page: the result, for whom, how it was measured, and how to read it."""
+"""The group page: the decision, what it rests on, for whom, and how it was measured."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bids_reid.faces.extractors import descriptions
-from bids_reid.group.account import HEAD_VOLUME
-from bids_reid.group.result import GroupResult, ImageLine, PhotoLine
-from bids_reid.records import STRANGER, TOGETHER, AttackKey
+from bids_reid.group.result import GroupResult, PhotoLine
+from bids_reid.records import RAW, STRANGER, TOGETHER, AttackKey
+from bids_reid.report.cards import cards
 from bids_reid.report.citations import methods
+from bids_reid.report.decision import MOST_NAMED, decision
 from bids_reid.report.drawing import Drawing, by_kind
 from bids_reid.report.findings import (
     attack_of,
@@ -19,16 +20,17 @@ from bids_reid.report.findings import (
     group_findings,
     group_name,
 )
-from bids_reid.report.group_figures import MOST_CURVES, group_drawings
+from bids_reid.report.group_figures import group_drawings
 from bids_reid.report.head_picture import view_widths
 from bids_reid.report.html import render_page
+from bids_reid.report.image_table import MOST_ROWS, image_groups, image_rows, remarkable
 from bids_reid.report.parts_left import group_faces
+from bids_reid.report.people import people
 from bids_reid.report.published import studies
 from bids_reid.report.statistics import (
     changes,
     completed_sentence,
     differences,
-    exposed,
     exposed_columns,
     growths,
     linkage_sentence,
@@ -41,6 +43,8 @@ from bids_reid.risk.identification import IdentificationRow, Unit
 from bids_reid.risk.strength import strongest_first
 
 UNITS: tuple[Unit, ...] = ('participant', 'photo')
+MEASURES = {'breakdown': 'rate', 'verification': 'rate', 'openset': 'fnir'}
+"""Tables of which only measured rows are shown, and the column that says so."""
 NOTABLE = 0.05
 """Comparisons with a larger adjusted p are not listed."""
 
@@ -51,18 +55,6 @@ class AttackLine:
 
     attack: AttackKey
     rows: tuple[IdentificationRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ImageGroup:
-    """How the images of one kind, condition and modality fared."""
-
-    group: str
-    in_release: bool
-    n_participants: int
-    n_images: int
-    verdicts: Counter[str]
-    n_brain_loss: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +86,23 @@ def group_page(content: GroupResult, drawings: Sequence[Drawing] | None = None) 
     linked = links(content.linkage)
     return render_page(
         'group.html.j2',
+        scripts=('tables.js',),
         report=content,
+        decision=decision(content),
+        cards=cards(content),
         findings=group_findings(content),
         presence=presence_sentence(content.images),
         completed=completed_sentence(content.scans),
         links=linked,
         linkage_sentence=linkage_sentence(linked, content.audited),
-        changes=changes(content.reductions),
-        n_changes=len(content.reductions),
         group_faces=group_faces(content.faces_left, content.audited),
         view_widths=view_widths(),
-        image_groups=_image_groups(content.images),
         n_templates=sum(scan.status == 'ok' for scan in content.scans),
-        remarkable_images=[line for line in content.images if _remarkable(line)],
+        most_rows=MOST_ROWS,
+        most_named=MOST_NAMED,
+        **_changes(content),
+        **_images(content),
+        **_people(content),
         **_rates(content),
         **_figures(content, drawings),
         **_photographs(content.photos or ()),
@@ -114,8 +110,37 @@ def group_page(content: GroupResult, drawings: Sequence[Drawing] | None = None) 
     )
 
 
+def _changes(content: GroupResult) -> dict[str, Any]:
+    """Return the values of the section before and after: raw scans are never after."""
+    rows = [row for row in content.reductions if row.condition != RAW]
+    return {'changes': changes(rows), 'n_changes': len(rows)}
+
+
+def _images(content: GroupResult) -> dict[str, Any]:
+    """Return the values of the section of images; the page holds the first rows only."""
+    rows = image_rows(content.images)
+    return {
+        'image_groups': image_groups(content.images),
+        'image_rows': rows[:MOST_ROWS],
+        'n_image_rows': len(rows),
+        'n_remarkable': sum(map(remarkable, rows)),
+    }
+
+
+def _people(content: GroupResult) -> dict[str, Any]:
+    """Return the values of the section of participants; those beyond the table are links."""
+    everybody = people(content)
+    return {
+        'people': everybody[:MOST_ROWS],
+        'more_people': everybody[MOST_ROWS:],
+        'exposed_columns': exposed_columns(content.statistics.participants),
+        'unprocessed': [f'sub-{label}' for label in content.unprocessed],
+        'pages': {f'sub-{scan.participant}' for scan in content.scans},
+    }
+
+
 def _figures(content: GroupResult, drawings: Sequence[Drawing] | None) -> dict[str, Any]:
-    """Return the figures by kind, and the works that page and figures cite."""
+    """Return the figures by kind, the methods, and the works that page and figures cite."""
     shown = by_kind(group_drawings(content) if drawings is None else drawings)
     told = methods(content)
     works = {work.key: work for work in told.works}
@@ -134,8 +159,8 @@ def _rates(content: GroupResult) -> dict[str, Any]:
     searching = distinct(row.extractor for row in content.rows)
     return {
         'rate_groups': _rate_groups(content.rows),
-        'ks': sorted({row.k for row in content.rows}),
-        'most_curves': MOST_CURVES,
+        'n_not_searched': len({row.attack for row in content.rows if row.rate is None}),
+        'ks': sorted({row.k for row in content.rows if row.k == 1 or row.k < row.n_gallery}),
         'n_photo_lines': len({row.attack for row in content.rows}),
         'extractors': [name for name in searching if TOGETHER not in name],
         'teams': [name for name in searching if TOGETHER in name],
@@ -166,22 +191,24 @@ def _statistics(content: GroupResult) -> dict[str, Any]:
     return {
         'growths': growths(content),
         'controls': sort_controls(statistics.controls),
-        'breakdown': of_strongest(statistics.breakdown),
-        'verification': of_strongest(statistics.verification),
-        'openset': of_strongest(statistics.openset),
+        **{
+            name: measured(of_strongest(getattr(statistics, name)), column)
+            for name, column in MEASURES.items()
+        },
+        'n_not_measured': sum(
+            getattr(row, column) is None
+            for name, column in MEASURES.items()
+            for row in of_strongest(getattr(statistics, name))
+        ),
         'comparisons': differences(
             [row for row in statistics.comparisons if row.p_holm < NOTABLE]
         ),
-        'exposed': exposed(statistics.participants),
-        'exposed_columns': exposed_columns(statistics.participants),
     }
 
 
-def _remarkable(line: ImageLine) -> bool:
-    """Whether an image needs a look: in the release all with a finding, else those that failed."""
-    if line.in_release:
-        return line.verdict != 'no findings' or bool(line.reason and line.kind != HEAD_VOLUME)
-    return line.verdict in ('could not assess', 'not looked at')
+def measured(rows: Iterable[Any], column: str) -> list[Any]:
+    """Leave out the rows that have no value."""
+    return [row for row in rows if getattr(row, column) is not None]
 
 
 def _rate_groups(
@@ -192,7 +219,11 @@ def _rate_groups(
     for group in distinct(group_name(row) for row in rows):
         units: dict[Unit, list[AttackLine]] = {}
         for unit in UNITS:
-            members = [row for row in rows if group_name(row) == group and row.unit == unit]
+            members = [
+                row
+                for row in rows
+                if group_name(row) == group and row.unit == unit and row.rate is not None
+            ]
             lines = []
             for attack in distinct(row.attack for row in members):
                 line = [row for row in members if row.attack == attack]
@@ -204,31 +235,6 @@ def _rate_groups(
             units[unit] = [lines[place] for place in order]
         groups.append((group, units))
     return groups
-
-
-def _image_groups(images: Sequence[ImageLine]) -> list[ImageGroup]:
-    groups = []
-    for name, in_release in distinct((_image_group(line), line.in_release) for line in images):
-        members = [
-            line for line in images if (_image_group(line), line.in_release) == (name, in_release)
-        ]
-        groups.append(
-            ImageGroup(
-                name,
-                in_release,
-                n_participants=len({line.participant for line in members} - {None}),
-                n_images=len(members),
-                verdicts=Counter(line.verdict for line in members),
-                n_brain_loss=sum(line.brain_loss == 'yes' for line in members),
-            )
-        )
-    return sorted(groups, key=lambda one: (not one.in_release, one.group))
-
-
-def _image_group(line: ImageLine) -> str:
-    """Name the images that a line of the table counts together."""
-    name = line.modality if line.kind == HEAD_VOLUME and line.modality else line.kind
-    return f'{name} · {line.condition}'
 
 
 def _photo_counts(photos: Sequence[PhotoLine]) -> PhotoCounts:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import isnan
 
 from bids_reid.group.result import GroupResult, Statistics
-from bids_reid.records import AttackKey
+from bids_reid.records import RAW, AttackKey
 from bids_reid.report.canvas import About
 from bids_reid.report.change_figure import change_figure
 from bids_reid.report.drawing import Drawing, file_name
@@ -95,7 +95,8 @@ def _distributions(statistics: Statistics) -> Iterator[Drawing]:
 
 def _changes(content: GroupResult) -> Iterator[Drawing]:
     """Draw the ranks before and after of the attack that was strongest before."""
-    for change in changes(content.reductions):
+    # raw scans are never what is left after
+    for change in changes([row for row in content.reductions if row.condition != RAW]):
         reduction = change.strongest
         rows = [row for row in content.statistics.changes if _same(row, reduction)]
         if rows:

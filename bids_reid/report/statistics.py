@@ -121,11 +121,7 @@ def linkage_sentence(links: Sequence[Link], audited: str) -> str | None:
     """Say the strongest link of scans of the condition audited to other ones, else of any."""
     if not links:
         return None
-    changed = [
-        link
-        for link in links
-        if link.strongest.probe_condition == audited != link.strongest.gallery_condition
-    ]
+    changed = linked_condition(links, audited)
     link = max(changed or links, key=lambda one: one.strongest.ci_low or 0)
     row = link.strongest
     return (
@@ -133,9 +129,17 @@ def linkage_sentence(links: Sequence[Link], audited: str) -> str | None:
         f'{words.count(row.n_probes, "participant")} ({words.percent(row.rate)}, 95% interval '
         f'{words.interval(row.ci_low, row.ci_high)}) were linked from their {link.probe} scan to '
         f'their {link.gallery} scan among {words.count(row.n_gallery, "participant")} '
-        f'({row.extractor}, {row.decision}, the strongest of the ways tried); '
-        f'guessing would give {words.percent(row.chance)}.'
+        f'(the strongest of the ways tried); guessing would give {words.percent(row.chance)}.'
     )
+
+
+def linked_condition(links: Sequence[Link], audited: str) -> list[Link]:
+    """Return the links of scans of the condition audited to those of another condition."""
+    return [
+        link
+        for link in links
+        if link.strongest.probe_condition == audited != link.strongest.gallery_condition
+    ]
 
 
 def changes(rows: Sequence[ReductionRow]) -> list[Change]:

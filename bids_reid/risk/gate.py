@@ -11,7 +11,7 @@ are always reported together: somebody who mends one should know of the other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
@@ -28,8 +28,23 @@ CLEAN: Literal['nothing found'] = 'nothing found'
 OUTCOMES: tuple[Outcome, ...] = (CLEAN, GAP, FINDING)
 """The best first."""
 
+Kind = Literal[
+    'images',
+    'not assessed',
+    'not looked at',
+    'recognition',
+    'no photographs',
+    'linkage',
+    'own results',
+    'missing',
+    'controls',
+    'no images',
+]
+"""The source of a reason; the group page groups the reasons by it."""
+
 NO_FINDINGS, REVIEW, NOT_ASSESSED = 'no findings', 'review', 'could not assess'
 """Verdicts on images. Any other, or none, says that nobody looked at the image."""
+_KINDS: Mapping[str, Kind] = {REVIEW: 'images', NOT_ASSESSED: 'not assessed'}
 _DETAILS = re.compile(r'\b[0-9a-f]{32,}\b|\d+(?:\.\d+)?')
 """Hashes and numbers."""
 NAMED = 3
@@ -40,12 +55,14 @@ NAMED = 3
 class Reason:
     """Why a condition should not be shared, or not yet.
 
-    ``paths`` are those of all images concerned; ``sentence`` names a few of them.
+    ``paths`` are those of all images concerned; ``sentence`` names a few of them. ``kind`` is the
+    source of the reason.
     """
 
     outcome: Literal['do not share', 'look first']
     sentence: str
     paths: tuple[str, ...] = ()
+    kind: Kind = 'images'
 
 
 class Judged(Protocol):
@@ -192,7 +209,7 @@ def gate(
         *gaps,
     ]
     if not images:
-        reasons.append(Reason(GAP, f'There is no {condition} image.'))
+        reasons.append(Reason(GAP, f'There is no {condition} image.', kind='no images'))
     # the sort is stable
     reasons.sort(key=lambda reason: reason.outcome != FINDING)
     put_up_with = ''
@@ -443,16 +460,16 @@ def _about(
         said = 'was not looked at' if n == 1 else 'were not looked at'
     why = f': {text}' if text else ''
     sentence = f'{_of_all(n, n_all, condition)} {said}{why} ({named(paths)}).'
-    return Reason(outcome, sentence, tuple(paths))
+    return Reason(outcome, sentence, tuple(paths), _KINDS.get(verdict or '', 'not looked at'))
 
 
 def _of_risk(risk: RiskResult | None, *, asked: bool) -> list[Reason]:
     """What is found or missing in any modality."""
     if risk is None:
         text = 'The risk was not measured: give photographs of the participants (--photos).'
-        return [Reason(GAP, text)] if asked else []
+        return [Reason(GAP, text, kind='no photographs')] if asked else []
     return [
-        Reason(result.outcome, result.sentence)
+        Reason(result.outcome, result.sentence, kind='recognition')
         for result in (risk, *risk.others)
         if result.outcome != CLEAN
     ]

@@ -203,6 +203,7 @@ def _linked(ways: Sequence[LinkageRow]) -> Reason:
         FINDING,
         f'The faces of {best.probe_condition} {best.probe_modality} scans are still linked to '
         f'their originals: by {best.extractor} ({best.decision}){several}, {_found(best)}.',
+        kind='linkage',
     )
 
 
@@ -223,4 +224,5 @@ def _too_few(condition: str, modality: str, n: int) -> Reason:
         GAP,
         f'Too few people to tell by linkage whether the faces of {condition} {modality} scans '
         f"are still their originals'{people}.",
+        kind='linkage',
     )

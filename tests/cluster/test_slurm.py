@@ -1,4 +1,4 @@
-"""On a real Slurm: the array recipe of the README, Nipype's plugin, and jobs that are killed."""
+"""On a real Slurm: the array recipe of the docs, Nipype's plugin, and jobs that are killed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ galleries.SHARD_SCANS = 2
 
 
 def array_script(text: str, local: Local, out: Path, folder: Path) -> Path:
-    """Put this test's folders into the README's script."""
+    """Put this test's folders into the array script."""
     script = folder / 'array.sh'
     replaced = {
         '/data/my_dataset_reid': out,
@@ -42,7 +42,7 @@ def array_script(text: str, local: Local, out: Path, folder: Path) -> Path:
 
 
 def with_folders(text: str, replaced: Mapping[str, object]) -> str:
-    """Replace folders of the README, each of which has to be in it."""
+    """Replace folders of a recipe, each of which has to be in it."""
     for old, new in replaced.items():
         assert old in text
         text = text.replace(old, str(new))
@@ -50,7 +50,7 @@ def with_folders(text: str, replaced: Mapping[str, object]) -> str:
 
 
 def group_call(text: str, local: Local, out: Path) -> list[str]:
-    """Words of the README's call of the group level behind the program's name."""
+    """Words of the docs' call of the group level behind the program's name."""
     replaced = {
         '/data/my_dataset_reid': out,
         '/data/my_dataset': local.bids,
@@ -80,7 +80,7 @@ def test_24_tasks_at_once_write_one_folder(
     recipe: Callable[[str], str],
     tmp_path: Path,
 ) -> None:
-    """The README's recipe: no race, no lost file, and byte for byte what a local run writes."""
+    """The docs' recipe: no race, no lost file, and byte for byte what a local run writes."""
     # beside the other, as the description holds the way to the dataset
     out = local.out.with_name('array')
     script = array_script(recipe('slurm array'), local, out, tmp_path)

@@ -1,4 +1,4 @@
-"""The images, built from Dockerfile and Singularity.def and run as the README says."""
+"""The images, built from Dockerfile and Singularity.def and run as docs/clusters.md says."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Data:
     out: Path
 
     def in_(self, recipe: str) -> str:
-        """Put these folders into a recipe of the README."""
+        """Put these folders into a recipe of docs/clusters.md."""
         for old, new in {
             '/data/my_dataset_reid': self.out,
             '/data/my_dataset': self.bids,

@@ -1,4 +1,4 @@
-"""What Dockerfile, Singularity.def and README say of the same things; nothing is built."""
+"""What Dockerfile, Singularity.def and docs say of the same things; nothing is built."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bids_reid.faces.weights import FOLDER_VARIABLE
 
 
 @pytest.mark.parametrize('recipe', ['Dockerfile', 'Singularity.def'])
-def test_weights_are_looked_for_where_the_readme_mounts_them(
+def test_weights_are_looked_for_where_the_docs_mount_them(
     pytestconfig: pytest.Config, recipe: str
 ) -> None:
     """Weights that somebody mounts would not be found, and the strong attacks not run."""
@@ -22,6 +22,6 @@ def test_weights_are_looked_for_where_the_readme_mounts_them(
     # nothing can be mounted on what is not there where an image is read-only
     assert re.search(rf'mkdir -p (\S+ )*{folder[1]}\b', text)
     mounted = re.findall(
-        r'`(?:-v|-B) /data/models:(\S+):ro`', (root / 'README.md').read_text('utf-8')
+        r'`(?:-v|-B) /data/models:(\S+):ro`', (root / 'docs/clusters.md').read_text('utf-8')
     )
     assert mounted == [folder[1]] * 2

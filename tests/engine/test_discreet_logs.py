@@ -32,7 +32,7 @@ def test_inputs_that_changed_name_nobody(said: list[str], n_before: int) -> None
     """A run that takes up with other photographs tells at -vv what each step had and has."""
     photos = [Photo('Jane Roe.jpg', None, Path('/people/Jane Roe.jpg'))] * n_before
     other = [Photo('Max M.jpg', None, Path('/people/Max M.jpg'))]
-    configure(stop_on_first_crash=False, verbosity=2)
+    configure(stop_on_first_crash=False, verbosity=3)
     try:
         for old, new in ((photos, other), (repr(photos), repr(other))):
             logging.getLogger('nipype.workflow').debug(
@@ -48,7 +48,7 @@ def test_inputs_that_changed_name_nobody(said: list[str], n_before: int) -> None
 
 
 def test_names_of_files_do_not_reach_the_terminal_raw(said: list[str]) -> None:
-    configure(stop_on_first_crash=False, verbosity=2)
+    configure(stop_on_first_crash=False, verbosity=3)
     try:
         logging.getLogger('nipype.workflow').debug('folder %s', 'a\x1b[2Jb')
     finally:

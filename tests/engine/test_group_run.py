@@ -20,7 +20,7 @@ from bids_reid.settings import Settings
     ('reasons', 'said', 'code'),
     [
         ([KILLED, KILLED], KILLED, Exit.MACHINE),
-        ([NO_MEMORY, KILLED], f'{NO_MEMORY} (and 1 more, see logs)', Exit.MACHINE),
+        ([NO_MEMORY, KILLED], f'{NO_MEMORY} (and 1 more reason: see logs)', Exit.MACHINE),
         (['x is missing: run the participant level'] * 2, 'x is missing.*', Exit.SOME_FAILED),
     ],
 )
@@ -33,7 +33,8 @@ def test_what_the_machine_lacks_has_its_own_code(
 ) -> None:
     """A script that tries again with more memory has to know when."""
     failed = GraphRun({f'group_wf.search_{n}': reason for n, reason in enumerate(reasons)})
-    monkeypatch.setattr(group_run, 'init_group_wf', lambda **_: SimpleNamespace(name='group_wf'))
+    workflow = SimpleNamespace(name='group_wf', list_node_names=list)
+    monkeypatch.setattr(group_run, 'init_group_wf', lambda **_: workflow)
     monkeypatch.setattr(group_run, 'run_for_user', lambda *_, **__: failed)
     settings = Settings(bids_dir=tmp_path, output_dir=tmp_path / 'out', levels=('group',))
     nothing: Any = None

@@ -136,4 +136,4 @@ def test_many_images_are_looked_at_in_several_graphs(
     images = [picture(tmp_path, f'{name}.png') for name in 'abcde']
     assert look_at_images(images, settings) == 5
     assert graphs == [2, 2, 1]
-    assert '[5/5] looked at e.png' in capsys.readouterr().out
+    assert '[5/5] e.png: ' in capsys.readouterr().out

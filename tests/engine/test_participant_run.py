@@ -10,7 +10,13 @@ import pytest
 
 from bids_reid.engine import participant_run
 from bids_reid.engine.participant_graph import scan_node_name
-from bids_reid.engine.participant_run import WORKFLOW, forget_finished, process_scans
+from bids_reid.engine.participant_run import (
+    WORKFLOW,
+    Failures,
+    forget_finished,
+    process_scans,
+)
+from bids_reid.engine.progress import Progress
 from bids_reid.records import Scan
 from bids_reid.settings import Settings
 
@@ -65,7 +71,7 @@ def test_many_scans_are_run_in_several_graphs(
     for name, value in {'run_scans': run_scans, 'unfinished': lambda *_: [], **sizes_of}.items():
         monkeypatch.setattr(participant_run, name, value)
     scans = [Scan(f'{n}', None, 'T1w', f'sub-{n}', tmp_path / f'{n}.nii') for n in range(9)]
-    assert process_scans(scans, settings) == 0
+    assert process_scans(scans, settings) == Failures()
     assert graphs == sizes
 
 
@@ -78,11 +84,12 @@ def test_a_file_that_changes_during_the_run_is_named_as_such(
     scan = Scan('01', None, 'T1w', 'sub-01', path)
     states = {scan: participant_run.file_state(path)}
     path.write_bytes(b'another')
-    said: list[str] = []
     monkeypatch.setattr(participant_run, 'unfinished', lambda scans, _: scans)
     monkeypatch.setattr(participant_run, 'still_holds', lambda *_: True)
-    monkeypatch.setattr(participant_run.logger, 'info', said.append)
     settings = Settings(bids_dir=tmp_path, output_dir=tmp_path / 'out', levels=('participant',))
-    assert participant_run._save_failures(states, {}, settings, participant_run.NO_RESULT) == 1
-    (line,) = said
-    assert line.startswith(f'NOT DONE {path.name}: its file was changed while this run read it')
+    failures = Failures()
+    participant_run._save_failures(
+        states, {}, settings, participant_run.NO_RESULT, failures, Progress(1)
+    )
+    assert list(failures.kept) == [path.name]
+    assert failures.kept[path.name].startswith('its file was changed while this run read it')

@@ -18,6 +18,7 @@ from bids_reid.bids.files import write_json
 from bids_reid.bids.layout import ScanFiles, scan_files
 from bids_reid.engine import participant_run
 from bids_reid.engine.crashes import NO_MEMORY
+from bids_reid.engine.participant_run import STOPPED
 from bids_reid.engine.plugins import KILLED
 from bids_reid.errors import CannotWriteError, Exit, MachineError, RenderingError
 from bids_reid.participant.selection import remove_stale, select
@@ -269,16 +270,17 @@ def test_what_was_not_run_keeps_what_it_had(
     # a template of what the scan was before must not pass for one of what it is
     assert read_template(files[changed], 'orb') is None
     said = capsys.readouterr().out
-    assert f'NOT DONE sub-4_T1w.nii: {ran_out} (its earlier results are kept)' in said
-    assert 'NOT DONE sub-6_T1w.nii: not run: stopped at the first failure' in said
-    assert '2 scans with a template, 0 without a face, 2 failed; of 2 only earlier results' in said
+    assert f'NOT DONE sub-4_T1w.nii: {ran_out} (earlier results are kept)' in said
+    assert f'NOT DONE sub-6_T1w.nii: {STOPPED}' in said
+    assert '4 scans, 2 with a face' in said
+    assert '2 failed; 2 with earlier results only' in said
 
     # without a failure on record, the code still says that not all is done
     monkeypatch.setattr(
         participant_run, 'run_scans', lambda scans, *_: dict.fromkeys(scans, KILLED)
     )
     assert participant_level(replace(asked, participants=('6',))) == Exit.SOME_FAILED
-    assert '1 scan with a template, 0 without a face, 0 failed; of 1' in capsys.readouterr().out
+    assert '0 failed; 1 with earlier results only' in capsys.readouterr().out
 
 
 def test_an_extractor_that_fails_costs_nothing_that_others_made(
@@ -297,7 +299,7 @@ def test_an_extractor_that_fails_costs_nothing_that_others_made(
     assert record is not None
     assert record.status == 'ok'
     assert read_template(files, 'orb') is not None
-    said = 'NOT DONE sub-3_T1w.nii: sift: no licence (its earlier results are kept)'
+    said = 'NOT DONE sub-3_T1w.nii: sift: no licence (earlier results are kept)'
     assert said in capsys.readouterr().out
 
 

@@ -19,6 +19,7 @@ from scipy import ndimage
 from bids_reid import __version__
 from bids_reid.participant.looks import look
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
+from bids_reid.phantom.defacing import coordinates
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.photograph import photograph
 from bids_reid.phantom.scanner import Pose, Scan, expose
@@ -30,7 +31,6 @@ from bids_reid.surface.mesh import contour
 from bids_reid.surface.skin import extract_skin
 from bids_reid.surface.volume import Volume
 from bids_reid.surface.volume_files import read_volume
-from tests.support.artefacts import coordinates
 from tests.support.defacing import deface_stored, scan_defaced
 from tests.support.formats import WRITERS
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
+from bids_reid.phantom.defacing import reface
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.sampling import move
 from bids_reid.phantom.scanner import Pose, expose
@@ -109,11 +110,11 @@ def test_faces_are_taken_away_and_replaced(scan):
     assert value(scan, *nose) > 0
     stripped = artefacts.strip_skull(scan)
     assert value(stripped, *nose) == value(stripped, 0.0, -60.0, -60.0) == 0
-    for other in (defaced, stripped, artefacts.reface(scan, OTHER)):
+    for other in (defaced, stripped, reface(scan, OTHER)):
         assert value(other, *brain) == value(scan, *brain)
     assert value(defaced, *back) == value(scan, *back)
     theirs = expose(OTHER, modality='T1w', spacing=4.0, pose=POSE)
-    refaced = artefacts.reface(scan, OTHER)
+    refaced = reface(scan, OTHER)
     index = move(np.array([[0.0, 10.0, -30.0]]), np.linalg.inv(scan.to_head @ scan.affine))
     around = tuple(slice(round(float(i)) - 2, round(float(i)) + 3) for i in index[0])
     np.testing.assert_allclose(refaced.data[around], theirs.data[around], atol=1e-2)

@@ -14,11 +14,17 @@ import numpy as np
 from scipy import fft, ndimage
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
+from bids_reid.phantom.defacing import (
+    before_face_plane,
+    cast,
+    coordinates,
+    distance_to_brain,
+    voxel_edge,
+    zeroed,
+)
 from bids_reid.phantom.head_shape import head_sdf
 from bids_reid.phantom.sampling import move
-from bids_reid.phantom.scanner import grid_signal
-from bids_reid.phantom.shapes import capsule, ellipsoid, intersection, step
-from bids_reid.phantom.tissues import brain_distance
+from bids_reid.phantom.shapes import capsule, ellipsoid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +35,6 @@ if TYPE_CHECKING:
     from bids_reid.phantom.scanner import Scan
     from bids_reid.phantom.shapes import Array, Vector
 
-_FACE_PLANE = ((0.0, -10.0, 22.0), (0.0, -80.0, -110.0))  # from the brow to below the ears
 _MARKED = ((0.0, 1.0, 0.85), (0.9, 0.62, 0.25), (-0.9, 0.62, 0.25), (0.62, 0.8, -0.72))
 _INSIDE = np.array([0.0, -60.0, 10.0])  # a point in the head that sees all of the skin
 
@@ -259,18 +264,7 @@ def deface(scan: Scan) -> Scan:
 
 def strip_skull(scan: Scan) -> Scan:
     """Only the brain is kept."""
-    points = np.stack([axis.ravel() for axis in coordinates(scan)], axis=1)
-    outside = brain_distance(points, anatomy(scan.who, ASLEEP)).reshape(scan.data.shape) > 0
-    return zeroed(scan, outside)
-
-
-def reface(scan: Scan, other: Identity) -> Scan:
-    """Somebody else's face in front, faded in over a centimetre; before any noise."""
-    to_head = scan.to_head @ scan.affine
-    i, j, k = scan.data.shape
-    theirs, _ = grid_signal(other, ASLEEP, scan.contrast, (i, j, k), to_head, voxel=_voxel(scan))
-    share = step(before_face_plane(scan), -10.0, 0.0)
-    return replace(scan, data=scan.data + share * (theirs - scan.data))
+    return zeroed(scan, distance_to_brain(scan) > 0)
 
 
 # --- storage
@@ -298,24 +292,9 @@ def turn_grid(scan: Scan, motion: NDArray[np.floating]) -> Scan:
 # --- helpers
 
 
-def coordinates(scan: Scan) -> tuple[Array, Array, Array]:
-    """Head coordinates of all voxels."""
-    matrix = (scan.to_head @ scan.affine).astype(np.float32)
-    i, j, k = np.meshgrid(
-        *(np.arange(n, dtype=np.float32) for n in scan.data.shape), indexing='ij', sparse=True
-    )
-    x, y, z = (row[0] * i + row[1] * j + row[2] * k + row[3] for row in matrix[:3])
-    return x, y, z
-
-
-def _voxel(scan: Scan) -> float:
-    """Edge of a cube as large as a voxel, in head coordinates."""
-    return float(abs(np.linalg.det((scan.to_head @ scan.affine)[:3, :3]))) ** (1 / 3)
-
-
 def _put(scan: Scan, distance: Array, level: Array | float) -> Scan:
     """Fill where ``distance`` is negative and no head is, in proportion at the border."""
-    voxel = _voxel(scan)
+    voxel = voxel_edge(scan)
     share = np.clip(0.5 - distance * (1 / voxel), 0.0, 1.0)
     outside = scan.distance * (1 / scan.scale)
     share = np.minimum(share, np.clip(0.5 + outside * (1 / voxel), 0.0, 1.0))
@@ -365,26 +344,3 @@ def _plane(
         return otherwise
     whole = np.where(np.isfinite(point), point, 0.0)
     return round(float(move(whole[None], to_voxels)[0, axis]))
-
-
-def before_face_plane(scan: Scan) -> Array:
-    """Distance in front of a plane through brow and ears, below the brow; positive in the face."""
-    (_, top_y, top_z), (_, low_y, low_z) = _FACE_PLANE
-    length = float(np.hypot(top_y - low_y, top_z - low_z))
-    _, y, z = coordinates(scan)
-    ahead = ((y - top_y) * (top_z - low_z) - (z - top_z) * (top_y - low_y)) * (1 / length)
-    return -intersection(-ahead, z - top_z, 1.0)
-
-
-def zeroed(scan: Scan, where: NDArray[np.bool_]) -> Scan:
-    """Set to what tools write: 0, which is no air in CT."""
-    data = scan.data.copy()
-    data[where] = 0
-    return replace(scan, data=data)
-
-
-def cast(data: NDArray[np.floating], scan: Scan) -> Array | NDArray[np.int16]:
-    """Values as the scan stores them."""
-    if scan.data.dtype == np.int16:
-        return np.rint(data).astype(np.int16)
-    return data.astype(np.float32)

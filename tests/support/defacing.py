@@ -16,36 +16,34 @@ import numpy as np
 from scipy import ndimage
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
-from bids_reid.phantom.identity import average_person, draw_people
-from bids_reid.phantom.scanner import CENTRE, FIELD_OF_VIEW, add_noise, coil, draw_pose, expose
-from bids_reid.phantom.shapes import ellipsoid, step
-from bids_reid.phantom.tissues import brain_distance
-from tests.support.artefacts import (
+from bids_reid.phantom.defacing import (
     before_face_plane,
     cast,
     coordinates,
+    cut_deep,
+    cut_plane,
+    cut_shallow,
+    distance_to_brain,
+    face_mask,
+    mask_face,
     reface,
-    strip_skull,
     zeroed,
 )
+from bids_reid.phantom.identity import average_person, draw_people
+from bids_reid.phantom.scanner import CENTRE, FIELD_OF_VIEW, draw_pose, expose, stored
+from bids_reid.phantom.shapes import step
+from tests.support.artefacts import strip_skull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from numpy.typing import NDArray
-
     from bids_reid.phantom.identity import Identity
     from bids_reid.phantom.scanner import Scan
-    from bids_reid.phantom.shapes import Array, Vector
+    from bids_reid.phantom.shapes import Vector
 
     Random = np.random.Generator
 
 Left = Literal['face', 'part', 'none']
-CLEAR_MM = (3.0, 8.0)
-"""A clean cut keeps so far from the brain, a deep one goes so far into it."""
-DEEP_MM = (12.0, 25.0)
-PLANE_DEGREES = (48.0, 62.0)
-"""Between the direction of a plane's cut and straight down."""
 BLUR_MM = 7.0
 
 
@@ -63,21 +61,6 @@ class Defacing:
     own: bool = True
     before: Callable[[Scan, Random], Scan] | None = None
     after: Callable[[Scan, Random], Scan] | None = None
-
-
-def cut_plane(scan: Scan, rng: Random) -> Scan:
-    """Zero in front of a plane that passes before the brain, from forehead to neck."""
-    return zeroed(scan, _before_brain_plane(scan, rng, rng.uniform(*CLEAR_MM)))
-
-
-def cut_deep(scan: Scan, rng: Random) -> Scan:
-    """Zero in front of a plane that passes through the frontal lobes."""
-    return zeroed(scan, _before_brain_plane(scan, rng, -rng.uniform(*DEEP_MM)))
-
-
-def mask_face(scan: Scan, rng: Random) -> Scan:
-    """Zero in a template's mask: with steps of 4 mm, not quite where the face is."""
-    return zeroed(scan, face_mask(scan, rng))
 
 
 def fill_noise(scan: Scan, rng: Random) -> Scan:
@@ -103,14 +86,6 @@ def cut_eyes(scan: Scan, rng: Random) -> Scan:
     high = rng.uniform(11.0, 15.0)
     bar = (np.abs(z) < high) & (np.abs(x) < a.eye_x + 20.0) & (y > a.eye_y - 12.0)
     return zeroed(scan, bar)
-
-
-def cut_shallow(scan: Scan, rng: Random) -> Scan:
-    """Zero below the nose only: eyes and nose stay."""
-    a = anatomy(scan.who, ASLEEP)
-    _, _, z = coordinates(scan)
-    below = z < a.base_z - rng.uniform(2.0, 5.0)
-    return zeroed(scan, below & (before_face_plane(scan) > 0))
 
 
 def reface_average(scan: Scan, rng: Random) -> Scan:
@@ -175,9 +150,7 @@ def scan_defaced(
     )
     if before is not None:
         scan = before(scan, rng)
-    values = np.asarray(scan.data * coil(scan.data.shape, bias, rng), np.float32)
-    scan = replace(scan, data=add_noise(values, noise, scan.contrast, rng))
-    return deface_stored(name, scan, seed=seed)
+    return deface_stored(name, stored(scan, rng, noise=noise, bias=bias), seed=seed)
 
 
 def deface_stored(name: str, scan: Scan, *, seed: Sequence[int]) -> Scan:
@@ -189,39 +162,5 @@ def deface_stored(name: str, scan: Scan, *, seed: Sequence[int]) -> Scan:
 
 def brain_lost(before: Scan, after: Scan) -> float:
     """Millilitres of the true brain whose voxels were changed between two stored scans."""
-    changed = (before.data != after.data) & (_brain(before) < 0)
+    changed = (before.data != after.data) & (distance_to_brain(before) < 0)
     return float(changed.sum() * abs(np.linalg.det(before.affine[:3, :3]))) * 1e-3
-
-
-def face_mask(scan: Scan, rng: Random) -> NDArray[np.bool_]:
-    """A face as a template's mask has it: from the brow to below the chin, clear of the brain.
-
-    In cells of 4 mm, drawn on another grid than the scan's, and a few millimetres off.
-    """
-    a = anatomy(average_person(), ASLEEP)
-    off = rng.uniform(-4.0, 4.0, 3)
-    x, y, z = (_in_cells(axis, by) for axis, by in zip(coordinates(scan), off, strict=True))
-    # behind the eyeballs, and further back below: a curved front as of a skull
-    skull = ellipsoid(x, y, z, (0.0, -78.0, -10.0), (62.0, 62.0, 90.0))
-    mask = (skull > 0) & (y > -52.0) & (z < a.brow_z + 4.0) & (z > -130.0)
-    return np.asarray(mask & (_brain(scan) > CLEAR_MM[0]))
-
-
-def _in_cells(axis: Array, by: float, cell: float = 4.0) -> Array:
-    """Middle of the cell that a coordinate lies in."""
-    middle: Array = (np.floor((axis + by) * (1 / cell)) + 0.5) * np.float32(cell)
-    return middle
-
-
-def _before_brain_plane(scan: Scan, rng: Random, clear: float) -> NDArray[np.bool_]:
-    """What lies in front of a plane ``clear`` mm before the brain (Quickshear)."""
-    angle = np.radians(rng.uniform(*PLANE_DEGREES))
-    _, y, z = coordinates(scan)
-    ahead = np.sin(angle) * y - np.cos(angle) * z
-    return np.asarray(ahead > ahead[_brain(scan) < 0].max() + clear)
-
-
-def _brain(scan: Scan) -> Array:
-    """Distance of all voxels to the brain."""
-    points = np.stack([axis.ravel() for axis in coordinates(scan)], axis=1)
-    return brain_distance(points, anatomy(scan.who, ASLEEP)).reshape(scan.data.shape)

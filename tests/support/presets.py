@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bids_reid.phantom.defacing import reface
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.scanner import (
     CENTRE,
@@ -62,7 +63,7 @@ def _tilted(x: float, y: float, z: float) -> Preset:
 
 
 def _refaced(scan: Scan) -> Scan:
-    return a.reface(scan, draw_people(1, seed=[20, 7])[0])
+    return reface(scan, draw_people(1, seed=[20, 7])[0])
 
 
 _CT = Preset('CT', noise=0.015, bias=0.0)

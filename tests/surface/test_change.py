@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from bids_reid.phantom.defacing import before_face_plane
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.scanner import Scan
 from bids_reid.phantom.shapes import step
@@ -22,7 +23,6 @@ from bids_reid.surface.frame import ORIGIN_MM, FaceFrame, FieldOfView, find_fram
 from bids_reid.surface.mesh import contour
 from bids_reid.surface.skin import extract_skin
 from bids_reid.surface.volume import Volume
-from tests.support.artefacts import before_face_plane
 from tests.support.defacing import deface_stored, scan_defaced
 
 Points = NDArray[np.float32]

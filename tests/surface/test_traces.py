@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from bids_reid.phantom.defacing import coordinates, zeroed
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.scanner import Scan
 from bids_reid.records import PartTrace
@@ -17,7 +18,7 @@ from bids_reid.surface.parts import PARTS, face_parts
 from bids_reid.surface.skin import extract_skin
 from bids_reid.surface.traces import LETTERS, OUTSIDE, emptied_air, face_traces
 from bids_reid.surface.volume import Volume
-from tests.support.artefacts import coordinates, crop, zeroed
+from tests.support.artefacts import crop
 from tests.support.defacing import scan_defaced
 
 SPACING = 2.0

@@ -1,0 +1,135 @@
+"""The cards of the group page: each modality before and after, one step per condition."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from bids_reid.group.account import HEAD_VOLUME
+from bids_reid.records import RAW
+from bids_reid.report import words
+from bids_reid.report.findings import Finding, distinct, group_findings
+from bids_reid.risk.gate import NO_FINDINGS, REVIEW
+from bids_reid.risk.strength import MIN_GALLERY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bids_reid.group.result import GroupResult, ImageLine
+
+Tone = Literal['none', 'risk', 'gap']
+"""Colour of a step: no risk shown, a risk, not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The scans of one condition and modality.
+
+    Attributes
+    ----------
+    condition : str
+        Its name.
+    audited : bool
+        Whether it is the one to be shared.
+    tone : str
+        Colour of its risk.
+    count, what : str
+        The number in large type, ``23 of 24``, and what it counts.
+    finding : Finding or None
+        The strongest attack; ``None`` if nobody was searched for.
+    details : tuple of str
+        Sentences below.
+    faces : str
+        Images with findings, where ``count`` is that of people.
+    """
+
+    condition: str
+    audited: bool
+    tone: Tone
+    count: str
+    what: str
+    finding: Finding | None = None
+    details: tuple[str, ...] = ()
+    faces: str = ''
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One modality, raw first."""
+
+    modality: str
+    steps: tuple[Step, ...]
+
+    @property
+    def compares(self) -> bool:
+        """Whether there is a before and an after."""
+        return len(self.steps) > 1
+
+
+def cards(result: GroupResult) -> list[Card]:
+    """Sort conditions by modality; modalities of the audited condition come first."""
+    findings = {
+        (one.row.modality, one.row.condition): one
+        for one in group_findings(result)
+        if one.row.n_probes
+    }
+    images: dict[tuple[str, str], list[ImageLine]] = {}
+    for line in result.images:
+        if line.kind == HEAD_VOLUME and line.modality:
+            images.setdefault((line.modality, line.condition), []).append(line)
+    groups = distinct([*findings, *images])
+    audited = [modality for modality, condition in groups if condition == result.audited]
+    found = []
+    for modality in distinct([*audited, *(modality for modality, _ in groups)]):
+        conditions = [condition for one, condition in groups if one == modality]
+        conditions.sort(key=lambda name: (name != RAW, name != result.audited))
+        steps = tuple(
+            _step(
+                condition,
+                findings.get((modality, condition)),
+                images.get((modality, condition), []),
+                result,
+            )
+            for condition in conditions
+        )
+        found.append(Card(modality, steps))
+    return found
+
+
+def _step(
+    condition: str, finding: Finding | None, images: Sequence[ImageLine], result: GroupResult
+) -> Step:
+    audited = condition == result.audited
+    counts = Counter[str](line.verdict for line in images)
+    faces = f'{counts[REVIEW]:,} of {words.count(len(images), "image")} with a finding'
+    if finding is None or not finding.row.n_gallery:
+        unknown = len(images) - counts[REVIEW] - counts[NO_FINDINGS]
+        tone: Tone = 'risk' if counts[REVIEW] else 'gap' if unknown else 'none'
+        details = [f'{unknown:,} not assessed or not looked at'] if unknown else []
+        if finding is not None:
+            details.append('No scan could be searched.')
+        count = f'{counts[REVIEW]:,} of {len(images):,}'
+        return Step(condition, audited, tone, count, 'images with a finding', None, tuple(details))
+    return Step(
+        condition,
+        audited,
+        _tone(finding, counts, None if result.gate is None else result.gate.max_risk),
+        f'{finding.row.n_correct:,} of {finding.row.n_probes:,}',
+        'recognised',
+        finding,
+        finding.notes,
+        faces if images else '',
+    )
+
+
+def _tone(finding: Finding, counts: Counter[str], limit: float | None) -> Tone:
+    """A risk is an interval above guessing, or a finding on an image."""
+    row = finding.row
+    above = row.ci_low is not None and row.chance is not None and row.ci_low > row.chance
+    if (above and row.n_gallery >= MIN_GALLERY) or counts[REVIEW]:
+        return 'risk'
+    unknown = counts.total() - counts[NO_FINDINGS]
+    if unknown or row.ci_high is None or row.n_gallery < MIN_GALLERY:
+        return 'gap'
+    return 'gap' if limit is not None and row.ci_high > limit else 'none'

@@ -1,0 +1,84 @@
+"""The participants as the group page shows them: their images, exposure, and own pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bids_reid.report.statistics import exposed, exposed_columns
+from bids_reid.risk.gate import NO_FINDINGS, REVIEW
+
+if TYPE_CHECKING:
+    from bids_reid.group.result import GroupResult
+    from bids_reid.risk.attacks import ParticipantRow
+
+LEVELS = ('unknown', 'low', 'raised', 'high')
+"""Of exposure, the lowest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One participant.
+
+    Attributes
+    ----------
+    label : str
+        With ``sub-``.
+    has_page : bool
+        Whether the participant level writes a page.
+    n_images, n_findings, n_unknown : int
+        Images in the release, those with a finding, and those without a verdict.
+    rows : tuple
+        Exposure by each group of scans of `exposed_columns`; ``None`` where there is no scan.
+    """
+
+    label: str
+    has_page: bool
+    n_images: int
+    n_findings: int
+    n_unknown: int
+    rows: tuple[ParticipantRow | None, ...]
+
+    @property
+    def remarkable(self) -> bool:
+        """Whether anything was found."""
+        return bool(self.n_findings or self.n_unknown) or self.level > 1
+
+    @property
+    def level(self) -> int:
+        """Place of the highest exposure in `LEVELS`."""
+        return max((LEVELS.index(row.level) for row in self.rows if row), default=0)
+
+
+def people(result: GroupResult) -> list[Person]:
+    """List the participants, those at most risk first."""
+    exposure = {one.participant_id: one.rows for one in exposed(result.statistics.participants)}
+    columns = exposed_columns(result.statistics.participants)
+    empty = (None,) * len(columns)
+    pages = {f'sub-{scan.participant}' for scan in result.scans}
+    verdicts: dict[str, Counter[str]] = {}
+    for line in result.images:
+        if line.in_release and line.participant:
+            verdicts.setdefault(f'sub-{line.participant}', Counter())[line.verdict] += 1
+    found = []
+    for label in sorted({*exposure, *pages, *verdicts}):
+        counts = verdicts.get(label, Counter())
+        found.append(
+            Person(
+                label,
+                label in pages,
+                n_images=counts.total(),
+                n_findings=counts[REVIEW],
+                n_unknown=counts.total() - counts[REVIEW] - counts[NO_FINDINGS],
+                rows=exposure.get(label, empty),
+            )
+        )
+    # the sort is stable
+    return sorted(found, key=lambda one: (-_audited(one, result), -one.n_findings, -one.level))
+
+
+def _audited(person: Person, result: GroupResult) -> int:
+    """Place of the exposure by scans of the condition that is to be shared."""
+    rows = [row for row in person.rows if row and row.condition == result.audited]
+    return max((LEVELS.index(row.level) for row in rows), default=0)
