@@ -138,8 +138,11 @@ def _write(result: GroupResult, settings: Settings) -> dict[Sensitive, Amount]:
     """Write tables and page; return how many files of the output can give a face back."""
     # figures take long to import
     from bids_reid.report.group import group_page
+    from bids_reid.report.group_figures import group_drawings
 
-    sensitive = write_results(settings.output_dir, result, group_page(result))
+    drawings = group_drawings(result)
+    page = group_page(result, drawings)
+    sensitive = write_results(settings.output_dir, result, page, drawings)
     written = sorted(path.name for path in settings.output_dir.glob('group*'))
     logger.debug('written: %s', ', '.join(written))
     return sensitive
