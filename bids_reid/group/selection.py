@@ -21,6 +21,7 @@ from bids_reid.group.reviews import read_reviews
 from bids_reid.messages import count, logger, say_not_run
 from bids_reid.participant.library import read_scans, searchable_extractors, select_scans
 from bids_reid.records import RAW, TOGETHER
+from bids_reid.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -296,9 +297,10 @@ def _check_conditions(choice: Choice, scans: Sequence[EnrolledScan], settings: S
     audited = [choice.audited] if settings.audit is not None else []
     for name in (*choice.conditions[1:], *audited, *choice.refaced):
         if name not in present:
+            hint = did_you_mean(name, present)
             raise NothingSelectedError(
-                f'{settings.output_dir} holds no results of {name} that pass the filters: '
-                f'run the participant level with -d {name}=DIR'
+                f'{settings.output_dir} holds no results of {name} that pass the filters'
+                f'{hint or f": run the participant level with -d {name}=DIR"}'
             )
 
 
@@ -318,8 +320,13 @@ def _check_sessions(settings: Settings, lines: Sequence[ScanLine]) -> None:
         )
     modalities = {line.modality for line in lines}
     missing = [name for name in settings.modalities if name not in modalities]
-    if lines and 0 < len(missing) < len(settings.modalities):
-        logger.info(f'there are no results of {", ".join(missing)} in {settings.output_dir}')
+    if lines and missing:
+        said = f'there are no results of {", ".join(missing)} in {settings.output_dir}'
+        said = f'{said}, which has {", ".join(sorted(modalities))}'
+        hint = did_you_mean(missing[0], modalities.difference(settings.modalities))
+        if len(missing) == len(settings.modalities):
+            raise NothingSelectedError(f'{said}{hint}')
+        logger.info(said)
 
 
 def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:
