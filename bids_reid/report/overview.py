@@ -102,7 +102,7 @@ def version_key(condition: str, source: str) -> str:
     """Return the name of a version in its page.
 
     >>> version_key('raw', 'sub-01/anat/sub-01_T1w.nii.gz')
-    'b8d3b0ab56'
+    '7b02682165'
     """
     text = f'{condition}\0{source}'
     return sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:10]
