@@ -239,6 +239,15 @@ def test_pages_hold_no_face_and_load_nothing(audit: Audit) -> None:
         assert set(re.findall(r'<script>(.*?)</script>', page, re.DOTALL)) <= own
 
 
+def test_the_group_level_tells_the_participants_pages(audit: Audit) -> None:
+    """Otherwise a page does not say what the audit says of the same scans."""
+    pages = [path.read_text('utf-8') for path in audit.out.glob('sub-*.html')]
+    assert pages
+    for page in pages:
+        assert 'href="group.html#participants"' in page
+        assert 'Exposure: how often' in page
+
+
 def test_intermediate_files_are_gone(audit: Audit) -> None:
     """Renders of faces left in a work folder are a leak, and 20 MB a scan."""
     assert not (audit.out / 'work').exists()
