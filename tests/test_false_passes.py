@@ -711,17 +711,17 @@ def test_bytes_that_a_header_does_not_tell_of_are_told(tmp_path: Path) -> None:
     """A second volume behind the first, or in front of it, is in the file that is shared."""
     both = np.stack([cut(), head()], axis=-1)
     behind = written(tmp_path, both, {40: np.array([3], '<i2').tobytes()})
-    with pytest.raises(ScanError, match='do not belong to its volume'):
+    with pytest.raises(ScanError, match='do not belong to the volume'):
         load_volume(behind)
     packed = tmp_path / 'y.nii.gz'
     packed.write_bytes(gzip.compress(behind.read_bytes()))
-    with pytest.raises(ScanError, match='do not belong to its volume'):
+    with pytest.raises(ScanError, match='do not belong to the volume'):
         load_volume(packed)
     content = bytearray(written(tmp_path, cut()).read_bytes())
     content[108:112] = floats(352 + head().nbytes)
     content[352:352] = head().tobytes(order='F')
     (tmp_path / 'z.nii').write_bytes(content)
-    with pytest.raises(ScanError, match='do not belong to its volume'):
+    with pytest.raises(ScanError, match='do not belong to the volume'):
         load_volume(tmp_path / 'z.nii')
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ('sha256', 'by', 'note')
 CAREFUL: Sequence[Verdict] = ('no findings', 'not looked at', 'could not assess', 'review')
-"""Verdicts, the most careful one last."""
+"""Verdicts, from the least to the most careful."""
 OTHER_BYTES = '{name}: {ratings} not used, as no image has the same bytes now: {paths}'
 OTHER_VERDICT = (
     '{name}: {ratings} not used, as the verdict has changed: rate the image again: {paths}'
