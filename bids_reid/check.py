@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from bids_reid import __version__
+from bids_reid.arguments import Parser, absolute, add_nprocs, add_version
 from bids_reid.bids.files import read_json
 from bids_reid.bids.formats import OWN_OUTPUT
 from bids_reid.bids.hash_cache import HashCache
@@ -24,22 +24,37 @@ from bids_reid.bids.manifest import SCHEMA_VERSION, manifest_sha256
 from bids_reid.bids.release import walk_release
 from bids_reid.bids.tables import NOT_AVAILABLE, read_table
 from bids_reid.bids.walk import check_there
-from bids_reid.cli import Parser, absolute, add_nprocs, guarded
+from bids_reid.cli import guarded
 from bids_reid.errors import Exit, NoInputError, UsageError
 from bids_reid.json_fields import as_field
 from bids_reid.messages import count, say
 from bids_reid.records import Image
+from bids_reid.suggestions import did_you_mean
 from bids_reid.surroundings import prepare_surroundings
 
+PROGRAM = 'bids-reid-check'
 DESCRIPTION = """\
-Is every image in RELEASE one that was audited, at this place and with these bytes, and did the
-audit end with "nothing found"? Call it right before you upload. OUT is the output folder of
-bids-reid; of it, group_images.tsv and group_summary.json are read. RELEASE is only read.
+Compare a folder with its audit, right before you upload the folder. Every image
+in RELEASE must be one that was audited, at the same path and with the same
+bytes, and the audit must have ended with "nothing found". OUT is the output
+folder of bids-reid; its files group_images.tsv and group_summary.json are read.
+RELEASE is only read.
 """
-EPILOG = """\
-exit codes: 0 every image is audited and unchanged; 3 there are problems, one line each; 64 wrong
-usage; 66 OUT or RELEASE is not there, or OUT is damaged or of another version
-"""
+EXAMPLES = {
+    'Check the folder that you are about to upload:': 'bids-reid-check OUT RELEASE',
+    'Check two participants, whose scans alone will be uploaded:': (
+        'bids-reid-check OUT RELEASE --only sub-01 sub-02'
+    ),
+    'Read every file again, and print the result for a program:': (
+        'bids-reid-check OUT RELEASE --full --json'
+    ),
+}
+EXIT_CODES = {
+    0: 'Every image was audited and has not changed since.',
+    3: 'There are problems. Each is named in a line.',
+    64: 'Wrong usage.',
+    66: 'OUT or RELEASE is missing, or OUT is damaged or of another version.',
+}
 TABLE = 'group_images.tsv'
 SUMMARY = 'group_summary.json'
 PASS = 'nothing found'  # noqa: S105
@@ -108,48 +123,45 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid-check``; return its exit code."""
     prepare_surroundings(is_program=argv is None)
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
-    return guarded('bids-reid-check', partial(check, options))
+    return guarded(PROGRAM, partial(check, options))
 
 
 def build_parser() -> Parser:
     """Build the parser of ``bids-reid-check``."""
-    parser = Parser(
-        prog='bids-reid-check',
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('output_dir', metavar='OUT', type=absolute, help='output of the audit')
+    parser = Parser(PROGRAM, description=DESCRIPTION, examples=EXAMPLES, exit_codes=EXIT_CODES)
     parser.add_argument(
-        'release', metavar='RELEASE', type=absolute, help='folder that is to be uploaded'
+        'output_dir', metavar='OUT', type=absolute, help='Output folder of the audit.'
     )
-    parser.add_argument('--version', action='version', version=f'bids-reid {__version__}')
+    parser.add_argument(
+        'release', metavar='RELEASE', type=absolute, help='Folder that you will upload.'
+    )
     parser.add_argument(
         '--only',
         nargs='+',
         metavar='PATH',
-        help='files and folders below RELEASE that are to be uploaded (default: all)',
+        help='Files and folders below RELEASE that you will upload. Default: all.',
     )
     parser.add_argument(
         '--allow-missing',
         action='store_true',
-        help='accept that images of the audit are missing from RELEASE',
+        help='Accept that audited images are missing from RELEASE.',
     )
-    parser.add_argument('--json', action='store_true', help='print one JSON object, nothing else')
+    parser.add_argument('--json', action='store_true', help='Print one JSON object instead.')
     parser.add_argument(
         '--cache',
         type=absolute,
         metavar='FILE',
-        help='known hashes of files that have not changed (default: OUT/.cache/files.tsv)',
+        help='Known hashes of unchanged files. Default: OUT/.cache/files.tsv.',
     )
     parser.add_argument(
         '--full',
         '--no-cache',
         dest='full',
         action='store_true',
-        help='read all files again, and keep no hashes',
+        help='Read all files again, and keep no hashes.',
     )
-    add_nprocs(parser, '-n', '--nprocs', '--n-procs', '--n_procs')
+    add_nprocs(parser, '-n', '--nprocs', '--n-procs')
+    add_version(parser)
     return parser
 
 
@@ -168,7 +180,7 @@ def check(options: argparse.Namespace) -> Exit:
     check_there(release, folder=True)
     audit = read_audit(out)
     if out.resolve() == release.resolve():
-        raise UsageError(f'{release} is the output folder: name the folder that is to be uploaded')
+        raise UsageError(f'{release} is the output folder: name the folder that you will upload')
     only = None if options.only is None else _below(release, options.only)
     if only is not None:
         _check_known(only, release, audit)
@@ -220,7 +232,14 @@ def _check_known(only: Iterable[str], release: Path, audit: Audit) -> None:
     for path in only:
         there = os.path.lexists(release / path)
         if not there and not any(_is_chosen((path,), row.path) for row in audit.rows):
-            raise NoInputError(f'--only {path}: neither in {release} nor in its audit')
+            known = {one for row in audit.rows for one in _with_folders(row.path)}
+            hint = did_you_mean(path, known)
+            raise NoInputError(f'--only {path} is neither in {release} nor in its audit{hint}')
+
+
+def _with_folders(path: str) -> Iterator[str]:
+    yield path
+    yield from (str(folder) for folder in PurePosixPath(path).parents if folder.name)
 
 
 def _is_chosen(only: Sequence[str] | None, path: str) -> bool:
@@ -255,8 +274,8 @@ def read_audit(out: Path) -> Audit:
     version = content.get('schema_version')
     if content and version != SCHEMA_VERSION:
         raise NoInputError(
-            f'{summary} is of another version of bids-reid (schema {version}, not '
-            f'{SCHEMA_VERSION}): run the group level again with this one'
+            f'{summary} was written by another version of bids-reid (schema {version}, not '
+            f'{SCHEMA_VERSION}): run the group level again with this version'
         )
     try:
         reasons = tuple(
@@ -319,7 +338,7 @@ def find_problems(
     listed = manifest_sha256((row.path, row.sha256, row.annex_key) for row in audit.rows)
     if listed != audit.manifest:
         # what it says of an image is worth nothing
-        detail = f'{TABLE} was changed or is not of this run: run the group level again'
+        detail = f'{TABLE} was changed, or belongs to another run: run the group level again'
         yield Problem('', 'table', detail)
         return
     for outcome, sentence in audit.reasons:
@@ -359,7 +378,7 @@ class Rows:
         """Find what is wrong with one image of the folder."""
         path, *others = _paths(image)
         if image.format == OWN_OUTPUT:
-            detail = 'results of bids-reid about faces: move them out of the folder'
+            detail = 'it holds results of bids-reid about faces: move it out of the folder'
             yield Problem(path, OWN_OUTPUT, detail)
             return
         rows = [row for one in (path, *others) for row in self._by_path.get(one, ())]
@@ -383,8 +402,10 @@ class Rows:
         if gone:
             self._moved.add(gone[0])
             return Problem(path, 'moved', f'from {gone[0]}')
-        copied = f'a copy of {known[0].path}, at a place ' if known else ''
-        return Problem(path, 'new', f'{copied}that was not audited' if known else 'not audited')
+        if not known:
+            return Problem(path, 'new', 'not audited')
+        detail = f'a copy of {known[0].path}, which was audited at that path only'
+        return Problem(path, 'new', detail)
 
     def _known(self, image: Image) -> list[Row]:
         """Return the rows with this content, wherever it was."""
@@ -400,7 +421,7 @@ class Rows:
         gone = self._by_path.keys() - self._there - self._moved
         for path in gone:
             if chosen(path) and not _is_of_git(path):
-                yield Problem(path, 'missing', 'audited, and not there')
+                yield Problem(path, 'missing', 'audited, but not in the folder')
 
 
 def _is_of_git(path: str) -> bool:
@@ -411,8 +432,8 @@ def _changed(path: str, image: Image) -> Problem:
     """Say that an image is not the one audited, or that nobody can know."""
     if image.sha256 is None:
         why = image.absent or 'its content cannot be read'
-        return Problem(path, 'absent', f'{why}; it cannot be compared with the audit')
-    return Problem(path, 'changed', 'not the bytes that were audited')
+        return Problem(path, 'absent', f'{why}: it cannot be compared with the audit')
+    return Problem(path, 'changed', 'its bytes are not those that were audited')
 
 
 def _print_json(audit: Audit, problems: Sequence[Problem], n_images: int) -> None:

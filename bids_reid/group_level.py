@@ -20,9 +20,10 @@ from bids_reid.group.assembly import group_result
 from bids_reid.group.order import order_of
 from bids_reid.group.refaced import refaced_lines
 from bids_reid.group.result import Stamp
-from bids_reid.group.reviews import reviewed
+from bids_reid.group.reviews import reviewed, unused_ratings
 from bids_reid.group.selection import announce, choose_extractors, select
 from bids_reid.messages import count, logger, tell, tell_not_run
+from bids_reid.report.page_update import update_pages
 from bids_reid.report.tables import IDENTIFICATION, write_results
 from bids_reid.report.text import result_lines, sensitive_lines, unread_photographs
 from bids_reid.run_log import begin_log, hide_in_log
@@ -63,7 +64,7 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
         with own_work_folder(settings) as own:
             result = _result(selection, own)
         logger.info('writing tables, figures and the page')
-        sensitive = _write(result, settings)
+        sensitive = _write(result, selection, settings)
     for line in unread_photographs(result.photos or ()):
         logger.warning('%s', line, extra={'tone': 'bad', 'toned': 'NOT READ'})
     for line in sensitive_lines(settings.output_dir, sensitive):
@@ -96,16 +97,18 @@ def _result(selection: Selection, settings: Settings) -> GroupResult:
     if networked:
         logger.info(sends_images(networked))
     _look_at_the_rest(selection, settings)
-    images = _judged_images(selection, settings)
+    judged = _judged_images(selection, settings)
     parts = search(settings, selection, extractors)
     result = group_result(
         selection,
         extractors,
         parts,
-        images=images,
+        images=tuple(reviewed(judged, selection.reviews, selection.ratings)),
         dataset=dataset_name(settings.bids_dir),
         command=settings.command,
     )
+    unused = unused_ratings(judged, selection.ratings)
+    result = replace(result, remarks=(*result.remarks, *unused))
     return replace(result, stamp=_stamp(selection)) if settings.stamp else result
 
 
@@ -115,13 +118,12 @@ def _stamp(selection: Selection) -> Stamp:
 
 
 def _judged_images(selection: Selection, settings: Settings) -> tuple[ImageLine, ...]:
-    """Give every image its verdict: the program's, or that of a person who looked at it."""
+    """Give every image the program's verdict."""
     counted, choice = selection.counted, selection.choice
     lines = image_lines(selection.survey, counted, settings.output_dir, settings.bids_dir)
     by_risk = selection.photos is not None and choice.max_risk is not None
     order = order_of(counted, choice.conditions, choice.audited)
-    judged = refaced_lines(lines, counted, choice.refaced, order, judged_by_risk=by_risk)
-    return tuple(reviewed(judged, selection.reviews))
+    return tuple(refaced_lines(lines, counted, choice.refaced, order, judged_by_risk=by_risk))
 
 
 def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
@@ -134,8 +136,10 @@ def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
         look_at_images(rest, settings)
 
 
-def _write(result: GroupResult, settings: Settings) -> dict[Sensitive, Amount]:
-    """Write tables and page; return how many files of the output can give a face back."""
+def _write(
+    result: GroupResult, selection: Selection, settings: Settings
+) -> dict[Sensitive, Amount]:
+    """Write tables and pages; return how many files of the output can give a face back."""
     # figures take long to import
     from bids_reid.report.group import group_page
     from bids_reid.report.group_figures import group_drawings
@@ -143,6 +147,7 @@ def _write(result: GroupResult, settings: Settings) -> dict[Sensitive, Amount]:
     drawings = group_drawings(result)
     page = group_page(result, drawings)
     sensitive = write_results(settings.output_dir, result, page, drawings)
+    update_pages(settings.output_dir, result, selection.counted)
     written = sorted(path.name for path in settings.output_dir.glob('group*'))
     logger.debug('written: %s', ', '.join(written))
     return sensitive

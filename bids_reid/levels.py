@@ -8,18 +8,19 @@ import multiprocessing
 import os
 import re
 from contextlib import contextmanager
-from importlib import import_module
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.places import check_places
 from bids_reid.bids.walk import check_there
+from bids_reid.config_file import settings_text
 from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
 from bids_reid.messages import forget_not_run, logger, show_messages, tell, tell_not_run
 from bids_reid.run_header import header_lines
 from bids_reid.run_log import HIDDEN, RunLog
 from bids_reid.settings import Settings
+from bids_reid.suggestions import did_you_mean
 from bids_reid.surroundings import check_memory
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def run_levels(settings: Settings) -> Exit:
 
 def _run(settings: Settings) -> Exit:
     """Check what was asked for, say it, and run the levels."""
-    check_memory()
+    # a plugin has its own limit, perhaps of another machine
+    check_memory(settings.memory_gb if settings.plugin_file is None else None)
     _check_files(settings)
     prepare_environment(settings.omp_threads, settings.models_dir)
     _start_server_early(settings)
@@ -58,6 +60,7 @@ def _run(settings: Settings) -> Exit:
     gc.disable()
     from bids_reid.bids.inputs import check_dataset, check_labels
     from bids_reid.bids.participants_table import check_variables
+    from bids_reid.bids.ratings import read_ratings
     from bids_reid.engine.execution import configure
     from bids_reid.group.given_photographs import check_photographs
     from bids_reid.group.reviews import read_reviews
@@ -68,20 +71,22 @@ def _run(settings: Settings) -> Exit:
     gc.enable()
     _check_options(settings)
     check_dataset(settings.bids_dir, validate=not settings.skip_validation)
-    tell(header_lines(settings))
-    for line in check_labels(
+    remarks = check_labels(
         settings.bids_dir,
         validate=not settings.skip_validation,
         participants=settings.participants,
         sessions=settings.sessions,
-    ):
-        logger.info(line)
+    )
     others: Sequence[EnrolledScan] = ()
     if 'group' in settings.levels:
         others = read_against(settings)
         read_reviews(settings.reviewed)
+        read_ratings(settings.output_dir)
         check_variables(settings.bids_dir, settings.breakdown)
         check_photographs(settings)
+    tell(header_lines(settings))
+    for line in remarks:
+        logger.info('%s', line)
     configure(stop_on_first_crash=settings.stop_on_first_crash, verbosity=settings.verbosity)
     codes = [Exit.OK]
     if 'participant' in settings.levels:
@@ -104,7 +109,7 @@ def _logged(settings: Settings) -> Iterator[None]:
     """
     folders = [settings.bids_dir, settings.output_dir, settings.work, *settings.releases]
     folders += [folder for _, folder in settings.derivatives]
-    log = RunLog(_settings_text(settings), folders)
+    log = RunLog(settings_text(settings, whole_paths=False), folders)
     loggers = (logger, logging.getLogger('nipype'))
     for one in loggers:
         one.addHandler(log)
@@ -119,15 +124,6 @@ def _logged(settings: Settings) -> Iterator[None]:
         for one in loggers:
             one.removeHandler(log)
         log.close()
-
-
-def _settings_text(settings: Settings) -> str:
-    """Write the settings as TOML; nothing in a version that cannot."""
-    try:
-        module = import_module('bids_reid.config_file')
-    except ModuleNotFoundError:
-        return ''
-    return str(module.settings_text(settings))
 
 
 def _start_server_early(settings: Settings) -> None:
@@ -217,11 +213,31 @@ def _check_options(settings: Settings) -> None:
     ):
         raise UsageError('--consent says which of the --photos the group level may search with')
     if 'participant' in settings.levels and settings.audited not in settings.datasets:
-        raise UsageError(f'--audit {settings.audit}: name its folder with -d {settings.audit}=DIR')
+        hint = did_you_mean(settings.audited, settings.datasets)
+        raise UsageError(
+            f'--audit {settings.audit}{hint or f": name its folder with -d {settings.audit}=DIR"}'
+        )
+    _check_refaced(settings)
     if 'group' in settings.levels and settings.reports_only:
         raise UsageError(
             '--reports-only writes the pages of participants; group always writes its own page'
         )
+
+
+def _check_refaced(settings: Settings) -> None:
+    """Find out before any work whether a name of ``--refaced`` is a slip.
+
+    The group level knows the conditions of earlier runs as well, and refuses other names.
+
+    Raises
+    ------
+    UsageError
+        Conditions are named with -d, and one of them seems to be meant.
+    """
+    for name in settings.refaced:
+        hint = did_you_mean(name, settings.datasets)
+        if settings.derivatives and name not in settings.datasets and hint:
+            raise UsageError(f'--refaced {name}{hint}')
 
 
 def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) -> None:

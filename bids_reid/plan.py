@@ -1,4 +1,4 @@
-"""``bids-reid-plan``: how many people a run needs to show that its scans give nobody away."""
+"""``bids-reid-plan``: how many people a study needs to show that its scans identify nobody."""
 
 from __future__ import annotations
 
@@ -8,71 +8,67 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from bids_reid import __version__
-from bids_reid.cli import Parser, fraction, guarded
+from bids_reid.arguments import Parser, add_version, at_least, fraction
+from bids_reid.cli import guarded
 from bids_reid.errors import Exit
 from bids_reid.messages import count, say
 from bids_reid.surroundings import prepare_surroundings
 
+PROGRAM = 'bids-reid-plan'
 DESCRIPTION = """\
-How many photographed participants does a run need, so that a dataset whose scans give nobody
-away passes bids-reid with --max-risk? Even blind guesses recognise about one person per attack.
+How many people with photographs does a study need? With that many, a dataset
+whose scans identify nobody passes bids-reid with --max-risk. Even blind guesses
+recognise about one person per attack: a small study cannot show a small risk.
 """
-EPILOG = """\
-exit codes: 0 done; 64 wrong usage
-"""
+EXAMPLES = {
+    'Plan a study with a limit of 5%:': 'bids-reid-plan --max-risk 5%',
+    'Search among 1,000 scanned people, and ask about 150 photographed ones:': (
+        'bids-reid-plan --max-risk 5% --gallery 1000 --people 150'
+    ),
+    'Print the numbers for a program:': 'bids-reid-plan --max-risk 5% --json',
+}
+EXIT_CODES = {0: 'Done.', 64: 'Wrong usage.'}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid-plan``; return its exit code."""
     prepare_surroundings(is_program=argv is None)
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
-    return guarded('bids-reid-plan', lambda: tell(options))
+    return guarded(PROGRAM, lambda: tell(options))
 
 
 def build_parser() -> Parser:
     """Build the parser of ``bids-reid-plan``."""
-    parser = Parser(prog='bids-reid-plan', description=DESCRIPTION, epilog=EPILOG)
-    parser.add_argument('--version', action='version', version=f'bids-reid {__version__}')
+    parser = Parser(PROGRAM, description=DESCRIPTION, examples=EXAMPLES, exit_codes=EXIT_CODES)
     parser.add_argument(
         '--max-risk',
         type=fraction,
         required=True,
         metavar='SHARE',
-        help='the limit of the rank-1 rate: 5%% or 0.05',
+        help='Largest rank-1 identification rate that you accept: 5%% or 0.05.',
     )
     parser.add_argument(
         '--attacks',
-        type=_number(1),
+        type=at_least(1),
         metavar='N',
-        help='attacks that will be tried: the decisions of all extractors, as bids-reid counts '
-        'them (default: those that it tries by default on this machine)',
+        help='Number of attacks that a run tries: all decisions of all extractors. '
+        'Default: as many as a run tries on this machine.',
     )
     parser.add_argument(
         '--gallery',
-        type=_number(2),
+        type=at_least(2),
         metavar='N',
-        help='people with scans, where more are scanned than photographed (default: as many)',
+        help='Number of people with scans. Default: as many as have photographs.',
     )
     parser.add_argument(
         '--people',
-        type=_number(1),
+        type=at_least(1),
         metavar='N',
-        help='also print the chance of a pass with this number of photographed people',
+        help='Number of people with photographs. Their chance of a pass is printed as well.',
     )
-    parser.add_argument('--json', action='store_true', help='print one JSON object instead')
+    parser.add_argument('--json', action='store_true', help='Print one JSON object instead.')
+    add_version(parser)
     return parser
-
-
-def _number(least: int) -> Any:
-    """Return a reader of whole numbers from ``least`` on."""
-
-    def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least {least}')
-        return int(text)
-
-    return read
 
 
 def default_attacks() -> int:
@@ -133,22 +129,25 @@ def planned(
 def _lines(numbers: dict[str, Any]) -> list[str]:
     from bids_reid.risk.gate import percent
 
-    limit = f'a limit of {percent(numbers["max_risk"])}'
+    limit = percent(numbers['max_risk'])
     tried = count(numbers['n_attacks'], 'attack')
     if numbers['n_needed_80'] is None:
-        lines = [f'no number of people can show a risk within {limit}']
+        lines = [f'No number of people can show a risk within a limit of {limit}.']
     else:
         among = numbers['n_gallery']
         searched = f', searched among {among:,} or more' if among else ''
+        people = [count(numbers[f'n_needed_{n}'], 'person', 'people') for n in (80, 95)]
         lines = [
-            f'{count(numbers["n_needed_80"], "person", "people")}{searched}: scans that give '
-            f'nobody away pass {limit} with a chance of 80% or more ({tried})',
-            f'{count(numbers["n_needed_95"], "person", "people")}{searched}: 95% or more',
+            f'If the scans identify nobody, the study passes a limit of {limit} ({tried}):',
+            f'  with {people[0]}{searched}: chance 80% or more',
+            f'  with {people[1]}{searched}: chance 95% or more',
         ]
     if 'n_people' in numbers:
         chance = numbers['chance_of_pass']
-        said = f'{percent(chance)} or more' if chance else 'too few, even if none is recognised'
-        lines.append(f'{count(numbers["n_people"], "person", "people")}: {said}')
+        planned_for = count(numbers['n_people'], 'person', 'people')
+        more = '' if percent(chance).startswith('<') else ' or more'
+        said = f'chance {percent(chance)}{more}' if chance else 'no pass, even if none is found'
+        lines.append(f'  with {planned_for}: {said}')
     return lines
 
 

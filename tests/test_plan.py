@@ -14,23 +14,22 @@ from bids_reid.plan import default_attacks, main
 
 
 @pytest.mark.parametrize('limit', ['5%', '0.05', '5.0%'])
-def test_two_plain_lines(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_three_plain_lines(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['--max-risk', limit, '--attacks', '4']) == 0
     assert capsys.readouterr().out.splitlines() == [
-        '173 people: scans that give nobody away pass a limit of 5% with a chance of 80% or more '
-        '(4 attacks)',
-        '202 people: 95% or more',
+        'If the scans identify nobody, the study passes a limit of 5% (4 attacks):',
+        '  with 173 people: chance 80% or more',
+        '  with 202 people: chance 95% or more',
     ]
 
 
 def test_the_chance_of_a_run_that_is_planned(capsys: pytest.CaptureFixture[str]) -> None:
     """72 people seem enough, and almost never are."""
     assert main(['--max-risk', '5%', '--attacks', '4', '--people', '72']) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == '72 people: 1.8% or more'
+    assert capsys.readouterr().out.splitlines()[-1] == '  with 72 people: chance 1.8% or more'
     assert main(['--max-risk', '5%', '--attacks', '4', '--people', '1']) == 0
-    assert (
-        capsys.readouterr().out.splitlines()[-1] == '1 person: too few, even if none is recognised'
-    )
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == '  with 1 person: no pass, even if none is found'
 
 
 def test_a_larger_gallery_takes_fewer_people(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,7 +38,7 @@ def test_a_larger_gallery_takes_fewer_people(capsys: pytest.CaptureFixture[str])
     assert numbers['n_needed_80'] == 72
     assert main(['--max-risk', '5%', '--attacks', '1', '--gallery', '5000']) == 0
     out = capsys.readouterr().out
-    assert out.startswith('72 people, searched among 5,000 or more: ')
+    assert '  with 72 people, searched among 5,000 or more: chance 80%' in out
     assert '(1 attack)' in out
 
 
@@ -59,7 +58,7 @@ def test_numbers_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_limit_that_cannot_be_reached(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['--max-risk', '0', '--attacks', '4']) == 0
-    assert capsys.readouterr().out == 'no number of people can show a risk within a limit of 0%\n'
+    assert capsys.readouterr().out == 'No number of people can show a risk within a limit of 0%.\n'
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_links_are_not_followed_and_no_proof_is_claimed(
     assert (elsewhere / 'skin').exists()
     assert (tmp_path / 'raw/sub-01/anat/sub-01_T1w.nii').exists()
     said = capsys.readouterr()
-    assert 'not followed: delete what it leads to: sub-03' in said.out
+    assert 'link, not followed: delete its target yourself: sub-03' in said.out
     assert 'sub-02_desc-skin_T2w.surf.gii' in said.out
     assert '2 files left' in said.err
     assert 'kinds left' not in said.out
@@ -277,3 +277,22 @@ def test_names_cannot_write_to_the_terminal(out: Path, capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert '\x1b' not in said
     assert r'evil\x1b[2J\n' in said
+
+
+def test_programs_read_what_was_deleted(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script that cleans up has to know what is left, and nothing else on standard output."""
+    before = paths(out)
+    assert main([str(out), '--dry-run', '--json', '--keep-report']) == 0
+    planned = json.loads(capsys.readouterr().out)
+    doomed = {file['path'] for file in planned['to_delete']}
+    assert planned['dry_run'] is True
+    assert set(planned['left']) == doomed
+    assert doomed | {file['path'] for file in planned['kept']} == before
+    assert paths(out) == before
+    assert main([str(out), '--json', '--keep-report']) == 0
+    done = json.loads(capsys.readouterr().out)
+    assert done['left'] == []
+    assert {file['path'] for file in done['to_delete']} >= doomed
+    # later messages are shown again
+    assert main([str(out)]) == 0
+    assert 'kinds left' in capsys.readouterr().out

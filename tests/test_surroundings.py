@@ -104,7 +104,7 @@ def test_a_home_of_nobody_is_one_line(data: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 64
     assert done.stderr.count('\n') == 1
-    assert "no home folder is known that '~nobody_of_that_name/x' may mean" in done.stderr
+    assert "there is no home folder for '~nobody_of_that_name/x'" in done.stderr
 
 
 @pytest.mark.parametrize('closed', ['2>&-', '>&-', '<&- >&- 2>&-'])

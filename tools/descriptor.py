@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from bids_reid import __version__
-from bids_reid.cli import DESCRIPTION, EPILOG, build_parser, fraction, whole
+from bids_reid.arguments import Ignored, fraction, memory, whole
+from bids_reid.options import DESCRIPTION, EXIT_CODES, build_parser
 from bids_reid.settings import LEVELS
 
 ROOT = Path(__file__).parent.parent
@@ -46,9 +47,9 @@ def descriptor(parser: argparse.ArgumentParser) -> dict[str, Any]:
             _output('tables', 'Tables of the group level', 'group_*.tsv') | {'list': True},
         ],
         'error-codes': [
-            {'code': int(code), 'description': ' '.join(meaning.split())}
-            for code, meaning in re.findall(r'(\d+) ([^;]+)', EPILOG)
-            if code != '0'
+            {'code': code, 'description': ' '.join(meaning.split())}
+            for code, meaning in EXIT_CODES.items()
+            if code
         ],
         'tags': {'domain': ['neuroinformatics', 'mri', 'privacy'], 'bids-app': True},
     }
@@ -56,7 +57,7 @@ def descriptor(parser: argparse.ArgumentParser) -> dict[str, Any]:
 
 def _is_input(action: argparse.Action) -> bool:
     return action.nargs != 0 or not isinstance(
-        action, argparse._HelpAction | argparse._VersionAction
+        action, argparse._HelpAction | argparse._VersionAction | Ignored
     )
 
 
@@ -73,7 +74,7 @@ def _input(action: argparse.Action, parser: argparse.ArgumentParser) -> dict[str
     }
     if flags:
         described['command-line-flag'] = flags[0]
-    choices = action.choices or LEVEL_CHOICES.get(action.dest)
+    choices = action.choices or getattr(action, 'among', ()) or LEVEL_CHOICES.get(action.dest)
     if choices:
         described['value-choices'] = list(choices)
     if action.nargs in {'+', '*'}:
@@ -81,7 +82,7 @@ def _input(action: argparse.Action, parser: argparse.ArgumentParser) -> dict[str
     return described
 
 
-NUMBERS = {whole: 'int', fraction: 'float'}
+NUMBERS = {whole: 'int', fraction: 'float', memory: 'float'}
 """Parsers of numbers that do not bear the name of their type."""
 
 

@@ -35,6 +35,7 @@
     if (lines.length < 2) continue;
 
     heads.forEach((head, column) => {
+      if (head.hasAttribute('data-plain')) return;
       const button = make('button', {type: 'button', className: 'sort'}, ...head.childNodes);
       head.append(button);
       button.addEventListener('click', () => {

@@ -96,6 +96,14 @@ def read_crashes(
     return failures
 
 
+def scan_failure(traceback: str) -> str:
+    """Say in one line why a node of a scan failed; nothing without a traceback.
+
+    Such a node has neither photographs nor rows of participants.tsv.
+    """
+    return _crash_reason(_discreet(traceback, (), ())) if traceback else ''
+
+
 def is_refused(text: str, own: Sequence[Path]) -> bool:
     """Whether a traceback ends with something that the machine refused.
 

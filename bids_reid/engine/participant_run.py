@@ -9,10 +9,10 @@ from bids_reid import stopping
 from bids_reid.bids.derivatives import read_record, save_failure, still_holds
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.bids.unchanged import file_state
-from bids_reid.engine.crashes import NO_MEMORY
+from bids_reid.engine.crashes import NO_MEMORY, scan_failure
 from bids_reid.engine.execution import forget, read_plugin, run_for_user
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
-from bids_reid.engine.plugins import KILLED, KILLED_JOB, runs_here
+from bids_reid.engine.plugins import KILLED, KILLED_JOB, TRACEBACK, runs_here
 from bids_reid.engine.progress import Clock, Progress, step_name
 from bids_reid.messages import tell_grouped
 from bids_reid.participant.in_words import InWords, scan_in_words, scan_name
@@ -122,15 +122,12 @@ def _save_failures(
     failures = left | {
         scan: why for scan, why in failures.items() if why not in UNTRIED or scan in left
     }
-    several = len(settings.datasets) > 1
     for scan, reason in failures.items():
         # what an earlier run made of these very bytes is as right as it was
         kept = still_holds(scan, settings.output_dir)
         (told.kept if kept else told.failed)[_file_name(scan)] = reason
-        word = 'NOT DONE' if kept else 'FAILED'
-        if reason != STOPPED:
-            name = scan_name(scan, several=several)
-            progress.end(scan, name, f'{word}: {reason}', toned=word, tone='bad')
+        if reason != STOPPED and scan not in progress.ended:
+            _tell_failure(scan, reason, settings, progress)
         if not kept:
             folder, before = settings.datasets[scan.condition], came_from(scan, settings)
             save_failure(scan, folder, settings.output_dir, reason, before, states[scan])
@@ -140,6 +137,22 @@ def forget_finished(scans: Iterable[Scan], settings: Settings) -> None:
     """Remove what a run that was killed left of scans that are done: it shows faces."""
     for scan in scans:
         forget(settings, WORKFLOW, scan_node_name(scan))
+
+
+def _tell_failure(scan: Scan, reason: str, settings: Settings, progress: Progress) -> None:
+    """Say that a scan failed, among the lines of those that are done."""
+    word = 'NOT DONE' if still_holds(scan, settings.output_dir) else 'FAILED'
+    name = scan_name(scan, several=len(settings.datasets) > 1)
+    progress.end(scan, name, f'{word}: {reason}', toned=word, tone='bad')
+
+
+def _tell_result(scan: Scan, settings: Settings, progress: Progress) -> None:
+    """Say what was found on a scan whose results are saved."""
+    found = _result(scan, settings)
+    # a face on an original is no surprise
+    tone = found.tone if found and scan.condition == settings.audited else None
+    name = scan_name(scan, several=len(settings.datasets) > 1)
+    progress.end(scan, name, found.words if found else 'done', tone=tone)
 
 
 def _file_name(scan: Scan) -> str:
@@ -170,25 +183,27 @@ def run_scans(scans: Sequence[Scan], settings: Settings, progress: Progress) -> 
         name=WORKFLOW,
     )
     failed: set[str] = set()
-    clock, several = Clock(), len(settings.datasets) > 1
+    states = {scan: file_state(scan.path) for scan in scans}
+    clock = Clock()
 
     def on_status(node: Any, status: str) -> None:
         name = node.fullname.split('.')[1]
         scan = by_name[name]
-        title = scan_name(scan, several=several)
-        clock.note(node, status, f'{title}: {step_name(node)}')
+        clock.note(node, status, f'{scan_name(scan, several=True)}: {step_name(node)}')
         if status == 'start':
             progress.start(scan)
         if status == 'exception':
-            # the line with the reason follows, unless it is tried again with success
             failed.add(name)
+            reason = scan_failure(getattr(node, TRACEBACK, ''))
+            # what may be tried again is told when it is known what became of it
+            if reason and reason not in UNTRIED and scan not in progress.ended:
+                _tell_failure(scan, reason, settings, progress)
             progress.forget(scan)
         # some plugins also call it the end when a node was left out after a failure
         if status == 'end' and node.name == 'save' and name not in failed:
-            found = _result(scan, settings)
-            # a face on an original is no surprise
-            tone = found.tone if found and scan.condition == settings.audited else None
-            progress.end(scan, title, found.words if found else 'done', tone=tone)
+            # of a file that changed meanwhile the result does not count
+            if file_state(scan.path) == states[scan]:
+                _tell_result(scan, settings, progress)
             forget(settings, workflow.name, name)
 
     failures = run_for_user(workflow, settings, on_status).failures

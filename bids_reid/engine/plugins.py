@@ -36,6 +36,8 @@ ON_PROCESSES = ('MultiProc', 'LegacyMultiProc')
 KILLED = 'the worker process was killed, perhaps for lack of memory'
 IS_REFUSED = 'is_refused'
 """Argument of a plugin: a function that tells of a traceback if the machine refused something."""
+TRACEBACK = 'bids_reid_traceback'
+"""Attribute of a node that failed: why, unless the machine refused something."""
 KILLED_JOB = 'its job was killed, perhaps for lack of memory or time: ask the scheduler'
 
 
@@ -100,10 +102,13 @@ class SteadyMultiProc(MultiProcPlugin):
             process.kill()
 
     def _clean_queue(self, jobid: int, graph: Any, result: Any = None) -> Any:
-        left_out = super()._clean_queue(jobid, graph, result=result)
         text = ''.join((result or {}).get('traceback') or ())
+        refused = self.plugin_args.get(IS_REFUSED, lambda _: False)(text)
+        # whoever listens is told next that the node failed, and may want to say why
+        setattr(self.procs[jobid], TRACEBACK, '' if refused else text)
+        left_out = super()._clean_queue(jobid, graph, result=result)
         # the other nodes would fail alike, hours later
-        if self.plugin_args.get(IS_REFUSED, lambda _: False)(text):
+        if refused:
             raise RuntimeError(text)
         return left_out
 

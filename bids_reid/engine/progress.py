@@ -56,16 +56,20 @@ class Progress:
     ----------
     n_all : int
         How many there are.
+    ended : set
+        Those of which it was said that they are done.
     """
 
     n_all: int
     n_done: int = 0
     began: float = field(default_factory=time.monotonic)
+    ended: set[Hashable] = field(default_factory=set)
     _started: dict[Hashable, float] = field(default_factory=dict)
 
     def start(self, key: Hashable) -> None:
         """Note that one has begun, unless it had."""
-        self._started.setdefault(key, time.monotonic())
+        if key not in self.ended:
+            self._started.setdefault(key, time.monotonic())
 
     def end(
         self, key: Hashable, name: str, result: str, *, toned: str = '', tone: Tone | None = None
@@ -82,6 +86,7 @@ class Progress:
             The part of the result that is coloured, and how.
         """
         self.n_done += 1
+        self.ended.add(key)
         now = time.monotonic()
         began = self._started.pop(key, None)
         times = [] if began is None else [duration(now - began)]

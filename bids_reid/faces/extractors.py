@@ -16,6 +16,7 @@ from bids_reid import __version__
 from bids_reid.errors import NoInputError, UsageError
 from bids_reid.faces.registrations import registrations
 from bids_reid.faces.weights import manifest
+from bids_reid.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,7 +172,10 @@ def load_extractor(name: str) -> Extractor:
 
         return load_plugin(registered)
     _check_clash(name)
-    raise UsageError(f'no extractor {name!r}; there are: {", ".join(extractor_names())}')
+    known = extractor_names()
+    raise UsageError(
+        f'unknown extractor {name!r}{did_you_mean(name, known)} (there are: {", ".join(known)})'
+    )
 
 
 def _check_clash(name: str) -> None:

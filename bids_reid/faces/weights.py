@@ -21,9 +21,9 @@ from bids_reid.errors import NoInputError
 FOLDER_VARIABLE = 'BIDS_REID_MODELS'
 """Environment variable that names the folder of models, for workers too."""
 LOCK = 'models.lock.json'
-MISSING = 'its weights are not there: get them with bids-reid-models fetch'
-UNRECORDED = 'nobody recorded what its weights were: do so with bids-reid-models fetch'
-ALTERED = 'its weights are not those that were fetched: delete them and fetch them again'
+MISSING = 'its weights are missing: download them with bids-reid-models fetch'
+UNRECORDED = 'its weights have no recorded SHA-256: record it with bids-reid-models fetch'
+ALTERED = 'its weights differ from their recorded SHA-256: delete them and download them again'
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,16 @@ class ModelFile:
         Below the folder of models, and below DeepFace's own folder of weights.
     description
         What it is and who made it.
+    source
+        The project that the weights come from, as DeepFace names it.
     dimension
         How many numbers it makes of a face.
     input
         Width and height of what it takes, in pixels.
     size
         Bytes, if known.
+    licence
+        Licence of that project, if it was found.
     address
         Module and constant in DeepFace that say where the file is; ``None`` if none does.
     package
@@ -59,7 +63,9 @@ class ModelFile:
     description: str
     dimension: int
     input: tuple[int, int]
+    source: str
     size: int | None = None
+    licence: str | None = None
     address: str | None = None
     package: str | None = None
     needs: str | None = None
@@ -133,9 +139,14 @@ def why_not(entry: ModelFile, folder: Path) -> str | None:
 
     A file is hashed once per process for each size and time of change that it has.
     """
-    path = entry.path(folder)
     if entry.needs and find_spec(entry.needs) is None:
         return f'it needs the package {entry.needs}, which is not installed'
+    return why_not_weights(entry, folder)
+
+
+def why_not_weights(entry: ModelFile, folder: Path) -> str | None:
+    """Say what is wrong with the weights of a model, as `why_not` does."""
+    path = entry.path(folder)
     if not path.is_file():
         return MISSING
     if entry.package:

@@ -43,6 +43,7 @@ class ImageLine:
     ``path`` is below the release, of a scan that is not in it below its condition's dataset.
     ``status`` is that of the scan's or image's record, or ``not_looked_at``; the answers are those
     of `bids_reid.risk.presence.Presence`; ``None`` is n/a.
+    ``program_verdict`` is the verdict before a person rated the image, ``None`` if nobody did.
     """
 
     path: str
@@ -58,6 +59,7 @@ class ImageLine:
     condition: str
     status: str
     verdict: Verdict
+    program_verdict: Verdict | None = None
     face_present: str | None = None
     face_score: float | None = None
     parts_left: str | None = None

@@ -12,6 +12,7 @@ from bids_reid.bids.image_records import has_looks
 from bids_reid.bids.inputs import check_chosen, dataset_participants
 from bids_reid.bids.layout import scan_files
 from bids_reid.bids.participants_table import participant_variables
+from bids_reid.bids.ratings import read_ratings
 from bids_reid.errors import NoInputError, NothingSelectedError, UsageError
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.group.account import survey, tell_uncounted
@@ -20,11 +21,13 @@ from bids_reid.group.reviews import read_reviews
 from bids_reid.messages import count, logger, say_not_run
 from bids_reid.participant.library import read_scans, searchable_extractors, select_scans
 from bids_reid.records import RAW, TOGETHER
+from bids_reid.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bids_reid.bids.ratings import RatingFile
     from bids_reid.group.account import Survey
     from bids_reid.group.reviews import Review
     from bids_reid.participant.content import ScanLine
@@ -65,7 +68,7 @@ class Selection:
     ``counted`` are the scans of everybody whose results count: the account knows no filter.
     ``photos`` is ``None`` if there are none; those of distractors are as `STRANGER` says.
     ``given`` holds them and those of people left out, and what was found out about their labels.
-    ``reviews`` are of images that a person has looked at.
+    ``reviews`` and ``ratings`` are of images that a person has looked at.
     ``others`` are the scans of an earlier output that this run's are linked with, and
     ``other_name`` is the name of its folder.
     """
@@ -78,6 +81,7 @@ class Selection:
     survey: Survey = field(kw_only=True)
     counted: tuple[EnrolledScan, ...] = ()
     reviews: Mapping[str, Review] = field(default_factory=dict)
+    ratings: tuple[RatingFile, ...] = ()
     given: GivenPhotographs | None = None
 
 
@@ -113,6 +117,7 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
         survey=found,
         counted=tuple(counted),
         reviews=read_reviews(settings.reviewed),
+        ratings=read_ratings(settings.output_dir),
         photos=photos,
         given=given,
         others=tuple(others),
@@ -292,9 +297,10 @@ def _check_conditions(choice: Choice, scans: Sequence[EnrolledScan], settings: S
     audited = [choice.audited] if settings.audit is not None else []
     for name in (*choice.conditions[1:], *audited, *choice.refaced):
         if name not in present:
+            hint = did_you_mean(name, present)
             raise NothingSelectedError(
-                f'{settings.output_dir} holds no results of {name} that pass the filters: '
-                f'run the participant level with -d {name}=DIR'
+                f'{settings.output_dir} holds no results of {name} that pass the filters'
+                f'{hint or f": run the participant level with -d {name}=DIR"}'
             )
 
 
@@ -314,8 +320,13 @@ def _check_sessions(settings: Settings, lines: Sequence[ScanLine]) -> None:
         )
     modalities = {line.modality for line in lines}
     missing = [name for name in settings.modalities if name not in modalities]
-    if lines and 0 < len(missing) < len(settings.modalities):
-        logger.info(f'there are no results of {", ".join(missing)} in {settings.output_dir}')
+    if lines and missing:
+        said = f'there are no results of {", ".join(missing)} in {settings.output_dir}'
+        said = f'{said}, which has {", ".join(sorted(modalities))}'
+        hint = did_you_mean(missing[0], modalities.difference(settings.modalities))
+        if len(missing) == len(settings.modalities):
+            raise NothingSelectedError(f'{said}{hint}')
+        logger.info(said)
 
 
 def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.claims import damaged_sidecars
 from bids_reid.bids.formats import format_by_name
-from bids_reid.bids.head_images import left_out_images
+from bids_reid.bids.head_images import HEAD_SUFFIXES, head_images, left_out_images
 from bids_reid.bids.inputs import dataset_participants
 from bids_reid.bids.misnamed import misnamed_images
 from bids_reid.bids.walk import files_below
 from bids_reid.errors import NoInputError, NothingSelectedError
 from bids_reid.messages import count
+from bids_reid.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -42,6 +43,29 @@ def check_sessions(settings: Settings) -> None:
         raise NothingSelectedError(
             f'nobody in {settings.bids_dir} has a session ses-{", ses-".join(unknown)}'
         )
+
+
+def check_modalities(settings: Settings) -> None:
+    """Look whether the dataset has the suffixes asked for, as far as they may be misspelt.
+
+    A suffix that BIDS knows may be missing: `missing_lines` says who lacks it.
+
+    Raises
+    ------
+    NothingSelectedError
+        It has none of them, or lacks one that is like another that it has.
+    """
+    if not settings.modalities:
+        return
+    there = {scan.modality for scan in head_images(settings.bids_dir)}
+    missing = [name for name in settings.modalities if name not in there]
+    for name in missing:
+        hint = did_you_mean(name, there.difference(settings.modalities))
+        slip = bool(hint) and name not in HEAD_SUFFIXES
+        if there and (slip or len(missing) == len(settings.modalities)):
+            raise NothingSelectedError(
+                f'{settings.bids_dir} has no {name} scan, only {", ".join(sorted(there))}{hint}'
+            )
 
 
 def missing_lines(settings: Settings, scans: Collection[Scan]) -> Iterator[str]:

@@ -86,11 +86,28 @@ class ViewLine:
 
 @dataclass(frozen=True, slots=True)
 class TemplateLine:
-    """The template of a scan: ``n_features`` vectors of ``n_dimensions`` numbers."""
+    """The template of a scan, counted.
+
+    Attributes
+    ----------
+    extractor : str
+        Its name.
+    n_dimensions : int
+        Numbers of each feature, or bytes of each keypoint.
+    n_views, n_soft : int
+        Views of the study, and views in soft light, that the template has features of.
+    n_found : int
+        Those of ``n_views`` in which the detector found the face.
+    n_keypoints : int or None
+        Keypoints of all views; ``None`` if each view has one feature.
+    """
 
     extractor: str
-    n_features: int
     n_dimensions: int
+    n_views: int
+    n_soft: int = 0
+    n_found: int = 0
+    n_keypoints: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +128,7 @@ class ScanReport:
 
     ``surface`` is pairs of what was measured and its value with its unit. ``faces`` are shown only
     if given. ``face_map`` is that of its measures, ``None`` if there is none to be shown.
+    ``sha256`` is that of the bytes that were measured.
     """
 
     line: ScanLine
@@ -120,6 +138,7 @@ class ScanReport:
     warnings: tuple[str, ...] = ()
     faces: tuple[FacePicture, ...] = ()
     face_map: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

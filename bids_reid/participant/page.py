@@ -16,14 +16,14 @@ from bids_reid.participant.content import (
 )
 from bids_reid.participant.library import EnrolledScan, provenance_of
 from bids_reid.participant.remarks import completed_parts
-from bids_reid.records import View
+from bids_reid.records import KeypointTemplate, View
 from bids_reid.surface.parts import known_map
-from bids_reid.views.cameras import standard_views
+from bids_reid.views.cameras import N_STANDARD, standard_views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bids_reid.records import ScanMeasures
+    from bids_reid.records import ScanMeasures, Template
 
 DAMAGED = '{name} is damaged: run the participant level again'
 SHOWN_VIEWS = (0, 4, 8, 40, 36, 44, 72, 76, 80)
@@ -50,8 +50,9 @@ def participant_report(
 
 def _scan_report(scan: EnrolledScan, extractors: Sequence[str], *, show_faces: bool) -> ScanReport:
     measures = scan.record.measures
+    sha256 = scan.record.origin.source_sha256
     if measures is None:
-        return ScanReport(scan.line)
+        return ScanReport(scan.line, sha256=sha256)
     # the page of a scan that is not chosen now, and that nobody mends, is written all the same
     damaged: list[str] = []
     views, templates = _view_lines(scan, damaged), _template_lines(scan, extractors, damaged)
@@ -63,6 +64,7 @@ def _scan_report(scan: EnrolledScan, extractors: Sequence[str], *, show_faces: b
         warnings=(*measures.notes, *damaged),
         faces=_pictures(scan) if show_faces else (),
         face_map=known_map(measures.face_map),
+        sha256=sha256,
     )
 
 
@@ -70,15 +72,17 @@ def _surface_lines(measures: ScanMeasures) -> tuple[tuple[str, str], ...]:
     quality, roughness = measures.surface_quality, measures.vault_roughness
     return (
         ('Voxel size', ' x '.join(f'{size:g}' for size in measures.voxel_size) + ' mm'),
-        ('Points of the surface', f'{measures.points:,}'),
-        ('Volume inside it', f'{measures.volume_litres:.2f} l'),
-        ('Noise', f'{quality.relative_noise:.1%} of the brightness of skin'),
-        ('Blur of the edge of the skin', f'{quality.edge_blur_mm:.2f} mm'),
-        ('Face inside the field of view', f'{quality.face_in_view:.0%}'),
+        ('Points on the surface', f'{measures.points:,}'),
+        ('Volume inside the surface', f'{measures.volume_litres:.2f} l'),
+        ('Noise', f'{quality.relative_noise:.1%} of the brightness of the skin'),
+        ('Blur of the skin edge', f'{quality.edge_blur_mm:.2f} mm'),
+        ('Share of the face in the image', f'{quality.face_in_view:.0%}'),
         *_completed_line(measures),
         (
-            'Roughness of the vault',
-            'too large for a brain' if roughness is None else f'{roughness:.1f}°',
+            'Roughness of the skull vault',
+            'not measured: the head is larger than a brain'
+            if roughness is None
+            else f'{roughness:.1f}°',
         ),
     )
 
@@ -89,7 +93,7 @@ def _completed_line(measures: ScanMeasures) -> tuple[tuple[str, str], ...]:
     if completed is None:
         return ()
     of_face = f'{completed.share:.0%} of the face: {completed_parts(measures)}'
-    return (('Completed from an average head', of_face),)
+    return (('Taken from an average head', of_face),)
 
 
 def _view_lines(scan: EnrolledScan, damaged: list[str]) -> tuple[ViewLine, ...]:
@@ -106,13 +110,28 @@ def _template_lines(
     lines = []
     for extractor in extractors:
         try:
-            template = read_template(scan.files, extractor)
+            template = read_template(scan.files, extractor, found_only=False)
         except ScanError:
             damaged.append(DAMAGED.format(name=f'the template of {extractor}'))
             continue
         if template is not None:
-            lines.append(TemplateLine(extractor, *template.shape))
+            lines.append(_template_line(extractor, template))
     return tuple(lines)
+
+
+def _template_line(extractor: str, template: Template | KeypointTemplate) -> TemplateLine:
+    """Count the views of a template: those of the study and those in soft light apart."""
+    plain = template.views < N_STANDARD
+    found = plain if template.found is None else plain & template.found
+    n_vectors, n_dimensions = template.shape
+    return TemplateLine(
+        extractor,
+        n_dimensions,
+        n_views=int(plain.sum()),
+        n_soft=int((~plain).sum()),
+        n_found=int(found.sum()),
+        n_keypoints=n_vectors if isinstance(template, KeypointTemplate) else None,
+    )
 
 
 def _pictures(scan: EnrolledScan) -> tuple[FacePicture, ...]:

@@ -21,7 +21,7 @@ from bids_reid.bids.versions import find_versions, version_suffixes
 from bids_reid.bids.walk import RealPaths
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.messages import logger
-from bids_reid.participant.asked_for import check_sessions, missing_lines
+from bids_reid.participant.asked_for import check_modalities, check_sessions, missing_lines
 from bids_reid.records import RAW
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def select(settings: Settings) -> Selection:
         nobody has a session.
     """
     check_sessions(settings)
+    check_modalities(settings)
     narrowed = settings.modalities or settings.sessions or settings.filter_file
     raw: Sequence[Scan] = find_scans(
         settings.bids_dir,

@@ -189,14 +189,14 @@ def _faces(gate: Gate, paths: Sequence[str], lines: Sequence[ImageLine]) -> tupl
     faces = sum(line.face_present in ('yes', 'unsure') for line in lines)
     cut = sum(line.brain_loss == 'yes' for line in lines)
     images, names = _of_all(gate, n), _names(paths)
-    defaced = 'De-face' if gate.condition == RAW else 'De-face again'
     review = 'If you look at an image and see no face, record that with --reviewed.'
     these = 'this image' if n == 1 else 'these images'
+    again = '' if gate.condition == RAW else ' again'
     if faces == n:
         verb = 'is' if sure == n else 'may be' if not sure else 'is, or may be,'
         return (
             f'A face or a part of a face {verb} left in {images}: {names}.',
-            f'{defaced} {these}, {AGAIN}. {review}',
+            f'De-face {these}{again}, {AGAIN}. {review}',
         )
     if cut == n:
         return (
@@ -211,7 +211,7 @@ def _faces(gate: Gate, paths: Sequence[str], lines: Sequence[ImageLine]) -> tupl
     details = ' and '.join(filter(None, parts))
     return (
         f'There are findings on {images}{f" ({details})" if details else ""}: {names}.',
-        f'Look at {these}. {defaced} where a face is left, {AGAIN}. {review}',
+        f'Look at {these}. De-face those where a face is left{again}, {AGAIN}. {review}',
     )
 
 
@@ -349,16 +349,10 @@ def _passed(gate: Gate) -> str:
 
 def _caveat(result: GroupResult) -> str:
     """Say the limit of this result that matters most."""
-    caveats = (_doubtful, _without_result, _few_people, _linked_scans)
-    for caveat in caveats:
+    for caveat in (_doubtful, _without_result, _few_people, _not_measured, _linked_scans):
         said = caveat(result)
         if said:
             return said
-    if not result.rows:
-        return (
-            'Recognition was not measured, as there are no photographs. Only what is left in '
-            'the images was judged.'
-        )
     return 'The rate is a lower bound: other or later face recognition may recognise more people.'
 
 
@@ -398,14 +392,23 @@ def _few_people(result: GroupResult) -> str:
     )
 
 
+def _not_measured(result: GroupResult) -> str:
+    if result.rows:
+        return ''
+    return (
+        'Recognition was not measured, as there are no photographs. Only what is left in the '
+        'images was judged.'
+    )
+
+
 def _linked_scans(result: GroupResult) -> str:
     """Say if scans can be linked with another version without a photograph."""
     for link in linked_condition(links(result.linkage), result.audited):
         row = link.strongest
         if row.ci_low is not None and row.chance is not None and row.ci_low > row.chance:
             return (
-                f'Without any photograph, {row.n_correct:,} of '
-                f'{words.count(row.n_probes, "participant")} can be linked from '
-                f'{link.probe} to {link.gallery} scans.'
+                f'Somebody who holds the {link.gallery} scans can find {row.n_correct:,} of '
+                f'{words.count(row.n_probes, "participant")} in the {link.probe} scans, without '
+                'any photograph.'
             )
     return ''

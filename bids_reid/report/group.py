@@ -122,6 +122,7 @@ def _images(content: GroupResult) -> dict[str, Any]:
     return {
         'image_groups': image_groups(content.images),
         'image_rows': rows[:MOST_ROWS],
+        'remarkable': remarkable,
         'n_image_rows': len(rows),
         'n_remarkable': sum(map(remarkable, rows)),
     }

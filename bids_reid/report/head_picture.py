@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,6 +41,8 @@ EDGE = '#6b6b6b'
 OPAQUE = (0, 77, 128, 178)
 """Of the edge of the head, which so is smooth on a light and on a dark page."""
 DARKEST = 0.12
+SHADOW: Mapping[str, float] = {'striped': 0.72, 'dotted': 0.5}
+"""Share of its light that a stripe or dot leaves a pixel."""
 STRIPE = 7
 """Pixels from one stripe or dot to the next."""
 
@@ -117,9 +119,23 @@ def used(letters: str, keys: Mapping[str, Key] = CLASSES) -> tuple[Key, ...]:
     return (*lines, Key(BESIDE, BESIDE_TEXT)) if hidden else tuple(lines)
 
 
+def base_address() -> str:
+    """Return `head_base` as an address with its data."""
+    return _address(head_base(), 'webp')
+
+
+def overlay_address(letters: str, keys: Mapping[str, Key] = CLASSES) -> str:
+    """Return `head_overlay` as an address with its data."""
+    return _address(head_overlay(letters, keys), 'webp')
+
+
 def picture_address(letters: str, keys: Mapping[str, Key] = CLASSES) -> str:
     """Return the picture as an address with its data."""
-    return 'data:image/png;base64,' + b64encode(head_picture(letters, keys)).decode('ascii')
+    return _address(head_picture(letters, keys), 'png')
+
+
+def _address(picture: bytes, kind: str) -> str:
+    return f'data:image/{kind};base64,' + b64encode(picture).decode('ascii')
 
 
 def head_picture(letters: str, keys: Mapping[str, Key] = CLASSES) -> bytes:
@@ -144,6 +160,66 @@ def head_picture(letters: str, keys: Mapping[str, Key] = CLASSES) -> bytes:
     """
     from PIL import Image
 
+    colour = _colours(letters, keys)
+    light, line = _light(colour, list(keys.values()))
+    pixels = colour * LEVELS + np.searchsorted(_levels()[0], light).astype(np.uint8)
+    n_colours = (len(keys) + 2) * LEVELS
+    pixels[line] = n_colours
+    pixels = np.where(_covered() < len(OPAQUE), n_colours + 1 + _covered(), pixels)
+    palette = _palette([*(key.colour for key in keys.values()), BESIDE, SKIN])
+    image = Image.fromarray(pixels.astype(np.uint8))
+    image.putpalette(palette)
+    file = BytesIO()
+    opaque = bytes([255] * (n_colours + 1)) + bytes(OPAQUE)
+    image.save(file, format='PNG', optimize=True, transparency=opaque)
+    return file.getvalue()
+
+
+@cache
+def head_base() -> bytes:
+    """Paint the light on the average head, in grey, as a WebP file: a page needs it once.
+
+    Multiplied with a `head_overlay` it looks like the picture that `head_picture` paints.
+    """
+    shade = _enlarged(face_parts().shade.astype(np.float32) / np.float32(255))
+    light = (255 * (DARKEST + (1 - DARKEST) * shade)).round()
+    pixels = np.repeat(light[..., None], 4, axis=-1)
+    pixels[_covered() < len(OPAQUE), :3] = _rgb(EDGE)
+    pixels[..., 3] = np.array([*OPAQUE, 255])[_covered()]
+    return _webp(pixels, quality=85, method=6)
+
+
+def head_overlay(letters: str, keys: Mapping[str, Key] = CLASSES) -> bytes:
+    """Paint the colours of `head_picture` without the light: plain areas, which pack well.
+
+    Parameters and errors are those of `head_picture`; it is a WebP file without loss.
+    """
+    several = [*keys.values(), Key(BESIDE, BESIDE_TEXT), Key(SKIN, '')]
+    colour = _colours(letters, keys)
+    shadow, line = _pattern(colour, several)
+    pixels = np.zeros((*colour.shape, 4))
+    pixels[..., :3] = np.array([_rgb(key.colour) for key in several])[colour] * shadow[..., None]
+    pixels[line, :3] = _rgb(LINE)
+    pixels[..., 3] = 255
+    pixels[_covered() < len(OPAQUE)] = 0
+    return _webp(pixels, lossless=True, quality=50, method=2)
+
+
+def _rgb(colour: str) -> list[int]:
+    return list(bytes.fromhex(colour[1:]))
+
+
+def _webp(pixels: NDArray[np.float64], **options: Any) -> bytes:
+    """Pack red, green, blue and opacity (h, w, 4), 0 to 255."""
+    from PIL import Image
+
+    file = BytesIO()
+    Image.fromarray(pixels.round().astype(np.uint8)).save(file, format='WEBP', **options)
+    return file.getvalue()
+
+
+def _colours(letters: str, keys: Mapping[str, Key]) -> NDArray[np.uint8]:
+    """Number of the colour of each pixel, as `_winners` says."""
     n_points = len(face_parts().points)
     if len(letters) != n_points or not set(letters) <= set(keys):
         raise ValueError(f'a face map has {n_points} letters of {"".join(keys)!r}')
@@ -151,18 +227,7 @@ def head_picture(letters: str, keys: Mapping[str, Key] = CLASSES) -> bytes:
     numbers = np.array([place[letter] for letter in letters])
     skin = np.array([key.skin for key in keys.values()])
     numbers[skin[numbers] & _beside()] = len(keys)
-    colour = _winners(numbers, list(keys.values()))
-    light, line = _light(colour, list(keys.values()))
-    pixels = colour * LEVELS + np.searchsorted(_levels()[0], light).astype(np.uint8)
-    n_colours = (len(keys) + 2) * LEVELS
-    pixels[line] = n_colours
-    pixels = np.where(_covered() < len(OPAQUE), n_colours + 1 + _covered(), pixels)
-    image = Image.fromarray(pixels.astype(np.uint8))
-    image.putpalette(_palette([*(key.colour for key in keys.values()), BESIDE, SKIN]))
-    file = BytesIO()
-    opaque = bytes([255] * (n_colours + 1)) + bytes(OPAQUE)
-    image.save(file, format='PNG', optimize=True, transparency=opaque)
-    return file.getvalue()
+    return _winners(numbers, list(keys.values()))
 
 
 def _winners(numbers: NDArray[np.intp], keys: Sequence[Key]) -> NDArray[np.uint8]:
@@ -192,23 +257,28 @@ def _light(
     colour: NDArray[np.uint8], keys: Sequence[Key]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Light of each pixel, 0 to 1, with the patterns of its colour, and where lines are drawn."""
+    shadow, line = _pattern(colour, keys)
+    return _enlarged(face_parts().shade.astype(np.float32) / np.float32(255)) * shadow, line
+
+
+def _pattern(
+    colour: NDArray[np.uint8], keys: Sequence[Key]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Share of its light that the pattern of its colour leaves each pixel, and the lines."""
     import cv2
 
-    light = _enlarged(face_parts().shade.astype(np.float32) / np.float32(255))
-    row, column = np.indices(light.shape)
-    stripe = (row + column) % STRIPE < 2
+    row, column = np.indices(colour.shape)
     dot = ((row % STRIPE - 4) ** 2 + ((column + row // STRIPE % 2 * 4) % STRIPE - 4) ** 2) < 4
-    line = np.zeros(light.shape, bool)
+    where = {'striped': (row + column) % STRIPE < 2, 'dotted': dot}
+    shadow, line = np.ones(colour.shape, np.float32), np.zeros(colour.shape, bool)
     for number, key in enumerate(keys):
         here = colour == number
-        if key.pattern == 'striped':
-            light[here & stripe] *= 0.72
-        elif key.pattern == 'dotted':
-            light[here & dot] *= 0.5
+        if key.pattern in where:
+            shadow[here & where[key.pattern]] = SHADOW[key.pattern]
         elif key.pattern == 'edged':
             # around it, so that it takes nothing away from the smallest spot
             line |= (cv2.dilate(here.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~here
-    return light, line
+    return shadow, line
 
 
 @cache

@@ -3,45 +3,69 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from os import SEEK_END
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
 
 from bids_reid import __version__
 from bids_reid.bids.files import write_text
-from bids_reid.participant.content import FacePicture, ParticipantReport, ScanReport, ViewLine
-from bids_reid.report.head_picture import view_widths
+from bids_reid.report import words
+from bids_reid.report.head_picture import CLASSES, Key, base_address, view_widths
 from bids_reid.report.html import render_page
+from bids_reid.report.overview import Version, as_slots, lead_slot, slots_of, version_of
 from bids_reid.report.parts_left import ScanFace, scan_face
+from bids_reid.report.view_grid import ViewGrid, view_grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bids_reid.participant.content import (
+        FacePicture,
+        ParticipantReport,
+        ScanReport,
+        TemplateLine,
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class GridLine:
-    """One camera of the grid and whether a face was found under each light, ``None``: no view."""
-
-    camera: str
-    found: tuple[bool | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ViewGrid:
-    """Where a face was found: cameras down, lights across."""
-
-    lights: tuple[str, ...]
-    lines: tuple[GridLine, ...]
-    n_found: int
-    n_views: int
-
-
-@dataclass(frozen=True, slots=True)
-class ScanSection:
-    """A scan as the template shows it."""
+class VersionColumn:
+    """A version of a scan as the template shows it; ``version`` is its verdict and next step."""
 
     scan: ScanReport
-    grid: ViewGrid
+    version: Version
+    grid: ViewGrid | None
     faces: tuple[tuple[str, str], ...]
     face: ScanFace | None
+
+    @property
+    def key(self) -> str:
+        """Name of the version in the page."""
+        return self.version.key
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The versions of one scan, or of several of a session and modality: one column each.
+
+    ``facts`` are rows: what was measured, and the value of each column.
+    """
+
+    title: str
+    columns: tuple[VersionColumn, ...]
+    facts: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def legend(self) -> tuple[Key, ...]:
+        """The colours of all pictures in it."""
+        figures = [one.face.figure for one in self.columns if one.face is not None]
+        keys = [key for figure in figures if figure is not None for key in figure.legend]
+        order = [*CLASSES.values()]
+        known = sorted((key for key in dict.fromkeys(keys) if key in order), key=order.index)
+        return (*known, *(key for key in dict.fromkeys(keys) if key not in order))
 
 
 def participant_page_path(output_dir: Path, participant: str) -> Path:
@@ -89,61 +113,80 @@ def participant_page(content: ParticipantReport) -> str:
 
     It holds pictures of faces only if ``content`` does; the average head's is nobody's.
     """
-    sections = [
-        ScanSection(
-            scan,
-            _grid(scan.views),
-            tuple(map(_embedded, scan.faces)),
-            scan_face(scan.face_map, scan.line.parts),
-        )
-        for scan in content.scans
-    ]
+    series = _series(content.scans)
+    columns = [column for one in series for column in one.columns]
+    versions = [column.version for column in columns]
+    contents = lead_slot(versions, group_page=False)
+    for version in versions:
+        contents |= slots_of(version)
+    has_maps = any(one.legend for one in series)
     return render_page(
         'participant.html.j2',
+        scripts=('rating.js',),
         report=content,
-        sections=sections,
+        series=series,
+        slots=as_slots(contents),
         view_widths=view_widths(),
-        shows_faces=any(scan.faces for scan in content.scans),
+        # Markup is right: it is made of letters and digits
+        head_base=Markup(base_address()) if has_maps else '',  # noqa: S704
+        shows_faces=any(column.faces for column in columns),
     )
 
 
-def _grid(views: tuple[ViewLine, ...]) -> ViewGrid:
-    """Lay the views out as somebody in front of the participant would: high cameras on top."""
-    face_found = {
-        (line.view.camera[::-1], line.view.light[::-1]): line.face_found for line in views
-    }
-    cameras = sorted(
-        {camera for camera, _ in face_found}, key=lambda camera: (-camera[0], camera[1])
-    )
-    lights = sorted({light for _, light in face_found})
-    return ViewGrid(
-        lights=tuple(_direction(*light) for light in lights),
-        lines=tuple(
-            GridLine(
-                _direction(*camera), tuple(face_found.get((camera, light)) for light in lights)
-            )
-            for camera in cameras
-        ),
-        n_found=sum(line.face_found for line in views),
-        n_views=len(views),
+def _series(scans: Iterable[ScanReport]) -> list[Series]:
+    """Put versions of the same session and modality side by side, in the order of the scans."""
+    together: dict[str, list[VersionColumn]] = {}
+    for scan in scans:
+        line = scan.line
+        title = f'ses-{line.session} · {line.modality}' if line.session else line.modality
+        together.setdefault(title, []).append(_column(scan))
+    return [Series(title, tuple(some), _facts(some)) for title, some in together.items()]
+
+
+def _column(scan: ScanReport) -> VersionColumn:
+    return VersionColumn(
+        scan,
+        version_of(scan.line, scan.line.source, scan.sha256),
+        view_grid(scan.views),
+        tuple(map(_embedded, scan.faces)),
+        scan_face(scan.face_map, scan.line.parts),
     )
 
 
-def _direction(upwards: float, leftwards: float) -> str:
-    """Say where a camera or light stands, seen from the participant.
+def _facts(columns: Sequence[VersionColumn]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the technical facts, a row each."""
+    facts = [dict(_facts_of(column.scan)) for column in columns]
+    names = dict.fromkeys(name for some in facts for name in some)
+    return tuple((name, tuple(some.get(name, 'n/a') for some in facts)) for name in names)
 
-    >>> _direction(15.0, -20.0), _direction(0.0, 0.0), _direction(-15.0, 0.0)
-    ('15° up, 20° right', 'front', '15° down')
-    """
-    parts = [
-        f'{abs(angle):g}° {positive if angle > 0 else negative}'
-        for angle, positive, negative in (
-            (upwards, 'up', 'down'),
-            (leftwards, 'left', 'right'),
+
+def _facts_of(scan: ScanReport) -> Iterator[tuple[str, str]]:
+    status = scan.line.status
+    yield 'File', scan.line.source
+    yield 'SHA-256', scan.sha256 or 'n/a'
+    yield 'Result', words.captions()['scan_status'].get(status, status)
+    yield from scan.surface
+    for template in scan.templates:
+        yield f'Template of {template.extractor}', _counted(template)
+
+
+def _counted(template: TemplateLine) -> str:
+    """Say what a template holds: views of the study and those in soft light apart."""
+    views = f'{words.count(template.n_views, "view")} of the study'
+    if template.n_soft:
+        views += f' and {template.n_soft:,} in soft light'
+    if template.n_keypoints is None:
+        text = f'{views}; {words.count(template.n_dimensions, "number")} each'
+    else:
+        keypoints = words.count(template.n_keypoints, 'keypoint')
+        text = f'{views}; {keypoints} of {words.count(template.n_dimensions, "byte")}'
+    n_placed = template.n_views - template.n_found
+    if n_placed:
+        text += (
+            f'. The detector found the face in {template.n_found:,}; in the other {n_placed:,} '
+            'the shape of the head says where it is'
         )
-        if angle
-    ]
-    return ', '.join(parts) or 'front'
+    return text
 
 
 def _embedded(picture: FacePicture) -> tuple[str, str]:

@@ -9,7 +9,14 @@ from bids_reid.group.result import FacesLeft
 from bids_reid.records import IDENTIFYING, PART_NAMES
 from bids_reid.report import words
 from bids_reid.report.findings import group_name
-from bids_reid.report.head_picture import SHARES, Key, picture_address, shares, used
+from bids_reid.report.head_picture import (
+    SHARES,
+    Key,
+    overlay_address,
+    picture_address,
+    shares,
+    used,
+)
 from bids_reid.surface.parts import PARTS, VIEWS
 
 ANSWERS: Mapping[str, str] = {
@@ -47,7 +54,10 @@ class PartAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ScanFace:
-    """What is left of the face of a scan: the parts by answer, and the picture."""
+    """What is left of the face of a scan: the parts by answer, and the picture.
+
+    The picture has colours only; the page lays them over `head_base` (``head_picture``).
+    """
 
     answers: tuple[PartAnswer, ...]
     figure: HeadFigure | None
@@ -85,7 +95,7 @@ def scan_face(face_map: str | None, parts: Mapping[str, str]) -> ScanFace | None
         return ScanFace(answers, None)
     said = ' '.join(f'{one.title}: {one.names}.' for one in answers) or 'No part was judged.'
     alt = f'{VIEWED}, coloured by what is left of the face. {said}'
-    figure = HeadFigure(picture_address(face_map), alt, used(face_map))
+    figure = HeadFigure(overlay_address(face_map), alt, used(face_map))
     return ScanFace(answers, figure)
 
 

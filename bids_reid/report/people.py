@@ -10,11 +10,14 @@ from bids_reid.report.statistics import exposed, exposed_columns
 from bids_reid.risk.gate import NO_FINDINGS, REVIEW
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bids_reid.group.result import GroupResult
     from bids_reid.risk.attacks import ParticipantRow
 
 LEVELS = ('unknown', 'low', 'raised', 'high')
 """Of exposure, the lowest first."""
+RAISED = LEVELS.index('raised')
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Person:
         Whether the participant level writes a page.
     n_images, n_findings, n_unknown : int
         Images in the release, those with a finding, and those without a verdict.
+    level : int
+        Place of the highest exposure in `LEVELS`, by scans of the condition to be shared.
     rows : tuple
         Exposure by each group of scans of `exposed_columns`; ``None`` where there is no scan.
     """
@@ -38,17 +43,13 @@ class Person:
     n_images: int
     n_findings: int
     n_unknown: int
+    level: int
     rows: tuple[ParticipantRow | None, ...]
 
     @property
     def remarkable(self) -> bool:
         """Whether anything was found."""
-        return bool(self.n_findings or self.n_unknown) or self.level > 1
-
-    @property
-    def level(self) -> int:
-        """Place of the highest exposure in `LEVELS`."""
-        return max((LEVELS.index(row.level) for row in self.rows if row), default=0)
+        return bool(self.n_findings or self.n_unknown) or self.level >= RAISED
 
 
 def people(result: GroupResult) -> list[Person]:
@@ -71,14 +72,14 @@ def people(result: GroupResult) -> list[Person]:
                 n_images=counts.total(),
                 n_findings=counts[REVIEW],
                 n_unknown=counts.total() - counts[REVIEW] - counts[NO_FINDINGS],
+                level=_level(exposure.get(label, ()), result.audited),
                 rows=exposure.get(label, empty),
             )
         )
     # the sort is stable
-    return sorted(found, key=lambda one: (-_audited(one, result), -one.n_findings, -one.level))
+    return sorted(found, key=lambda one: (-one.level, -one.n_findings, -one.n_unknown))
 
 
-def _audited(person: Person, result: GroupResult) -> int:
-    """Place of the exposure by scans of the condition that is to be shared."""
-    rows = [row for row in person.rows if row and row.condition == result.audited]
-    return max((LEVELS.index(row.level) for row in rows), default=0)
+def _level(rows: Sequence[ParticipantRow | None], condition: str) -> int:
+    concerned = [row for row in rows if row and row.condition == condition]
+    return max((LEVELS.index(row.level) for row in concerned), default=0)

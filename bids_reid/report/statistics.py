@@ -73,14 +73,23 @@ def presence_sentence(images: Sequence[ImageLine]) -> str | None:
     counts = Counter(_shows(line) for line in concerned)
     n_cut = sum(line.brain_loss == 'yes' for line in concerned)
     brain = f' Brain seems to be cut on {words.count(n_cut, "image")}.' if n_cut else ''
-    unseen = words.count(counts['unseen'], 'was', 'were')
-    return (
-        f'Of {words.count(len(concerned), "image")} in the release, '
-        f'{words.count(counts["face"], "shows", "show")} a face or a part of one '
-        f'and {words.count(counts["none"], "shows", "show")} none; '
-        f'{words.count(counts["unknown"], "cannot", "cannot")} be assessed, and '
-        f'{unseen} not looked at.{brain}'
-    )
+    said = [
+        words.count(number, one, many)
+        for number, one, many in (
+            (
+                counts['face'],
+                'shows a face or a part of a face',
+                'show a face or a part of a face',
+            ),
+            (counts['none'], 'shows no face', 'show no face'),
+            (counts['unknown'], 'cannot be assessed', 'cannot be assessed'),
+            (counts['unseen'], 'was not looked at', 'were not looked at'),
+        )
+        if number
+    ]
+    last = f' and {said.pop()}' if len(said) > 1 else ''
+    all_images = words.count(len(concerned), 'image')
+    return f'Of {all_images} in the folder, {", ".join(said)}{last}.{brain}'
 
 
 def completed_counts(scans: Iterable[ScanLine]) -> dict[str, int]:

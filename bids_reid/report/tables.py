@@ -132,6 +132,7 @@ def image_row(line: ImageLine) -> dict[str, object]:
     return {
         **asdict(line),
         'in_release': 'yes' if line.in_release else 'no',
+        'program_verdict': line.program_verdict or line.verdict,
         'participant_id': f'sub-{line.participant}' if line.participant else None,
         'session_id': _session(line.session),
         'reason': line.reason or None,

@@ -179,5 +179,5 @@ def _change(change: Change) -> str:
         f'  {row.modality} {row.condition}{before}: {row.n_before:,} -> {row.n_after:,} of '
         f'{words.count(row.n_people, "participant")} by {attack_name(attack_of(row))} '
         f'({words.points(less)} points, 95% interval {interval})'
-        + (f'; still recognised: {remain}' if remain else '')
+        + (f'; recognised after: {remain}' if remain else '')
     )

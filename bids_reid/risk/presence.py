@@ -105,9 +105,21 @@ ECHO_PLANAR_REASON = (
 class Presence:
     """The judgement of a scan: columns of ``group_images.tsv``; ``None`` is ``n/a``.
 
-    ``face_score`` is the model's probability that a part that has to be removed is left;
-    ``brain_loss`` warns of brain that was cut. ``parts`` has the answer for each part of a face,
-    and nothing if none was measured.
+    Attributes
+    ----------
+    face_present : str or None
+        ``yes``, ``no`` or ``unsure``.
+    face_score : float or None
+        The model's probability that a part that must be removed is left.
+    verdict : str
+        ``no findings``, ``review``, ``could not assess`` or ``not looked at``.
+    brain_loss : str or None
+        A warning that brain was cut: ``yes``, ``no`` or ``unsure``.
+    reason : str
+        Why the verdict is as it is, in words.
+    parts : mapping of str to str
+        The answer for each part of a face: ``left``, ``removed``, ``not in the image`` or
+        ``cannot tell``. Empty if no part was measured.
     """
 
     face_present: Answer | None
@@ -116,6 +128,15 @@ class Presence:
     brain_loss: Answer | None
     reason: str
     parts: Mapping[str, PartAnswer] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Write the judgement for a person who reads it in a notebook."""
+        score = 'n/a' if self.face_score is None else f'{self.face_score:.2f}'
+        return (
+            f'Presence(verdict={self.verdict!r}, face_present={self.face_present!r}, '
+            f'face_score={score}, parts_left={self.parts_left!r}, '
+            f'brain_loss={self.brain_loss!r}, reason={self.reason!r})'
+        )
 
     @property
     def parts_left(self) -> str | None:

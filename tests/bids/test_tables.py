@@ -19,9 +19,9 @@ def row(**values: object) -> dict[str, object]:
 
 ROW_COLUMNS = (
     'path', 'in_release', 'bytes', 'sha256', 'annex_key', 'format', 'kind', 'participant_id',
-    'session_id', 'modality', 'condition', 'status', 'verdict', 'face_present', 'face_score',
-    'parts_left', 'parts_unclear', 'brain_loss', 'n_views_with_face', 'deidentification',
-    'face_completed', 'reviewed_by', 'reason',
+    'session_id', 'modality', 'condition', 'status', 'verdict', 'program_verdict',
+    'face_present', 'face_score', 'parts_left', 'parts_unclear', 'brain_loss',
+    'n_views_with_face', 'deidentification', 'face_completed', 'reviewed_by', 'reason',
 )  # fmt: skip
 
 

@@ -156,7 +156,10 @@ class TestWithoutTheRightWeights:
 
     @pytest.mark.parametrize(
         ('noted', 'why'),
-        [(False, 'not those that were fetched'), (True, 'arcface_weights.onnx cannot be loaded')],
+        [
+            (False, 'differ from their recorded SHA-256'),
+            (True, 'arcface_weights.onnx cannot be loaded'),
+        ],
     )
     def test_no_network_at_all(
         self, tmp_path: Path, faces: Faces, write_weights: WriteWeights, noted: bool, why: str
