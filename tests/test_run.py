@@ -153,12 +153,18 @@ TABLES = (
     *('group_identification', 'group_ranks', 'group_images', 'group_linkage'),
     *('group_strongest', 'group_participants', 'group_comparisons', 'group_controls'),
     *('group_growth', 'group_verification', 'group_det', 'group_openset', 'group_breakdown'),
+    'group_distributions',
 )
 
 
 def test_the_files_that_are_promised_are_there(audit: Audit) -> None:
     """Other people's scripts read these names."""
-    names = {name for name in contents(audit.out) if not name.startswith('logs/')}
+    names = {name for name in contents(audit.out) if not name.startswith(('logs/', 'figures/'))}
+    citations = {f'logs/CITATION.{ending}' for ending in ('md', 'bib')}
+    assert citations <= set(contents(audit.out))
+    figures = {path.name for path in (audit.out / 'figures').iterdir()}
+    kinds = ('cmc_T1w-raw', 'distributions_T1w-raw', 'det', 'published')
+    assert {f'{kind}.{ending}' for kind in kinds for ending in ('svg', 'pdf')} <= figures
     templates = ['facerecognition', 'orb', 'sift', *(['facenet'] if weights_file() else [])]
     scan = [
         f'sub-01/anat/sub-01_desc-{label}_T1w.{suffix}'
