@@ -109,7 +109,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """A reason not to upload; ``path`` is empty if it is about the release as a whole."""
+    """A reason not to upload; ``path`` is empty if the reason concerns the whole release."""
 
     path: str
     problem: str

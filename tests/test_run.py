@@ -153,12 +153,18 @@ TABLES = (
     *('group_identification', 'group_ranks', 'group_images', 'group_linkage'),
     *('group_strongest', 'group_participants', 'group_comparisons', 'group_controls'),
     *('group_growth', 'group_verification', 'group_det', 'group_openset', 'group_breakdown'),
+    'group_distributions',
 )
 
 
 def test_the_files_that_are_promised_are_there(audit: Audit) -> None:
     """Other people's scripts read these names."""
-    names = {name for name in contents(audit.out) if not name.startswith('logs/')}
+    names = {name for name in contents(audit.out) if not name.startswith(('logs/', 'figures/'))}
+    citations = {f'logs/CITATION.{ending}' for ending in ('md', 'bib')}
+    assert citations <= set(contents(audit.out))
+    figures = {path.name for path in (audit.out / 'figures').iterdir()}
+    kinds = ('cmc_T1w-raw', 'distributions_T1w-raw', 'det', 'published')
+    assert {f'{kind}.{ending}' for kind in kinds for ending in ('svg', 'pdf')} <= figures
     templates = ['facerecognition', 'orb', 'sift', *(['facenet'] if weights_file() else [])]
     scan = [
         f'sub-01/anat/sub-01_desc-{label}_T1w.{suffix}'
@@ -237,6 +243,15 @@ def test_pages_hold_no_face_and_load_nothing(audit: Audit) -> None:
         assert not re.search(r'(src|href)\s*=\s*["\']?(https?:)?//', page), path
         own = {read_script(name).text for name in ('tables.js', 'rating.js')}
         assert set(re.findall(r'<script>(.*?)</script>', page, re.DOTALL)) <= own
+
+
+def test_the_group_level_tells_the_participants_pages(audit: Audit) -> None:
+    """Otherwise a page does not say what the audit says of the same scans."""
+    pages = [path.read_text('utf-8') for path in audit.out.glob('sub-*.html')]
+    assert pages
+    for page in pages:
+        assert 'href="group.html#participants"' in page
+        assert 'Exposure: how often' in page
 
 
 def test_intermediate_files_are_gone(audit: Audit) -> None:

@@ -79,15 +79,15 @@ def why_no_suffix(name: str, last: str) -> str | None:
     >>> why_no_suffix('sub-01', 't1w')
     'its suffix is t1w, not T1w'
     >>> why_no_suffix('sub-01_T1w', 'defaced')
-    'T1w is not at the end of its name'
+    'T1w is not at the end of the file name'
     """
     if last in HEAD_SUFFIXES or _LABELS.fullmatch(last):
         return None
     meant = suffix_meant(last)
     if meant is not None:
-        return f'its suffix is {last}, not {meant}'
+        return f'the suffix is {last}, not {meant}'
     early = [word for word in name.split('_') if word in HEAD_SUFFIXES]
-    return f'{early[-1]} is not at the end of its name' if early else None
+    return f'{early[-1]} is not at the end of the file name' if early else None
 
 
 def head_images(
@@ -133,7 +133,7 @@ def left_out_images(bids_dir: Path, participants: Iterable[str] = ()) -> list[tu
     for scan in _named_scans(bids_dir, participants):
         reason = no_magnitude(scan.source_name)
         if not is_wanted(scan.modality, ()):
-            reason = f'a mask or a map of labels by its suffix, {scan.modality}'
+            reason = f'its suffix {scan.modality} marks a mask or label map'
         if reason is not None:
             reasons.append((scan.path, reason))
     return sorted(reasons)
@@ -147,7 +147,11 @@ def is_wanted(suffix: str, modalities: Collection[str]) -> bool:
 def no_magnitude(name: str) -> str | None:
     """Say why an image is left out for the entity ``part`` of its name; ``None`` if it is not."""
     match = _NO_MAGNITUDE.search(name)
-    return None if match is None else f'no magnitude image by its name, part-{match[1]}'
+    return (
+        None
+        if match is None
+        else f'its name marks it as part-{match[1]}, not as a magnitude image'
+    )
 
 
 def _named_scans(bids_dir: Path, participants: Iterable[str]) -> Iterator[Scan]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bids_reid.settings import Settings
 
 NAMED = 10
-"""So many images, or participants, are named in a line; group_images.tsv has all images."""
+"""Number of images, or participants, named in a line; group_images.tsv has all images."""
 
 
 def check_sessions(settings: Settings) -> None:
@@ -40,7 +40,7 @@ def check_sessions(settings: Settings) -> None:
     ]
     if unknown:
         raise NothingSelectedError(
-            f'nobody in {settings.bids_dir} has a session ses-{", ses-".join(unknown)}'
+            f'no participant in {settings.bids_dir} has a session ses-{", ses-".join(unknown)}'
         )
 
 
@@ -81,25 +81,31 @@ def missing_lines(settings: Settings, scans: Collection[Scan]) -> Iterator[str]:
     looked_at = any(
         bids_dir.resolve().is_relative_to(folder.resolve()) for folder in settings.releases
     )
-    then = 'a look, and no template' if looked_at else 'not in the release, so no look'
+    then = (
+        'checked for a face, but not searched'
+        if looked_at
+        else 'not in the release, so not checked'
+    )
     if not settings.modalities:
         masks = left_out_images(bids_dir, people)
         if masks:
             are = count(len(masks), 'image is', 'images are')
-            yield f'{are} left out, first: {masks[0][0]}: {masks[0][1]}'
+            yield f'{are} left out, for example {masks[0][0]}: {masks[0][1]}'
     by_reason: dict[str, list[Path]] = defaultdict(list)
     versions = {scan.path for scan in scans}
     for path, reason in misnamed_images(bids_dir, people):
         if path not in versions:
             by_reason[reason].append(path)
     for reason, paths in by_reason.items():
-        are = count(len(paths), 'image is no scan', 'images are no scans')
+        are = count(
+            len(paths), 'image is not treated as a scan', 'images are not treated as scans'
+        )
         yield f'{are} ({then}): {_some(_below(paths, bids_dir))}: {reason}'
     damaged = damaged_sidecars((scan.path, settings.datasets[scan.condition]) for scan in scans)
     if damaged:
         hold = count(len(damaged), 'sidecar holds', 'sidecars hold')
         yield (
-            f'{hold} no JSON object, so that it is not known whether de-facing is claimed: '
+            f'{hold} no JSON object, so the program cannot tell whether de-facing is claimed: '
             f'{_some([str(path) for path in damaged])}'
         )
     yield from _people_lines(settings, scans)
@@ -149,4 +155,4 @@ def _instead(folder: Path) -> str:
         return str(error)
     if not n_images:
         return f'there is no image in {folder}'
-    return f'none of {count(n_images, "image")} in {folder} is one that the options choose'
+    return f'the options select none of {count(n_images, "image")} in {folder}'

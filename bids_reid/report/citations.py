@@ -15,7 +15,7 @@ from bids_reid.printable import printable
 from bids_reid.records import TOGETHER
 from bids_reid.report import words
 from bids_reid.report.findings import distinct, group_name
-from bids_reid.report.references import Reference, reference
+from bids_reid.report.references import Reference, references
 
 if TYPE_CHECKING:
     from bids_reid.group.result import GroupResult
@@ -67,10 +67,13 @@ class Methods:
         Plain text with citations like ``[@wilson1927; @clopper1934]``.
     works : tuple of Reference
         Those that the paragraphs cite, in the order of their first citation.
+    program : Reference
+        The program itself.
     """
 
     paragraphs: tuple[str, ...]
     works: tuple[Reference, ...]
+    program: Reference
 
     @property
     def html(self) -> list[Markup]:
@@ -82,6 +85,9 @@ class Methods:
         html, end = Markup(), 0
         for match in _CITED.finditer(paragraph):
             keys = match.group(1).split('; @')
+            if not known.keys() >= set(keys):
+                # a name of the user's that looks like a citation
+                continue
             cited = Markup('; ').join(
                 Markup('<a href="#ref-{}">{}</a>').format(key, known[key].short) for key in keys
             )
@@ -127,15 +133,16 @@ def methods(content: GroupResult) -> Methods:
         paragraphs.append(_linkage())
     paragraphs += [*_limits(content), _software(content)]
     paragraphs = [printable(paragraph) for paragraph in paragraphs]
+    own = program_reference(content.provenance.version)
+    known = {**references(), own.key: own}
     keys = distinct(
         key
         for paragraph in paragraphs
         for match in _CITED.finditer(paragraph)
         for key in match.group(1).split('; @')
     )
-    own = program_reference(content.provenance.version)
-    works = tuple(own if key == own.key else reference(key) for key in keys)
-    return Methods(tuple(paragraphs), works)
+    works = tuple(known[key] for key in keys if key in known)
+    return Methods(tuple(paragraphs), works, own)
 
 
 def program_reference(version: str) -> Reference:
@@ -261,8 +268,9 @@ def _rates(content: GroupResult) -> str:
         'effective number of searches where people have several photographs '
         '[@franco2019; @korn1998]. The strongest attack has exact limits [@clopper1934]; its '
         'lower limit allows for all attacks tried (Bonferroni). As a negative control, '
-        'participants of photographs were exchanged at random [@garwood1936]. As a positive '
-        'control, photographs were searched among other photographs.'
+        'participants of photographs were exchanged at random; the mean number found was '
+        'compared with guessing by an exact interval [@garwood1936]. As a positive control, '
+        'photographs were searched among other photographs.'
     )
 
 
@@ -279,6 +287,11 @@ def _statistics(content: GroupResult) -> Iterator[str]:
             'Verification compared each photograph with each participant. Rates of false matches '
             'and false non-matches are shown as curves of detection error trade-off '
             '[@iso19795; @det1997].'
+        )
+    if any(row.fnir is not None for row in statistics.openset):
+        yield (
+            'In an open-set search, photographs of the distractors gave the rate of false alarms '
+            '(FPIR), those of participants the rate of misses (FNIR) [@iso19795].'
         )
     if statistics.comparisons:
         yield (
@@ -321,7 +334,8 @@ def _limits(content: GroupResult) -> Iterator[str]:
 
 def _software(content: GroupResult) -> str:
     versions = _versions(content)
-    return (
-        f'Numbers were computed with NumPy{versions["numpy"]} [@numpy] and '
-        f'SciPy{versions["scipy"]} [@scipy].'
+    text = (
+        f'Images were read with NiBabel{versions["nibabel"]} [@nibabel]. Numbers were computed '
+        f'with NumPy{versions["numpy"]} [@numpy] and SciPy{versions["scipy"]} [@scipy].'
     )
+    return f'{text} Figures were drawn with Matplotlib [@matplotlib].' if content.rows else text

@@ -302,7 +302,7 @@ _PLAIN: Mapping[Kind, Callable[[Gate, Sequence[str], Sequence[Reason]], tuple[st
     'not looked at': lambda gate, paths, _: (
         f'{_capital(_of_all(gate, len(paths)))} '
         f'{"was" if len(paths) == 1 else "were"} not looked at: {_names(paths)}.',
-        'Run the participant level for the images listed. If an image cannot be opened, look at '
+        'Run the participant level for the images listed. If an image cannot be opened, inspect '
         'it yourself and record that with --reviewed.',
     ),
     'not assessed': lambda gate, paths, _: (

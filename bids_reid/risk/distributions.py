@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bids_reid.records import AttackKey
 from bids_reid.risk.identification import Searches, probes
 
-FEW_BINS, MOST_BINS = 10, 40
+FEW_BINS, MOST_BINS = 12, 40
 """All scores lie in so many bins at most, give or take one at the edge: fewer mated scores are
 counted in fewer bins."""
 Comparison = Literal['mated', 'nonmated']
@@ -60,7 +60,7 @@ def distribution_rows(searches: Searches, attack: AttackKey) -> list[Distributio
     n_mated, low, high = _extent(searches)
     if not low < high:
         return []
-    most_bins = min(max(FEW_BINS, 2 * math.sqrt(n_mated)), MOST_BINS)
+    most_bins = min(max(FEW_BINS, 3 * math.sqrt(n_mated)), MOST_BINS)
     width = round_width((high - low) / most_bins)
     first = math.floor(low / width)
     n_bins = math.floor(high / width) - first + 1

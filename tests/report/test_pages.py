@@ -484,7 +484,7 @@ def test_participant_page_shows_what_became_of_each_scan():
     assert 'The detector found a face in 27 of 81 views.' in text
     assert '81 views of the study and 9 in soft light; 128 numbers each' in text
     assert 'The detector found the face in 27' in text
-    assert 'Could not be processed' in text
+    assert 'The scan could not be processed' in text
     assert 'Reason: disk &lt;full&gt;' in text
     assert text.index('15° up, 20° right') < text.index('15° down, 20° left')
     empty = participant_page(ParticipantReport('demo', '01', (), PROVENANCE))
