@@ -71,7 +71,7 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
         logger.info('%s', line)
     tell_not_run()
     tell(result_lines(result))
-    logger.info('%s', f'report: {settings.output_dir}/group.html')
+    logger.info(f'report: {settings.output_dir}/group.html')
     if settings.gated and result.gate is not None and not result.gate.passed:
         return Exit.RISK
     failed = any(scan.status == 'failed' for scan in result.scans)
@@ -142,8 +142,11 @@ def _write(
     """Write tables and pages; return how many files of the output can give a face back."""
     # figures take long to import
     from bids_reid.report.group import group_page
+    from bids_reid.report.group_figures import group_drawings
 
-    sensitive = write_results(settings.output_dir, result, group_page(result))
+    drawings = group_drawings(result)
+    page = group_page(result, drawings)
+    sensitive = write_results(settings.output_dir, result, page, drawings)
     update_pages(settings.output_dir, result, selection.counted)
     written = sorted(path.name for path in settings.output_dir.glob('group*'))
     logger.debug('written: %s', ', '.join(written))

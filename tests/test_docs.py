@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bids_reid.errors import Exit
+from bids_reid.plan import main as plan
 from bids_reid.records import IDENTIFYING, PART_NAMES
 from bids_reid.risk.planning import people_needed
 
@@ -74,6 +76,12 @@ def test_numbers_of_people_are_those_of_the_program() -> None:
             assert cell == needed, (limit, n_attacks)
 
 
+def test_output_of_the_plan_is_that_of_the_program(capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody who compares the two would not know which one to trust."""
+    assert plan(['--max-risk', '5%', '--attacks', '5']) == Exit.OK
+    assert f'```text\n{capsys.readouterr().out}```' in read(ROOT / 'docs' / 'choosing-a-risk.md')
+
+
 def test_parts_that_have_to_be_removed_are_named() -> None:
     """A steward relies on the list of parts; by default ears may stay."""
     text = ' '.join(read(ROOT / 'docs' / 'audit.md').split())
@@ -94,3 +102,10 @@ def test_results_named_as_sources_are_there() -> None:
     }
     assert len(named) > 5
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_every_table_is_listed() -> None:
+    """A table that nobody knows of is read by nobody."""
+    page = read(ROOT / 'docs' / 'files.md')
+    tables = {path.stem for path in (ROOT / 'bids_reid/data/columns').glob('group_*.json')}
+    assert {name for name in tables if f'`{name}.tsv`' not in page} == set()

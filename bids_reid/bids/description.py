@@ -33,7 +33,7 @@ def ignored_names() -> tuple[str, ...]:
     """
     return (
         # without a slash at the end: the validator asks about the folders themselves, too
-        *('*.html', 'group_*', 'verdicts', 'images', 'logs', 'ratings', 'work'),
+        *('*.html', 'group_*', 'verdicts', 'images', 'figures', 'logs', 'ratings', 'work'),
         *(
             f'*_desc-{condition}{desc}_*'
             for desc in ('skin', 'views', 'renders', *map(bids_label, extractor_names()))

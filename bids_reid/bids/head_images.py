@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.entities import LABEL
 from bids_reid.records import Scan
+from bids_reid.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -54,6 +55,15 @@ def suffix_meant(text: str) -> str | None:
     """Return the suffix of BIDS that differs from a text in upper and lower case only."""
     meant = _BY_CASE.get(text.casefold())
     return None if text in HEAD_SUFFIXES else meant
+
+
+def misspelt_suffix(name: str, there: Collection[str]) -> str:
+    """Ask for the suffix that is meant; one that BIDS knows is no slip for another.
+
+    >>> misspelt_suffix('FLAR', ['T1w', 'FLAIR']), misspelt_suffix('T2w', ['T1w'])
+    (': did you mean FLAIR?', '')
+    """
+    return '' if name in HEAD_SUFFIXES else did_you_mean(name, there)
 
 
 def why_no_suffix(name: str, last: str) -> str | None:

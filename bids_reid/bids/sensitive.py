@@ -28,7 +28,15 @@ sensitive file has; what it leads to is not here. ``other``: not written by bids
 
 SUMMARY = 'group_summary.json'
 """The file of the group level that says how many there are."""
-OWN_FOLDERS = re.compile(r'sub-[^/]+|images|verdicts|logs|work|\.cache')
+FIGURES = 'figures'
+"""The folder of the group level's figures, which hold no faces."""
+FIGURE = re.compile(
+    r'(cmc|distributions|changes|growth|det|published)(_[A-Za-z0-9-]+)?\.(svg|pdf)'
+)
+"""How they are named."""
+CITATIONS = ('CITATION.md', 'CITATION.bib')
+"""Files of ``logs/`` with the methods text and its bibliography."""
+OWN_FOLDERS = re.compile(rf'sub-[^/]+|images|verdicts|logs|{FIGURES}|work|\.cache')
 """Folders of an output that bids_reid makes."""
 _RENDERS = re.compile(r'.+_desc-[A-Za-z0-9]*renders_[A-Za-z0-9]+')
 _OF_SCAN: dict[re.Pattern[str], Kind] = {
@@ -184,6 +192,8 @@ def _kind_of_name(folder: Path, parts: tuple[str, ...]) -> Kind:
         (top == 'images' and len(parts) == 2 and name.endswith('.json'))
         or (top == 'verdicts' and len(parts) > 2 and name.endswith('.json'))
         or (top == 'logs' and len(parts) == 2 and name.startswith(('crash-', PREFIX)))
+        or (top == 'logs' and parts[1:] in [(name,) for name in CITATIONS])
+        or (top == FIGURES and len(parts) == 2 and FIGURE.fullmatch(name) is not None)
         or (top == '.cache' and parts[1:] in (('files.tsv',), ('folders.json',)))
     )
     return 'report' if ours else 'other'

@@ -243,6 +243,8 @@ def statistics_of(
         growth=tuple(row for attack in several for row in attack.growth),
         verification=tuple(row for attack in several for row in attack.verification),
         det=tuple(row for attack in several for row in attack.det),
+        distributions=tuple(row for attack in several for row in attack.distributions),
+        changes=tuple(row for attack in several for row in attack.changes),
         openset=tuple(row for attack in several for row in attack.openset),
         breakdown=tuple(row for attack in several for row in attack.breakdown),
     )

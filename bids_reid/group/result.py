@@ -10,8 +10,10 @@ from bids_reid.participant.content import Provenance, ScanLine
 from bids_reid.records import IDENTIFYING, RAW, AttackKey, ImageKind, Score
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.breakdown import BreakdownRow
+from bids_reid.risk.changes import ChangeRow
 from bids_reid.risk.comparisons import ComparisonRow
 from bids_reid.risk.controls import ControlRow
+from bids_reid.risk.distributions import DistributionRow
 from bids_reid.risk.gate import Gate
 from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.identification import IdentificationRow
@@ -154,6 +156,8 @@ class Statistics:
     growth: tuple[GrowthRow, ...] = ()
     verification: tuple[VerificationRow, ...] = ()
     det: tuple[DetRow, ...] = ()
+    distributions: tuple[DistributionRow, ...] = ()
+    changes: tuple[ChangeRow, ...] = ()
     openset: tuple[OpenSetRow, ...] = ()
     breakdown: tuple[BreakdownRow, ...] = ()
 

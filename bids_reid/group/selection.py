@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.head_images import misspelt_suffix
 from bids_reid.bids.image_records import has_looks
 from bids_reid.bids.inputs import check_chosen, dataset_participants
 from bids_reid.bids.layout import scan_files
@@ -324,7 +325,7 @@ def _check_sessions(settings: Settings, lines: Sequence[ScanLine]) -> None:
     if lines and missing:
         said = f'there are no results of {", ".join(missing)} in {settings.output_dir}'
         said = f'{said}, which has {", ".join(sorted(modalities))}'
-        hint = did_you_mean(missing[0], modalities.difference(settings.modalities))
+        hint = misspelt_suffix(missing[0], modalities.difference(settings.modalities))
         if len(missing) == len(settings.modalities):
             raise NothingSelectedError(f'{said}{hint}')
         logger.info(said)

@@ -17,7 +17,9 @@ from bids_reid.match.fusion import fused_scores
 from bids_reid.match.probes import photograph_scores
 from bids_reid.records import RAW, AttackKey
 from bids_reid.risk.breakdown import BreakdownRow, breakdown_rows
+from bids_reid.risk.changes import ChangeRow, change_rows
 from bids_reid.risk.controls import ControlRow, negative_control, positive_control
+from bids_reid.risk.distributions import DistributionRow, distribution_rows
 from bids_reid.risk.growth import GrowthRow, growth_rows
 from bids_reid.risk.identification import (
     IdentificationRow,
@@ -61,9 +63,9 @@ class AttackSummary:
         How each search of either unit ended.
     curve
         The CMC of the unit ``participant``: the rate at rank 1, 2, ...
-    rows, control, growth, verification, det, openset, breakdown
+    rows, control, growth, verification, det, distributions, openset, breakdown
         Rows of the tables.
-    reductions
+    reductions, changes
         Against the raw scans, the same people on both sides; none for raw scans.
     """
 
@@ -77,9 +79,11 @@ class AttackSummary:
     growth: tuple[GrowthRow, ...]
     verification: tuple[VerificationRow, ...]
     det: tuple[DetRow, ...]
+    distributions: tuple[DistributionRow, ...]
     openset: tuple[OpenSetRow, ...]
     breakdown: tuple[BreakdownRow, ...]
     reductions: tuple[ReductionRow, ...] = ()
+    changes: tuple[ChangeRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +186,11 @@ def _side_by_side(
     summaries = {
         attack: summary_of(searches, attack, rules) for attack, (_, searches) in searched.items()
     }
-    for row in reductions(searched, rules.order):
+    for row, people in reductions(searched, rules.order):
         # told beside the scans that are not raw
         other = row.baseline if row.condition == RAW else row.condition
         attack = AttackKey(other, row.modality, row.extractor, row.decision)
-        summaries[attack] = replace(summaries[attack], reductions=(row,))
+        summaries[attack] = replace(summaries[attack], reductions=(row,), changes=tuple(people))
     return summaries
 
 
@@ -208,6 +212,7 @@ def summary_of(searches: Searches, attack: AttackKey, rules: Rules) -> AttackSum
         growth=tuple(growth_rows(searches, attack, seed=seed)),
         verification=tuple(verification_rows(counts, attack, seed=seed)),
         det=tuple(det_rows(counts, attack)),
+        distributions=tuple(distribution_rows(searches, attack)),
         openset=tuple(openset_rows(searches, attack, seed=seed)),
         breakdown=tuple(breakdown_rows(by_participant, attack, rules.variables)),
     )
@@ -215,7 +220,7 @@ def summary_of(searches: Searches, attack: AttackKey, rules: Rules) -> AttackSum
 
 def reductions(
     searched: Mapping[AttackKey, tuple[ScanGallery, Searches]], order: Mapping[str, str]
-) -> Iterator[ReductionRow]:
+) -> Iterator[tuple[ReductionRow, list[ChangeRow]]]:
     """Compare each condition with the raw scans of which it has a version, and with only these.
 
     By the ``order`` the raw scans may have come of the others: in a dataset whose scans are
@@ -233,7 +238,10 @@ def reductions(
             restrict(searches, np.array([scan.key in shared for scan in gallery.scans], bool))
             for gallery, searches in sides
         )
-        yield reduction_row(before, after, last, baseline=first.condition)
+        yield (
+            reduction_row(before, after, last, baseline=first.condition),
+            change_rows(before, after, last, baseline=first.condition),
+        )
 
 
 def control_photographs(

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.claims import damaged_sidecars
 from bids_reid.bids.formats import format_by_name
-from bids_reid.bids.head_images import HEAD_SUFFIXES, head_images, left_out_images
+from bids_reid.bids.head_images import head_images, left_out_images, misspelt_suffix
 from bids_reid.bids.inputs import dataset_participants
 from bids_reid.bids.misnamed import misnamed_images
 from bids_reid.bids.walk import files_below
 from bids_reid.errors import NoInputError, NothingSelectedError
 from bids_reid.messages import count
-from bids_reid.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -55,14 +54,16 @@ def check_modalities(settings: Settings) -> None:
     NothingSelectedError
         It has none of them, or lacks one that is like another that it has.
     """
-    if not settings.modalities:
+    # a filter may ask for images that have no part in this, such as phases
+    if not settings.modalities or settings.filter_file is not None:
         return
     there = {scan.modality for scan in head_images(settings.bids_dir)}
-    missing = [name for name in settings.modalities if name not in there]
+    # masks count if they are asked for
+    asked = {scan.modality for scan in head_images(settings.bids_dir, settings.modalities)}
+    missing = [name for name in settings.modalities if name not in asked]
     for name in missing:
-        hint = did_you_mean(name, there.difference(settings.modalities))
-        slip = bool(hint) and name not in HEAD_SUFFIXES
-        if there and (slip or len(missing) == len(settings.modalities)):
+        hint = misspelt_suffix(name, there.difference(settings.modalities))
+        if there and (hint or len(missing) == len(settings.modalities)):
             raise NothingSelectedError(
                 f'{settings.bids_dir} has no {name} scan, only {", ".join(sorted(there))}{hint}'
             )

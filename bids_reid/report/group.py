@@ -5,29 +5,28 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isnan
 from typing import Any
 
-from markupsafe import Markup
-
 from bids_reid.faces.extractors import descriptions
-from bids_reid.group.result import Curve, GroupResult, PhotoLine
+from bids_reid.group.result import GroupResult, PhotoLine
 from bids_reid.records import RAW, STRANGER, TOGETHER, AttackKey
 from bids_reid.report.cards import cards
+from bids_reid.report.citations import methods
 from bids_reid.report.decision import MOST_NAMED, decision
-from bids_reid.report.figures import attack_styles, cmc_figure, det_figure
+from bids_reid.report.drawing import Drawing, by_kind
 from bids_reid.report.findings import (
-    attack_name,
     attack_of,
     distinct,
     group_findings,
     group_name,
 )
+from bids_reid.report.group_figures import group_drawings
 from bids_reid.report.head_picture import view_widths
 from bids_reid.report.html import render_page
 from bids_reid.report.image_table import MOST_ROWS, image_groups, image_rows, remarkable
 from bids_reid.report.parts_left import group_faces
 from bids_reid.report.people import people
+from bids_reid.report.published import studies
 from bids_reid.report.statistics import (
     changes,
     completed_sentence,
@@ -42,11 +41,8 @@ from bids_reid.report.words import captions
 from bids_reid.risk.controls import sort_controls
 from bids_reid.risk.identification import IdentificationRow, Unit
 from bids_reid.risk.strength import strongest_first
-from bids_reid.risk.verification import DetRow
 
 UNITS: tuple[Unit, ...] = ('participant', 'photo')
-MOST_CURVES = 6
-"""So many attacks of a group of scans are drawn; all are in the table."""
 MEASURES = {'breakdown': 'rate', 'verification': 'rate', 'openset': 'fnir'}
 """Tables of which only measured rows are shown, and the column that says so."""
 NOTABLE = 0.05
@@ -75,10 +71,17 @@ class PhotoCounts:
     unprocessed_statuses: Counter[str]
 
 
-def group_page(content: GroupResult) -> str:
+def group_page(content: GroupResult, drawings: Sequence[Drawing] | None = None) -> str:
     """Return the group page as one self-contained HTML file.
 
     No photograph is ever given a candidate's name: nothing in ``content`` holds one.
+
+    Parameters
+    ----------
+    content : GroupResult
+        All that the page is about.
+    drawings : sequence of Drawing, optional
+        Its figures; drawn here if they are not given.
     """
     linked = links(content.linkage)
     return render_page(
@@ -101,6 +104,7 @@ def group_page(content: GroupResult) -> str:
         **_images(content),
         **_people(content),
         **_rates(content),
+        **_figures(content, drawings),
         **_photographs(content.photos or ()),
         **_statistics(content),
     )
@@ -136,6 +140,21 @@ def _people(content: GroupResult) -> dict[str, Any]:
     }
 
 
+def _figures(content: GroupResult, drawings: Sequence[Drawing] | None) -> dict[str, Any]:
+    """Return the figures by kind, the methods, and the works that page and figures cite."""
+    shown = by_kind(group_drawings(content) if drawings is None else drawings)
+    told = methods(content)
+    works = {work.key: work for work in told.works}
+    if 'published' in shown:
+        works |= {study.study: study.reference for study in studies()}
+    return {
+        'drawings': shown,
+        'methods': told,
+        'studies': studies(),
+        'works': sorted(works.values(), key=lambda work: work.plain),
+    }
+
+
 def _rates(content: GroupResult) -> dict[str, Any]:
     """Return the values of the section of identification rates."""
     searching = distinct(row.extractor for row in content.rows)
@@ -143,8 +162,6 @@ def _rates(content: GroupResult) -> dict[str, Any]:
         'rate_groups': _rate_groups(content.rows),
         'n_not_searched': len({row.attack for row in content.rows if row.rate is None}),
         'ks': sorted({row.k for row in content.rows if row.k == 1 or row.k < row.n_gallery}),
-        'figures': _figures(content.curves, content.rows),
-        'most_curves': MOST_CURVES,
         'n_photo_lines': len({row.attack for row in content.rows}),
         'extractors': [name for name in searching if TOGETHER not in name],
         'teams': [name for name in searching if TOGETHER in name],
@@ -184,7 +201,6 @@ def _statistics(content: GroupResult) -> dict[str, Any]:
             for name, column in MEASURES.items()
             for row in of_strongest(getattr(statistics, name))
         ),
-        'det': _det(of_strongest(statistics.det)),
         'comparisons': differences(
             [row for row in statistics.comparisons if row.p_holm < NOTABLE]
         ),
@@ -194,16 +210,6 @@ def _statistics(content: GroupResult) -> dict[str, Any]:
 def measured(rows: Iterable[Any], column: str) -> list[Any]:
     """Leave out the rows that have no value."""
     return [row for row in rows if getattr(row, column) is not None]
-
-
-def _det(rows: Sequence[DetRow]) -> Markup | None:
-    """Draw the DET curves of the strongest attacks; nothing where nothing was compared."""
-    curves = {
-        f'{group}, {attack_name(attack)}': [row for row in rows if attack_of(row) == attack]
-        for group, attack in distinct((group_name(row), attack_of(row)) for row in rows)
-    }
-    # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.
-    return Markup(det_figure('strongest attacks', curves)) if curves else None  # noqa: S704
 
 
 def _rate_groups(
@@ -230,27 +236,6 @@ def _rate_groups(
             units[unit] = [lines[place] for place in order]
         groups.append((group, units))
     return groups
-
-
-def _figures(
-    curves: Sequence[Curve], rows: Sequence[IdentificationRow]
-) -> list[tuple[str, Markup]]:
-    """Draw one CMC for each group of scans."""
-    # An attack without searches has NaN for rates.
-    drawn = [curve for curve in curves if curve.rates and not isnan(curve.rates[0])]
-    independent = [row for row in rows if row.unit == 'participant']
-    figures = []
-    for group in distinct(group_name(curve.attack) for curve in drawn):
-        members = [curve for curve in drawn if group_name(curve.attack) == group]
-        order = strongest_first(
-            [curve.rates[0] for curve in members], [len(curve.rates) for curve in members]
-        )
-        strongest = [members[place] for place in order[:MOST_CURVES]]
-        shown = {attack_name(curve.attack): curve for curve in strongest}
-        # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.
-        drawing = cmc_figure(group, shown, independent, attack_styles(list(shown)))
-        figures.append((group, Markup(drawing)))  # noqa: S704
-    return figures
 
 
 def _photo_counts(photos: Sequence[PhotoLine]) -> PhotoCounts:

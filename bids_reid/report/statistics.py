@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
-from markupsafe import Markup
-
 from bids_reid.group.result import GroupResult, ImageLine
 from bids_reid.participant.content import ScanLine
 from bids_reid.records import RAW
@@ -53,7 +51,6 @@ class Growth:
     group: str
     row: StrongestRow
     rows: tuple[GrowthRow, ...]
-    figure: Markup | None
     sentence: str
 
 
@@ -231,19 +228,13 @@ def _set_name(side: ScanSet) -> str:
 
 
 def growths(content: GroupResult) -> list[Growth]:
-    """Draw how the strongest attack on each group of scans fares in larger galleries."""
-    # it takes long to import, and the sentences of this module are printed by every run
-    from bids_reid.report.figures import growth_figure
-
+    """Say how the strongest attack on each group of scans fares in larger galleries."""
     by_group = []
     for strongest in content.statistics.strongest:
         attack = attack_of(strongest)
         rows = tuple(row for row in content.statistics.growth if attack_of(row) == attack)
-        drawn = [row for row in rows if row.rate is not None]
         group = group_name(strongest)
-        # Markup is right: matplotlib escapes the text it draws, figures.py what it adds.
-        figure = Markup(growth_figure(group, drawn)) if len(drawn) > 1 else None  # noqa: S704
-        by_group.append(Growth(group, strongest, rows, figure, _growth_sentence(rows)))
+        by_group.append(Growth(group, strongest, rows, _growth_sentence(rows)))
     return by_group
 
 

@@ -6,10 +6,12 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.files import Batch
-from bids_reid.bids.sensitive import SUMMARY, sensitive_amounts
+from bids_reid.bids.sensitive import CITATIONS, SUMMARY, sensitive_amounts
 from bids_reid.bids.tables import add_table, remove_table
 from bids_reid.bids.verdicts import write_verdicts
 from bids_reid.group.result import Statistics
+from bids_reid.report.citations import methods
+from bids_reid.report.figure_files import add_figures
 from bids_reid.report.summary import group_summary
 
 if TYPE_CHECKING:
@@ -18,10 +20,12 @@ if TYPE_CHECKING:
 
     from bids_reid.bids.sensitive import Amount, Sensitive
     from bids_reid.group.result import GroupResult, ImageLine, PhotoLine
+    from bids_reid.report.drawing import Drawing
     from bids_reid.risk.linkage import LinkageRow
     from bids_reid.risk.pairing import ReductionRow
 
 IDENTIFICATION = 'group_identification'
+CHANGES = 'group_changes'
 STATISTICS = tuple(f'group_{entry.name}' for entry in fields(Statistics))
 ALL = (
     'group_images',
@@ -33,8 +37,12 @@ ALL = (
 )
 
 
-def write_results(output_dir: Path, result: GroupResult, page: str) -> dict[Sensitive, Amount]:
-    """Write the tables, ``group.html`` and ``group_summary.json``; take away what is of before.
+def write_results(
+    output_dir: Path, result: GroupResult, page: str, drawings: Iterable[Drawing] = ()
+) -> dict[Sensitive, Amount]:
+    """Write tables, figures, methods, ``group.html`` and ``group_summary.json``.
+
+    Tables and figures of an earlier run that this one has not are removed.
 
     Until all of them are on the disk, those of an earlier run stay. A summary never stands beside
     tables of another run: without one, whoever asks is told to run the group level again.
@@ -43,6 +51,8 @@ def write_results(output_dir: Path, result: GroupResult, page: str) -> dict[Sens
     ----------
     page : str
         Content of ``group.html``.
+    drawings : iterable of Drawing
+        Its figures, for ``figures/``.
 
     Returns
     -------
@@ -61,11 +71,18 @@ def write_results(output_dir: Path, result: GroupResult, page: str) -> dict[Sens
         summary.unlink(missing_ok=True)
         for path in gone:
             remove_table(path)
+        for path in former:
+            path.unlink(missing_ok=True)
 
     with Batch() as batch:
         for name in ALL:
             if name in tables:
                 add_table(batch, output_dir / f'{name}.tsv', name, tables[name])
+        former = add_figures(batch, output_dir, drawings)
+        text, bibliography = (output_dir / 'logs' / name for name in CITATIONS)
+        told = methods(result)
+        batch.text(text, told.markdown)
+        batch.text(bibliography, told.bibtex)
         batch.text(output_dir / 'group.html', page)
         batch.json(summary, group_summary(result, amounts))
         batch.publish(make_way)
@@ -92,6 +109,9 @@ def _tables(result: GroupResult) -> dict[str, Iterable[Mapping[str, object]]]:
         for score in scores
     )
     for name in STATISTICS:
+        if name == CHANGES and not result.statistics.changes:
+            # nothing before to compare with
+            continue
         tables[name] = map(asdict, getattr(result.statistics, name.removeprefix('group_')))
     return tables
 

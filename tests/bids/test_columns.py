@@ -16,8 +16,10 @@ from bids_reid.faces.extractors import EXTRACTORS
 from bids_reid.match.decisions import DECISIONS
 from bids_reid.risk.attacks import ParticipantRow, StrongestRow
 from bids_reid.risk.breakdown import BreakdownRow
+from bids_reid.risk.changes import ChangeRow
 from bids_reid.risk.comparisons import ComparisonRow
 from bids_reid.risk.controls import ControlRow
+from bids_reid.risk.distributions import DistributionRow
 from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.identification import IdentificationRow
 from bids_reid.risk.openset import OpenSetRow
@@ -35,6 +37,7 @@ SEARCHES = sorted(
 """Tables of searches with photographs."""
 ROWS = {
     'group_breakdown': BreakdownRow,
+    'group_changes': ChangeRow,
     'group_comparisons': ComparisonRow,
     'group_controls': ControlRow,
     'group_growth': GrowthRow,
@@ -43,6 +46,7 @@ ROWS = {
     'group_participants': ParticipantRow,
     'group_strongest': StrongestRow,
     'group_det': DetRow,
+    'group_distributions': DistributionRow,
     'group_verification': VerificationRow,
 }
 

@@ -64,6 +64,10 @@ IMAGES = (
         reason='brain only',
     ),
 )
+OF_THE_OUTPUT = (
+    r'#[\w-]+|group_\w+\.tsv|sub-\d+\.html|figures/[\w-]+\.(svg|pdf)|logs/CITATION\.(md|bib)'
+)
+"""Places that a page may lead to: in itself, and files of the output beside it."""
 VOID = {'input', 'meta', 'path', 'use', 'img', 'br', 'link', 'hr'}
 
 
@@ -72,7 +76,7 @@ class Outline(HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.open, self.ids, self.addresses, self.tags = [], [], [], set()
+        self.open, self.ids, self.links, self.names, self.tags = [], [], [], [], set()
         self.feed(page)
         assert not self.open
 
@@ -81,8 +85,10 @@ class Outline(HTMLParser):
         for name, value in attrs:
             if name == 'id':
                 self.ids.append(value)
-            if name in {'src', 'href', 'xlink:href', 'aria-labelledby'}:
-                self.addresses.append(value)
+            if name in {'src', 'href', 'xlink:href'}:
+                self.links.append(value)
+            if name == 'aria-labelledby':
+                self.names += value.split()
         if tag not in VOID:
             self.open.append(tag)
 
@@ -278,7 +284,7 @@ def test_pages_need_nothing_from_elsewhere():
     """Otherwise opening the page tells somebody else that this dataset is being audited."""
     page = group_page(make_report(make_results(2, 4), 4))
     outline = Outline(page)
-    assert all(re.match(r'#|i|[a-z_]+\.tsv$|sub-\d+\.html$', one) for one in outline.addresses)
+    assert all(re.fullmatch(OF_THE_OUTPUT, address) for address in outline.links)
     assert not outline.tags & {'link', 'iframe', 'img'}
     without_names = re.sub(r'xmlns(:\w+)?="[^"]*"', '', page)
     assert not re.search(r'https?:|@import|url\((?!#)', without_names)
@@ -292,10 +298,14 @@ def test_ids_are_unique_and_links_lead_somewhere():
     )
     outline = Outline(group_page(report))
     assert len(outline.ids) == len(set(outline.ids))
-    targets = {part.lstrip('#') for address in outline.addresses for part in address.split()}
-    files = {target for target in targets if '.' in target}
-    assert targets - files <= set(outline.ids)
-    assert files == {'sub-01.html', 'sub-02.html', 'group_strongest.tsv'}
+    targets = {address[1:] for address in outline.links if address.startswith('#')}
+    assert targets | set(outline.names) <= set(outline.ids)
+    files = {address for address in outline.links if not address.startswith('#')}
+    assert {one for one in files if one.endswith('.html')} == {'sub-01.html', 'sub-02.html'}
+    tables = {one.removesuffix('.tsv') for one in files if one.endswith('.tsv')}
+    assert tables == {'group_strongest', 'group_identification'}
+    drawn = {f'figures/cmc_T1w-{name}' for name in ('raw', 'defaced')}
+    assert {one.rpartition('.')[0] for one in files if 'figures' in one} == drawn
 
 
 def test_same_input_makes_the_same_page():
@@ -319,6 +329,13 @@ def test_the_browser_runs_the_script_of_the_page_and_no_other():
     digest = b64encode(sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in page
     assert 'unsafe-inline' not in page.split('script-src')[1].split('"')[0]
+
+
+def test_the_script_is_small_and_asks_for_nothing():
+    """A page that is read beside scans should hold no more code than somebody can read."""
+    text = read_script('tables.js').text
+    assert len(text.encode()) < 6000
+    assert not re.search(r'fetch|XMLHttp|import|eval|innerHTML|</|https?:|cookie|storage', text)
 
 
 def test_a_long_table_holds_its_first_rows_and_says_where_all_are():
