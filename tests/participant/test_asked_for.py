@@ -80,8 +80,8 @@ def test_misnamed_images_are_named_with_the_reason(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, *FILES[:1], *files)
     lines = said(settings)
     assert lines[0] == (
-        '1 image is not treated as a scan (checked for a face, but not searched): sub-01/anat/sub-01_T1w.mgz: '
-        'the file name ends with .mgz, not .nii.gz or .nii'
+        '1 image is not treated as a scan (checked for a face, but not searched): '
+        'sub-01/anat/sub-01_T1w.mgz: the file name ends with .mgz, not .nii.gz or .nii'
     )
     assert all(any(name in line for line in lines) for name in wrong)
     elsewhere = tmp_path.parent / 'defaced'

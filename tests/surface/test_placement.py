@@ -117,7 +117,8 @@ def test_a_map_that_stretches_the_head_is_not_believed(
     (note,) = volume.notes
     used = 'the qform' if with_qform else 'the voxel sizes'
     assert note == (
-        f'the sform in the header has voxels of 5.6 x 4.2 x 4.9 mm: using {used}, of 4 x 3 x 3.5 mm'
+        f'the sform in the header has voxels of 5.6 x 4.2 x 4.9 mm: using {used}, of 4 x 3 x 3.5 '
+        'mm'
     )
     cosines = volume.affine[:3, :3] / voxel_sizes(volume.affine)
     np.testing.assert_allclose(cosines, turned(10)[:3, :3] / SIZES, atol=1e-3)
