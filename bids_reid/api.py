@@ -129,7 +129,7 @@ class Output:
     summary: dict[str, Any]
 
     def __repr__(self) -> str:
-        """Say what was found, and not all of it."""
+        """Name the outcome and count the contents."""
         from bids_reid.messages import count
 
         outcome = self.outcome or 'the group level has not run'

@@ -109,7 +109,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """A reason not to upload; ``path`` is empty if it is about the release as a whole."""
+    """A reason not to upload; ``path`` is empty if the reason concerns the whole release."""
 
     path: str
     problem: str
@@ -222,7 +222,7 @@ def _below(release: Path, paths: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_known(only: Iterable[str], release: Path, audit: Audit) -> None:
-    """Find out whether what is to be uploaded is there, or was: a slip must not pass.
+    """Look whether each path is in the folder or in the audit: a slip must not pass.
 
     Raises
     ------
@@ -375,7 +375,7 @@ class Rows:
                 self._by_content[content].append(row)
 
     def problems(self, image: Image) -> Iterator[Problem]:
-        """Find what is wrong with one image of the folder."""
+        """Find the problems of one image of the folder."""
         path, *others = _paths(image)
         if image.format == OWN_OUTPUT:
             detail = 'it holds results of bids-reid about faces: move it out of the folder'
@@ -395,7 +395,7 @@ class Rows:
                 yield Problem(path, row.verdict or 'no verdict', row.reason or '')
 
     def _new(self, path: str, image: Image) -> Problem:
-        """Tell an image that was moved from one that nobody audited."""
+        """Tell an image that was moved from one that was never audited."""
         known = self._known(image)
         gone = [row.path for row in known if row.path not in self._there]
         gone = [path for path in gone if path not in self._moved]
@@ -414,7 +414,7 @@ class Rows:
         return [row for row in dict.fromkeys(rows) if row.holds(image)]
 
     def missing(self, chosen: Chosen) -> Iterator[Problem]:
-        """Find the images that are no longer there, but for those that were moved.
+        """Find the images that are gone and were not moved.
 
         A copy without the history of git, or with less of it, lacks nothing.
         """
@@ -429,7 +429,7 @@ def _is_of_git(path: str) -> bool:
 
 
 def _changed(path: str, image: Image) -> Problem:
-    """Say that an image is not the one audited, or that nobody can know."""
+    """Say that an image differs from the audited one, or cannot be compared with it."""
     if image.sha256 is None:
         why = image.absent or 'its content cannot be read'
         return Problem(path, 'absent', f'{why}: it cannot be compared with the audit')

@@ -41,7 +41,7 @@ HEADER = """\
 {remark}
 """
 WITH_FOLDERS = '# This file names folders of your machine: do not share it if they are private.'
-WITHOUT_FOLDERS = '# Folders above files and folders are left out: put them back before you run.'
+WITHOUT_FOLDERS = '# Of each path only the last name is here: complete the paths before you run.'
 
 
 def option_name(field: str) -> str:

@@ -71,7 +71,7 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
         logger.info('%s', line)
     tell_not_run()
     tell(result_lines(result))
-    logger.info('%s', f'report: {settings.output_dir}/group.html')
+    logger.info(f'report: {settings.output_dir}/group.html')
     if settings.gated and result.gate is not None and not result.gate.passed:
         return Exit.RISK
     failed = any(scan.status == 'failed' for scan in result.scans)

@@ -45,7 +45,7 @@ opens a network connection.
 EXAMPLES = {
     'List all models, with size, licence, source and state:': 'bids-reid-models list',
     'Download the weights of two models:': 'bids-reid-models fetch ArcFace Facenet512',
-    'Test whether the weights are those that were downloaded:': 'bids-reid-models verify',
+    'Test whether the weights have changed since the download:': 'bids-reid-models verify',
     'Use weights in another folder:': 'bids-reid-models list --models-dir DIR',
 }
 EXIT_CODES = {
@@ -97,7 +97,7 @@ def build_parser() -> Parser:
 
 
 def _act(options: argparse.Namespace) -> Exit:
-    """Do what was asked for.
+    """Run the command.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def _reason(entry: ModelFile, folder: Path) -> str | None:
 
 
 def _size(entry: ModelFile, folder: Path) -> int | None:
-    """Return the bytes of the weights; ``None`` if nobody knows before they are here."""
+    """Return the bytes of the weights; ``None`` if the size is not known before the download."""
     path = entry.path(folder)
     return path.stat().st_size if path.is_file() else entry.size
 

@@ -171,8 +171,8 @@ def _add_risk(parser: Parser) -> None:
         type=absolute,
         metavar='DIR_OR_TSV',
         help='Photographs: a folder (sub-01_photo-1.jpg, sub-01/*.jpg), or a table with the '
-        'columns path and participant_id. A photograph of nobody in the dataset is a distractor: '
-        'it makes the search harder, and never gets a name.',
+        'columns path and participant_id. Photographs of other people are distractors: they '
+        'make the search harder, and never get a name.',
     )
     group.add_argument(
         '--consent',
@@ -311,7 +311,7 @@ def add_extractors(
         '--allow-network',
         action='store_true',
         help='Allow extractors that send images of faces to a network. No extractor of this '
-        'program does. The results name those that did. Default: they do not run.',
+        'program does. The results name the extractors that did. Default: they do not run.',
     )
 
 

@@ -84,7 +84,7 @@ def _to_do(selection: Selection, settings: Settings) -> list[Scan]:
     """Return the scans that need to be processed, and say how many there are."""
     to_do = unfinished(selection.scans, settings)
     for scan in sorted(set(selection.scans) - set(to_do)):
-        logger.debug('%s', f'up to date: {scan.path.name} ({scan.condition})')
+        logger.debug(f'up to date: {scan.path.name} ({scan.condition})')
     people = {scan.participant for scan in selection.scans}
     scans = count(len(selection.scans), 'scan')
     logger.info(f'{scans} of {count(len(people), "participant")}, {len(to_do):,} to do')
@@ -198,4 +198,4 @@ def _tell_without_face(lines: Sequence[ScanLine]) -> None:
             groups[line.condition, line.reason].append(PurePath(line.source).name)
     for (condition, reason), names in groups.items():
         scans = count(len(names), f'{condition} scan')
-        logger.info('%s', f'no face detected on {scans}: {reason}: {some_of(names)}')
+        logger.info(f'no face detected on {scans}: {reason}: {some_of(names)}')

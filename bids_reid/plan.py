@@ -83,7 +83,7 @@ def default_attacks() -> int:
 
 
 def tell(options: argparse.Namespace) -> Exit:
-    """Print what was asked for."""
+    """Print the numbers, as lines or as JSON."""
     numbers = planned(options.max_risk, options.attacks, options.gallery, options.people)
     if options.json:
         print(json.dumps(numbers, indent=2))

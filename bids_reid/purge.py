@@ -239,7 +239,7 @@ def _delete(out: Path, files: Sequence[OutputFile]) -> None:
 
 
 def _count_again(out: Path) -> None:
-    """Say in the summary of the group level what is left now."""
+    """Write the new counts of sensitive files into the summary of the group level."""
     summary = out / SUMMARY
     content = read_json(summary)
     if 'sensitive_files' in content:
@@ -255,7 +255,7 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _prove(out: Path, before: Sequence[OutputFile], chosen: Chosen) -> Exit:
-    """Look again, name what is left, and remove the folder itself if nothing is.
+    """Look again, name what is left, and remove the folder itself if it is empty.
 
     Raises
     ------

@@ -427,8 +427,8 @@ class HalfFaces:
 class BrainCut:
     """How much of the surface is cut brain.
 
-    ``cut_cm2`` is the area of the surface below which there is brain; ``deep_cm2`` that which lies
-    deeper in the average head than skin can, above the brain's base, whatever is below.
+    ``cut_cm2`` is the area of the surface below which there is brain. ``deep_cm2`` is the area
+    that lies deeper in the average head than skin can, above the brain's base, whatever is below.
     `bids_reid.surface.brain` measures both.
     """
 
@@ -685,7 +685,7 @@ ImageStatus = Literal['ok', 'no_face', 'failed', 'not_needed']
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
-    """The record of an image that got a look, and no templates: it belongs to bytes, not a name.
+    """The record of an image that was checked for faces; it belongs to bytes, not to a name.
 
     Attributes
     ----------

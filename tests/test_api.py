@@ -217,7 +217,16 @@ def test_type_checkers_read_it() -> None:
 def test_the_examples_in_the_documentation_are_true() -> None:
     """Whoever copies one must get what it says."""
     options = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
-    for name in ('api', 'arguments', 'config_file', 'models', 'settings', 'suggestions'):
+    for name in (
+        'api',
+        'arguments',
+        'config_file',
+        'models',
+        'settings',
+        'suggestions',
+        'text_table',
+        'bids.head_images',
+    ):
         module = importlib.import_module(f'bids_reid.{name}')
         result = doctest.testmod(
             module, optionflags=doctest.ELLIPSIS if name == 'api' else options

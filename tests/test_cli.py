@@ -268,7 +268,7 @@ REFUSED = {
     'nothing earlier': ('{data} out participant group --against {tmp}/empty', 66, 'no results of'),
     'no earlier one': (
         '{data} {tmp}/empty participant group --against {tmp}/empty/../empty',
-        *(64, '--against is output_dir'),
+        *(64, '--against names output_dir'),
     ),
     'no dataset': ('{tmp}/gone out participant', 66, '{tmp}/gone'),
     'no photographs': ('{data} out participant --photos /gone', 66, '/gone'),
@@ -474,7 +474,7 @@ class TestExtractorsOfOtherPackages:
             ({'uses_network': True}, '', 64, 'acme cannot run: it sends images to a network'),
             ({'module': '1 / 0'}, '', 66, 'acme-matcher 1.0 cannot be loaded: ZeroDivisionError'),
             ({'more': 'Means.dimension = 0'}, '', 66, 'does not keep the protocol: dimension'),
-            ({}, '-d ac={data}', 64, 'condition ac would have the file names of acme of raw'),
+            ({}, '-d ac={data}', 64, 'condition ac would share file names with acme of raw'),
         ],
     )
     def test_what_cannot_run_is_a_line(

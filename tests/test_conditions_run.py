@@ -159,7 +159,7 @@ def check_limits(
     # people who agreed to be seen
     agreed = group('--max-findings', '100%')
     assert agreed.returncode == 0, agreed.stdout
-    assert 'are within the limit of 100%' in agreed.stdout
+    assert ', within the limit of 100%' in agreed.stdout
     assert call('bids-reid-check', study.out, study.bids).returncode == 0
     assert call('bids-reid-check', study.out, study.defaced).returncode == 3
 
@@ -172,7 +172,7 @@ def check_refaced(study: Study, group: Callable[..., subprocess.CompletedProcess
     assert study.summary()['condition'] == 'refaced'
     found = [paths for outcome, paths in study.reasons() if outcome == 'do not share']
     assert found == [['sub-02_T1w.nii.gz']]
-    assert 'it has the bytes of a scan that was not re-faced' in done.stdout
+    assert 'the file is identical to a scan that was not re-faced' in done.stdout
 
 
 def check_withdrawn(

@@ -92,7 +92,7 @@ def test_a_log_names_no_folder(file: Path) -> None:
     )
     assert '/' not in said
     assert '# BIDS_DIR was "data"' in said
-    assert 'put them back' in said
+    assert 'complete the paths' in said
     file.write_text(said, 'utf-8')
     assert read(file).photos == file.parent / 'photos'
     assert read(file).derivatives[0] == ('defaced', file.parent / 'd')

@@ -224,6 +224,7 @@ MISSPELT = {
     'modality': ('{data} out participant -m t1w', 18, 'only FLAIR, T1w: did you mean T1w?'),
     'one modality': ('{data} out participant -m T1w,FLAR', 18, 'no FLAR scan.*mean FLAIR?'),
     'other modality': ('{data} out participant -m pet', 18, 'has no pet scan, only FLAIR, T1w$'),
+    'known modality': ('{data} out participant -m T2w', 18, 'has no T2w scan, only FLAIR, T1w$'),
     'condition': ('{data} out participant -d defaced={tmp} --audit defacd', 64, 'mean defaced?'),
     'refaced': (
         '{data} out participant group -d refaced={tmp} --refaced refacd',
@@ -258,6 +259,15 @@ def test_a_modality_that_bids_knows_may_be_missing(
     """One script serves datasets with and without T2w; T2w is no slip for T1w."""
     assert main([str(dataset), 'out', 'participant', '-m', 'FLAIR,T2w', '--dry-run']) == 0
     assert 'no T2w scan' in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures('_as_it_was')
+def test_masks_may_be_asked_for(capsys: pytest.CaptureFixture[str], dataset: Path) -> None:
+    """By default they are no scans, so they are not among those that there are."""
+    mask = dataset / 'sub-01' / 'anat' / 'sub-01_headmask.nii'
+    mask.write_bytes(b'12345678')
+    assert main([str(dataset), 'out', 'participant', '-m', 'headmask', '--dry-run']) == 0
+    assert mask.name in capsys.readouterr().out
 
 
 def test_unlike_words_are_not_suggested() -> None:

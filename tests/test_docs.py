@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bids_reid.errors import Exit
+from bids_reid.plan import main as plan
 from bids_reid.records import IDENTIFYING, PART_NAMES
 from bids_reid.risk.planning import people_needed
 
@@ -72,6 +74,12 @@ def test_numbers_of_people_are_those_of_the_program() -> None:
         for n_attacks, cell in zip((1, 5, 15), cells, strict=True):
             needed = tuple(people_needed(limit, n_attacks, power=power) for power in (0.8, 0.95))
             assert cell == needed, (limit, n_attacks)
+
+
+def test_output_of_the_plan_is_that_of_the_program(capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody who compares the two would not know which one to trust."""
+    assert plan(['--max-risk', '5%', '--attacks', '5']) == Exit.OK
+    assert f'```text\n{capsys.readouterr().out}```' in read(ROOT / 'docs' / 'choosing-a-risk.md')
 
 
 def test_parts_that_have_to_be_removed_are_named() -> None:

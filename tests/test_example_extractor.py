@@ -127,7 +127,7 @@ def test_without_the_package_or_the_option_the_rest_goes_on(
         'bids-reid', example_run.bids, out, 'group', '--photos', example_run.photos, '--nprocs', 1
     )
     assert done.returncode == 0, done.stderr
-    gone = 'scans have templates of it, and no package here registers it'
+    gone = 'scans have templates of this extractor, but no installed package provides it'
     assert f'not run: cloud: {gone}' in done.stdout
     summary = json.loads((out / 'group_summary.json').read_text())
     assert summary['extractors_not_run']['cloud'] == gone

@@ -31,7 +31,7 @@ from bids_reid.bids.image_records import save_image_record
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.bids.release import walk_release
 from bids_reid.bids.tables import read_table
-from bids_reid.errors import NothingSelectedError, ScanError
+from bids_reid.errors import NothingSelectedError, ScanError, UsageError
 from bids_reid.faces.documents import document_faces
 from bids_reid.group.account import image_lines
 from bids_reid.group.audit import audit
@@ -42,6 +42,7 @@ from bids_reid.group.selection import select
 from bids_reid.participant.looks import look, record_of
 from bids_reid.phantom.identity import draw_people
 from bids_reid.records import Image, Scan
+from bids_reid.report.tables import image_row
 from bids_reid.risk.gate import Gate
 from bids_reid.settings import Settings
 from bids_reid.surface.dicom import read_series
@@ -109,8 +110,18 @@ def judged(place: Path, **options: Any) -> Gate:
     lines = image_lines(selection.survey, counted, settings.output_dir, settings.bids_dir)
     order = order_of(counted, choice.conditions, choice.audited)
     lines = tuple(refaced_lines(lines, counted, choice.refaced, order, judged_by_risk=False))
-    images = tuple(reviewed(lines, selection.reviews))
+    images = tuple(reviewed(lines, selection.reviews, selection.ratings))
     return audit(choice, selection.survey, images, photographs=False)
+
+
+def rows_of(place: Path) -> list[dict[str, object]]:
+    """Return the rows of the images in the release, as the table has them."""
+    derivatives = (('defaced', place / 'defaced'),)
+    places = {'bids_dir': place / 'bids', 'output_dir': place / 'out'}
+    settings = Settings(levels=('group',), **places, derivatives=derivatives)
+    selection = select(settings)
+    lines = image_lines(selection.survey, selection.counted, place / 'out', place / 'bids')
+    return [image_row(line) for line in lines if line.in_release]
 
 
 def named(gate: Gate) -> str:
@@ -529,6 +540,64 @@ def test_a_review_is_of_its_bytes(place: Path) -> None:
     assert 'x.zip' in named(gate)
 
 
+def rate(place: Path, path: str, answer: str, verdict: str, by: str = 'Kim') -> None:
+    """Save a rating as the form on a page does."""
+    content = (place / 'defaced' / path).read_bytes()
+    entry = {
+        'sha256': hashlib.sha256(content).hexdigest(),
+        'path': path,
+        'condition': 'defaced',
+        'verdict': verdict,
+        'parts_left': None,
+        'brain_loss': None,
+        'rating': answer,
+        'note': '',
+        'by': by,
+        'date': '2026-01-31',
+    }
+    file = place / 'out' / 'ratings' / f'{by}.json'
+    file.parent.mkdir(exist_ok=True)
+    whole = {'schema_version': 1, 'participant': 'sub-01', 'ratings': [entry]}
+    file.write_text(json.dumps(whole))
+
+
+def test_a_rating_opens_only_what_was_rated(place: Path) -> None:
+    """A curator rated an archive, which was then exchanged; another one saw a face in it."""
+    put(place, 'x.zip', zipped('a.nii', volume()))
+    verdict = 'not looked at'
+    rate(place, 'x.zip', 'disagree', 'review')
+    assert judged(place).outcome == 'look first'
+    rate(place, 'x.zip', 'disagree', verdict)
+    assert judged(place).passed
+    rate(place, 'x.zip', 'agree', verdict, 'Lee')
+    assert judged(place).outcome == 'look first'
+    (place / 'out' / 'ratings' / 'Lee.json').unlink()
+    put(place, 'x.zip', zipped('a.nii', volume(seed=8)))
+    assert judged(place).outcome == 'look first'
+
+
+def test_a_damaged_rating_is_no_pass(place: Path) -> None:
+    """It may be the one that says that a face is there."""
+    rate(place, FIRST, 'disagree', 'no findings')
+    file = place / 'out' / 'ratings' / 'Kim.json'
+    file.write_text(file.read_text()[:-9])
+    with pytest.raises(UsageError, match=r'ratings/Kim\.json is no file of ratings'):
+        judged(place)
+
+
+def test_a_face_that_a_curator_saw_stops_the_release(place: Path) -> None:
+    """Otherwise the program outvotes the person whom it asked."""
+    said = {row['path']: row for row in rows_of(place)}[FIRST]
+    rate(place, FIRST, 'disagree', 'no findings')
+    file = place / 'out' / 'ratings' / 'Kim.json'
+    content = json.loads(file.read_text())
+    content['ratings'][0] |= {name: said[name] for name in ('parts_left', 'brain_loss')}
+    file.write_text(json.dumps(content))
+    gate = judged(place)
+    assert gate.outcome == 'do not share'
+    assert 'Kim' in named(gate)
+
+
 def test_refaced_scans_need_their_originals(place: Path) -> None:
     """Whose face it is, nothing but the original can tell."""
     for label in PEOPLE:
@@ -642,17 +711,17 @@ def test_bytes_that_a_header_does_not_tell_of_are_told(tmp_path: Path) -> None:
     """A second volume behind the first, or in front of it, is in the file that is shared."""
     both = np.stack([cut(), head()], axis=-1)
     behind = written(tmp_path, both, {40: np.array([3], '<i2').tobytes()})
-    with pytest.raises(ScanError, match='do not belong to its volume'):
+    with pytest.raises(ScanError, match='do not belong to the volume'):
         load_volume(behind)
     packed = tmp_path / 'y.nii.gz'
     packed.write_bytes(gzip.compress(behind.read_bytes()))
-    with pytest.raises(ScanError, match='do not belong to its volume'):
+    with pytest.raises(ScanError, match='do not belong to the volume'):
         load_volume(packed)
     content = bytearray(written(tmp_path, cut()).read_bytes())
     content[108:112] = floats(352 + head().nbytes)
     content[352:352] = head().tobytes(order='F')
     (tmp_path / 'z.nii').write_bytes(content)
-    with pytest.raises(ScanError, match='do not belong to its volume'):
+    with pytest.raises(ScanError, match='do not belong to the volume'):
         load_volume(tmp_path / 'z.nii')
 
 

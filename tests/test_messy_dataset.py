@@ -110,7 +110,7 @@ def test_every_file_of_a_messy_dataset_has_a_row_or_a_line(call: Call, tmp_path:
     check_consent(mess, done.stdout)
     assert 'sub-PAT_001 has a label that BIDS does not allow' in done.stdout
     assert 'bold: of no image that is chosen here' in done.stdout
-    assert 'T1w: leaves out 0 of 3 images' in done.stdout
+    assert 'the filter for T1w leaves out 0 of 3 images' in done.stdout
     assert "2 labels in participants.tsv are not quite the dataset's" in done.stdout
     assert {row['variable'] for row in read_table(mess.out / 'group_breakdown.tsv')} == {
         'age',
@@ -156,7 +156,7 @@ def check_rows(mess: Mess, said: str) -> None:
     }
     assert volumes == rows.keys()
     for name in MISNAMED:
-        assert 'no scan: ' in rows[name]['reason']
+        assert 'not treated as a scan: ' in rows[name]['reason']
         assert name in said
         # all got a look
         assert rows[name]['verdict'] != 'not looked at' or rows[name]['status'] == 'failed'
@@ -171,7 +171,7 @@ def check_rows(mess: Mess, said: str) -> None:
 
 def check_consent(mess: Mess, said: str) -> None:
     """Look that one participant is searched for by nobody's photograph, and that this is told."""
-    assert '1 photograph was left out for lack of consent, and not opened' in said
+    assert '1 photograph was left out without being opened, for lack of consent' in said
     ranks = read_table(mess.out / 'group_ranks.tsv')
     assert {row['participant_id'] for row in ranks} == {'sub-01', 'sub-a+b'}
     photographs = json.loads((mess.out / 'group_summary.json').read_text())['photographs']

@@ -35,6 +35,8 @@ FOREIGN = (
     *('notes.txt', 'group_notes.tsv', 'figure.html', 'code/run.sh', 'work/mine.npz'),
     *('sub-01/anat/sub-01_desc-preproc_T1w.json', 'sub-01/anat/mask.nii.gz', '.gitattributes'),
     'sub-01/anat/sub-01_hemi-L_desc-reg_sphere.surf.gii',
+    # the work of curators
+    'ratings/sub-01_ratings.json',
 )
 
 

@@ -245,6 +245,15 @@ def test_pages_hold_no_face_and_load_nothing(audit: Audit) -> None:
         assert set(re.findall(r'<script>(.*?)</script>', page, re.DOTALL)) <= own
 
 
+def test_the_group_level_tells_the_participants_pages(audit: Audit) -> None:
+    """Otherwise a page does not say what the audit says of the same scans."""
+    pages = [path.read_text('utf-8') for path in audit.out.glob('sub-*.html')]
+    assert pages
+    for page in pages:
+        assert 'href="group.html#participants"' in page
+        assert 'Exposure: how often' in page
+
+
 def test_intermediate_files_are_gone(audit: Audit) -> None:
     """Renders of faces left in a work folder are a leak, and 20 MB a scan."""
     assert not (audit.out / 'work').exists()
@@ -290,6 +299,39 @@ def test_what_did_not_run_is_told(audit: Audit) -> None:
     page = (audit.out / 'group.html').read_text()
     assert 'Extractors that were not run, and why' in page
     assert 'deepface-GhostFaceNet' in page
+
+
+def test_the_terminal_tells_the_run_from_its_folders_to_its_outcome(audit: Audit) -> None:
+    """People read the first lines, the line of a scan that they know, and the last ones."""
+    lines = audit.stdout.splitlines()
+    assert lines[0].startswith('bids-reid ')
+    assert f'  dataset:    {audit.bids}' in lines[:5]
+    assert any(line.startswith('[5/5] ') for line in lines)
+    corrupt = [line for line in lines if f'sub-{CORRUPT} T1w' in line]
+    assert len(corrupt) == 1, 'it is done once, and never before it failed'
+    assert 'FAILED: ' in corrupt[0]
+    assert '.skin' not in audit.stdout, 'names of steps in Nipype say nothing to people'
+    order = ['FAILED', 'not run: ', '  scans ', 'DO NOT SHARE: ', '  found: ', 'report: ']
+    firsts = [
+        next(number for number, line in enumerate(lines) if line.startswith(start))
+        for start in order
+    ]
+    assert firsts == sorted(firsts)
+    assert lines[-1] == f'report: {audit.out}/group.html'
+    assert '\x1b' not in audit.stdout
+
+
+def test_the_log_has_what_was_said_and_nothing_private(audit: Audit) -> None:
+    """Whoever is asked for help gets it, with the output."""
+    (log,) = (audit.out / 'logs').glob('bids-reid_*.log')
+    text = log.read_text('utf-8')
+    told = [line.partition(' ')[2][8:] for line in text.splitlines()]
+    said = [line for line in audit.stdout.splitlines() if '/' not in line and 'photo' not in line]
+    assert [line for line in said if line not in told] == []
+    assert any('skin surface: done after' in line for line in told)
+    for private in (audit.bids.parent, audit.out.parent, 'photo-1', 'photo-2.png'):
+        assert str(private) not in text
+    assert log.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_second_run_does_only_what_is_missing(audit: Audit, call: Call) -> None:

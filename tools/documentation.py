@@ -206,7 +206,11 @@ def reference_page() -> str:
 
 def _documented(name: str, value: Any) -> Iterator[str]:
     """Write the signature and the docstring of a function or class."""
-    signature = str(inspect.signature(value)).replace("'", '')
+    try:
+        signature = str(inspect.signature(value)).replace("'", '')
+    except ValueError:
+        # exceptions are made by C
+        signature = ''
     yield from (f'## {name}', '', '```python', f'{name}{signature}', '```', '')
     yield from _sections(inspect.getdoc(value) or '')
 

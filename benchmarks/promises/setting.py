@@ -42,7 +42,8 @@ NOT_COMPARED = {
 MARK = 'BIDS_REID_PROMISE'
 """Variable in the environment of a run's processes, by which they are found."""
 ALARMS = re.compile(
-    r'Traceback|is damaged|older version|_unfinished|should be deleted|\w+Error\b|hold scores of'
+    r'Traceback|is damaged|older version|_unfinished|delete their results|\w+Error\b|'
+    'hold scores of'
 )
 """What a run must never print, whatever was killed before it."""
 HIDDEN = re.compile(r'(^|/)\.(?!bidsignore$|cache/|locks$)')

@@ -57,4 +57,6 @@ def key_of_link(target: str) -> str | None:
 
 def absence(key: AnnexKey, store: str) -> str:
     """Say in words that the content of a key is not here."""
-    return f'content is not here ({store}: {key.backend} {key.checksum}); get it first'
+    return (
+        f'the content is not on this machine ({store}: {key.backend} {key.checksum}): get it first'
+    )

@@ -73,7 +73,7 @@ def describe_archive(path: Path) -> ArchiveContent:
                 n_images += image
     except _BROKEN as error:
         reason = getattr(error, 'strerror', None) or str(error) or type(error).__name__
-        return ArchiveContent(dict(counts), n_images, f'it cannot be listed ({reason})')
+        return ArchiveContent(dict(counts), n_images, f'its contents cannot be listed ({reason})')
     return ArchiveContent(dict(counts), n_images)
 
 

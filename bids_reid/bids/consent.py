@@ -70,18 +70,18 @@ def read_consent(path: Path, dataset: Collection[str]) -> Consent:
             raise UsageError(f'{where}: consent is yes, no or n/a, not {row[CONSENT]!r}')
         before, line = answers.setdefault(label, (answer, row.line))
         if before != answer:
-            raise UsageError(f'{where}: it contradicts line {line}, which is of the same person')
+            raise UsageError(f'{where}: the row contradicts line {line} about the same person')
     return Consent([label for label, (answer, _) in answers.items() if answer], dataset)
 
 
 def _label(typed: str, labels: DatasetLabels, where: str) -> str:
     """Return the label of the dataset that a row means; of somebody else, as it is typed."""
     if typed in MISSING:
-        raise UsageError(f'{where}: it has no {PARTICIPANT}')
+        raise UsageError(f'{where}: the row has no {PARTICIPANT}')
     meant = labels.meant_by(typed)
     if len(meant) > 1:
         raise UsageError(
-            f'{where}: {typed!r} may be sub-{" or sub-".join(meant)}; '
-            'label them exactly as the dataset does'
+            f'{where}: {typed!r} may be sub-{" or sub-".join(meant)}: use the exact label of the '
+            'dataset'
         )
     return meant[0] if meant else typed.removeprefix('sub-')

@@ -142,7 +142,7 @@ def _check_readable(record: ScanRecord) -> None:
     try:
         ScanRecord.from_json(parse_json(json_text(record.to_json())))
     except (KeyError, TypeError) as error:
-        raise ScanError(f'what was measured makes no sense: {error}') from error
+        raise ScanError(f'the recorded measurements are invalid: {error}') from error
 
 
 def _is_alike(before: ScanRecord, now: ScanRecord) -> bool:
@@ -220,8 +220,9 @@ def scan_records(
             yield files, ScanRecord.from_json(content)
         except (KeyError, TypeError) as error:
             raise NoInputError(
-                f'{files.record} is damaged or of an older version: run the participant level '
-                f'again with --modalities {files.modality}{_derivatives(files)}, or delete it'
+                f'{files.record} is damaged or was written by an older version: run the '
+                'participant level again with --modalities '
+                f'{files.modality}{_derivatives(files)}, or delete it'
             ) from error
 
 
@@ -293,22 +294,27 @@ def record_state(
     if dataset_dir is None:
         return f'the folder of {condition} is not known: name it with -d {condition}='
     if not dataset_dir.is_dir():
-        return f'the folder of {condition} is not there: name it with -d {condition}='
+        return f'the folder of {condition} does not exist: name it with -d {condition}='
     if not os.path.lexists(dataset_dir / source):
         return 'the scan is no longer there: it was renamed or withdrawn'
     if not _is_of_this_version(record):
-        return 'it was made by another version of bids_reid: run the participant level again'
+        return (
+            'the result was made by another version of bids_reid: run the participant level again'
+        )
     if not record.failed and not files.skin.exists():
-        return 'its skin was deleted, as bids-reid-purge does: run the participant level again'
+        return (
+            'the skin surface was deleted, for example by bids-reid-purge: run the participant '
+            'level again'
+        )
     return record.left_out or _other_content(record, sha256_of(dataset_dir / source))
 
 
 def _other_content(record: ScanRecord, sha256: str | None) -> str | None:
     """Say what is wrong with the content of a record's source, ``sha256``; ``None`` if nothing."""
     if sha256 is None:
-        return 'the content of the scan is not here: get it first'
+        return 'the content of the scan is not on this machine: get it first'
     if sha256 != record.origin.source_sha256:
-        return 'the scan has other content than was measured: run the participant level again'
+        return 'the scan has changed since it was measured: run the participant level again'
     return None
 
 

@@ -104,11 +104,11 @@ def check_output(
     content = read_json(description)
     if not content and description.exists():
         raise CannotWriteError(
-            f'{description} cannot be read, so that {output_dir} may hold another dataset: '
-            'delete that file if it is an output of bids_reid, or give a folder of its own'
+            f'{description} cannot be read, so {output_dir} may hold another dataset: delete '
+            'that file if the folder is an output of bids_reid, or name a new folder'
         )
     if not _is_ours(content):
-        raise CannotWriteError(f'{output_dir} holds another dataset: give a folder of its own')
+        raise CannotWriteError(f'{output_dir} holds another dataset: name a new folder')
 
 
 def _ignore(path: Path, *, keep: bool) -> None:

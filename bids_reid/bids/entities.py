@@ -58,7 +58,7 @@ def entities_of(path: str) -> PathEntities:
     contradiction = None
     participant = by_folder.get('sub', by_name.get('sub'))
     if participant != by_name.get('sub', participant):
-        contradiction = f'its name says sub-{by_name["sub"]}, its folder sub-{participant}'
+        contradiction = f'the file name says sub-{by_name["sub"]}, the folder sub-{participant}'
     session = by_folder.get('ses', by_name.get('ses'))
     if _is_misnamed(folders[:1], 'sub'):
         participant, session, contradiction = None, None, None

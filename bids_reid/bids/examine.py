@@ -132,7 +132,10 @@ def _read(job: _Job) -> _Answer:
             if _needs_hash(job.path, known, job.always):
                 known = Known(content, _sha256(file))
             if _state(os.fstat(file.fileno())) != job.state:
-                return None, 'changed while it was read: run again when nothing writes to it'
+                return (
+                    None,
+                    'changed while it was read: run again when no other program writes to it',
+                )
     except OSError as error:
         return None, f'cannot be read: {error.strerror or error}'
     except Exception as error:  # noqa: BLE001

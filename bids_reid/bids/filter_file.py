@@ -97,8 +97,8 @@ class Filters:
         except ValueError as error:
             unknown = sorted(set(wanted) - set(layout.get_entities()))
             raise UsageError(
-                f'{self.path}: no image has an entity {", ".join(unknown)}: the names are long '
-                'ones, such as subject, session, acquisition, reconstruction, run and echo'
+                f'{self.path}: no image has an entity {", ".join(unknown)}: use long entity '
+                'names, such as subject, session, acquisition, reconstruction, run and echo'
                 if unknown
                 else f'{self.path}: {error}'
             ) from error
@@ -113,7 +113,9 @@ def _read(path: Path) -> dict[str, Filter]:
     except (OSError, ValueError) as error:
         raise UsageError(f'{path} is not JSON: {error}') from error
     if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
-        raise UsageError(f'{path} must hold one object of filters per suffix, as {{"T1w": {{}}}}')
+        raise UsageError(
+            f'{path} must hold one JSON object of filters for each suffix, such as {{"T1w": {{}}}}'
+        )
     return {
         suffix.lower(): {
             entity: _value(entity, value, f'{path}: {suffix}: {entity}')
@@ -127,7 +129,7 @@ def _value(entity: str, value: Any, where: str) -> Any:
     """Value as pybids takes it."""
     if isinstance(value, list):
         if any(isinstance(member, list) for member in value):
-            raise UsageError(f'{where}: a list within a list')
+            raise UsageError(f'{where}: a list must not contain another list')
         return [_value(entity, member, where) for member in value]
     if value is not None and not isinstance(value, str | int | float):
         raise UsageError(f'{where} must be text, a number, true, false, null or a list of these')

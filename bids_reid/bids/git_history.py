@@ -26,7 +26,10 @@ LEAST_BYTES = 300
 """Of an image; smaller blobs are links and pointers."""
 _IN_MEMORY = 1 << 24
 _BLOCK = 1 << 20
-IN_HISTORY = 'in the history of git: share a copy without .git, or take it out of the history'
+IN_HISTORY = (
+    'the file is in the Git history: share a copy without .git, or remove the file from the '
+    'history'
+)
 
 
 class NoHistoryError(Exception):
@@ -253,5 +256,5 @@ def _copy(source: IO[bytes], target: BinaryIO, size: int) -> None:
 def unread_history(path: str, reason: str) -> Image:
     """Return an image in place of those that a history which cannot be read may have."""
     # git names the folder as it was given it
-    reason = f'the history of git cannot be read: {without_folders(reason)}'
+    reason = f'the Git history cannot be read: {without_folders(reason)}'
     return Image(path, UNKNOWN, None, None, absent=reason)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.entities import LABEL
 from bids_reid.records import Scan
+from bids_reid.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -56,6 +57,15 @@ def suffix_meant(text: str) -> str | None:
     return None if text in HEAD_SUFFIXES else meant
 
 
+def misspelt_suffix(name: str, there: Collection[str]) -> str:
+    """Ask for the suffix that is meant; one that BIDS knows is no slip for another.
+
+    >>> misspelt_suffix('FLAR', ['T1w', 'FLAIR']), misspelt_suffix('T2w', ['T1w'])
+    (': did you mean FLAIR?', '')
+    """
+    return '' if name in HEAD_SUFFIXES else did_you_mean(name, there)
+
+
 def why_no_suffix(name: str, last: str) -> str | None:
     """Say why the last word of an image's name is no suffix of BIDS; ``None`` if it may be one.
 
@@ -69,15 +79,15 @@ def why_no_suffix(name: str, last: str) -> str | None:
     >>> why_no_suffix('sub-01', 't1w')
     'its suffix is t1w, not T1w'
     >>> why_no_suffix('sub-01_T1w', 'defaced')
-    'T1w is not at the end of its name'
+    'T1w is not at the end of the file name'
     """
     if last in HEAD_SUFFIXES or _LABELS.fullmatch(last):
         return None
     meant = suffix_meant(last)
     if meant is not None:
-        return f'its suffix is {last}, not {meant}'
+        return f'the suffix is {last}, not {meant}'
     early = [word for word in name.split('_') if word in HEAD_SUFFIXES]
-    return f'{early[-1]} is not at the end of its name' if early else None
+    return f'{early[-1]} is not at the end of the file name' if early else None
 
 
 def head_images(
@@ -123,7 +133,7 @@ def left_out_images(bids_dir: Path, participants: Iterable[str] = ()) -> list[tu
     for scan in _named_scans(bids_dir, participants):
         reason = no_magnitude(scan.source_name)
         if not is_wanted(scan.modality, ()):
-            reason = f'a mask or a map of labels by its suffix, {scan.modality}'
+            reason = f'its suffix {scan.modality} marks a mask or label map'
         if reason is not None:
             reasons.append((scan.path, reason))
     return sorted(reasons)
@@ -137,7 +147,11 @@ def is_wanted(suffix: str, modalities: Collection[str]) -> bool:
 def no_magnitude(name: str) -> str | None:
     """Say why an image is left out for the entity ``part`` of its name; ``None`` if it is not."""
     match = _NO_MAGNITUDE.search(name)
-    return None if match is None else f'no magnitude image by its name, part-{match[1]}'
+    return (
+        None
+        if match is None
+        else f'its name marks it as part-{match[1]}, not as a magnitude image'
+    )
 
 
 def _named_scans(bids_dir: Path, participants: Iterable[str]) -> Iterator[Scan]:

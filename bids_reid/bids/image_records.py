@@ -1,4 +1,4 @@
-"""Records of images that got a look: one file per content, whatever the images are called."""
+"""Records of images that were checked for faces: one file per content, whatever the name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bids_reid.records import Image
 
 FOLDER = 'images'
-NO_SENSE = 'what was measured makes no sense'
+NO_SENSE = 'the recorded measurements are invalid'
 
 
 def image_record_path(output_dir: Path, sha256: str) -> Path:
@@ -26,7 +26,7 @@ def image_record_path(output_dir: Path, sha256: str) -> Path:
 
 
 def has_looks(output_dir: Path) -> bool:
-    """Whether an image got a look."""
+    """Whether an image was checked for faces."""
     names = (path.name for path in (output_dir / FOLDER).glob('*.json'))
     return any(not name.startswith('.') for name in names)
 

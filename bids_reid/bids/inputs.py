@@ -34,7 +34,9 @@ def check_dataset(bids_dir: Path, *, validate: bool) -> None:
     try:
         content = parse_json(read_text(description))
     except FileNotFoundError:
-        raise NotBidsError(f'{bids_dir} is not BIDS: it has no dataset_description.json') from None
+        raise NotBidsError(
+            f'{bids_dir} is not a BIDS dataset: dataset_description.json is missing'
+        ) from None
     except (OSError, ValueError) as error:
         raise NotBidsError(f'{description} cannot be read: {error}') from error
     if not isinstance(content, dict):
@@ -80,14 +82,14 @@ def check_labels(
         first = (asked or wrong)[0]
         folders = count(len(wrong), 'folder')
         raise NotBidsError(
-            f'{bids_dir} has {folders} with a label that BIDS does not allow (letters, digits '
-            f'and +), first: {first}: rename {"it" if len(wrong) == 1 else "them"} and the files '
-            'in there, or choose others with --participant-label; with --skip-bids-validation '
-            'their images get a look, and no template'
+            f'{bids_dir} has {folders} with a label that BIDS does not allow (only letters, '
+            f'digits and +), first: {first}: rename {"it" if len(wrong) == 1 else "them"} and '
+            'the files in there, or choose others with --participant-label; with '
+            '--skip-bids-validation their images are checked for a face, but not searched'
         )
     said = [
-        f'{name} has a label that BIDS does not allow (letters, digits and +): its images are no '
-        'scans, and belong to nobody; they get a look'
+        f'{name} has a label that BIDS does not allow (only letters, digits and +): its images '
+        'are checked for faces, but not searched, and belong to no participant'
         for name in wrong
     ]
     labels = participants or sorted(dataset_participants(bids_dir))
@@ -118,8 +120,8 @@ def _told_twins(labels: Sequence[str]) -> Iterator[str]:
         other = first.setdefault(label.casefold(), label)
         if other != label:
             yield (
-                f'sub-{other} and sub-{label} differ only in upper and lower case: keep them, and '
-                'the results, on disks that tell them apart'
+                f'sub-{other} and sub-{label} differ only in upper and lower case: keep the '
+                'dataset and the results on a file system that distinguishes case'
             )
 
 
@@ -145,7 +147,7 @@ def check_chosen(bids_dir: Path, participants: Sequence[str], dataset: Collectio
         return
     keys = {loose_key(label) for label in strangers}
     meant = sorted(f'sub-{label}' for label in dataset if loose_key(label) in keys)
-    hint = f': is {" or ".join(meant)} meant?' if meant else ''
+    hint = f': did you mean {" or ".join(meant)}?' if meant else ''
     raise NothingSelectedError(f'{bids_dir} has no sub-{", sub-".join(strangers)}{hint}')
 
 

@@ -107,7 +107,7 @@ def check_file_names(conditions: Iterable[str], labels: Iterable[str]) -> None:
             if name in known:
                 other, what = known[name]
                 raise UsageError(
-                    f'{desc} of the condition {condition} would have the file names of {what} of '
+                    f'{desc} of the condition {condition} would share file names with {what} of '
                     f'{other}: choose another name with -d'
                 )
             known[name] = condition, desc

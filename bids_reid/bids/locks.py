@@ -73,13 +73,13 @@ def locked_output(output_dir: Path, participants: Collection[str] = ()) -> Itera
             _lock_all(handle, participants)
         except NoLocksError:
             logger.info(
-                f'the file system of {output_dir} knows no locks: '
-                'see to it that no other run writes there'
+                f'the file system of {output_dir} does not support locks: make sure that no '
+                'other run writes there'
             )
         except _HeldError as held:
             raise CannotWriteError(
                 f'{output_dir} is being written by another run{_who(handle, held, output_dir)}: '
-                'wait until it ends, or give another output folder'
+                'wait until it ends, or name another output folder'
             ) from None
         sweep_output(output_dir, participants)
         try:

@@ -1,7 +1,7 @@
 """Images in the folders of participants that are no scans, because BIDS has other names or places.
 
-They get a look as every image of a release does, and no template: whoever meant them as scans has
-to know.
+They are checked for faces like every image of a release, but get no template: whoever meant them
+as scans has to know.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _why_no_scan(path: Path, bids_dir: Path) -> str | None:
     """Say why an image is no scan; ``None`` if it is one, or is meant as something else."""
     if scan_of(path, bids_dir) is not None:
         twin = path.with_name(f'{path.name}.gz')
-        return f'the scan is there as {twin.name}, too' if _is_there(twin) else None
+        return f'the same scan also exists as {twin.name}' if _is_there(twin) else None
     person, *inner = path.relative_to(bids_dir).parts[:-1]
     place = [person]
     if inner and inner[0].startswith('ses-'):
@@ -88,7 +88,10 @@ def _why_no_scan(path: Path, bids_dir: Path) -> str | None:
         return None
     for folder in place:
         if not is_label(folder[4:]):
-            return f'BIDS does not allow the label of its folder {folder}: letters, digits and +'
+            return (
+                f'BIDS does not allow the label of the folder {folder} (only letters, digits and '
+                '+)'
+            )
     return _why_not_of(place, path) or _why_not_there(inner) or _why_not_named(path)
 
 
@@ -106,10 +109,10 @@ def _why_not_of(place: list[str], path: Path) -> str | None:
     names = (said.participant, said.session)
     for folder, key, label in zip(place, ('sub', 'ses'), names, strict=False):
         if label is not None and label != folder[4:]:
-            return f'its name says {key}-{label}, its folder {folder}'
+            return f'the file name says {key}-{label}, the folder {folder}'
     expected = '_'.join(place)
     if not re.match(rf'{re.escape(expected)}([_.]|$)', path.name):
-        return f'its name does not start with {expected}'
+        return f'the file name does not start with {expected}'
     return None
 
 
@@ -118,9 +121,11 @@ def _why_not_there(inner: list[str]) -> str | None:
     if len(inner) == 1 and inner[0] in HEAD_DATATYPES:
         return None
     if len(inner) == 1 and inner[0].lower() in HEAD_DATATYPES:
-        return f'its folder is {inner[0]}, not {inner[0].lower()}'
-    where = '/'.join(inner) or 'the folder of its participant or session itself'
-    return f'it is in {where}, not in {", ".join(HEAD_DATATYPES[:-1])} or {HEAD_DATATYPES[-1]}'
+        return f'the folder is {inner[0]}, not {inner[0].lower()}'
+    where = '/'.join(inner) or 'the folder of the participant or session itself'
+    return (
+        f'the file is in {where}, not in {", ".join(HEAD_DATATYPES[:-1])} or {HEAD_DATATYPES[-1]}'
+    )
 
 
 def _why_not_named(path: Path) -> str | None:
@@ -129,10 +134,10 @@ def _why_not_named(path: Path) -> str | None:
     if not name.endswith(_ENDS):
         first, dot, rest = name.partition('.')
         if f'{dot}{rest}'.lower() in _ENDS:
-            return f'its name ends with {dot}{rest}, not {dot}{rest.lower()}'
+            return f'the file name ends with {dot}{rest}, not {dot}{rest.lower()}'
         ending = f'{dot}{rest}' if dot else first
-        return f'its name ends with {ending}, not .nii.gz or .nii'
+        return f'the file name ends with {ending}, not .nii.gz or .nii'
     before, _, last = name.partition('.')[0].rpartition('_')
     if not re.fullmatch('[A-Za-z0-9]+', last):
-        return f'its name ends with {last!r}, not with a suffix such as T1w'
-    return why_no_suffix(before, last) or 'its name is not as BIDS has it'
+        return f'the file name ends with {last!r}, not with a suffix such as T1w'
+    return why_no_suffix(before, last) or 'the file name does not follow BIDS'

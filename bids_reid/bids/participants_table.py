@@ -85,7 +85,7 @@ def participant_variables(
         labels = count(len(loosely), 'label')
         note(f"{labels} in participants.tsv {are} not quite the dataset's: {pairs}")
     if table.rows and not any(values.values()):
-        note(f'no rates by age and sex: {path} has no row of anybody in the dataset')
+        note(f'no rates by age and sex: {path} has no row for a participant of the dataset')
     return {name: _each_once(name, values[name], note) for name in wanted}
 
 
@@ -137,8 +137,8 @@ def _each_once(
     if differ:
         of = examples(f'sub-{label}' for label in differ)
         note(
-            f'participants.tsv has several values of {name} for {of}: the first number counts, '
-            'as of the first session, and words that differ do not'
+            f'participants.tsv has several values of {name} for {of}: the first number is used, '
+            'as from the first session; texts that differ are not used'
         )
     return once
 

@@ -118,8 +118,8 @@ def _meant(typed: str, candidates: Sequence[str]) -> str | None:
     """
     if len(candidates) > 1:
         raise UsageError(
-            f'photographs of {typed!r}: it may be sub-{" or sub-".join(candidates)}; '
-            'label them exactly as the dataset does'
+            f'photographs of {typed!r}: it may be sub-{" or sub-".join(candidates)}: use the '
+            'exact label of the dataset'
         )
     return candidates[0] if candidates else None
 

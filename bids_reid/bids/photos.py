@@ -64,7 +64,7 @@ def find_photos(
     elif source.is_file():
         photos = _from_table(source)
     else:
-        raise NoInputError(f'no photographs can be in {source}')
+        raise NoInputError(f'{source} is neither a folder nor a table of photographs')
     if not photos:
         raise UsageError(f'no photographs in {source}: looked for {" ".join(SUFFIXES)}')
     return photos
@@ -138,7 +138,8 @@ def _check_holds_photographs(
         files = f'{count(n_scans, "file")} of {", ".join(scans)}'
         raise UsageError(
             f'--photos {folder} is a folder of scans ({files}; '
-            f'{count(n_pictures, "picture")}): name a folder of photographs, or a TSV of some'
+            f'{count(n_pictures, "picture")}): name a folder of photographs, or a TSV that lists '
+            'them'
         )
 
 
@@ -149,7 +150,7 @@ def _from_table(table: Path) -> tuple[Photo, ...]:
         name, participant = row['path'], row['participant_id']
         path = table.parent / name
         if not name or not (path.is_file() or path.is_symlink()):
-            raise NoInputError(f'{table}, line {row.line}: no such photograph: {path}')
+            raise NoInputError(f'{table}, line {row.line}: this photograph does not exist: {path}')
         label = participant.removeprefix('sub-') if participant not in MISSING else None
         # folders of this machine are nobody's business
         name = _unique(path.name if Path(name).is_absolute() else name, names)

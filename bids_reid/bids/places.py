@@ -42,12 +42,17 @@ def check_places(
         derivatives.
     """
     if output_dir.resolve() == bids_dir.resolve():
-        raise CannotWriteError('output_dir is bids_dir, which is never written to')
+        raise CannotWriteError(
+            'output_dir is bids_dir, where this program never writes: name another folder'
+        )
     datasets = [('bids_dir', bids_dir), *((f'-d {name}', at) for name, at in derivatives)]
     for name, folder in datasets[1:]:
         if output_dir.resolve() == folder.resolve():
             scans = name.removeprefix('-d ')
-            raise CannotWriteError(f'output_dir holds the scans of {scans}, which are only read')
+            raise CannotWriteError(
+                f'output_dir holds the scans of {scans}, where this program never writes: name '
+                'another folder'
+            )
     if release is not None:
         datasets.append(('--release', release))
     # to ask Python for the folder would write to it

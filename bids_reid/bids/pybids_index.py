@@ -63,8 +63,8 @@ def open_index(
             layout = _index(bids_dir, everybody, database_dir)
             if kept is None:
                 note(
-                    f'{database_dir} is the index of another program: '
-                    'scans that were added since it was made are not found'
+                    f'{database_dir} was made by another program: scans that were added later '
+                    'are not found'
                 )
             if kept in (None, current):
                 return layout

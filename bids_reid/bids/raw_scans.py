@@ -81,7 +81,7 @@ def find_scans(
     if not scans and not may_be_none:
         what = ' or '.join(modalities) or ', '.join(HEAD_DATATYPES)
         meant = [suffix for suffix in map(suffix_meant, modalities) if suffix]
-        hint = f': is {" or ".join(meant)} meant?' if meant else ''
+        hint = f': did you mean {" or ".join(meant)}?' if meant else ''
         raise NothingSelectedError(f'no {what} scan in {bids_dir} passes the filters{hint}')
     return tuple(sorted(scans.values(), key=lambda scan: scan.place))
 
@@ -113,7 +113,7 @@ def _scans(
         scans |= _filtered(layout, bids_dir, people, suffix, filters, note)
     others = filters.others(sorted(filtered))
     if others:
-        note(f'{filters.path}: {", ".join(others)}: of no image that is chosen here')
+        note(f'{filters.path}: no selected image has the suffix {", ".join(others)}')
     return scans
 
 
@@ -131,11 +131,9 @@ def _filtered(
     there = _of_paths(paths, bids_dir, any_part=any_part)
     kept = _of_paths(passing, bids_dir, any_part=any_part)
     left_out = len(there) - len(kept)
-    all_of_them = ' all' if left_out == len(there) > 0 else ''
-    note(
-        f'{filters.path}: {suffix}: leaves out{all_of_them} {left_out} of '
-        f'{count(len(there), "image")}'
-    )
+    images = count(len(there), 'image')
+    which = f'all {images}' if left_out == len(there) > 1 else f'{left_out} of {images}'
+    note(f'{filters.path}: the filter for {suffix} leaves out {which}')
     return kept
 
 

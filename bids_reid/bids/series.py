@@ -114,7 +114,7 @@ def _image(files: Sequence[Examined], cache: HashCache) -> Image:
     hashes = [_hash(file, cache) for file in files]
     problems = [problem for _, _, problem in hashes if problem]
     if len(files) == 1 and content and content.details and format_ != 'dicom':
-        problems.append('its data file is not beside it: put it there')
+        problems.append('the data file is missing: put it in the same folder')
     members = tuple(sorted(file.found.path for file in files)) if len(files) > 1 else ()
     sizes = [size for _, size, _ in hashes]
     return Image(
@@ -207,5 +207,5 @@ def _store(files: Sequence[Examined], cache: HashCache) -> Image:
         format='array',
         bytes=None if None in sizes else sum(size for size in sizes if size is not None),
         sha256=_of_all(list(zip(files, [one for one, _, _ in hashes], strict=True)), folder),
-        absent='a folder of array chunks (Zarr) is not looked into',
+        absent='folders of array chunks (Zarr) are not looked into',
     )

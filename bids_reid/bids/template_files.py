@@ -130,7 +130,7 @@ def _keypoints(arrays: Mapping[str, NDArray[Any]], n: int) -> Keypoints:
 
 def _check(right: bool, name: str) -> None:
     if not right:
-        raise ValueError(f'{name} is not as it was written')
+        raise ValueError(f'{name} has changed since it was written')
 
 
 def read_template(

@@ -53,4 +53,4 @@ def parse_json(text: str) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
-        raise ValueError('it is nested too deeply') from None
+        raise ValueError('the text is nested too deeply') from None

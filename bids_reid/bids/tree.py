@@ -142,7 +142,11 @@ def _file(folder: str, path: str, at: str) -> Found:
     except OSError as error:
         return _missing(folder, path, at, error)
     if not stat.S_ISREG(status.st_mode):
-        return _told(folder, path, 'a pipe, socket or device is not opened: take it out')
+        return _told(
+            folder,
+            path,
+            'pipes, sockets and devices are not opened: remove this one from the release',
+        )
     return Found(folder, path, at, status, key=_link_key(at))
 
 

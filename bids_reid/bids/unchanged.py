@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar('T')
 FileState = tuple[int, int, int, int]
-CHANGED = 'it changed while it was read: run again when nothing writes to it'
+CHANGED = 'the file changed while it was read: run again when no other program writes to it'
 
 
 def file_state(path: Path) -> FileState | None:

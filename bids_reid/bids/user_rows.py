@@ -65,7 +65,7 @@ def read_rows(path: Path, needed: Sequence[str] = ()) -> Rows:
     except OSError as error:
         raise NoInputError(f'cannot read {path}: {error.strerror}') from error
     if '\0' in text:
-        raise UsageError(f'{path} is no text: a table has to be a TSV')
+        raise UsageError(f'{path} is not a text file: give a table as TSV')
     lines = [
         (number, _cells(line))
         for number, line in enumerate(_BREAK.split(text), start=1)
@@ -100,8 +100,8 @@ def _check_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) ->
     missing = [name for name in needed if name not in columns]
     if missing:
         separated = len(columns) == 1 and re.search('[,;]', columns[0])
-        hint = ': its cells have to be separated by tabs' if separated else ''
+        hint = ': separate the cells with tabs' if separated else ''
         raise UsageError(f'{path} has no column {", ".join(missing)}{hint}')
     twice = [name for name in needed if columns.count(name) > 1]
     if twice:
-        raise UsageError(f'{path} has two columns {twice[0]}')
+        raise UsageError(f'{path} has the column {twice[0]} twice')

@@ -141,9 +141,14 @@ def find_versions(
             strangers.append(path)
         elif image.entities['sub'] in participants:
             images.append(image)
-    _tell(note, name, contradictory, 'named as of another participant than its folder; left out')
-    _tell(note, name, nameless, 'named without a participant and left out')
-    _tell(note, name, strangers, 'of participants who are not in the dataset and left out')
+    _tell(
+        note,
+        name,
+        contradictory,
+        'left out because file name and folder name different participants',
+    )
+    _tell(note, name, nameless, 'left out because no participant is named')
+    _tell(note, name, strangers, 'left out because the participant is not in the dataset')
     taken = frozenset(real(image.path) for image in images) & raw
     kept = [scan for scan in originals if real(scan.path) not in taken]
     versions = _sorted_out(name, images, kept, note)
@@ -269,17 +274,20 @@ def _sorted_out(
         else:
             alone.append(image.path)
             groups[replace(own, path=Path())].append(image)
-    _tell(note, name, alone, 'without an original: they are looked at, but compared with nothing')
+    _tell(note, name, alone, 'without an original, so checked but not compared')
     scans = []
     for scan, some in groups.items():
         chosen = _choose(some, name)
         if len(chosen) == 1:
             scans.append(replace(scan, path=chosen[0].path))
             left = [image.path for image in some if image is not chosen[0]]
-            _tell(note, name, left, f'left out beside {chosen[0].path.name}')
+            _tell(note, name, left, f'left out in favour of {chosen[0].path.name}')
         else:
             names = ', '.join(image.path.name for image in chosen)
-            reason = f'each of {names} could be the version {name}: keep one, or name it after one'
+            reason = (
+                f'each of {names} could be the version {name}: keep one, or name the condition '
+                'after one'
+            )
             refused.append((replace(scan, path=chosen[0].path), reason))
     for scan, reason in refused:
         note(f'{name}: {scan.path}: {reason}')
@@ -341,4 +349,4 @@ def _tell(note: Callable[[str], None], name: str, paths: Iterable[Path], what: s
     some = sorted(paths)
     if some:
         images = 'image is' if len(some) == 1 else 'images are'
-        note(f'{name}: {len(some)} {images} {what}, first: {some[0]}')
+        note(f'{name}: {len(some)} {images} {what}; first: {some[0]}')

@@ -27,7 +27,7 @@
 
   /* The image as the overview has it: its bytes, and the verdict that a rating is about. */
   const imageOf = (form) => {
-    const cell = document.querySelector(`td[data-rating="${form.dataset.for}"]`);
+    const cell = document.querySelector(`[data-rating="${form.dataset.for}"]`);
     if (!cell || !cell.dataset.sha256) { return null; }
     const { sha256, path, condition, verdict, partsLeft, brainLoss } = cell.dataset;
     return {

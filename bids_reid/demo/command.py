@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bids_reid import __version__
 from bids_reid.cli import Parser, absolute, add_nprocs, guarded, positive, shown, whole
-from bids_reid.errors import CannotWriteError, Exit
+from bids_reid.errors import CannotWriteError, Exit, UsageError
 from bids_reid.settings import LEVELS, Settings
 from bids_reid.surroundings import check_memory, prepare_surroundings
 
-_DRAWN = ('people', 'distractors', 'alike', 'modality', 'seed')
-"""Options that decide which files are made."""
+PEOPLE, PEOPLE_RELEASED, DISTRACTORS = 12, 6, 4
+"""Default numbers of people: with photographs, in a release, and without a scan."""
+FEWEST_RELEASED = 5
+"""A release needs one person for each treatment."""
 AS_IT_SHOULD_BE = (
     'DO NOT SHARE is as it should be: these scans were never de-faced. '
     'Of your own dataset, give the folder that you would share.'
 )
+DESCRIPTION = """\
+Make synthetic people, run bids-reid on them and print where the report is. None of them exists.
+
+Without --defaced, the demo has scans and photographs: how many people does face recognition
+identify? With --defaced, it has the originals and the release of a study: may the release be
+shared? At the end, the demo says what to notice on the page.
+"""
+EPILOG = """\
+examples:
+  bids-reid-demo demo                     recognition with photographs
+  bids-reid-demo audit --defaced          a release with problems: do not share, exit code 3
+  bids-reid-demo good --defaced --good    a release without problems: nothing found, exit code 0
+"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,13 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare_surroundings(is_program=argv is None)
     arguments = list(sys.argv[1:] if argv is None else argv)
     options = build_parser().parse_args(arguments)
-
     command = shown('bids-reid-demo', arguments)
-    return guarded('bids-reid-demo', lambda: _run(options, command), written=[options.folder])
+    run = _run_release if options.defaced else _run_photographs
+    return guarded('bids-reid-demo', lambda: run(options, command), written=[options.folder])
 
 
-def _run(options: argparse.Namespace, command: str) -> Exit:
-    from bids_reid.levels import prepare_environment, run_levels
+def _prepare() -> None:
+    """Prepare the process, and find out whether this machine can run the program at all."""
+    from bids_reid.levels import prepare_environment
 
     check_memory()
     prepare_environment()
@@ -41,7 +57,20 @@ def _run(options: argparse.Namespace, command: str) -> Exit:
 
     # before any work: a machine that cannot render should say so now
     check_rendering()
-    drawn = {name: getattr(options, name) for name in _DRAWN}
+
+
+def _run_photographs(options: argparse.Namespace, command: str) -> Exit:
+    """Show how many people are recognised with photographs."""
+    from bids_reid.levels import run_levels
+
+    if options.good:
+        raise UsageError('argument --good: it needs --defaced')
+    _prepare()
+    drawn = {
+        'people': options.people or PEOPLE,
+        'distractors': DISTRACTORS if options.distractors is None else options.distractors,
+        **{name: getattr(options, name) for name in ('alike', 'modality', 'seed')},
+    }
     consent = make_people(options.folder, drawn, n_procs=options.n_procs)
     settings = Settings(
         bids_dir=options.folder / 'bids',
@@ -51,12 +80,41 @@ def _run(options: argparse.Namespace, command: str) -> Exit:
         photos=options.folder / 'photos',
         consent=consent,
         n_procs=options.n_procs,
-        # nobody of them exists
+        # none of these people exists
         report_faces=True,
         command=command,
     )
     code = run_levels(settings)
     explain(settings.output_dir)
+    return code
+
+
+def _run_release(options: argparse.Namespace, command: str) -> Exit:
+    """Show the audit of a release."""
+    if options.distractors is not None:
+        raise UsageError('argument --distractors: an audit with --defaced has no photographs')
+    from bids_reid.bids.tables import read_table
+    from bids_reid.demo import release_demo
+    from bids_reid.levels import run_levels
+    from bids_reid.messages import logger
+
+    people = options.people or PEOPLE_RELEASED
+    if people < FEWEST_RELEASED:
+        raise UsageError(f'argument --people: --defaced needs at least {FEWEST_RELEASED} people')
+    _prepare()
+    drawn = release_demo.Drawn(people, options.seed, options.alike, options.modality, options.good)
+    for line in release_demo.opening_lines(drawn):
+        logger.info(line)
+    make_once(options.folder, drawn.note(), drawn.write, people=people, n_procs=options.n_procs)
+    settings = release_demo.release_settings(
+        options.folder, n_procs=options.n_procs, command=command
+    )
+    code = run_levels(settings)
+    images = read_table(settings.output_dir / 'group_images.tsv')
+    released = {row['path']: row for row in images if row['in_release'] == 'yes'}
+    for line in release_demo.closing_lines(drawn, released):
+        logger.info(line)
+    logger.info(f'report: {settings.output_dir / "group.html"}')
     return code
 
 
@@ -71,12 +129,12 @@ def explain(output_dir: Path) -> None:
 
 
 def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> Path:
-    """Write the dataset, unless an earlier call did; never into a folder of something else.
+    """Write people with photographs, unless an earlier call did.
 
     Parameters
     ----------
     folder : Path
-        Gets ``bids``, ``photos``, ``consent.tsv`` and ``demo.json``, which tells what was drawn.
+        Gets ``bids``, ``photos``, ``consent.tsv`` and ``demo.json``.
     drawn : mapping
         What decides which files are made: keyword arguments of
         :func:`bids_reid.demo.phantom_dataset.write_phantom_dataset`.
@@ -92,8 +150,44 @@ def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> Path
     CannotWriteError
         The folder holds anything but the same people.
     """
-    from bids_reid.bids.files import read_json, write_json
     from bids_reid.demo.phantom_dataset import write_consent, write_phantom_dataset
+
+    def write(folder: Path, n_procs: int, progress: Callable[[str], None]) -> None:
+        write_phantom_dataset(folder, **drawn, n_procs=n_procs, progress=progress)
+
+    make_once(folder, drawn, write, people=drawn['people'], n_procs=n_procs)
+    return write_consent(folder, drawn['people'])
+
+
+def make_once(
+    folder: Path,
+    drawn: Mapping[str, Any],
+    write: Callable[[Path, int, Callable[[str], None]], object],
+    *,
+    people: int,
+    n_procs: int,
+) -> None:
+    """Let files be written, unless an earlier call did; never into a folder of something else.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets the files, and ``demo.json``, which tells what was drawn.
+    drawn : mapping
+        What decides which files are made.
+    write : callable
+        Called with the folder, the number of processes, and what takes a line of progress.
+    people : int
+        How many are drawn.
+    n_procs : int
+        Processes at a time.
+
+    Raises
+    ------
+    CannotWriteError
+        The folder holds anything but the same people.
+    """
+    from bids_reid.bids.files import read_json, write_json
     from bids_reid.messages import count, logger
 
     note = folder / 'demo.json'
@@ -101,16 +195,11 @@ def make_people(folder: Path, drawn: Mapping[str, Any], *, n_procs: int) -> Path
     if noted.get('Drawn', drawn) != drawn or (not noted and _holds_something(folder)):
         raise CannotWriteError(f'{folder} holds something else already: choose another folder')
     if noted.get('Complete'):
-        return write_consent(folder, drawn['people'])
-    people = count(drawn['people'], 'synthetic person', 'synthetic people')
-    logger.info(f'making {people}: nobody of them exists')
+        return
+    logger.info(f'making {count(people, "synthetic person", "synthetic people")}: none exists')
     write_json(note, {'Drawn': drawn, 'Complete': False})
-    write_phantom_dataset(
-        folder, **drawn, n_procs=n_procs, progress=lambda line: logger.info(f'  {line}')
-    )
-    consent = write_consent(folder, drawn['people'])
+    write(folder, n_procs, lambda line: logger.info(f'  {line}'))
     write_json(note, {'Drawn': drawn, 'Complete': True})
-    return consent
 
 
 def _holds_something(folder: Path) -> bool:
@@ -124,35 +213,62 @@ def build_parser() -> Parser:
     """Build the parser of ``bids-reid-demo``."""
     parser = Parser(
         prog='bids-reid-demo',
-        description='Make synthetic people (scans and photographs of heads that do not exist), '
-        'run bids-reid on them and print where the report is.',
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('folder', type=absolute, metavar='DIR', help='where everything goes')
-    parser.add_argument('--version', action='version', version=f'bids-reid {__version__}')
+    parser.add_argument(
+        'folder', type=absolute, metavar='DIR', help='Folder for the data and the results.'
+    )
+    parser.add_argument(
+        '--version',
+        action='version',
+        version=f'bids-reid {__version__}',
+        help='Show the version and exit.',
+    )
+    parser.add_argument(
+        '--defaced',
+        action='store_true',
+        help='Audit a release. Most scans are well de-faced, and some are not.',
+    )
+    parser.add_argument(
+        '--good',
+        action='store_true',
+        help='With --defaced: make a release without any problem.',
+    )
     parser.add_argument(
         '--people',
         type=positive(int),
-        default=12,
         metavar='N',
-        help='participants with a scan and three photographs (default: 12)',
+        help='Participants, each with a scan and three photographs, or in the release. Default: '
+        f'{PEOPLE}; with --defaced {PEOPLE_RELEASED}, and at least {FEWEST_RELEASED}.',
     )
     parser.add_argument(
         '--distractors',
         type=whole,
-        default=4,
         metavar='N',
-        help='people with a photograph and no scan (default: 4)',
+        help=f'People with a photograph and no scan; not with --defaced. Default: {DISTRACTORS}.',
     )
     parser.add_argument(
         '--alike',
         type=likeness,
         default=0.0,
         metavar='X',
-        help='how alike they are, from 0, like strangers, to below 1; below 0 less (default: 0)',
+        help='Likeness of the heads, from 0 (strangers) to below 1. Values below 0 make them '
+        'less alike. Default: 0.',
     )
-    parser.add_argument('--modality', choices=('T1w', 'FLAIR'), default='T1w', help='default: T1w')
     parser.add_argument(
-        '--seed', type=int, default=0, metavar='N', help='same seed, same files (default: 0)'
+        '--modality',
+        choices=('T1w', 'FLAIR'),
+        default='T1w',
+        help='Contrast of the scans. Default: T1w.',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        metavar='N',
+        help='Start of the random numbers: the same seed gives the same files. Default: 0.',
     )
     add_nprocs(parser, '--nprocs')
     return parser

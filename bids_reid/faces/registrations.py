@@ -120,7 +120,7 @@ def _clash(one: Registration, own: Collection[str], alike: Collection[Registrati
     """
     label = bids_label(one.name).casefold()
     if not _NAME.fullmatch(one.name):
-        return 'its name is not a letter followed by letters, digits, and . _ -'
+        return 'its name must start with a letter and contain only letters, digits, and . _ -'
     if label in RESERVED or label.endswith('skin'):
         return f'its name would make its files and steps look like others: {label} is taken'
     if one.name in own:

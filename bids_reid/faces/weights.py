@@ -100,7 +100,8 @@ def manifest() -> dict[str, ModelFile]:
 def default_folder() -> Path:
     """Folder of models: ``BIDS_REID_MODELS``, or ``bids_reid/models`` in the user's data folder.
 
-    The latter is ``XDG_DATA_HOME`` or ``~/.local/share`` (XDG Base Directory Specification).
+    The user's data folder is ``XDG_DATA_HOME`` or ``~/.local/share`` (XDG Base Directory
+    Specification).
 
     Raises
     ------
@@ -115,7 +116,7 @@ def default_folder() -> Path:
         base = Path(data) if Path(data).is_absolute() else Path.home() / '.local' / 'share'
     except RuntimeError:
         raise NoInputError(
-            f'no home folder is known: set HOME, or {FOLDER_VARIABLE} to a whole path'
+            f'the home folder is unknown: set HOME, or set {FOLDER_VARIABLE} to an absolute path'
         ) from None
     return base / 'bids_reid' / 'models'
 

@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from bids_reid.settings import Settings
 
 RELEASE = 'release'
-"""The condition of images of a release that is no condition's folder."""
-NO_RESULT = 'it has no result: run the participant level again'
-NOT_SEEN = 'nobody has looked at it: run the participant level again, for all participants'
+"""Condition of the images of a release that is not the folder of a condition."""
+NO_RESULT = 'the image has no result: run the participant level again'
+NOT_SEEN = 'the image was not looked at: run the participant level again for all participants'
 HOLDS_RESULTS = (
-    'results of bids_reid, which hold skin surfaces and features of faces: '
-    'move them out of the release'
+    'results of bids_reid, which contain skin surfaces and face features: move them out of the '
+    'release'
 )
 HEAD_VOLUME: Literal['head volume'] = 'head volume'
 
@@ -145,7 +145,7 @@ def tell_uncounted(uncounted: Sequence[Uncounted]) -> None:
     for reason, some in by_reason.items():
         results = 'result is' if len(some) == 1 else 'results are'
         first = f'{some[0].condition}: {some[0].source}'
-        logger.info(f'{len(some)} {results} not counted: {reason}; first: {first}')
+        logger.info(f'{len(some)} {results} not used: {reason} (for example {first})')
 
 
 def nobodys_images(
@@ -198,10 +198,12 @@ def image_lines(
 
 
 def _named(line: ImageLine, why: str | None) -> ImageLine:
-    """Say in the line of an image that got a look only why it is no scan."""
+    """Say in the line of an image that was only checked for faces why it is not a scan."""
     if why is None:
         return line
-    return replace(line, reason='; '.join(filter(None, [line.reason, f'no scan: {why}'])))
+    return replace(
+        line, reason='; '.join(filter(None, [line.reason, f'not treated as a scan: {why}']))
+    )
 
 
 class _Scans:
@@ -323,7 +325,7 @@ def _line_of_content(
 
 def _line_of_copy(scan: EnrolledScan, image: Image, empty: ImageLine) -> ImageLine:
     """Return the line of an image with the bytes of a scan; its name and place are its own."""
-    same = f'the same bytes as {scan.line.condition} {scan.line.source}'
+    same = f'identical to {scan.line.condition} {scan.line.source}'
     return replace(
         _line_of_scan(scan, image),
         participant=empty.participant,
@@ -370,7 +372,7 @@ def _at(path: Path, scan: EnrolledScan) -> Image:
 def _misnamed(path: Path, bids_dir: Path, why: str) -> ImageLine:
     """Return the line of an image of the raw dataset that is no scan, and not in the release."""
     image = Image(_below(path, bids_dir), format_by_name(path.name) or UNKNOWN, None, None)
-    return replace(_unseen(image, RAW, f'no scan: {why}'), in_release=False)
+    return replace(_unseen(image, RAW, f'not treated as a scan: {why}'), in_release=False)
 
 
 def _unprocessed(path: Path, bids_dir: Path, reason: str) -> ImageLine:

@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 COMPARED = ('modality', 'extractor', 'decision')
 """Conditions are compared by `group_reduction`, in galleries of the same people."""
-PARTS_IGNORED = 'faces are judged without: {} (--parts leaves them out)'
+PARTS_IGNORED = 'these parts of the face are not judged: {} (see --parts)'
 NETWORKED = 'images of faces were sent to a network (--allow-network) by: {}'
-REJECTED = '{} did not take {} photographs: they count as not recognised by it'
-REJECTED_ONE = '{} did not take {} photograph: it counts as not recognised by it'
-UNASKED = 'it was not asked for'
-PHOTOGRAPHS_ONLY = 'it searches with photographs, and there are none'
+REJECTED = '{} could not use {} photographs, which count as not recognised'
+REJECTED_ONE = '{} could not use {} photograph, which counts as not recognised'
+UNASKED = 'it was not requested'
+PHOTOGRAPHS_ONLY = 'it needs photographs, and none were given'
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def audit(
         # a positive control is of photographs alone, and has no condition
         concerned = [row for row in controls if row.condition in (condition, None)]
         if sort_controls(concerned).failed:
-            doubt = 'Controls failed, so the rates cannot be trusted (group_controls.tsv).'
+            doubt = 'Controls failed, so do not trust the rates (see group_controls.tsv).'
             gaps.append(Reason('look first', doubt, kind='controls'))
     return gate(
         judged,

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from bids_reid.match.probes import Probes
     from bids_reid.records import Photo
 
-NOT_TAKEN = 'did not take the face'
-"""Ends the reason of a photograph with a face of which an extractor made no feature."""
+NOT_TAKEN = 'could not use the face'
+"""End of the reason for a photograph with a face that an extractor could not use."""
 
 OWN_ARRAYS = ('extractor', 'photographs', 'statuses', 'faces')
-"""Names of arrays in a file that are not the extractor's."""
+"""Names of arrays in a file that do not belong to the extractor."""
 
 
 class Outcome(NamedTuple):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bids_reid.participant.library import EnrolledScan
 
 SHARD_SCANS = 4000
-"""Scans of one shard: some seconds of work, so that a node's own cost does not count."""
+"""Scans in one shard: some seconds of work, so that the cost of a node does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +150,8 @@ class StoredTemplates:
         if template is not None:
             if not made_with(files, extractor, self._identity):
                 raise ScanError(
-                    f'{files.template(bids_label(extractor))} was made with another version of '
-                    f'{extractor} than is installed: run the participant level again'
+                    f'{files.template(bids_label(extractor))} was made with a different version '
+                    f'of {extractor}: run the participant level again'
                 )
             return template
         # where no detector saw a face there is a template of no views, or of those expected

@@ -130,8 +130,8 @@ def _refused(
     of_people = {photo for photo in photos if photo.participant in dataset}
     if of_people and of_people <= refused:
         raise UsageError(
-            f'nobody of the dataset on {count(len(of_people), "photograph")} has agreed: '
-            '--consent has no yes for them'
+            '--consent has no yes for any participant on the '
+            f'{count(len(of_people), "photograph")}: add their consent, or leave out --photos'
         )
     return refused
 
@@ -156,13 +156,13 @@ def _check_place(settings: Settings, source: Path) -> None:
             )
     if real.is_relative_to(output) or any(map(_is_of_results, (real, *real.parents))):
         raise UsageError(
-            f'--photos {source} is in a folder of results: what is drawn from scans is no '
-            'photograph'
+            f'--photos {source} is in a folder of results: pictures drawn from scans are not '
+            'photographs'
         )
     if settings.bids_dir.resolve().is_relative_to(real) or output.is_relative_to(real):
         raise UsageError(
-            f'--photos {source} holds the dataset or the results as well: name the folder of the '
-            'photographs alone'
+            f'--photos {source} also holds the dataset or the results: name a folder that holds '
+            'only photographs'
         )
 
 
@@ -185,7 +185,7 @@ def _check_none_is_ours(settings: Settings, photos: Sequence[Photo]) -> None:
     if inside:
         raise UsageError(
             f'{count(inside, "picture")} of --photos {"is" if inside == 1 else "are"} in '
-            f'{settings.output_dir}: what is drawn from scans is no photograph'
+            f'{settings.output_dir}: pictures drawn from scans are not photographs'
         )
 
 
@@ -205,7 +205,7 @@ def _check_somebody(labelled: Labelled, source: Path, dataset: Collection[str]) 
         such = f' (such as {examples(f"sub-{label}" for label in shown)})' if shown else ''
         raise UsageError(
             f'none of {count(len(labelled.strangers), "labelled photograph")} in {source} shows '
-            f'anybody of the dataset{such}: its labels are like {example}'
+            f'a participant of the dataset{such}: the dataset has labels such as {example}'
         )
     keys = {loose_key(label): label for label in dataset}
     alike = [
@@ -216,7 +216,7 @@ def _check_somebody(labelled: Labelled, source: Path, dataset: Collection[str]) 
     ]
     if alike:
         raise UsageError(
-            f'no photograph in {source} says whom it shows: a name such as {alike[0]} has to '
+            f'no photograph in {source} names its participant: a name such as {alike[0]} must '
             f'start with sub-{alike[0]}'
         )
 
@@ -237,8 +237,8 @@ def _check_folders(photos: Iterable[Photo], dataset: frozenset[str]) -> None:
         others = {one for label in folders if label for one in labels.meant_by(label)}
         if others - {photo.participant}:
             raise UsageError(
-                f'the photograph {photo.name} is said to show sub-{photo.participant}, and lies '
-                f'in a folder of sub-{min(others - {photo.participant})}: one of these is wrong'
+                f'the photograph {photo.name} is labelled sub-{photo.participant} but lies in a '
+                f'folder of sub-{min(others - {photo.participant})}: correct one of the two'
             )
 
 
@@ -276,12 +276,12 @@ def _check_same_person(one: Photo, other: Photo, dataset: frozenset[str]) -> Non
     if len(known) == 2 and one.participant != other.participant:
         raise UsageError(
             f'the same photograph is given for sub-{one.participant} ({one.name}) and '
-            f'sub-{other.participant} ({other.name}): one of the labels is wrong'
+            f'sub-{other.participant} ({other.name}): correct the wrong label'
         )
     if len(known) == 1:
         raise UsageError(
-            f'the photograph {known[0].name} of sub-{known[0].participant} is also given as one '
-            'of nobody in the dataset: one of the labels is wrong'
+            f'the photograph {known[0].name} of sub-{known[0].participant} is also given as a '
+            'photograph of a stranger: correct the wrong label'
         )
 
 
@@ -323,12 +323,12 @@ def _notes(given: GivenPhotographs, labelled: Labelled, dataset: Collection[str]
     if labelled.n_loosely:
         pairs = examples(f'{typed} for sub-{meant}' for typed, meant in labelled.loosely.items())
         were = count(labelled.n_loosely, 'photograph was', 'photographs were')
-        yield f"{were} matched by a label that is not quite the dataset's: {pairs}"
+        yield f"{were} matched although their labels differ slightly from the dataset's: {pairs}"
     if labelled.strangers:
         shown = sayable(labelled.strangers, dataset)
         such = f', such as {examples(shown)}' if shown else ''
-        bear = count(len(labelled.strangers), 'photograph bears', 'photographs bear')
-        yield f'{bear} a label of nobody in the dataset{such}: taken for distractors'
+        bear = count(len(labelled.strangers), 'photograph has', 'photographs have')
+        yield f'{bear} a label that is not in the dataset{such}: counted as distractors'
     if given.n_without_consent:
         left_out = count(given.n_without_consent, 'photograph was', 'photographs were')
         n_people = len(given.without_consent)
@@ -336,10 +336,10 @@ def _notes(given: GivenPhotographs, labelled: Labelled, dataset: Collection[str]
             f' ({examples(f"sub-{label}" for label in given.without_consent)})' if n_people else ''
         )
         yield (
-            f'{left_out} left out for lack of consent, and not opened: those of '
-            f'{count(n_people, "participant")} of the dataset{who}, and any of strangers; those '
-            'without a label stay distractors, as no table can name them'
+            f'{left_out} left out without being opened, for lack of consent: those of '
+            f'{count(n_people, "participant")} of the dataset{who} and all labelled photographs '
+            'of strangers. Photographs without a label stay distractors.'
         )
     if given.n_twice:
         files = count(given.n_twice, 'photograph was', 'photographs were')
-        yield f'{files} given twice, byte for byte, and left out the second time'
+        yield f'{files} left out because they are exact copies of others'

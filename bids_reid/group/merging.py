@@ -88,5 +88,7 @@ def left_arrays(file: Path, *names: str) -> dict[str, NDArray[Any]]:
 
 
 def damaged(file: Path) -> MergeError:
-    """Return the error of a file of a step that is not as it was left."""
-    return MergeError(f'{file} is not as it was left: run again when nothing else writes there')
+    """Return the error for a file of a step that changed after the step wrote it."""
+    return MergeError(
+        f'{file} was changed during the run: run again when no other program writes there'
+    )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from bids_reid.group.result import PhotoLine
 
 NAMED = 5
-"""So many photographs are named in a sentence."""
+"""Number of photographs named in a sentence."""
 
 
 def photo_remarks(photos: Iterable[PhotoLine]) -> Iterator[str]:
@@ -26,16 +26,16 @@ def photo_remarks(photos: Iterable[PhotoLine]) -> Iterator[str]:
     turned = [photo for photo in photos if photo.turned]
     if several:
         shows = count(len(several), 'photograph shows', 'photographs show')
-        remark = f'{shows} more than one face; the largest was taken: {_names(several)}'
+        remark = f'{shows} more than one face; the largest face was used: {_names(several)}'
         if alike:
             remark += (
-                f'. On {len(alike)} of them another face is about as large, so that somebody else '
-                f'may have been searched with: {_names(alike)}'
+                f'. On {len(alike)} of them another face is about as large, so the wrong face '
+                f'may have been used: {_names(alike)}'
             )
         yield remark
     if turned:
         was = count(len(turned), 'photograph was', 'photographs were')
-        yield f'{was} turned until a face was upright: {_names(turned)}'
+        yield f'{was} rotated until a face was upright: {_names(turned)}'
 
 
 def _names(photos: Sequence[PhotoLine]) -> str:

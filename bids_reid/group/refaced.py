@@ -21,8 +21,13 @@ if TYPE_CHECKING:
     from bids_reid.surface.change import FaceChange
 
 
-BY_RISK = 'a face is there, as it should be: the photographs show whether it gives anybody away'
-NOT_REFACED = 'its condition is re-faced, but it has the bytes of a scan that was not re-faced'
+BY_RISK = (
+    'the image shows a face, as expected after re-facing: the search with photographs shows '
+    'whether it identifies anybody'
+)
+NOT_REFACED = (
+    'the condition is re-faced, but the file is identical to a scan that was not re-faced'
+)
 _ORDER = ('no findings', 'could not assess', 'review')
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.user_rows import MISSING, read_rows
 from bids_reid.errors import UsageError
+from bids_reid.messages import count
 from bids_reid.risk.gate import NAMED
 
 if TYPE_CHECKING:
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 
 COLUMNS = ('sha256', 'by', 'note')
 CAREFUL: Sequence[Verdict] = ('no findings', 'not looked at', 'could not assess', 'review')
-"""Verdicts, the most careful one last."""
-OTHER_BYTES = '{name}: {ratings} of bytes that no image has now and count for nothing: {paths}'
-OTHER_VERDICT = '{name}: {ratings} of an earlier verdict: rate the image again: {paths}'
+"""Verdicts, from the least to the most careful."""
+OTHER_BYTES = '{name}: {ratings} not used, as no image has the same bytes now: {paths}'
+OTHER_VERDICT = (
+    '{name}: {ratings} not used, as the verdict has changed: rate the image again: {paths}'
+)
 _SHA256 = re.compile('[0-9a-f]{64}')
 
 
@@ -133,7 +136,7 @@ def unused_ratings(lines: Iterable[ImageLine], files: Iterable[RatingFile]) -> l
 
 
 def _number(ratings: Sequence[Rating]) -> str:
-    return '1 rating is' if len(ratings) == 1 else f'{len(ratings):,} ratings are'
+    return count(len(ratings), 'rating')
 
 
 def _paths(ratings: Sequence[Rating]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.head_images import misspelt_suffix
 from bids_reid.bids.image_records import has_looks
 from bids_reid.bids.inputs import check_chosen, dataset_participants
 from bids_reid.bids.layout import scan_files
@@ -126,7 +127,7 @@ def select(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Selection
 
 
 def _enrolled(settings: Settings) -> list[EnrolledScan]:
-    """Read the scans; there may be none if other images got a look, and nobody is searched for.
+    """Read the scans; there may be none if only other images were checked for faces.
 
     Raises
     ------
@@ -167,7 +168,10 @@ def read_against(settings: Settings) -> list[EnrolledScan]:
     if settings.against is None:
         return []
     if settings.against.resolve() == settings.output_dir.resolve():
-        raise UsageError('--against is output_dir: its scans are linked with each other anyway')
+        raise UsageError(
+            '--against names output_dir, whose scans are compared with each other anyway: name '
+            'the output of an earlier run'
+        )
     return read_scans(settings.against, modalities=settings.modalities)
 
 
@@ -257,9 +261,7 @@ def announce(selection: Selection) -> None:
     """Tell which scans are searched: a misspelt label or a missing result shows here."""
     choice, photos = selection.choice, selection.photos
     if not selection.scans:
-        logger.info(
-            'group level: no scans of heads, so the images of the release are all there is'
-        )
+        logger.info('group level: no head scans; only the images of the release are assessed')
         return
     processed = {scan.line.participant for scan in selection.scans}
     scans = count(len(selection.scans), 'scan')
@@ -280,8 +282,8 @@ def announce(selection: Selection) -> None:
         people = count(len(missing), 'participant')
         have, are = ('has', 'is') if len(missing) == 1 else ('have', 'are')
         logger.info(
-            f'{people} of the dataset {have} no result of the participant level and {are} in no '
-            f'rate: sub-{", sub-".join(missing)}'
+            f'{people} of the dataset {have} no result of the participant level and {are} left '
+            f'out of all rates: sub-{", sub-".join(missing)}'
         )
 
 
@@ -323,7 +325,7 @@ def _check_sessions(settings: Settings, lines: Sequence[ScanLine]) -> None:
     if lines and missing:
         said = f'there are no results of {", ".join(missing)} in {settings.output_dir}'
         said = f'{said}, which has {", ".join(sorted(modalities))}'
-        hint = did_you_mean(missing[0], modalities.difference(settings.modalities))
+        hint = misspelt_suffix(missing[0], modalities.difference(settings.modalities))
         if len(missing) == len(settings.modalities):
             raise NothingSelectedError(f'{said}{hint}')
         logger.info(said)
@@ -345,8 +347,9 @@ def _choice(settings: Settings, lines: Sequence[ScanLine]) -> Choice:
     gone = processed - dataset
     if gone:
         logger.info(
-            f'left out, as they are no longer in the dataset: sub-{", sub-".join(sorted(gone))} '
-            f'(their results in {settings.output_dir} should be deleted)'
+            'left out because they are no longer in the dataset: '
+            f'sub-{", sub-".join(sorted(gone))} '
+            f'(delete their results in {settings.output_dir})'
         )
     participants = settings.participants or tuple(sorted(dataset))
     return Choice(

@@ -57,7 +57,7 @@ Arrays = Mapping[str, NDArray[Any]]
 """Parameters that a decision learned, by name, as a file holds them."""
 Pooling = Literal['max', 'mean']
 Comparisons = Mapping[Side, Comparison]
-"""All probes against each side of a scan of which there are renders."""
+"""All probes against each side of a scan that has renders."""
 Scorer = Callable[[Comparisons, str], NDArray[np.float32]]
 """The probes against a scan, and whose it is, to a score per probe, (p,).
 
@@ -65,15 +65,19 @@ The person only keeps other scans of the same person from being taken for somebo
 """
 
 SVM_C = 0.1
-"""For features of size 1. Of 0.1, 1, 10 and 100 the best on phantoms."""
+"""Penalty for features of size 1: the best of 0.1, 1, 10 and 100 on phantoms."""
 SVM_SEED = 0
-"""The primal solver draws nothing; should it ever, it draws the same."""
+"""The primal solver draws no random numbers; the seed is set in case it ever does."""
 HUB_PROBES = 3
-"""Of 1, 3, 5 and 10 on 182 phantoms 1 and 3 do best; where a person has several photographs, 3."""
+"""On 182 phantoms, 1 and 3 do best of 1, 3, 5 and 10;
+
+if a person has several photographs, 3 does.
+"""
 REFERENCE_PROBES = 2000
-"""Photographs that a scan's scores are compared with, to see whether it is a hub."""
+"""Number of photographs with which a scan's scores are compared to see whether it is a hub."""
 PRIOR_PROBES = 3
-"""A mean of n probes counts n / (n + 3): of few, it says more about them than about photographs.
+"""A mean of n probes has the weight n / (n + 3): the mean of a few says more about these people
+than about photographs.
 
 Chosen on phantoms of 1 to 16 people; anything from 1 to 5 does as well.
 """
@@ -336,8 +340,7 @@ DECISIONS: dict[str, Decision] = {
 }
 """All decisions, the plain ones first: the order of the tables."""
 FUSED = Adapted.name
-"""The decision whose scores of several extractors are fused: they differ in scale, and in hardly
-anything else."""
+"""Decision whose scores are fused over extractors; they differ in scale and in little else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 POWER = 3
-"""Of the mean distance from the best score to the second, as the weight of an extractor.
+"""Exponent of the mean distance from the best to the second score, which gives the weight of an
+extractor.
 
 Powers 1, 2 and 3, and equal weights, do alike: 253, 253, 251 and 253 of 270 photographs of
 phantoms, 488, 488, 494 and 487 of 546 of others (``benchmarks/results/attacks.tsv``). The third

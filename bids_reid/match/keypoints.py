@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 Distance = Literal['hamming', 'euclidean']
 
 RATIO = 0.8
-"""Of the nearest to the second nearest distance: what Lowe took."""
+"""Largest ratio of the nearest to the second nearest distance, as in Lowe's paper."""
 TOLERANCE = 0.05
-"""How far off an inlier may be, in sizes of the face box: a twentieth."""
+"""Largest error of an inlier, in sizes of the face box: a twentieth."""
 LARGEST_TURN, LARGEST_ZOOM = np.deg2rad(30), 1.6
 """Both sides show an upright face whose box has one size."""
 SMALLEST_CONSENSUS = 3
-"""Two matches agree with a transform of their own."""
+"""Any two matches agree with some transform, so more are needed."""
 CONFIDENCE = 0.999
-"""Probability that one of the samples holds inliers alone: OpenCV draws as many as that takes."""
+"""Probability that at least one sample holds only inliers;
+
+OpenCV draws as many samples as that takes.
+"""
 
 
 @dataclass(frozen=True, slots=True)

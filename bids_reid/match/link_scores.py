@@ -26,7 +26,7 @@ LINK_DECISIONS: tuple[LinkDecision, ...] = ('pose', 'centred')
 """``pose``: minus the mean distance of renders of the same view. ``centred``: the mean cosine of
 them, after the mean of its set is taken from the features of each view."""
 MIN_PEOPLE = 2
-"""With fewer there is nobody to be taken for."""
+"""With fewer people there is nobody to confuse a person with."""
 
 
 def linkage_scores(

@@ -29,7 +29,10 @@ T = TypeVar('T')
 T_co = TypeVar('T_co', covariant=True)
 
 POOLED_RENDERS = 5
-"""Renders whose mean counts for keypoints: about a half of a camera's, near to a photograph's."""
+"""Number of renders whose mean counts for keypoints:
+
+about half of a camera's renders, near to those of a photograph.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,19 @@ from bids_reid.match.probes import (
 T = TypeVar('T')
 
 FIT_SCANS = 2000
-"""Scans that the mean of a gallery is taken of; a larger gallery gives as many, evenly spaced."""
+"""Number of scans for the mean of a gallery; a larger gallery gives as many, evenly spaced."""
 SVM_OTHERS, SVM_RENDERS = 200, 9
-"""Scans of others, and renders of each, that an SVM learns from: all others up to 200 scans."""
+"""Number of other scans, and of renders of each, that an SVM learns from:
+
+all others up to 200 scans.
+"""
 SVM_SCANS = 5000
-"""A larger gallery has no SVM: it would take longer than all else together."""
+"""Largest gallery with an SVM;
+
+beyond it the SVM would take longer than everything else together.
+"""
 SCATTER_SCANS = 200
-"""Scans whose renders say how much light and camera change features."""
+"""Number of scans whose renders show how much light and camera change the features."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,16 @@ if TYPE_CHECKING:
     from bids_reid.records import Keypoints
 
 WORDS = 128
-"""Size of the vocabulary, set in advance: an image has up to 120 keypoints."""
+"""Size of the vocabulary, fixed in advance: an image has up to 120 keypoints."""
 WORDS_PEOPLE = 100
-"""People whose renders a vocabulary is learned from; of more people as many, evenly spaced."""
+"""Number of people whose renders a vocabulary is learned from;
+
+of more people, as many, evenly spaced.
+"""
 WORDS_SAMPLE = 20_000
-"""Descriptors that it is learned from at most."""
+"""Largest number of descriptors that a vocabulary is learned from."""
 WORDS_SEED = 0
-"""Of the k-means: it draws where it starts, and its batches."""
+"""Seed of the k-means, for its starting points and its batches."""
 _BATCH, _ROUNDS = 1024, 10
 
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_DIRECTIONS = 512
-"""Of longer features the strongest directions are told apart, and the others taken alike."""
+"""For longer features, the strongest directions are treated one by one and the others alike."""
 SHRINKAGE = 1.0
-"""The mean variance, times this, is added to that of every direction.
+"""This multiple of the mean variance is added to the variance of every direction.
 
 Of 0.3, 0.5, 1, 2 and 4 anything from 0.5 on does as well on 182 phantoms (158, 165, 164, 164 and
 163 of 182 found); without it rare directions count too much.

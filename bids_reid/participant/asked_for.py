@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.claims import damaged_sidecars
 from bids_reid.bids.formats import format_by_name
-from bids_reid.bids.head_images import HEAD_SUFFIXES, head_images, left_out_images
+from bids_reid.bids.head_images import head_images, left_out_images, misspelt_suffix
 from bids_reid.bids.inputs import dataset_participants
 from bids_reid.bids.misnamed import misnamed_images
 from bids_reid.bids.walk import files_below
 from bids_reid.errors import NoInputError, NothingSelectedError
 from bids_reid.messages import count
-from bids_reid.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from bids_reid.settings import Settings
 
 NAMED = 10
-"""So many images, or participants, are named in a line; group_images.tsv has all images."""
+"""Number of images, or participants, named in a line; group_images.tsv has all images."""
 
 
 def check_sessions(settings: Settings) -> None:
@@ -41,7 +40,7 @@ def check_sessions(settings: Settings) -> None:
     ]
     if unknown:
         raise NothingSelectedError(
-            f'nobody in {settings.bids_dir} has a session ses-{", ses-".join(unknown)}'
+            f'no participant in {settings.bids_dir} has a session ses-{", ses-".join(unknown)}'
         )
 
 
@@ -55,14 +54,16 @@ def check_modalities(settings: Settings) -> None:
     NothingSelectedError
         It has none of them, or lacks one that is like another that it has.
     """
-    if not settings.modalities:
+    # a filter may ask for images that have no part in this, such as phases
+    if not settings.modalities or settings.filter_file is not None:
         return
     there = {scan.modality for scan in head_images(settings.bids_dir)}
-    missing = [name for name in settings.modalities if name not in there]
+    # masks count if they are asked for
+    asked = {scan.modality for scan in head_images(settings.bids_dir, settings.modalities)}
+    missing = [name for name in settings.modalities if name not in asked]
     for name in missing:
-        hint = did_you_mean(name, there.difference(settings.modalities))
-        slip = bool(hint) and name not in HEAD_SUFFIXES
-        if there and (slip or len(missing) == len(settings.modalities)):
+        hint = misspelt_suffix(name, there.difference(settings.modalities))
+        if there and (hint or len(missing) == len(settings.modalities)):
             raise NothingSelectedError(
                 f'{settings.bids_dir} has no {name} scan, only {", ".join(sorted(there))}{hint}'
             )
@@ -80,25 +81,31 @@ def missing_lines(settings: Settings, scans: Collection[Scan]) -> Iterator[str]:
     looked_at = any(
         bids_dir.resolve().is_relative_to(folder.resolve()) for folder in settings.releases
     )
-    then = 'a look, and no template' if looked_at else 'not in the release, so no look'
+    then = (
+        'checked for a face, but not searched'
+        if looked_at
+        else 'not in the release, so not checked'
+    )
     if not settings.modalities:
         masks = left_out_images(bids_dir, people)
         if masks:
             are = count(len(masks), 'image is', 'images are')
-            yield f'{are} left out, first: {masks[0][0]}: {masks[0][1]}'
+            yield f'{are} left out, for example {masks[0][0]}: {masks[0][1]}'
     by_reason: dict[str, list[Path]] = defaultdict(list)
     versions = {scan.path for scan in scans}
     for path, reason in misnamed_images(bids_dir, people):
         if path not in versions:
             by_reason[reason].append(path)
     for reason, paths in by_reason.items():
-        are = count(len(paths), 'image is no scan', 'images are no scans')
+        are = count(
+            len(paths), 'image is not treated as a scan', 'images are not treated as scans'
+        )
         yield f'{are} ({then}): {_some(_below(paths, bids_dir))}: {reason}'
     damaged = damaged_sidecars((scan.path, settings.datasets[scan.condition]) for scan in scans)
     if damaged:
         hold = count(len(damaged), 'sidecar holds', 'sidecars hold')
         yield (
-            f'{hold} no JSON object, so that it is not known whether de-facing is claimed: '
+            f'{hold} no JSON object, so the program cannot tell whether de-facing is claimed: '
             f'{_some([str(path) for path in damaged])}'
         )
     yield from _people_lines(settings, scans)
@@ -148,4 +155,4 @@ def _instead(folder: Path) -> str:
         return str(error)
     if not n_images:
         return f'there is no image in {folder}'
-    return f'none of {count(n_images, "image")} in {folder} is one that the options choose'
+    return f'the options select none of {count(n_images, "image")} in {folder}'

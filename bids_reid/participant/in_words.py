@@ -64,7 +64,8 @@ def look_in_words(record: ImageRecord, suffix: str | None, needed: Collection[st
         left = _left(presence.parts, presence.brain_loss, presence.reason, needed)
         return InWords(left, 'bad')
     if presence.verdict == 'no findings':
-        return InWords(f'no face found: {presence.reason}', 'good')
+        told = presence.reason.startswith('no face')
+        return InWords(presence.reason if told else f'no face found: {presence.reason}', 'good')
     return InWords(f'could not assess: {presence.reason}', 'caution')
 
 

@@ -59,7 +59,10 @@ def read_scans(
         for files, record in scan_records(output_dir, participants)
     ]
     if not scans and next(scan_records(output_dir), None) is None:
-        raise NoInputError(f'{output_dir} holds no results of the participant level: run it first')
+        raise NoInputError(
+            f'{output_dir} holds no results of the participant level: run the participant level '
+            'first'
+        )
     return select_scans(output_dir, scans, participants, sessions, modalities, conditions)
 
 
@@ -88,7 +91,7 @@ def select_scans(
         and (not conditions or scan.line.condition in conditions)
     ]
     if not chosen:
-        raise NothingSelectedError(f'no result in {output_dir} passes the filters')
+        raise NothingSelectedError(f'no result in {output_dir} matches the filters')
     return chosen
 
 
@@ -111,7 +114,9 @@ def searchable_extractors(
     }
     reasons |= name_clashes()
     gone = sorted({name for names in enrolled for name in names} - set(known))
-    reasons |= dict.fromkeys(gone, 'scans have templates of it, and no package here registers it')
+    reasons |= dict.fromkeys(
+        gone, 'scans have templates of this extractor, but no installed package provides it'
+    )
     return (
         tuple(name for name, reason in reasons.items() if not reason),
         {name: reason for name, reason in reasons.items() if reason},
@@ -125,9 +130,12 @@ def _why_not_searched(runs: Availability, n_templates: int, n_scans: int) -> str
     if not n_templates and runs.why_by_name:
         return runs.why_by_name
     if n_scans and not n_templates:
-        return 'the participant level ran without it'
+        return 'the participant level ran without this extractor'
     if n_templates < n_scans:
-        return f'{n_scans - n_templates} of {count(n_scans, "scan")} have no template of it'
+        return (
+            f'{n_scans - n_templates} of {count(n_scans, "scan")} have no template of this '
+            'extractor'
+        )
     return ''
 
 

@@ -34,24 +34,27 @@ if TYPE_CHECKING:
     from bids_reid.surface.volume import Stored, Volume
 
 PACKAGES = ('nibabel', 'numpy', 'pillow', 'pydicom', 'pyvista', 'scipy', 'vtk')
-"""Packages that a look depends on beside this one."""
+"""Packages besides this one on which the check of an image depends."""
 CLOSED = ('ctf mri', 'fif', 'array')
-"""Formats of volumes that nothing here reads."""
+"""Formats of volumes that cannot be read."""
 FEWEST_VOXELS = 16
-"""A head of fewer voxels along its longer sides has no face in it."""
+"""A head with fewer voxels along its longer sides shows no face."""
 MOST_IN_A_ROW = 400_000
-"""Numbers on a surface are fewer; more of them in a row may be a volume."""
+"""Surfaces have fewer numbers; more of them in a row may be a volume."""
 LONG_SIDES = (32, 4096)
-"""No picture is longer than the second; with the first as the other side a volume has room."""
+"""No picture is longer than the second value;
+
+if the other side reaches the first, the data may be a volume.
+"""
 FACE_MM = (20.0, 55.0, 55.0)
-"""Eyes, nose and mouth do not fit into less: depth, width and height."""
+"""Smallest depth, width and height that hold eyes, nose and mouth."""
 HEAD_MM = (200.0, 240.0, 230.0)
 """Sides of a usual field of view: to the right, front and top."""
 SMOOTH_SHARE = 0.1
-"""Where neighbours never differ by more of the range there are no edges."""
+"""If neighbours never differ by more than this share of the range, the image has no edges."""
 TRACES = 0.02
-"""Less than this share of what is bright may be left by a filter."""
-BY_TEXTURE = 'read by its texture: a phase image, or noise in air'
+"""A filter may leave less than this share of the brightness."""
+BY_TEXTURE = 'assessed by its texture: a phase image, or noise in air'
 _ORDER = ('no findings', 'not looked at', 'could not assess', 'review')
 
 
@@ -129,7 +132,9 @@ def _check_here(files: Sequence[Path]) -> None:
     """
     for file in files:
         if file.is_symlink() and not file.exists():
-            raise ScanError(f'{file.name} is a link to content that is not here: get it first')
+            raise ScanError(
+                f'{file.name} is a link to content that is not on this machine: get it first'
+            )
 
 
 def _sniffed(files: list[Path]) -> str:
@@ -157,7 +162,7 @@ def _looked(files: Sequence[Path], format_: str) -> _Seen:
     if format_ == 'dicom':
         return _series(files)
     if format_ in CLOSED:
-        raise ScanError(f'no reader for {files[0].name}: look at it yourself')
+        raise ScanError(f'cannot read the format of {files[0].name}: inspect it yourself')
     if format_ in formats.VOLUMES:
         from bids_reid.surface.volume_files import read_volume
 
@@ -173,8 +178,8 @@ def _looked(files: Sequence[Path], format_: str) -> _Seen:
     if format_ == 'archive':
         from bids_reid.bids.archives import describe_archive
 
-        raise ScanError(f'images in an archive are not looked at ({describe_archive(files[0])})')
-    raise ScanError(f'no reader for {files[0].name}: look at it yourself')
+        raise ScanError(f'images in archives are not looked at ({describe_archive(files[0])})')
+    raise ScanError(f'cannot read the format of {files[0].name}: inspect it yourself')
 
 
 def _document(file: Path) -> _Seen:
@@ -182,7 +187,7 @@ def _document(file: Path) -> _Seen:
 
     faces = document_faces(file)
     if not faces.n_pictures and not faces.n_unreadable:
-        return _Seen('document', 'not_needed', 'it holds no picture')
+        return _Seen('document', 'not_needed', 'the document contains no picture')
     return _pictures('document', faces)
 
 
@@ -207,11 +212,11 @@ def _surface(file: Path, format_: str) -> _Seen:
 
     mesh = read_mesh(file, format_)
     if mesh is None:
-        return _Seen('surface', 'not_needed', 'it holds values on a surface, but no surface')
+        return _Seen('surface', 'not_needed', 'the file holds values on a surface, but no surface')
     skin, notes = mesh_skin(mesh)
     seen = _shape('surface', skin, notes)
     if notes and not _believed(seen):
-        reason = f'{"; ".join(notes)}: no face is seen'
+        reason = f'{"; ".join(notes)}: no face was found'
         return _Seen('surface', 'not_needed', reason)
     return seen
 
@@ -260,9 +265,9 @@ def _volume(volume: Stored) -> _Seen:
     if shape[1] < FEWEST_VOXELS:
         _check_rows(volume, shape)
         size = ' x '.join(map(str, volume.data.shape))
-        return _Seen('other volume', 'not_needed', f'{size} numbers are too few to show a face')
+        return _Seen('other volume', 'not_needed', f'{size} values are too few to show a face')
     if volume.data.min() == volume.data.max():
-        return _Seen('other volume', 'not_needed', 'empty: all its voxels are alike')
+        return _Seen('other volume', 'not_needed', 'the volume is empty: all voxels are equal')
     if shape[0] < MIN_SLICES:
         _check_rows(volume, shape)
         return _slices(volume)
@@ -290,9 +295,11 @@ def _check_rows(volume: Stored, shape: tuple[int, ...]) -> None:
         They may.
     """
     if shape[1] == 1 and shape[2] > MOST_IN_A_ROW:
-        raise ScanError(f'{volume.name} may hold a volume in one row: look at it yourself')
+        raise ScanError(f'{volume.name} may hold a volume stored as one row: inspect it yourself')
     if shape[1] >= LONG_SIDES[0] and shape[2] > LONG_SIDES[1]:
-        raise ScanError(f'{volume.name} may hold a volume in long rows: look at it yourself')
+        raise ScanError(
+            f'{volume.name} may hold a volume stored as long rows: inspect it yourself'
+        )
 
 
 def _slices(volume: Stored) -> _Seen:
@@ -306,7 +313,7 @@ def _slices(volume: Stored) -> _Seen:
     return _Seen(
         'other volume',
         'not_needed',
-        f'{count(n, "slice")}: fewer than 8 make no head, and none shows a face',
+        f'{count(n, "slice")}: too few for a head, and none shows a face',
     )
 
 
@@ -332,7 +339,7 @@ def _stretched(volume: Stored) -> _Seen:
     from bids_reid.surface.volume import prepared, sides
 
     field = sides(volume.affine, volume.data.shape)
-    size = f'by its header its field of view is {field} mm'
+    size = f'by its header, the field of view is {field} mm'
     for affine in _head_sized(volume):
         with suppress(ScanError):
             seen = _judged(prepared(volume._replace(affine=affine)))
@@ -340,9 +347,11 @@ def _stretched(volume: Stored) -> _Seen:
                 return replace(seen, reason=f'{size}, which cannot be right')
     lengths = np.sort(voxel_sizes(volume.affine) * volume.data.shape)
     if (lengths >= FACE_MM).all():
-        raise ScanError(f'{size}: no head fits, but a face may: look at it yourself')
+        raise ScanError(f'{size}: this fits no head, but may fit a face: inspect it yourself')
     return _Seen(
-        'other volume', 'not_needed', f'{size}: no face fits, and none is seen at another size'
+        'other volume',
+        'not_needed',
+        f'{size}: this fits no face, and no face was found at other sizes',
     )
 
 
@@ -425,10 +434,12 @@ def _by_numbers(volume: Volume) -> _Seen:
     bright = _by_brightness(volume)
     if empty is None:
         if bright is None and _is_smooth(volume.data):
-            reason = 'it is smooth all over: no edge of a skin'
+            reason = 'the image is smooth all over: it has no edge of skin'
             return _Seen('other volume', 'not_needed', reason)
         if bright is None:
-            raise ScanError('nothing of the size of a head stands out in it: look at it yourself')
+            raise ScanError(
+                'nothing of the size of a head stands out in the image: inspect it yourself'
+            )
         return bright
     mask = labels.shape_of(volume, empty)
     clear = bright is not None and _is_clear(bright)
@@ -482,7 +493,7 @@ def _by_shape(mask: Volume) -> _Seen:
     extent = np.sort(labels.extent(mask.data, mask.spacing))
     if (extent < FACE_MM).any():
         size = ' x '.join(f'{side:.0f}' for side in extent)
-        reason = f'all that is not background is {size} mm: too small for a face'
+        reason = f'everything but the background measures {size} mm: too small for a face'
         return _Seen('other volume', 'not_needed', reason)
     try:
         skin = extract_skin(mask)

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from bids_reid.surface.volume import Volume
 
 TOOL = 0.25
-"""Share of a part of the face next to emptied air by which a tool cut it."""
+"""Share of a part of the face next to emptied air from which on a tool cut it."""
 BEYOND_MM = 500.0
-"""So far around a surface that no field of view cuts, everything counts as in view."""
+"""Margin around a surface that no field of view cuts; everything within it counts as in view."""
 
 
 def measured_skin(

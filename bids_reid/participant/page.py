@@ -19,6 +19,7 @@ from bids_reid.participant.remarks import completed_parts
 from bids_reid.records import KeypointTemplate, View
 from bids_reid.surface.parts import known_map
 from bids_reid.views.cameras import N_STANDARD, standard_views
+from bids_reid.views.directions import direction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from bids_reid.records import ScanMeasures, Template
 
 DAMAGED = '{name} is damaged: run the participant level again'
-SHOWN_VIEWS = (0, 4, 8, 40, 36, 44, 72, 76, 80)
+SHOWN_VIEWS = (0, 4, 8, 36, 40, 44, 72, 76, 80)
 """Renders shown with --report-faces: the outermost and the middle cameras and lights."""
 
 
@@ -145,8 +146,6 @@ def _pictures(scan: EnrolledScan) -> tuple[FacePicture, ...]:
 
 
 def _caption(view: View) -> str:
-    azimuth, elevation = view.light
-    return (
-        f'camera {view.camera_yaw:+g}°, {view.camera_pitch:+g}°; '
-        f'light {azimuth:+g}°, {elevation:+g}°'
-    )
+    """Say where the camera and the light stand, seen from the participant."""
+    camera, light = view.camera[::-1], view.light[::-1]
+    return f'camera {direction(*camera)}; light {direction(*light)}'

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bids_reid.risk.presence import Presence
 
 NO_FACE = 'no face was found in any of the 81 views'
-THOUGH = 'no face was found in any of the 81 views, though by the shape of the skin one is there'
+THOUGH = 'no face was found in any of the 81 views, although the skin has the shape of a face'
 COMPLETED = "the field of view cuts the face: {share:.0%} of it ({parts}) is an average head's"
 
 

@@ -173,7 +173,7 @@ def remove_stale(selection: Selection, settings: Settings) -> None:
     for files, record in _former(selection, settings):
         reason = _why_stale(files, record, known, settings)
         if reason is not None:
-            logger.info(f'removed, as {reason}: {files.record.name}')
+            logger.info(f'removed {files.record.name}: {reason}')
             remove_results(files)
             touched.add(files.entities['sub'])
         elif settings.filter_file is not None and files in known.unfiltered:
@@ -225,9 +225,9 @@ def _why_stale(
     if not os.path.lexists(folder / record.origin.source):
         # datalad leaves the empty folder of a dataset that is not installed
         places = (folder, folder / f'sub-{files.entities["sub"]}')
-        return None if any(map(_is_empty, places)) else f'its image is gone from {folder}'
+        return None if any(map(_is_empty, places)) else f'the image is gone from {folder}'
     if files in known.versions_among_raw:
-        return 'it is a version of another scan'
+        return 'the image is a version of another scan'
     if (
         files.condition == RAW
         or files in known.unfiltered
@@ -235,7 +235,7 @@ def _why_stale(
         or no_magnitude(files.stem)
     ):
         return None
-    return 'its image is no such version of that scan any more'
+    return 'the image is no longer a version of that scan'
 
 
 def _is_empty(folder: Path) -> bool:

@@ -34,9 +34,12 @@ PLANE_DEGREES = (48.0, 62.0)
 _FACE_PLANE = ((0.0, -10.0, 22.0), (0.0, -80.0, -110.0))  # from the brow to below the ears
 
 
-def cut_plane(scan: Scan, rng: Random) -> Scan:
-    """Zero in front of a plane that passes before the brain, from forehead to neck."""
-    return zeroed(scan, before_brain_plane(scan, rng, rng.uniform(*CLEAR_MM)))
+def cut_plane(scan: Scan, rng: Random, *, clear: tuple[float, float] = CLEAR_MM) -> Scan:
+    """Zero in front of a plane that passes before the brain, from forehead to neck.
+
+    ``clear`` holds the least and the largest distance between plane and brain, mm.
+    """
+    return zeroed(scan, before_brain_plane(scan, rng, rng.uniform(*clear)))
 
 
 def cut_deep(scan: Scan, rng: Random) -> Scan:
@@ -44,9 +47,9 @@ def cut_deep(scan: Scan, rng: Random) -> Scan:
     return zeroed(scan, before_brain_plane(scan, rng, -rng.uniform(*DEEP_MM)))
 
 
-def mask_face(scan: Scan, rng: Random, *, clear: float = CLEAR_MM[0]) -> Scan:
+def mask_face(scan: Scan, rng: Random) -> Scan:
     """Zero in a template's mask: with steps of 4 mm, not quite where the face is."""
-    return zeroed(scan, face_mask(scan, rng, clear=clear))
+    return zeroed(scan, face_mask(scan, rng))
 
 
 def cut_shallow(scan: Scan, rng: Random) -> Scan:
@@ -68,11 +71,10 @@ def reface(scan: Scan, other: Identity) -> Scan:
     return replace(scan, data=cast(scan.data + share * (theirs - scan.data), scan))
 
 
-def face_mask(scan: Scan, rng: Random, *, clear: float = CLEAR_MM[0]) -> NDArray[np.bool_]:
-    """A face as a template's mask has it: from the brow to below the chin.
+def face_mask(scan: Scan, rng: Random) -> NDArray[np.bool_]:
+    """A face as a template's mask has it: from the brow to below the chin, clear of the brain.
 
-    In cells of 4 mm, drawn on another grid than the scan's, and a few millimetres off; ``clear``
-    mm of the brain.
+    In cells of 4 mm, drawn on another grid than the scan's, and a few millimetres off.
     """
     a = anatomy(average_person(), ASLEEP)
     off = rng.uniform(-4.0, 4.0, 3)
@@ -80,7 +82,7 @@ def face_mask(scan: Scan, rng: Random, *, clear: float = CLEAR_MM[0]) -> NDArray
     # behind the eyeballs, and further back below: a curved front as of a skull
     skull = ellipsoid(x, y, z, (0.0, -78.0, -10.0), (62.0, 62.0, 90.0))
     mask = (skull > 0) & (y > -52.0) & (z < a.brow_z + 4.0) & (z > -130.0)
-    return np.asarray(mask & (distance_to_brain(scan) > clear))
+    return np.asarray(mask & (distance_to_brain(scan) > CLEAR_MM[0]))
 
 
 def before_brain_plane(scan: Scan, rng: Random, clear: float) -> NDArray[np.bool_]:

@@ -122,7 +122,7 @@ def decision(result: GroupResult) -> Decision | None:
     return Decision(
         outcome=gate.outcome,
         headline=HEADLINES[gate.outcome],
-        why=points[0].sentence if points else _passed(gate),
+        why=points[0].sentence if points else _passed(result, gate),
         next_step=points[0].next_step if points else CHECK,
         caveat=_caveat(result),
         release=result.release,
@@ -302,7 +302,7 @@ _PLAIN: Mapping[Kind, Callable[[Gate, Sequence[str], Sequence[Reason]], tuple[st
     'not looked at': lambda gate, paths, _: (
         f'{_capital(_of_all(gate, len(paths)))} '
         f'{"was" if len(paths) == 1 else "were"} not looked at: {_names(paths)}.',
-        'Run the participant level for the images listed. If an image cannot be opened, look at '
+        'Run the participant level for the images listed. If an image cannot be opened, inspect '
         'it yourself and record that with --reviewed.',
     ),
     'not assessed': lambda gate, paths, _: (
@@ -321,18 +321,14 @@ _PLAIN: Mapping[Kind, Callable[[Gate, Sequence[str], Sequence[Reason]], tuple[st
 }
 
 
-def _passed(gate: Gate) -> str:
+def _passed(result: GroupResult, gate: Gate) -> str:
     """Say what a pass rests on."""
     if gate.n_findings:
         return (
             f'Findings on {_of_all(gate, gate.n_findings)} are within the limit of '
             f'{words.percent(gate.max_findings)} (--max-findings).'
         )
-    looked = (
-        'The only image was looked at, and it shows no face'
-        if gate.n_images == 1
-        else f'All {gate.n_images:,} images were looked at, and none shows a face'
-    )
+    looked = _looked_at(result, gate)
     if gate.risk is None or not gate.risk.n:
         return f'{looked}.'
     worst = gate.risk
@@ -345,6 +341,21 @@ def _passed(gate: Gate) -> str:
         f'{looked}; {worst.n_exposed or "none"} of {words.count(worst.n, "participant")} '
         f'{"was" if worst.n_exposed == 1 else "were"} recognised, {limit}.'
     )
+
+
+def _looked_at(result: GroupResult, gate: Gate) -> str:
+    """Say what the images show: a re-faced one shows a face, but nobody's of the study."""
+    released = [line for line in result.images if line.in_release]
+    by_people = sum(line.reviewed_by is not None for line in released)
+    replaced = sum(
+        line.face_present in ('yes', 'unsure') and line.reviewed_by is None for line in released
+    )
+    person = f' ({by_people:,} by a person)' if by_people else ''
+    if gate.n_images == 1:
+        faces = 'its face is a replaced one' if replaced else 'it shows no face'
+        return f'The only image was looked at{person}, and {faces}'
+    faces = f'faces in {replaced:,} of them are replaced ones' if replaced else 'none shows a face'
+    return f'All {gate.n_images:,} images were looked at{person}, and {faces}'
 
 
 def _caveat(result: GroupResult) -> str:

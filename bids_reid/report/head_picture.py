@@ -186,7 +186,7 @@ def head_base() -> bytes:
     pixels = np.repeat(light[..., None], 4, axis=-1)
     pixels[_covered() < len(OPAQUE), :3] = _rgb(EDGE)
     pixels[..., 3] = np.array([*OPAQUE, 255])[_covered()]
-    return _webp(pixels, quality=85, method=6)
+    return _webp(pixels.astype(np.uint8), quality=85, method=6)
 
 
 def head_overlay(letters: str, keys: Mapping[str, Key] = CLASSES) -> bytes:
@@ -197,24 +197,26 @@ def head_overlay(letters: str, keys: Mapping[str, Key] = CLASSES) -> bytes:
     several = [*keys.values(), Key(BESIDE, BESIDE_TEXT), Key(SKIN, '')]
     colour = _colours(letters, keys)
     shadow, line = _pattern(colour, several)
-    pixels = np.zeros((*colour.shape, 4))
-    pixels[..., :3] = np.array([_rgb(key.colour) for key in several])[colour] * shadow[..., None]
-    pixels[line, :3] = _rgb(LINE)
-    pixels[..., 3] = 255
-    pixels[_covered() < len(OPAQUE)] = 0
-    return _webp(pixels, lossless=True, quality=50, method=2)
+    number = colour + len(several) * (shadow < 1).astype(np.uint8)
+    number[line] = 2 * len(several)
+    number[_covered() < len(OPAQUE)] = 2 * len(several) + 1
+    plain = np.array([_rgb(key.colour) for key in several])
+    left = np.array([SHADOW.get(key.pattern, 1.0) for key in several])
+    seen = np.concatenate([plain, plain * left[:, None], [_rgb(LINE)]]).round()
+    palette = np.concatenate([np.insert(seen, 3, 255, axis=1), [[0, 0, 0, 0]]])
+    return _webp(palette.astype(np.uint8)[number], lossless=True, quality=50, method=2)
 
 
 def _rgb(colour: str) -> list[int]:
     return list(bytes.fromhex(colour[1:]))
 
 
-def _webp(pixels: NDArray[np.float64], **options: Any) -> bytes:
+def _webp(pixels: NDArray[np.uint8], **options: Any) -> bytes:
     """Pack red, green, blue and opacity (h, w, 4), 0 to 255."""
     from PIL import Image
 
     file = BytesIO()
-    Image.fromarray(pixels.round().astype(np.uint8)).save(file, format='WEBP', **options)
+    Image.fromarray(pixels).save(file, format='WEBP', **options)
     return file.getvalue()
 
 

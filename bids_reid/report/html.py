@@ -75,6 +75,7 @@ def _environment() -> Environment:
         'count': words.count,
         'interval': words.interval,
         'na': words.na,
+        'number': words.number,
         'p_value': words.p_value,
         'percent': words.percent,
         'points': words.points,

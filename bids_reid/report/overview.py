@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bids_reid.participant.content import ScanLine
     from bids_reid.risk.presence import Verdict
 
-LEAD = 'lead'
+LEAD, OTHERS = 'lead', 'others'
 _SLOT = re.compile(r'<!-- slot ([a-z0-9-]+) -->(.*?)<!-- /slot \1 -->', re.DOTALL)
 STEPS: Mapping[str, str] = {
     'no findings': 'Nothing to do.',
@@ -102,7 +102,7 @@ def version_key(condition: str, source: str) -> str:
     """Return the name of a version in its page.
 
     >>> version_key('raw', 'sub-01/anat/sub-01_T1w.nii.gz')
-    'b8d3b0ab56'
+    '7b02682165'
     """
     text = f'{condition}\0{source}'
     return sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:10]
@@ -164,20 +164,23 @@ def next_step(line: ScanLine | ImageLine) -> str:
     return ORIGINAL if line.condition == RAW else STEPS['review']
 
 
-def lead(versions: Sequence[Version]) -> str:
-    """Say in a sentence or two what becomes of a participant's scans.
+def lead(versions: Sequence[Version], others: Sequence[Version] = ()) -> str:
+    """Say in a sentence what becomes of a participant's scans, and of ``others`` in the release.
 
     >>> lead([])
     'None of these scans has a result that counts.'
     """
-    if not versions:
+    if not versions and not others:
         return 'None of these scans has a result that counts.'
-    released = [one for one in versions if one.in_release is not False]
+    everything = [*versions, *others]
+    released = [one for one in everything if one.in_release is not False]
     if not released:
         return 'None of these scans is in the release.'
-    known = any(one.in_release for one in versions)
+    known = any(one.in_release for one in everything)
     numbers = Counter[str](one.verdict for one in released)
-    scans = words.count(len(released), 'scan') + (' in the release' if known else '')
+    scans = words.count(len(released), 'image' if others else 'scan') + (
+        ' in the release' if known else ''
+    )
     said = [
         f'{numbers[verdict]:,} {texts[numbers[verdict] > 1]}'
         for verdict, texts in COUNTS.items()
@@ -212,14 +215,27 @@ def slots_of_uncounted(key: str, why_not: str) -> dict[str, str]:
     }
 
 
-def lead_slot(versions: Sequence[Version], *, group_page: bool) -> dict[str, str]:
-    """Return the slot above the rows; ``group_page`` says whether there is one to lead to."""
+def page_slots(
+    versions: Sequence[Version], others: Sequence[Version] = (), *, group_page: bool
+) -> dict[str, str]:
+    """Return the slots of a page above and below the scans.
+
+    Parameters
+    ----------
+    versions, others : sequence of Version
+        Of the scans, and of other images of the participant in the release.
+    group_page : bool
+        Whether there is one to lead to.
+    """
     values: dict[str, Any] = {
-        'lead': lead(versions),
+        'lead': lead(versions, others),
         'note': exposure_note(versions),
         'group_page': group_page,
     }
-    return {LEAD: render_page('participant_lead.html.j2', **values)}
+    return {
+        LEAD: render_page('participant_lead.html.j2', **values),
+        OTHERS: render_page('participant_others.html.j2', others=others),
+    }
 
 
 def as_slots(contents: Mapping[str, str]) -> dict[str, Markup]:

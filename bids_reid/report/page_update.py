@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.files import write_text
@@ -10,8 +11,9 @@ from bids_reid.report import words
 from bids_reid.report.overview import (
     LEAD,
     Exposure,
+    Version,
     filled,
-    lead_slot,
+    page_slots,
     slot_names,
     slots_of,
     slots_of_uncounted,
@@ -20,14 +22,14 @@ from bids_reid.report.overview import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from bids_reid.group.result import GroupResult, ImageLine
     from bids_reid.participant.library import EnrolledScan
-    from bids_reid.report.overview import Version
     from bids_reid.risk.attacks import ParticipantRow
 
+_OfLabel = defaultdict[str, list[Version]]
 NO_RESULT = 'the scan has no result now: run the participant level again'
 
 
@@ -47,7 +49,7 @@ def update_pages(output_dir: Path, result: GroupResult, scans: Sequence[Enrolled
     CannotWriteError
         A page cannot be written.
     """
-    versions = _versions(result, scans)
+    versions, others = _versions(result, scans)
     why_not = {version_key(one.condition, one.source): one.reason for one in result.uncounted}
     n_changed = 0
     for path in sorted(output_dir.glob('sub-*.html')):
@@ -56,7 +58,14 @@ def update_pages(output_dir: Path, result: GroupResult, scans: Sequence[Enrolled
         if LEAD not in names:
             continue
         label = path.name.removeprefix('sub-').removesuffix('.html')
-        now = filled(page, _contents(names, versions.get(label, ()), why_not))
+        contents = page_slots(versions[label], others[label], group_page=True)
+        for version in versions[label]:
+            contents |= slots_of(version)
+        for name in names:
+            if name not in contents:
+                key = name.partition('-')[2]
+                contents |= slots_of_uncounted(key, why_not.get(key, NO_RESULT))
+        now = filled(page, contents)
         if now != page:
             write_text(path, now)
             n_changed += 1
@@ -71,22 +80,11 @@ def _text(path: Path) -> str:
         return ''
 
 
-def _contents(
-    names: Iterable[str], versions: Sequence[Version], why_not: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the contents of a participant's slots."""
-    contents = lead_slot(versions, group_page=True)
-    for version in versions:
-        contents |= slots_of(version)
-    for name in names:
-        if name not in contents:
-            key = name.partition('-')[2]
-            contents |= slots_of_uncounted(key, why_not.get(key, NO_RESULT))
-    return contents
+def _versions(result: GroupResult, scans: Iterable[EnrolledScan]) -> tuple[_OfLabel, _OfLabel]:
+    """Return the scans of each participant with the verdicts of the group level.
 
-
-def _versions(result: GroupResult, scans: Iterable[EnrolledScan]) -> dict[str, list[Version]]:
-    """Return the versions of each participant, with the verdicts of the group level."""
+    The second mapping has the other images of each participant in the release.
+    """
     lines: dict[str | None, list[ImageLine]] = defaultdict(list)
     for image in result.images:
         lines[image.sha256].append(image)
@@ -94,24 +92,41 @@ def _versions(result: GroupResult, scans: Iterable[EnrolledScan]) -> dict[str, l
         (row.participant_id, row.condition, row.modality): row
         for row in result.statistics.participants
     }
-    versions: dict[str, list[Version]] = defaultdict(list)
+    versions: _OfLabel = defaultdict(list)
+    of_scans = set()
     for scan in scans:
         mine, sha256 = scan.line, scan.record.origin.source_sha256
         line = _line_of(scan, lines[sha256])
         row = exposed.get((f'sub-{mine.participant}', mine.condition, mine.modality))
-        versions[mine.participant].append(
-            version_of(
-                mine if line is None else line,
-                mine.source,
-                sha256,
-                condition=mine.condition,
-                rated=None if line is None else line.program_verdict,
-                exposure=None if row is None else _exposure(row),
-                in_release=None if line is None else line.in_release,
-                reviewed_by=None if line is None else line.reviewed_by,
-            )
-        )
-    return versions
+        exposure = None if row is None else _exposure(row)
+        if line is None:
+            version = version_of(mine, mine.source, sha256, exposure=exposure)
+        else:
+            of_scans.add(id(line))
+            version = _of_image(line, mine.source, mine.condition, exposure)
+        versions[mine.participant].append(version)
+    others: _OfLabel = defaultdict(list)
+    for image in result.images:
+        if image.in_release and image.participant and id(image) not in of_scans:
+            version = _of_image(image, image.path, image.condition)
+            key = version_key(f'other/{image.condition}', image.path)
+            others[image.participant].append(replace(version, key=key))
+    return versions, others
+
+
+def _of_image(
+    line: ImageLine, source: str, condition: str, exposure: Exposure | None = None
+) -> Version:
+    return version_of(
+        line,
+        source,
+        line.sha256,
+        condition=condition,
+        rated=line.program_verdict,
+        exposure=exposure,
+        in_release=line.in_release,
+        reviewed_by=line.reviewed_by,
+    )
 
 
 def _line_of(scan: EnrolledScan, lines: Iterable[ImageLine]) -> ImageLine | None:

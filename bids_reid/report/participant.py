@@ -16,7 +16,7 @@ from bids_reid.bids.files import write_text
 from bids_reid.report import words
 from bids_reid.report.head_picture import CLASSES, Key, base_address, view_widths
 from bids_reid.report.html import render_page
-from bids_reid.report.overview import Version, as_slots, lead_slot, slots_of, version_of
+from bids_reid.report.overview import Version, as_slots, page_slots, slots_of, version_of
 from bids_reid.report.parts_left import ScanFace, scan_face
 from bids_reid.report.view_grid import ViewGrid, view_grid
 
@@ -116,7 +116,7 @@ def participant_page(content: ParticipantReport) -> str:
     series = _series(content.scans)
     columns = [column for one in series for column in one.columns]
     versions = [column.version for column in columns]
-    contents = lead_slot(versions, group_page=False)
+    contents = page_slots(versions, group_page=False)
     for version in versions:
         contents |= slots_of(version)
     has_maps = any(one.legend for one in series)

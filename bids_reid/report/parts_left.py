@@ -42,7 +42,7 @@ class HeadFigure:
 
 @dataclass(frozen=True, slots=True)
 class PartAnswer:
-    """An answer, and the names of the parts it is about.
+    """An answer, and the names of the parts it concerns.
 
     It ``alarms`` if one of them is still there that tells people apart: most tools leave ears.
     """

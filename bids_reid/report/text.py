@@ -94,7 +94,7 @@ def rate_lines(result: GroupResult) -> list[Line]:
         findings = (one for one in group_findings(result) if one.row.condition == result.audited)
         return [Line(finding.sentence.translate(_ASCII)) for finding in findings]
     shown = rows[:MOST_ATTACKS]
-    title = f'participants recognised from {result.audited} scans at first rank, by each attack'
+    title = f'participants recognised from {result.audited} scans (first rank), by attack'
     if len(rows) > len(shown):
         title += f' (the strongest {len(shown)} of {len(rows)}; all: group_identification.tsv)'
     return [Line(title, 'heading'), *(Line(f'  {line}') for line in _table(shown))]

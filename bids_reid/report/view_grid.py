@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bids_reid.report import words
+from bids_reid.views.directions import direction
 
 if TYPE_CHECKING:
     from bids_reid.participant.content import ViewLine
@@ -85,20 +86,3 @@ def _sentence(n_found: int, n_views: int) -> str:
     if n_found == n_views:
         return f'The detector found a face in all {words.count(n_views, "view")}.'
     return f'The detector found a face in {n_found:,} of {words.count(n_views, "view")}.'
-
-
-def direction(upwards: float, leftwards: float) -> str:
-    """Say where a camera or light stands, seen from the participant.
-
-    >>> direction(15.0, -20.0), direction(0.0, 0.0), direction(-15.0, 0.0)
-    ('15° up, 20° right', 'front', '15° down')
-    """
-    parts = [
-        f'{abs(angle):g}° {positive if angle > 0 else negative}'
-        for angle, positive, negative in (
-            (upwards, 'up', 'down'),
-            (leftwards, 'left', 'right'),
-        )
-        if angle
-    ]
-    return ', '.join(parts) or 'front'

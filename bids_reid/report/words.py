@@ -82,6 +82,15 @@ def p_value(p: float | None) -> str:
     return '<0.001' if p < 0.001 else f'{p:.2g}'
 
 
+def number(value: float) -> str:
+    """Write a number with commas between thousands.
+
+    >>> number(1000), number(12)
+    ('1,000', '12')
+    """
+    return f'{value:,}'
+
+
 def na(value: object) -> object:
     """Return the value, or ``n/a`` for one that is missing or empty."""
     return NOT_AVAILABLE if value is None or value == '' else value

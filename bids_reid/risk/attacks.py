@@ -23,7 +23,8 @@ from bids_reid.risk.strength import counted, strongest_first
 
 Level = Literal['high', 'raised', 'low', 'unknown']
 BEYOND_LUCK = 20
-"""Times as many first places as guessing gives on average: as many by luck in 1 of 20 at most."""
+"""A participant is exposed if this many times as many attacks put them first as guessing gives on
+average. By chance, that happens in at most 1 of 20 cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +304,7 @@ def _strongest(
         ci_high=float(high),
         ci_low_corrected=corrected[0],
         ci_high_corrected=corrected[1],
-        note=f'strongest of {len(tried)} attacks, picked after their results were known'
+        note=f'strongest of {len(tried)} attacks, selected after the results were known'
         if len(tried) > 1
         else 'the only attack tried',
     )

@@ -160,7 +160,7 @@ def paired_interval(
     """
     n = both + only_a + only_b + neither
     if n == 0:
-        raise ValueError('no people to compare')
+        raise ValueError('there is nobody to compare')
     rates = np.array([both + only_a, both + only_b]) / n
     low, high = wilson(rates, n, z)
     below, above = rates - low, high - rates

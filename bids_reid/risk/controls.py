@@ -109,9 +109,9 @@ def negative_control(
     n_gallery = len(searches.gallery)
     row = _empty_row(asdict(attack), 'negative', n_probes, n_probes, n_gallery)
     if not columns:
-        return replace(row, reason='nobody could be searched for')
+        return replace(row, reason='no person could be searched for')
     if n_gallery == 1:
-        return replace(row, reason='one person in the gallery: no labels to permute')
+        return replace(row, reason='the gallery has only one person, so labels cannot be permuted')
     top = np.array(tops)
     rng = np.random.default_rng(seed)
     labels = _draw_labels(rng, n_gallery, len(columns), n_permutations)
@@ -139,9 +139,12 @@ def negative_control(
 
 def _explained(same: bool, rate: float, chance: float, at_chance: bool) -> str | None:
     if not same:
-        return 'counting with permuted labels does not give what the scores say'
+        return 'the permutation count disagrees with the scores'
     if not at_chance:
-        return f'permuted labels are found {"more" if rate > chance else "less"} often than chance'
+        return (
+            f'permuted labels are found {"more" if rate > chance else "less"} often than '
+            'expected by chance'
+        )
     return None
 
 
@@ -230,7 +233,9 @@ def positive_control(
     row = _empty_row(anonymous, 'positive', len(correct), len(set(searched)), n)
     if not correct:
         return replace(
-            row, reason='nobody has two photographs with a face, or nobody else has one'
+            row,
+            reason='the test needs one person with two photographs that show a face, and another '
+            'person with one',
         )
     hits = np.array(correct)[:, None]
     low, high = (float(end[0]) for end in rate_intervals(hits, searched, seed))
@@ -246,7 +251,7 @@ def positive_control(
         verdict='ok' if low > chance else 'not_ok',
         reason=None
         if low > chance
-        else 'photographs of the same people do not find each other more surely than by chance',
+        else 'photographs of the same person are not matched more often than expected by chance',
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-CLAIM_WITH_FACE = 'its sidecar says that it was de-faced, but a face is present'
-CLAIM_UNSURE = 'its sidecar says that it was de-faced, but what is left may be a face'
-FACE_GONE_UNSAID = 'no face is present, but its sidecar does not say that it was de-faced'
+CLAIM_WITH_FACE = 'the sidecar says that the image was de-faced, but a face is present'
+CLAIM_UNSURE = 'the sidecar says that the image was de-faced, but part of a face may be left'
+FACE_GONE_UNSAID = 'no face is present, but the sidecar does not say that the image was de-faced'
 
 
 def contradiction(claimed: bool | None, face_present: str | None) -> str | None:

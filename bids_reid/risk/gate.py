@@ -26,7 +26,7 @@ FINDING: Literal['do not share'] = 'do not share'
 GAP: Literal['look first'] = 'look first'
 CLEAN: Literal['nothing found'] = 'nothing found'
 OUTCOMES: tuple[Outcome, ...] = (CLEAN, GAP, FINDING)
-"""The best first."""
+"""From best to worst."""
 
 Kind = Literal[
     'images',
@@ -43,12 +43,14 @@ Kind = Literal[
 """The source of a reason; the group page groups the reasons by it."""
 
 NO_FINDINGS, REVIEW, NOT_ASSESSED = 'no findings', 'review', 'could not assess'
-"""Verdicts on images. Any other, or none, says that nobody looked at the image."""
+"""Verdicts on images. Any other verdict, or none, means that the image was not looked at."""
 _KINDS: Mapping[str, Kind] = {REVIEW: 'images', NOT_ASSESSED: 'not assessed'}
-_DETAILS = re.compile(r'\b[0-9a-f]{32,}\b|\d+(?:\.\d+)?')
-"""Hashes and numbers."""
+_DETAILS = re.compile(
+    r'\b[0-9a-f]{32,}\b|\b(?:sub|ses)-[0-9A-Za-z+]+|\S*\w\.[A-Za-z]\w*(?:\.\w+)*|\d+(?:\.\d+)?'
+)
+"""Hashes, labels of participants and sessions, names of files, and numbers."""
 NAMED = 3
-"""So many paths, and reasons, are named in a sentence."""
+"""Number of paths, and of reasons, named in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class RiskResult:
     chance
         Rate of guessing.
     within
-        Whether the upper end is within the limit; ``None`` if nobody could be searched for, or
+        Whether the upper end is within the limit; ``None`` if no person could be searched for, or
         there is no limit.
     n_needed_80, n_needed_95
         People with whom scans that give nobody away pass with these chances, or better; ``None``
@@ -201,10 +203,14 @@ def gate(
     found, not_assessed, not_looked_at = _sorted(images)
     n_judged = len(images) - len(not_assessed) - len(not_looked_at)
     excused = not found or len(found) / n_judged <= max_findings
+    everything = count(len(images), f'{condition} image')
+    judged = everything
+    if n_judged < len(images):
+        judged = f'the {count(n_judged, f"{condition} image")} that could be assessed'
     reasons = [
-        *([] if excused else _by_reason(found, n_judged, condition)),
-        *_by_reason(not_assessed, len(images), condition),
-        *_by_reason(not_looked_at, len(images), condition),
+        *([] if excused else _by_reason(found, judged)),
+        *_by_reason(not_assessed, everything),
+        *_by_reason(not_looked_at, everything),
         *_of_risk(risk, asked=max_risk is not None),
         *gaps,
     ]
@@ -215,8 +221,8 @@ def gate(
     put_up_with = ''
     if found and excused:
         put_up_with = (
-            f'Findings on {_of_all(len(found), n_judged, condition)} '
-            f'({percent(len(found) / n_judged)}) are within the limit of {percent(max_findings)}.'
+            f'{len(found):,} of {judged} ({percent(len(found) / n_judged)}) '
+            f'{_finding(len(found))}, within the limit of {percent(max_findings)}.'
         )
     return Gate(
         outcome=reasons[0].outcome if reasons else CLEAN,
@@ -317,14 +323,16 @@ def _against_limit(result: RiskResult, max_risk: float) -> RiskResult:
     """With a limit: a rate that guessing gives, too, is no finding among too few people."""
     limit = f'the limit of {percent(max_risk)}'
     if result.within:
-        return replace(result, sentence=f'{result.sentence}: within {limit}.')
+        within = f'The upper end is within {limit}.'
+        return replace(result, sentence=f'{result.sentence}. {within}')
     enough = result.n_needed_80 is not None and result.n >= result.n_needed_80
     if enough or (result.ci_low or 0.0) > max(max_risk, result.chance or 0.0):
-        return replace(result, outcome=FINDING, sentence=f'{result.sentence}: not within {limit}.')
+        above = f'The upper end is above {limit}.'
+        return replace(result, outcome=FINDING, sentence=f'{result.sentence}. {above}')
     return replace(
         result,
         outcome=GAP,
-        sentence=f'{result.sentence}: {_too_few(result, limit)}',
+        sentence=f'{result.sentence}. {_too_few(result, limit)}',
     )
 
 
@@ -334,58 +342,63 @@ def planning_sentence(risk: RiskResult | None) -> str | None:
         return None
     people = count(risk.n, 'person', 'people')
     return (
-        f'If scans give nobody away, a run with {people} stays within the limit with a chance '
-        f'of {percent(risk.chance_of_pass)} or more; 80% takes '
-        f'{risk.n_needed_80:,} people, 95% {risk.n_needed_95:,}.'
+        f'If the scans identify nobody, a run with {people} stays within the limit with a '
+        f'probability of at least {percent(risk.chance_of_pass)}. A probability of 80% needs '
+        f'{risk.n_needed_80:,} people; 95% needs {risk.n_needed_95:,}.'
     )
 
 
 def _too_few(result: RiskResult, limit: str) -> str:
     if result.n_needed_80 is None:
-        return f'no number of people can show a risk within {limit}.'
+        return f'No number of people can show a risk within {limit}.'
     chance = result.chance_of_pass or 0.0
     passed = (
-        f'have passed with a chance of {percent(chance)} or more' if chance else 'not have passed'
+        f'If the scans identified nobody, this run would have passed with a probability of at '
+        f'least {percent(chance)}.'
+        if chance
+        else 'Even if the scans identified nobody, this run could not have passed.'
     )
     return (
-        f'{count(result.n, "person is", "people are")} too few to tell whether that is within '
-        f'{limit}. Scans that give nobody away would {passed}; with {result.n_needed_80:,} people '
-        f'their chance is 80% or more, with {result.n_needed_95:,} people 95% or more.'
+        f'{count(result.n, "person is", "people are")} too few to tell whether the risk is within '
+        f'{limit}. {passed} {result.n_needed_80:,} people give a probability of at least 80%; '
+        f'{result.n_needed_95:,} people give at least 95%.'
     )
 
 
 def _against_chance(result: RiskResult, row: StrongestRow) -> RiskResult:
     """Without a limit: people must not be found more often than by guessing."""
     chance = 1 / row.n_gallery
-    guessing = f'guessing would recognise {percent(chance)}'
+    guessing = f'Guessing would recognise {percent(chance)}'
     if (result.ci_low or 0.0) > chance:
-        return replace(result, outcome=FINDING, sentence=f'{result.sentence}; {guessing}.')
+        return replace(result, outcome=FINDING, sentence=f'{result.sentence}. {guessing}.')
     everybody, _ = headline_interval(row.n_people, row.n_people, row.n_people, row.n_attacks)
     if not everybody > chance:
         return replace(
             result,
             outcome=GAP,
-            sentence=f'{result.sentence}; {guessing}, and with so few people the two could not '
-            'be told apart.',
+            sentence=f'{result.sentence}. {guessing}. With so few people, even recognising '
+            'everybody could not be distinguished from guessing.',
         )
     return replace(
         result,
-        sentence=f'{result.sentence}; {guessing}, and the two cannot be told apart.',
+        sentence=f'{result.sentence}. {guessing}: the difference may be due to chance.',
     )
 
 
 def _recognised(row: StrongestRow, low: float, high: float) -> str:
     """Say how many were recognised by which attack; without an end."""
-    attack = f'{row.extractor} ({row.decision})'
     several = row.n_attacks > 1
-    who = f'{attack}, the strongest of {row.n_attacks} attacks,' if several else attack
+    attack = f'{row.extractor} ({row.decision})'
+    if several:
+        attack = f'{attack}, the strongest of {row.n_attacks} attacks'
     not_processed = row.n_people - row.n_failed_acquire - row.n_assessed
     n_not_enrolled = max(row.n_failed_enrol - not_processed, 0)
     without = f' ({n_not_enrolled:,} of whom could not be enrolled)' if n_not_enrolled else ''
     return (
-        f'From {row.condition} {row.modality} scans {who} recognised {row.n_correct:,} of '
-        f'{count(row.n_assessed, "participant")}{without}, {percent(low)} to {percent(high)} '
-        f'with 95% confidence{", allowing for all attacks" if several else ""}'
+        f'{row.n_correct:,} of {count(row.n_assessed, "participant")}{without} '
+        f'{"was" if row.n_correct == 1 else "were"} recognised from {row.condition} '
+        f'{row.modality} scans by {attack}; the 95% interval'
+        f'{", allowing for all attacks," if several else ""} is {percent(low)} to {percent(high)}'
     )
 
 
@@ -410,8 +423,8 @@ def _not_known(
         chance_of_pass=None,
         outcome=GAP,
         sentence=(
-            f'Nobody with a {condition} {modality} scan could be searched for among others with '
-            'a photograph, so the risk is not known.'
+            f'The risk of {condition} {modality} scans is not known: no participant could be '
+            'searched for among others with a photograph.'
         ),
     )
 
@@ -426,47 +439,45 @@ def _sorted(
     return found, not_assessed, [image for image in images if image.verdict not in known]
 
 
-def _by_reason(images: Sequence[Judged], n_all: int, condition: str) -> list[Reason]:
+def _by_reason(images: Sequence[Judged], of_all: str) -> list[Reason]:
     """One reason for all images of one verdict with the same kind of reason, most images first.
 
-    Reasons that differ in numbers, hashes or the image's own name are of one kind.
+    Reasons are of one kind if they differ only in `_DETAILS` or in the image's own name.
+    ``of_all`` names the images that these are some of.
     """
     groups: dict[str, list[Judged]] = {}
     for image in images:
         plain = image.reason.replace(PurePosixPath(image.path).name, '...')
         groups.setdefault(_DETAILS.sub('...', plain), []).append(image)
     ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
-    reasons = []
-    for _, some in ordered:
-        first = min(some, key=lambda image: image.path)
-        text = first.reason
-        if any(image.reason != text for image in some):
-            text = f'{text}, and alike'
-        paths = sorted(image.path for image in some)
-        reasons.append(_about(first.verdict, text, paths, n_all, condition))
-    return reasons
+    return [_about(sorted(some, key=lambda image: image.path), of_all) for _, some in ordered]
 
 
-def _about(
-    verdict: str | None, text: str, paths: Sequence[str], n_all: int, condition: str
-) -> Reason:
-    n = len(paths)
+def _about(images: Sequence[Judged], of_all: str) -> Reason:
+    """Say what is the matter with images of one verdict, by the reason of the first."""
+    n, verdict, text = len(images), images[0].verdict, images[0].reason
     outcome = FINDING if verdict == REVIEW else GAP
     if verdict == REVIEW:
-        said = 'has a finding' if n == 1 else 'have findings'
+        said = _finding(n)
     elif verdict == NOT_ASSESSED:
         said = 'could not be assessed'
     else:
         said = 'was not looked at' if n == 1 else 'were not looked at'
-    why = f': {text}' if text else ''
-    sentence = f'{_of_all(n, n_all, condition)} {said}{why} ({named(paths)}).'
-    return Reason(outcome, sentence, tuple(paths), _KINDS.get(verdict or '', 'not looked at'))
+    alike = all(image.reason == text for image in images)
+    why = f'{": " if alike else ", for example: "}{text}' if text else ''
+    paths = tuple(image.path for image in images)
+    sentence = f'{n:,} of {of_all} {said}{why} ({named(paths)}).'
+    return Reason(outcome, sentence, paths, _KINDS.get(verdict or '', 'not looked at'))
+
+
+def _finding(n: int) -> str:
+    return 'has a finding' if n == 1 else 'have findings'
 
 
 def _of_risk(risk: RiskResult | None, *, asked: bool) -> list[Reason]:
     """What is found or missing in any modality."""
     if risk is None:
-        text = 'The risk was not measured: give photographs of the participants (--photos).'
+        text = 'The risk was not measured: provide photographs of participants with --photos.'
         return [Reason(GAP, text, kind='no photographs')] if asked else []
     return [
         Reason(result.outcome, result.sentence, kind='recognition')
@@ -496,12 +507,8 @@ def _headline(
     told = [reason.sentence for reason in reasons[:NAMED]]
     n_left = len(reasons) - len(told)
     if n_left:
-        more.append(f'And {count(n_left, "more reason")}.')
+        more.append(f'There {"is" if n_left == 1 else "are"} {count(n_left, "more reason")}.')
     return ' '.join([f'{label}: {told[0]}', *told[1:], *more])
-
-
-def _of_all(n: int, n_all: int, condition: str) -> str:
-    return f'{n:,} of {count(n_all, f"{condition} image")}'
 
 
 def named(paths: Sequence[str]) -> str:

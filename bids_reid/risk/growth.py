@@ -41,13 +41,13 @@ N_EXCEEDANCES = 500
 MAX_TAIL = 0.1
 MAX_BODY = 1_000_000
 MAX_TIED = 0.2
-"""With more of a probe's non-mated scores at one value, mean and spread say little of the others.
+"""If more of a probe's non-mated scores are equal, mean and spread say little about the others.
 
 Measured with scores of 0 or 3 and more, four fifths of them 0 (keypoints that mostly agree in
 nothing): fitted on 100 of 400 people the rate was predicted 5 points too low.
 """
 MAX_AT_CEILING = 0.2
-"""Of the searches, in which the best of the others ties with the right person.
+"""Share of the searches in which the best of the others ties with the right person.
 
 Scores that end at a value, as a matcher's that saturates do, have a heap there and no tail beyond.
 Measured with such scores, fitted on 100 of 400 people: with ties in 16% of the searches all of 12
@@ -130,7 +130,7 @@ def growth_rows(
         ci_high=None,
         chance=1.0,
         seed=None,
-        reason=None if n_probes else 'nobody to search for',
+        reason=None if n_probes else 'there is nobody to search for',
     )
     rows = []
     for size in measured_sizes(n_people):
@@ -143,7 +143,7 @@ def growth_rows(
     larger = [size for size in sizes if size > n_people]
     reason = _too_little(n_people, len(beaten)) or _too_coarse(searches)
     curve = None if reason or not larger else extrapolate(searches, larger, seed=seed)
-    reason = reason or 'the non-mated scores do not differ: their tail cannot be modelled'
+    reason = reason or 'all non-mated scores are equal, so their tail cannot be modelled'
     for number, size in enumerate(larger):
         row = replace(empty, n_gallery=size, chance=1 / size, measured='no', reason=reason)
         if curve is not None:
@@ -176,13 +176,14 @@ def _too_coarse(searches: Searches) -> str | None:
         return None
     if tied.mean() > MAX_TIED:
         return (
-            f'{tied.mean():.0%} of the non-mated scores are the same: their tail cannot be '
+            f'{tied.mean():.0%} of the non-mated scores are equal, so their tail cannot be '
             'modelled'
         )
     if at_ceiling.mean() > MAX_AT_CEILING:
         return (
-            f'in {at_ceiling.mean():.0%} of the searches somebody else scores exactly as high as '
-            'the right person: scores are coarse or end there, and their tail cannot be modelled'
+            f'in {at_ceiling.mean():.0%} of the searches another person scores exactly as high '
+            'as the right person: the scores are too coarse or have reached their maximum, so '
+            'their tail cannot be modelled'
         )
     return None
 

@@ -411,7 +411,7 @@ def rate_intervals(
 def wilson_interval(n_correct: int, n_probes: int) -> tuple[float, float]:
     """95% interval of a proportion after Wilson (1927); raises ValueError if not 0 <= c <= n."""
     if not 0 <= n_correct <= n_probes or n_probes == 0:
-        raise ValueError(f'{n_correct} of {n_probes} is no proportion')
+        raise ValueError(f'{n_correct} of {n_probes} is not a proportion')
     low, high = wilson(n_correct / n_probes, n_probes)
     return float(low), float(high)
 

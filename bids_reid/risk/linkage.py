@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from bids_reid.records import Score
 
 MIN_COMMON = 2
-"""With one participant in common there is nobody to be taken for."""
+"""With one participant in common there is nobody to confuse them with."""
 MAX_PARTICIPANTS = 300
-"""So many of each side are compared: all pairs of a biobank would take days."""
+"""Participants compared on each side; all pairs of a biobank would take days."""
 N_PERMUTATIONS = 1000
 THIS = 'this'
 

@@ -113,7 +113,7 @@ def openset_rows(
 
 def _unsupported(n_probes: int, best: NDArray[np.float64], rate: float) -> str | None:
     if not n_probes:
-        return 'no photograph of a participant'
+        return 'there is no photograph of a participant'
     needed = round(RULE_OF_3 / rate)
     if len(best) < needed:
         return f'fewer than {needed} distractors with a face'

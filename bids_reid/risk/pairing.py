@@ -101,13 +101,13 @@ def pair_searches(before: Sequence[Score], after: Sequence[Score]) -> list[Pair]
     Raises
     ------
     ValueError
-        If a probe comes twice on one side.
+        If a probe occurs twice on one side.
     """
     sides = []
     for results in (before, after):
         side = {(result.participant, result.photo): result for result in results}
         if len(side) != len(results):
-            raise ValueError('a probe comes twice')
+            raise ValueError('a probe occurs twice')
         sides.append(side)
     first, second = sides
     return [Pair(first[probe], second[probe]) for probe in first if probe in second]

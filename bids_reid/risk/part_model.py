@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from bids_reid.records import HalfFaces, PartTrace
 
 NO_HOG = -1.0
-"""Score of a detector that found nothing: it is asked for no less."""
+"""Score of a detector that found nothing: lower scores are not requested."""
 UNKNOWN = 0.3
-"""Share next to emptied air where nothing tells: the mean of what the model was fitted to."""
+"""Share next to emptied air where it cannot be measured:
+
+the mean of the cases that the model was fitted to.
+"""
 FAR_MM = 15.0
 SPREAD_MM = 6.0
 """Larger distances make no difference."""

@@ -13,7 +13,7 @@ import math
 from bids_reid.risk.intervals import CONFIDENCE, exact_high
 
 POWERS = (0.8, 0.95)
-"""Chances of a pass that numbers of people are told for."""
+"""Probabilities of a pass for which the number of people is given."""
 MIN_POWER = 0.5
 MAX_PEOPLE = 10**9
 

@@ -34,19 +34,21 @@ PartAnswer = Literal['left', 'removed', 'not in the image', 'cannot tell']
 Verdict = Literal['no findings', 'review', 'could not assess', 'not looked at']
 
 YES_SCORE = 0.9
-"""A face is there from this score on."""
+"""Lowest score at which a face is present."""
 SOME_SCORE = 0.35
-"""From this score on the model alone speaks for a face in an image of a doubtful size."""
+"""Lowest score at which the model alone indicates a face in an image of a doubtful size."""
 YES_SHARE = 0.5
-"""So many of the parts that identify have to be left for a whole face."""
+"""Share of the identifying parts that must be left for a whole face."""
 YES_HALVES = 0.7
 """Score of the HOG detector about the better half of a face that is there: real tools leave up to
 half of it, whole faces have twice as much."""
 SURE_HOG, SURE_CNN = 1.0, 0.6
-"""Detectors that are so sure of a face keep an image from having none."""
+"""If both detectors are this sure of a face, the image cannot be cleared."""
 COVERED, BEHIND_MM, MIN_CORE_IN_VIEW = 0.85, 4.0, 0.3
-"""With so much of eyes, nose and mouth near the average's, and not behind them, the skin has the
-plain shape of a face, if so much of them is in view."""
+"""Limits for skin with the plain shape of a face:
+
+share of eyes, nose and mouth near the average's, distance behind it, and share in view.
+"""
 WORST_HEAD_LOSS = 1.3
 """What fits the average head worse, and does not tell where a face should be, is hardly a head.
 
@@ -57,29 +59,31 @@ A knee (1.12) and a melon (1.09) count as heads here.
 """
 MAX_NOISE = 0.25
 MAX_EDGE_MM = 2.5
-"""A noisier or more blurred skin may hide a face from what looks for one."""
+"""A noisier or more blurred skin may hide a face from the detectors."""
 BRAIN_CM2 = (5.0, 12.0)
-"""Area of cut brain: none below the first, a warning from the second on."""
+"""Area of cut brain: no sign below the first value, a warning from the second on."""
 BRAIN_SIZE_LITRES = (0.7, 2.4)
 BARE_BRAIN_CM2 = 150.0
-"""So much bare brain was not cut: the skull was stripped."""
+"""With more bare brain than this the scan was skull-stripped, not cut."""
 
-REMOVED = 'every part of a face in the image that has to be removed is removed'
-PRESENT = 'a face is there; only linkage or photographs can tell whose'
-PARTLY = 'a part of a face may be left'
+REMOVED = 'none of the face parts that must be removed is left'
+PRESENT = 'the image shows a face; this check cannot tell whose face it is'
+PARTLY = 'part of a face may be left'
 SKULL_STRIPPED = (
-    'no skin: the surface is folded like a brain, so the scan is taken for skull-stripped'
+    'no skin found: the surface is folded like a brain, so the scan appears to be skull-stripped'
 )
-OUT_OF_VIEW = 'no part of a face that has to be removed is in the image'
-UNTRUSTED = 'no face was found, but it is not clear where it should be: look at it yourself'
-POOR = 'no face was found, but the surface is too poor to tell'
-NOT_MEASURED = 'no face was found, by its shape alone: run the participant level again'
-NO_FACE_SHAPE = 'it does not have the shape of a face'
-BRAIN_SHAPE = 'it has the shape of a brain, not of a face'
-PART = 'only the top of what stands out in the image was looked at: look at it yourself'
-HARDLY_A_HEAD = 'its shape is hardly that of a head'
-BARE = 'brain lies bare all around: the scan seems to be skull-stripped'
-BRAIN = 'brain seems to be cut at the removed boundary'
+OUT_OF_VIEW = 'the image contains none of the face parts that must be removed'
+UNTRUSTED = (
+    'no face was found, but the program could not tell where a face would be: inspect the image'
+)
+POOR = 'no face was found, but the surface is too noisy or blurred to be sure'
+NOT_MEASURED = 'no face was found, but only the shape was checked: run the participant level again'
+NO_FACE_SHAPE = 'the surface does not have the shape of a face'
+BRAIN_SHAPE = 'the surface has the shape of a brain, not of a face'
+PART = 'only the upper part of the imaged body was checked: inspect the whole image'
+HARDLY_A_HEAD = 'the shape is hardly that of a head'
+BARE = 'the brain surface is exposed all around: the scan appears to be skull-stripped'
+BRAIN = 'the cut appears to go through brain tissue'
 ECHO_PLANAR = frozenset(
     {
         *('bold', 'boldref', 'cbv', 'sbref', 'phase', 'epi'),
@@ -94,10 +98,10 @@ from arterial spin labelling and 10% from gradient echoes (Schwarz and others, F
 from research brain PET and MRI, 2023), which are no exception here, nor are field maps.
 """
 ECHO_PLANAR_MM = 1.4
-"""Finer voxels are no such series, whatever the file is called."""
+"""Images with finer voxels do not count as such series, whatever the file name."""
 ECHO_PLANAR_REASON = (
-    'no face is seen on this functional or diffusion image; a published attack recognised '
-    '0 to 2% of 182 people from such images (Schwarz 2023)'
+    'no face was found on this functional or diffusion image; a published attack recognised 0 to '
+    '2% of 182 people from such images (Schwarz 2023)'
 )
 
 
@@ -176,7 +180,7 @@ def assess(
         return Presence(None, None, 'could not assess', None, reason)
     shape = next((note for note in scan.notes if note.startswith(NOT_A_HEAD)), None)
     if shape is not None and not _detected(scan.face_evidence):
-        return Presence(None, None, 'could not assess', None, f'{shape}: look at it yourself')
+        return Presence(None, None, 'could not assess', None, f'{shape}: inspect it yourself')
     return _of_a_part(scan, _assessed(scan, needed))
 
 
@@ -316,16 +320,16 @@ def _partly(judged: Mapping[str, PartAnswer]) -> str:
     """Say which parts may be left."""
     left = [name for name, answer in judged.items() if answer == 'left']
     unclear = [name for name, answer in judged.items() if answer == 'cannot tell']
-    named = [', '.join(left)] if left else []
+    named = [f'left: {", ".join(left)}'] if left else []
     if unclear:
-        named.append(f'not clear: {", ".join(unclear)}')
+        named.append(f'unclear: {", ".join(unclear)}')
     return f'{PARTLY} ({"; ".join(named)})' if named else PARTLY
 
 
 def assess_image(
     record: ImageRecord, suffix: str | None, needed: Collection[str] = IDENTIFYING
 ) -> Presence:
-    """Judge an image that got a look only.
+    """Judge an image that was checked for faces but has no templates.
 
     Parameters
     ----------
@@ -335,7 +339,7 @@ def assess_image(
         Of its name in BIDS: functional and diffusion images in which no face is seen need no
         sharper look, if their voxels are as large as theirs.
     """
-    reason = record.reason or 'it could not be looked at'
+    reason = record.reason or 'the image could not be checked'
     if record.status == 'failed':
         closed = record.kind in {'archive', 'unreadable'}
         return Presence(
@@ -375,18 +379,17 @@ def _of_pictures(faces: PictureFaces, reason: str | None) -> Presence:
     """Judge pictures by what detectors said of them."""
     n, more = faces.n_pictures, '' if reason is None else f'; {reason}'
     if faces.n_with_face:
-        where = 'it' if n == 1 else f'{faces.n_with_face} of {n} pictures'
-        return Presence('yes', 1.0, 'review', None, f'a face is seen on {where}{more}')
+        shown = 'the picture shows' if n == 1 else f'{faces.n_with_face} of {n} pictures show'
+        return Presence('yes', 1.0, 'review', None, f'{shown} a face{more}')
     if faces.n_unreadable:
         n_all = n + faces.n_unreadable
-        unread = (
-            f'{faces.n_unreadable} of its {n_all} pictures' if n_all > 1 else 'its only picture'
-        )
+        unread = f'{faces.n_unreadable} of the {n_all} pictures' if n_all > 1 else 'the picture'
         return Presence(None, None, 'could not assess', None, f'{unread} cannot be read{more}')
     if not n:
-        return Presence(None, None, 'could not assess', None, f'no picture was seen{more}')
-    where = 'it' if n == 1 else f'{n} pictures'
-    return Presence('no', 0.0, 'no findings', None, f'no face is seen on {where}{more}')
+        seen = f'no readable picture was found{more}'
+        return Presence(None, None, 'could not assess', None, seen)
+    where = 'the picture' if n == 1 else f'any of {n} pictures'
+    return Presence('no', 0.0, 'no findings', None, f'no face was found in {where}{more}')
 
 
 def _only_a_brain(scan: ScanMeasures) -> bool:
@@ -405,7 +408,8 @@ def _brain_sized(scan: ScanMeasures) -> bool:
 def _verdict_of_brain(scan: ScanMeasures) -> tuple[Verdict, str]:
     """What is taken for the folds of a brain may be noise."""
     if _poor(scan):
-        return 'could not assess', f'{SKULL_STRIPPED}, but it is too poor to be sure'
+        reason = f'{SKULL_STRIPPED}, but the surface is too noisy or blurred to be sure'
+        return 'could not assess', reason
     return 'no findings', SKULL_STRIPPED
 
 

@@ -26,35 +26,34 @@ if TYPE_CHECKING:
 Verdict = Literal['no findings', 'review', 'could not assess']
 
 UNCHANGED = 0.7
-"""With so much of its form, a face is its original's.
+"""From this share of unchanged form on, a face is still the original face.
 
 Measured on phantoms with voxels of 1 to 2 mm: 0.99 and more after other noise and scaling, 0.78
 and more after resampling, 0.73 and more after blurring by up to 3 mm, 0.63 and less with the
 average's or somebody else's face.
 """
 PART_UNCHANGED = 0.9
-"""With so much of its skin in its place, eyes, nose or mouth are their original's.
+"""From this share of skin in its place on, eyes, nose or mouth are still the original.
 
 Measured on the same: 1.00 where they were left, 0.81 and less where they were replaced.
 """
 LEVEL = 0.05
-"""Of the test for linking, for all ways of a comparison together."""
+"""Significance level of the test for linking, for all ways of a comparison together."""
 SURFACE, HEAD = 'surface', 'head'
 
 NO_ORIGINAL = (
-    'originals are needed to judge a re-faced image, since a face is meant to be there: give the '
-    'images before re-facing as bids_dir, and the re-faced ones with -d NAME=DIR --refaced NAME'
+    'a re-faced image can be judged only against its original: give the images before re-facing '
+    'as bids_dir, and the re-faced images with -d NAME=DIR --refaced NAME'
 )
 NOT_COMPARED = (
-    'the skin of the image or of its original was not found, or shows no face: compare them '
-    'yourself'
+    'no skin or no face was found in the image or in its original: compare the two yourself'
 )
 NOT_IN_PLACE = (
-    'the head does not lie where it does on the original, so the two faces cannot be compared'
+    'the head is not in the same position as in the original, so the two faces cannot be compared'
 )
-SAME_FACE = "re-faced, but the face is still its original's"
-SAME_PART = "re-faced, but the {part} {is_or_are} still the original's"
-OTHER_FACE = "re-faced: the original's face is no longer there"
+SAME_FACE = 're-faced, but the face is still the original face'
+SAME_PART = 're-faced, but the original {part} {is_or_are} still there'
+OTHER_FACE = 're-faced: the original face is gone'
 
 
 def judge_refaced(change: FaceChange | None, has_original: bool) -> tuple[Verdict, str]:
@@ -146,15 +145,15 @@ def skull_sentence(
         return None
     best = min(heads, key=_strength)
     found = (
-        f'By the shape of forehead, skull and ears, which de-facing and re-facing leave as they '
-        f'are, {_found(best)}'
+        'Linked by the shape of the forehead, skull and ears, which de-facing and re-facing '
+        f'leave unchanged: {_found(best)}'
     )
     if (best.p_value or 0.0) > LEVEL:
-        return f'{found}: this cannot be told from guessing.'
+        return f'{found}. This result may be due to chance.'
     return (
-        f'{found}. Somebody who holds another scan of the same people can link them by it, '
-        'however the face was changed. The skull shows no face, so this does not count as a '
-        'finding.'
+        f'{found}. Anyone with another scan of the same people can use this shape to link the '
+        'scans, however the face was changed. The shape of the skull does not show a face, so '
+        'it does not count as a finding.'
     )
 
 
@@ -212,8 +211,8 @@ def _found(row: LinkageRow) -> str:
     session = f' of ses-{row.probe_session}' if row.probe_session else ''
     return (
         f'{row.n_correct} of {count(row.n_probes, "person", "people")}{session} '
-        f'{"finds" if row.n_correct == 1 else "find"} their own original first '
-        f'among those of {row.n_gallery} (guessing: {row.n_probes / row.n_gallery:.1f}; '
+        f'{"is" if row.n_correct == 1 else "are"} matched first with their own original '
+        f'among {row.n_gallery} (expected by guessing: {row.n_probes / row.n_gallery:.1f}; '
         f'p = {row.p_value:.2g})'
     )
 
@@ -222,7 +221,7 @@ def _too_few(condition: str, modality: str, n: int) -> Reason:
     people = f': {count(n, "person", "people")} could be searched for' if n else ''
     return Reason(
         GAP,
-        f'Too few people to tell by linkage whether the faces of {condition} {modality} scans '
-        f"are still their originals'{people}.",
+        f'There are too few people to test by linkage whether {condition} {modality} scans still '
+        f'have their original faces{people}.',
         kind='linkage',
     )

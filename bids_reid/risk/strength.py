@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 MIN_GALLERY = 2
-"""Among fewer people nobody is told from anybody."""
+"""With fewer people there is nobody to confuse a person with."""
 MIN_SHARE = 0.5
-"""Of the largest gallery of the attacks on the same scans."""
+"""Share of the largest gallery of the attacks on the same scans."""
 
 
 def counted(n_gallery: Sequence[int]) -> list[bool]:

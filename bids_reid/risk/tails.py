@@ -32,9 +32,9 @@ WEIBULL_POWER = np.geomspace(0.15, 3, 41)
 MISFIT = 0.15
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 NODES: Array = _NODES
-"""Places, in standard errors, at which something is averaged over a normal error."""
+"""Nodes, in standard errors, of the average over a normal error."""
 NODE_WEIGHTS: Array = _WEIGHTS / _WEIGHTS.sum()
-"""Weights of these, which sum to 1."""
+"""Weights of the nodes, which sum to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _normalised(log_prior: Array) -> Array:
 def _fit(family: _Family, tail: Tail) -> tuple[Array, Array]:
     """Log posterior of each cell, and the probability that a score is seen beyond the threshold.
 
-    The latter is relative to that of a true score, (n_cells,); without doubt it is 1.
+    The probability is relative to that of a true score, (n_cells,); without doubt it is 1.
     """
     edges = np.unique(np.quantile(tail.exceedances, np.linspace(0, 1, N_BINS + 1)))
     edges[0] = 0.0

@@ -292,7 +292,7 @@ def _unsupported(counts: Verification, target: float | None) -> str | None:
     if not len(counts.mated):
         return 'no photograph could be compared with its participant'
     if not counts.n_nonmated:
-        return 'nobody else to compare with'
+        return 'there is nobody else to compare with'
     if target is not None and counts.n_nonmated * target < RULE_OF_30 * (1 - 1e-9):
         needed = round(RULE_OF_30 / target)
         return f'fewer than {needed} non-mated comparisons'

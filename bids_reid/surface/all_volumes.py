@@ -66,18 +66,22 @@ def all_shown(
     notes : list of str
         What was done is added.
     """
-    notes.extend(f'first of {count} volumes used' for count in reversed(counts) if count > 1)
+    notes.extend(
+        f'only the first of {count} volumes was used' for count in reversed(counts) if count > 1
+    )
     first = read((0,) * len(counts))
     data, n_added = with_more(first, (read(place) for place in places(counts)))
     if n_added:
-        notes.append(f'{n_added} of the others show more than the first: what they show was added')
+        notes.append(
+            f'{n_added} of the other volumes show more than the first: their content was added'
+        )
         return data
     if not _is_empty(first):
         return first
     for number in range(1, int(np.prod(counts, dtype=np.int64))):
         at = np.unravel_index(number, counts, order='F')
         if not _is_empty(other := read(tuple(int(one) for one in at))):
-            notes.append(f'the first is empty: number {number + 1} used')
+            notes.append(f'the first volume is empty: volume {number + 1} was used')
             return other
     return first
 

@@ -78,14 +78,16 @@ def read_series(files: Sequence[Path]) -> Series:
         datasets = [_opened(path) for path in files]
         datasets = [data for data in datasets if 'Rows' in data]
         if not datasets:
-            raise ScanError(f'{name} holds no pixels')
+            raise ScanError(f'{name} contains no pixels')
         return _series(datasets, name)
 
 
 def _opened(path: Path) -> Any:
     """Read a file's header; its pixels are read when they are needed."""
     if path.is_symlink() and not path.exists():
-        raise ScanError(f'{path.name} is a link to content that is not here: get it first')
+        raise ScanError(
+            f'{path.name} is a link to content that is not on this machine: get it first'
+        )
     return pydicom.dcmread(path, force=True, defer_size='1 KB')
 
 
@@ -101,7 +103,7 @@ def _series(datasets: Sequence[Any], name: str) -> Series:
         return Series(None, *_pictures(datasets))
     n_whole = sum(len(one) for one in times if len(one) == len(times[0]))
     if len(slices) - n_whole >= MIN_SLICES or len(grey) < len(datasets):
-        raise ScanError(f'{name} and its series make several volumes: look at them yourself')
+        raise ScanError(f'{name} and its series contain several volumes: inspect them yourself')
     return Series(_stacked([one for one in times if len(one) == len(times[0])], name), [])
 
 
@@ -222,7 +224,7 @@ def _from_mosaic(data: Any, name: str) -> NDArray[np.float32]:
         It is none.
     """
     if _MOSAIC not in data:
-        raise ScanError(f'{name} and its series make several volumes: look at them yourself')
+        raise ScanError(f'{name} and its series contain several volumes: inspect them yourself')
     n = int(data[_MOSAIC].value)
     if n < 1:
         raise DamagedError(f'its mosaic has {n} slices')
@@ -270,7 +272,7 @@ def _pixels(data: Any, name: str) -> NDArray[np.generic]:
     except (RuntimeError, NotImplementedError) as error:
         packed = data.file_meta.TransferSyntaxUID.name
         raise ScanError(
-            f'no reader for {name}, packed as {packed}: look at it yourself'
+            f'cannot decode {name}, which is compressed as {packed}: inspect it yourself'
         ) from error
 
 

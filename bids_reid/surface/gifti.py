@@ -75,7 +75,7 @@ def read_surface(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """
     try:
         if path.stat().st_size > LARGEST:
-            raise ValueError('it is larger than any surface')
+            raise ValueError('the file is larger than any surface')
         content = path.read_bytes()
         if not content.rstrip().endswith(_END):
             raise ValueError('it is cut')
@@ -112,5 +112,5 @@ def _read_array(found: re.Match[bytes]) -> tuple[bytes, NDArray[np.generic]]:
     zipped = zlib.decompressobj()
     unpacked = zipped.decompress(b64decode(found['data'], validate=True), size + 1)
     if len(unpacked) != size or not zipped.eof:
-        raise ValueError('it is cut, or longer than it says')
+        raise ValueError('the file is truncated, or longer than its header says')
     return told[b'Intent'], np.frombuffer(unpacked, order + kind).reshape(n, 3)

@@ -61,7 +61,7 @@ def read_stl(path: Path) -> Mesh:
         corners = np.frombuffer(content, _STL, count, 84)['corners'].reshape(-1, 3)
     else:
         if b'endsolid' not in content:
-            raise DamagedError('it ends before its surface does')
+            raise DamagedError('the file ends before the surface is complete')
         lines = (line.split() for line in content.splitlines())
         rows = [line[1:4] for line in lines if line[:1] == [b'vertex']]
         corners = np.array(rows, np.float32).reshape(-1, 3)
@@ -100,7 +100,7 @@ def read_ply(path: Path) -> Mesh:
     content = path.read_bytes()
     header, end, _ = content.partition(b'end_header')
     if not end:
-        raise DamagedError('its header has no end')
+        raise DamagedError('the header has no end')
     start = content.index(b'\n', len(header)) + 1
     kind, elements = _ply_header(header.decode('latin-1').splitlines())
     if kind == 'ascii':
@@ -140,7 +140,7 @@ def _ply_header(lines: Sequence[str]) -> tuple[str, list[_Element]]:
             elements[-1].properties.append((words[2], _PLY_TYPES[words[1]], None))
     if not all(element.properties and element.number >= 0 for element in elements):
         # as many as it likes to tell of take no byte, and for ever
-        raise DamagedError('its header tells of things without any property')
+        raise DamagedError('the header lists elements without properties')
     return kind, elements
 
 
@@ -154,7 +154,7 @@ def _ply_text(words: Sequence[bytes], elements: Sequence[_Element]) -> Mesh:
                 place += 1 if items else 0
                 found[name] = [float(word) for word in words[place : place + length]]
                 if len(found[name]) < length:
-                    raise DamagedError('it ends before its surface does')
+                    raise DamagedError('the file ends before the surface is complete')
                 place += length
             if element.name == 'vertex':
                 rows.append([found[axis][0] for axis in 'xyz'])

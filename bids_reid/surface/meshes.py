@@ -65,15 +65,17 @@ def read_mesh(path: Path, kind: str) -> Mesh | None:
         The machine refuses something: that is nothing about the file.
     """
     if kind not in FORMATS:
-        raise ScanError(f'no reader for {path.name}: look at it yourself')
+        raise ScanError(f'cannot read the format of {path.name}: inspect it yourself')
     with reading(path.name, path):
         if path.stat().st_size > LARGEST:
-            raise DamagedError('it is larger than any surface of a head: look at it yourself')
+            raise DamagedError(
+                'the file is larger than any surface of a head: inspect it yourself'
+            )
         mesh = _read(path, kind)
     if mesh is None:
         return None
     if not len(mesh.triangles):
-        raise ScanError(f'{path.name} has points but no triangles: look at it yourself')
+        raise ScanError(f'{path.name} has points but no triangles: inspect it yourself')
     if mesh.triangles.min() < 0 or mesh.triangles.max() >= len(mesh.points):
         raise ScanError(f'cannot read {path.name}: triangles without points')
     if not np.isfinite(mesh.points).all():
@@ -109,7 +111,7 @@ def _check_freesurfer(path: Path) -> None:
         file.readline()
         counts = [int.from_bytes(file.read(4), 'big', signed=True) for _ in range(2)]
         if min(counts) < 0 or path.stat().st_size - file.tell() < 3 * 4 * sum(counts):
-            raise DamagedError('it ends before its surface does')
+            raise DamagedError('the file ends before the surface is complete')
 
 
 def _read_vtk(path: Path) -> Mesh:
@@ -123,7 +125,7 @@ def _read_vtk(path: Path) -> Mesh:
         found = pv.read(name)
     if not isinstance(found, pv.PolyData | pv.UnstructuredGrid):
         # its outer faces would be taken for a surface
-        raise DamagedError('it holds a volume, for which there is no reader')
+        raise DamagedError('the file holds a volume in a format that cannot be read')
     surface = found if isinstance(found, pv.PolyData) else found.extract_surface()
     surface = surface.triangulate()
     points = np.array(surface.points, np.float32)
@@ -160,9 +162,9 @@ def _unpacked(path: Path) -> bytes:
         raw = getattr(source, 'raw', None)
         behind = raw.n_behind if isinstance(raw, Unpacked) else 0
     if len(content) > LARGEST:
-        raise DamagedError('unpacked, it is larger than any surface of a head')
+        raise DamagedError('after decompression, the file is larger than any head')
     if behind:
-        raise DamagedError(f'{behind:,} bytes behind the end of the compressed data')
+        raise DamagedError(f'{behind:,} bytes follow the end of the compressed data')
     return content
 
 
@@ -205,7 +207,7 @@ def _bytes_of(data: str, most: int) -> int:
         # numbers as text, or not packed, or damaged, which the reader tells
         n_bytes = len(data)
     if n_bytes > most:
-        raise DamagedError('unpacked, it is larger than any surface of a head')
+        raise DamagedError('after decompression, the file is larger than any head')
     return n_bytes
 
 
@@ -233,8 +235,8 @@ def _in_millimetres(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], t
         return points, ()
     for name, times in UNITS:
         if low <= longest * times <= high:
-            return points * np.float32(times), (f'taken for {name}, by its size',)
-    note = f'its longest side is {longest:.3g}, which no head has: scaled to {USUAL_MM:g} mm'
+            return points * np.float32(times), (f'sizes taken to be in {name}',)
+    note = f'its longest side is {longest:.3g}, which fits no head: scaled to {USUAL_MM:g} mm'
     return points * np.float32(USUAL_MM / longest), (note,)
 
 

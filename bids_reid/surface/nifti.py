@@ -79,7 +79,7 @@ def _image(path: Path, source: io.BufferedIOBase, notes: list[str]) -> SpatialIm
     if packed is not None:
         check_behind(packed, notes)
     if n_bytes < offset + n_data:
-        raise DamagedError('it ends before its data do')
+        raise DamagedError('the file ends before the data are complete')
     # what stands in front of the numbers
     source.seek(0)
     told = size + 4 + _extensions(source, size + 4, offset, header.endianness)
@@ -98,9 +98,9 @@ def _first(shape: tuple[int, ...]) -> tuple[Any, ...]:
 def _note_name(path: Path, packed: bool, notes: list[str]) -> None:
     name = path.name.lower()
     if packed and name.endswith('.nii'):
-        notes.append('compressed, though its name does not say so')
+        notes.append('the file is compressed, although its name does not say so')
     elif not packed and name.endswith('.gz'):
-        notes.append('not compressed, though its name says so')
+        notes.append('the file is not compressed, although its name says so')
 
 
 def header_of(start: bytes) -> tuple[Any, Any, int]:
@@ -110,10 +110,10 @@ def header_of(start: bytes) -> tuple[Any, Any, int]:
         if start[at : at + 3] == mark and len(start) >= size:
             return kind, kind.header_class(start[:size], check=False), size
     if not start:
-        raise DamagedError('it is empty')
+        raise DamagedError('the file is empty')
     if start[344:347] == b'ni1' or start[4:7] == b'ni2':
-        raise DamagedError('its numbers are in another file')
-    raise DamagedError('it is no NIfTI file')
+        raise DamagedError('its data are in another file')
+    raise DamagedError('the file is not a NIfTI file')
 
 
 def _offset(header: Any, size: int, notes: list[str]) -> int:
@@ -126,10 +126,13 @@ def _offset(header: Any, size: int, notes: list[str]) -> int:
     """
     said = header['vox_offset']
     if not np.isfinite(said) or said < size:
-        notes.append(f'the header lets the numbers begin at byte {float(said):g}: behind it used')
+        notes.append(
+            f'by the header, the data begin at byte {float(said):g}: the position after the '
+            'header was used'
+        )
         header['vox_offset'] = size + 4
     elif said > MOST_BEFORE:
-        raise DamagedError(f'its header lets the numbers begin at byte {float(said):,.0f}')
+        raise DamagedError(f'by the header, the data begin at byte {float(said):,.0f}')
     return int(header['vox_offset'])
 
 
@@ -141,7 +144,7 @@ def _mend_scale(header: Any, notes: list[str]) -> None:
     if np.isinf(inter) or (np.isnan(inter) and np.isfinite(slope) and slope != 0):
         header['scl_inter'] = 0
     if np.isinf([slope, inter]).any():
-        notes.append('the scale of the header is no number: left out')
+        notes.append('the intensity scale in the header is not a number: ignored')
 
 
 def checked_shape(header: Any, notes: list[str]) -> tuple[int, ...]:
@@ -154,15 +157,15 @@ def checked_shape(header: Any, notes: list[str]) -> tuple[int, ...]:
     """
     n_axes = int(header['dim'][0])
     if not 1 <= n_axes <= 7:
-        raise DamagedError(f'its header tells of {n_axes} axes')
+        raise DamagedError(f'the header describes {n_axes} axes')
     if not header['pixdim'][1:4].all() and int(header['sform_code']) <= 0:
-        notes.append('the header has no voxel sizes: 1 mm taken for what is 0')
+        notes.append('the header has voxel sizes of 0: 1 mm assumed')
     header.check_fix(error_level=_ERRORS_FROM)
     shape = tuple(int(length) for length in header.get_data_shape())
     if min(shape[:3]) < 1 or min(shape) < 0:
-        raise DamagedError(f'its header tells of {" x ".join(map(str, shape))} voxels')
+        raise DamagedError(f'the header describes {" x ".join(map(str, shape))} voxels')
     if 0 in shape:
-        raise DamagedError(f'it holds no volume: its shape is {shape}')
+        raise DamagedError(f'the file contains no volume: its shape is {shape}')
     n_values = int(np.prod(shape[:3], dtype=object))
     check_size(n_values, header.get_data_dtype().itemsize)
     return shape

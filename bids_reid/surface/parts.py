@@ -17,7 +17,7 @@ PARTS = (
     *('left cheek', 'right cheek', 'left ear', 'right ear'),
 )
 """Names of the numbers in ``FaceParts.part``; left and right are the participant's."""
-ALL, TOP = 'all that stands out is there', 'the top of what stands out'
+ALL, TOP = 'this region holds the whole imaged body', 'this is the upper part of the imaged body'
 """End of the note about the part of a field of view that was looked at: what it was chosen for."""
 MIN_IN_VIEW = 0.15
 """With a smaller share of a part in the image it is not judged."""

@@ -31,15 +31,21 @@ SAMPLES = 64
 """So many voxels along an axis tell how large it is."""
 AIR_SHARE = 0.15
 """Of the range of a volume: what is brighter stands out."""
-NO_SFORM = 'the sform of the header cannot be: {used} used'
-NO_QFORM = 'the qform of the header cannot be: its voxel sizes used'
-OTHER_SIZES = 'the sform of the header has voxels of {sform} mm{sheared}: {used} used, of {own} mm'
-SFORM_KEPT = (
-    'the sform of the header has voxels of {sform} mm, its voxel sizes are {own} mm: sform used'
+NO_SFORM = 'the sform in the header is invalid: using {used}'
+NO_QFORM = 'the qform in the header is invalid: using its voxel sizes'
+OTHER_SIZES = (
+    'the sform in the header has voxels of {sform} mm{sheared}: using {used}, of {own} mm'
 )
-TURNED = 'the sform and the qform of the header disagree about how the head lies: the sform used'
+SFORM_KEPT = (
+    'the sform in the header has voxels of {sform} mm, its voxel sizes are {own} mm: '
+    'using the sform'
+)
+TURNED = (
+    'the sform and the qform in the header disagree about the position of the head: using '
+    'the sform'
+)
 NO_SIZES = 'the header has no voxel sizes'
-SHEARED = 'the sform of the header is sheared'
+SHEARED = 'the sform in the header is sheared'
 
 
 def place(header: Any, sample: Callable[[], NDArray[Any]]) -> list[str]:

@@ -89,14 +89,14 @@ def _silent() -> Iterator[None]:
 def _words(error: Exception, name: str, *hidden: Path) -> str:
     """Say in one line what an error says, with names of files instead of their paths."""
     if isinstance(error, KeyError):
-        return f'its header does not say {error}'
+        return f'the header does not give {error}'
     text = (getattr(error, 'strerror', None) or str(error)).strip() or type(error).__name__
     for path in hidden:
         text = text.replace(str(path), name)
     text = without_folders(text.splitlines()[0], *(path.parent for path in hidden))
     if isinstance(error, (*_SAID, DamagedError)) or type(error).__module__.startswith('nibabel'):
         return text
-    return f'its header is damaged ({text})'
+    return f'the header is damaged ({text})'
 
 
 def check_size(n_values: int, item_bytes: int) -> None:
@@ -110,7 +110,7 @@ def check_size(n_values: int, item_bytes: int) -> None:
     n_bytes = n_values * item_bytes
     if n_bytes > MOST_BYTES:
         raise DamagedError(
-            f'its header tells of {n_bytes / 1e9:,.1f} GB of numbers, more than a head has'
+            f'the header describes {n_bytes / 1e9:,.1f} GB of data, more than any head scan has'
         )
 
 
@@ -143,7 +143,7 @@ def some_bytes(source: io.BufferedIOBase, most: int) -> io.BytesIO:
 
 
 def check_hidden(n_bytes: int) -> None:
-    """Find out whether a file has more in it than its header tells of.
+    """Find out whether a file has more in it than the header describes.
 
     Raises
     ------
@@ -152,8 +152,8 @@ def check_hidden(n_bytes: int) -> None:
     """
     if n_bytes > MOST_HIDDEN:
         raise DamagedError(
-            f'more than {MOST_HIDDEN:,} bytes in it do not belong to its volume: '
-            'look at it yourself'
+            f'more than {MOST_HIDDEN:,} bytes in it do not belong to the volume: '
+            'inspect it yourself'
         )
 
 
@@ -167,10 +167,10 @@ def check_behind(packed: Unpacked, notes: list[str]) -> None:
     """
     if not packed.n_behind:
         return
-    text = f'{packed.n_behind:,} bytes behind the end of the compressed data'
+    text = f'{packed.n_behind:,} bytes follow the end of the compressed data'
     if packed.n_behind > MOST_HIDDEN:
-        raise DamagedError(f'{text}: look at it yourself')
-    notes.append(f'{text} left out')
+        raise DamagedError(f'{text}: inspect it yourself')
+    notes.append(f'{text}: ignored')
 
 
 def count_bytes(source: io.BufferedIOBase, most: int) -> int:
@@ -313,7 +313,7 @@ class Unpacked(io.RawIOBase):
                 packed, self._rest = self._rest or self._file.read(self._block), b''
             found = self._one.decompress(packed, n_bytes)
             if not packed and not found and self._one.needs_input and not self._one.eof:
-                raise DamagedError('its packed data end too early')
+                raise DamagedError('the compressed data end too early')
         self._at += len(found)
         return found
 

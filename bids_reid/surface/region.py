@@ -61,7 +61,7 @@ def head_region(
     last = np.minimum(data.shape, np.ceil((high + MARGIN_MM) / size)).astype(np.intp)
     if (first > 0).any() or (last < data.shape).any():
         sides, whole = _words(size * (last - first)), _words(lengths)
-        notes.append(f'{sides} mm of a field of view of {whole} mm looked at: {why}')
+        notes.append(f'{sides} mm of a field of view of {whole} mm were looked at: {why}')
     moved = affine.copy()
     moved[:3, 3] += affine[:3, :3] @ first
     part = data[tuple(slice(a, b) for a, b in zip(first, last, strict=True))]
@@ -80,8 +80,8 @@ def _region(
     low, high = _bounds(part, cell)
     if (high - low > WIDEST_MM).any():
         raise ScanError(
-            f'{name}: what stands out in it is {_words(high - low)} mm large by its header, which '
-            'no head is: look at it yourself'
+            f'{name}: by its header, the imaged object measures {_words(high - low)} mm, too '
+            'large for a head: inspect it yourself'
         )
     return low, high, TOP
 
@@ -96,7 +96,10 @@ def _thinned(
         return data, affine
     # axes of the finest voxels first: all have the same size afterwards
     factor = np.maximum(1.0, times * np.cbrt(np.prod(size)) / size)
-    notes.append(f'averaged to voxels of {_words(size * factor)} mm: it has {data.size:,}')
+    notes.append(
+        f'averaged to voxels of {_words(size * factor)} mm, because the volume has '
+        f'{data.size:,} voxels'
+    )
     sigma = 0.42 * np.sqrt(factor**2 - 1)
     return sampled(gaussian(data, sigma), factor), affine @ np.diag([*factor, 1.0])
 

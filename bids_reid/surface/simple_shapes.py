@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 NOT_A_HEAD = 'not a head'
 """Start of the note about such a shape."""
-PRISM = f'{NOT_A_HEAD}: it has the shape of a bottle, a cylinder or a box'
-BALL = f'{NOT_A_HEAD}: it has the shape of a ball'
+PRISM = f'{NOT_A_HEAD}: the shape is that of a bottle, a cylinder or a box'
+BALL = f'{NOT_A_HEAD}: the shape is that of a ball'
 N_TRIANGLES = 6000
 """So many tell."""
 BORDER_MM = 4.0

@@ -122,7 +122,7 @@ def read_nrrd(path: Path) -> nib.Nifti1Image:
     detached = fields.get('data file') or fields.get('datafile')
     where = (_beside(path, detached), 0) if detached else (path, start)
     if detached and int(fields.get('line skip', fields.get('lineskip', 0))):
-        raise ScanError(f'{path.name}: no reader for its line skip: look at it yourself')
+        raise ScanError(f'{path.name}: cannot read a header with a line skip: inspect it yourself')
     encoding = fields.get('encoding', 'raw').lower()
     skip = int(fields.get('byte skip', fields.get('byteskip', 0)))
     data = _decoded(*where, encoding, kind, sizes, skip).reshape(sizes, order='F')
@@ -198,7 +198,7 @@ def read_metaimage(path: Path) -> nib.Nifti1Image:
     where = fields['elementdatafile']
     if where.upper().startswith('LIST') or '%' in where:
         raise ScanError(
-            f'{path.name}: no reader for a MetaImage of many files: look at it yourself'
+            f'{path.name}: cannot read a MetaImage with several data files: inspect it yourself'
         )
     source = (path, start) if where.upper() == 'LOCAL' else (_beside(path, where), 0)
     packed = fields.get('compresseddata', 'False').lower() == 'true'
@@ -229,14 +229,14 @@ def read_mif(path: Path) -> nib.Nifti1Image:
     with opened(path) as source:
         text, end, _ = some_bytes(source, _LONGEST_HEADER).getvalue().partition(_MIF_END)
     if not end:
-        raise ScanError(f'{path.name}: its header has no end')
+        raise ScanError(f'{path.name}: the header has no end')
     lines = text.decode('latin-1').splitlines()[1:]
     fields = _fields(lines, ':')
     rows = [line.partition(':')[2] for line in lines if line.lower().startswith('transform:')]
     sizes = [int(size) for size in fields['dim'].split(',')]
     word = re.fullmatch(r'(int|uint|float)(8|16|32|64)(le|be)?', fields['datatype'].lower())
     if word is None:
-        raise ScanError(f'{path.name}: no reader for numbers of type {fields["datatype"]}')
+        raise ScanError(f'{path.name}: cannot read numbers of type {fields["datatype"]}')
     kind = np.dtype(f'{">" if word[3] == "be" else "<"}{_MIF_TYPES[word[1]]}{int(word[2]) // 8}')
     name, _, offset = (
         fields['file'].strip().rpartition(' ')
@@ -302,7 +302,7 @@ def _fields(lines: Sequence[str], sign: str) -> dict[str, str]:
 
 def _known(names: Mapping[str, str], name: str, path: Path) -> str:
     if name not in names:
-        raise ScanError(f'{path.name}: no reader for numbers of type {name}')
+        raise ScanError(f'{path.name}: cannot read numbers of type {name}')
     return names[name]
 
 
@@ -311,10 +311,10 @@ def _beside(path: Path, name: str) -> Path:
     if not name or name != name.replace('\\', '/').rpartition('/')[2]:
         name = name.removeprefix('./')
     if not name or '/' in name or '\\' in name or name == '..':
-        raise ScanError(f'{path.name}: its data lie in another folder: {name}')
+        raise ScanError(f'{path.name}: the data are in another folder: {name}')
     beside = path.with_name(name)
     if not beside.is_file():
-        raise ScanError(f'{path.name}: its data are not beside it: {name}')
+        raise ScanError(f'{path.name}: the data file is missing: {name}')
     return beside
 
 
@@ -347,7 +347,7 @@ def _decoded(
         There are fewer than there should be, or many more bytes before or behind them.
     """
     if min(sizes, default=0) < 1:
-        raise DamagedError(f'its header tells of {" x ".join(map(str, sizes))} voxels')
+        raise DamagedError(f'the header describes {" x ".join(map(str, sizes))} voxels')
     count = prod(sizes)
     check_size(count, kind.itemsize)
     n_bytes = count * kind.itemsize
@@ -367,7 +367,7 @@ def _decoded(
     if encoding == 'hex':
         content = memoryview(bytes.fromhex(bytes(content).decode('ascii')))
     if len(content) < n_bytes:
-        raise DamagedError('it ends before its data do')
+        raise DamagedError('the file ends before the data are complete')
     check_hidden(len(content) - n_bytes)
     return np.frombuffer(content, kind, count)
 
@@ -379,7 +379,7 @@ def _source(path: Path, start: int, encoding: str | None) -> io.BufferedIOBase:
     if encoding in _PACKED:
         return io.BufferedReader(Unpacked(path, _PACKED[encoding], start))
     if encoding not in {'raw', 'hex', *_TEXTS}:
-        raise ScanError(f'{path.name}: no reader for its encoding {encoding}: look at it yourself')
+        raise ScanError(f'{path.name}: cannot read the encoding {encoding}: inspect it yourself')
     source = path.open('rb')
     source.seek(start)
     return source

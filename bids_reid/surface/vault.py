@@ -26,7 +26,7 @@ FOLDED_DEGREES = 7.5
 """Above it the vault is a brain's.
 
 Measured in degrees, in brackets with Rician noise of 10% of the brightest tissue (99th
-percentile): real faces 2.3 and 2.9 (2.6 and 5.8, the latter with holes in its scalp), synthetic
+percentile): real faces 2.3 and 2.9 (2.6 and 5.8, the second with holes in its scalp), synthetic
 heads, one of them defaced, 2.9 to 3.0 (3.1 to 3.3), a real defaced head of 0.67 mm voxels 2.6
 (7.7, no skin is left), a skull-stripped brain 9.6 (12.0). So faces stay a quarter below the limit
 and the brain a quarter above; one that was smoothed by 4.7 mm (7.0) is not told from a head.

@@ -111,7 +111,9 @@ def read_nifti(path: Path) -> Stored:
         It cannot be read.
     """
     if path.is_symlink() and not path.exists():
-        raise ScanError(f'{path.name} is a link to content that is not here: get it first')
+        raise ScanError(
+            f'{path.name} is a link to content that is not on this machine: get it first'
+        )
     notes: list[str] = []
     with reading(path.name, path), open_nifti(path, notes) as image:
         return stored(image, path.name, notes)
@@ -136,7 +138,9 @@ def stored(image: nib.spatialimages.SpatialImage, name: str, notes: Sequence[str
     with reading(name):
         check_size(int(np.prod(image.shape[:3], dtype=object)), image.get_data_dtype().itemsize)
         if not _is_oriented(image):
-            noted.append('no orientation in the header: it was found by the shape of the head')
+            noted.append(
+                'the header gives no orientation: it was found from the shape of the head'
+            )
         # before its axes are turned: that reads all there is
         image = nib.as_closest_canonical(first_volume(image, noted))
         values = _one_number_each(image.dataobj, image.get_data_dtype(), noted)
@@ -197,9 +201,9 @@ def _in_millimetres(
     name, times = UNITS[code]
     converted = np.diag([times, times, times, 1.0]) @ affine
     if holds_a_head(affine, image.shape) and not holds_a_head(converted, image.shape):
-        notes.append(f'the header says {name}, which no head fits: taken for millimetres')
+        notes.append(f'the header says {name}, which fits no head: millimetres were assumed')
         return affine
-    notes.append(f'{name} in the header converted to millimetres')
+    notes.append(f'{name} in the header were converted to millimetres')
     return converted
 
 
@@ -222,12 +226,12 @@ def first_volume(
     """
     counts = image.shape[3:]
     if 0 in counts:
-        raise ValueError(f'it holds no volume: its shape is {image.shape}')
+        raise ValueError(f'the file contains no volume: its shape is {image.shape}')
     if not counts:
         return image
     flat, *long = sorted(image.shape[:3])
     if flat < MIN_SLICES and min(*long, counts[0]) >= FEWEST_LINES:
-        raise ValueError('its fourth axis may be one of space: look at it yourself')
+        raise ValueError('its fourth axis may be a spatial axis: inspect it yourself')
     data = all_shown(lambda place: np.asanyarray(image.dataobj[(..., *place)]), counts, notes)
     one = image.slicer[(..., *(0 for _ in counts))]
     combined = one.__class__(data, one.affine, one.header)
@@ -239,10 +243,10 @@ def first_volume(
 def _one_number_each(values: ArrayLike, kind: np.dtype[Any], notes: list[str]) -> ArrayLike:
     """Take colours by their brightness, and complex numbers by their magnitude."""
     if kind.names:
-        notes.append('brightness of colours used')
+        notes.append('the brightness of the colours was used')
         return as_numbers(np.asarray(values))
     if kind.kind == 'c':
-        notes.append('magnitude of complex values used')
+        notes.append('the magnitude of the complex values was used')
         return np.abs(np.asarray(values))
     return values
 
@@ -263,11 +267,13 @@ def _within_range(
         return data
     low, high = exact[finite].min(), exact[finite].max()
     if high > low:
-        notes.append('brightness beyond what single precision holds: taken as a share')
+        notes.append('values exceed single precision: they were rescaled')
         # the range itself may be too large for a number
         return np.asarray(1000 * ((exact / 2 - low / 2) / (high / 2 - low / 2)), np.float32)
     if not finite.all():
-        notes.append('no two different numbers: what is not finite was taken for the head')
+        notes.append(
+            'all finite values are equal: values that are not finite were taken as the head'
+        )
         return np.where(finite, np.float32(0), np.float32(1000))
     return data
 
@@ -278,8 +284,8 @@ def _finite(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.float32]:
     if finite.all():
         return data
     if not finite.any():
-        raise DamagedError('none of its voxels holds a finite number')
-    notes.append('values that are not finite taken for air')
+        raise DamagedError('no voxel holds a finite number')
+    notes.append('values that are not finite were treated as air')
     # the darkest value is air in every contrast; 0 would be tissue in CT
     return np.where(finite, data, data[finite].min())
 
@@ -294,7 +300,7 @@ def _without_padding(data: NDArray[np.float32], notes: list[str]) -> NDArray[np.
     sparse = data[::4, ::4, ::4]
     if np.mean(np.abs(sparse - AIR_HU) < HU_SPREAD) < HU_SHARE:
         return data
-    notes.append('values below air (Hounsfield units) taken for air')
+    notes.append('values below air (Hounsfield units) were treated as air')
     return np.maximum(data, np.float32(AIR_HU))
 
 

@@ -69,7 +69,7 @@ def read_volume(files: Sequence[Path], kind: str) -> Stored:
     """
     header = files[0]
     if kind not in FORMATS:
-        raise ScanError(f'no reader for {header.name}: look at it yourself')
+        raise ScanError(f'cannot read the format of {header.name}: inspect it yourself')
     if kind == 'nifti':
         with reading(header.name, header):
             paired = _is_pair(header)
@@ -99,7 +99,7 @@ def _by_name(kind: str, header: Path, files: Sequence[Path]) -> Stored:
 
 
 def _check_end(data: object) -> None:
-    """Find out whether a file has much more in it than the numbers that its header tells of.
+    """Find out whether a file has much more in it than the numbers that the header describes.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def _afni(header: Path) -> Stored:
 def _afni_header(header: Path) -> Path:
     """AFNI's header where its data lie beside it."""
     if not any(header.with_suffix(f'.BRIK{packed}').exists() for packed in ('', '.gz', '.bz2')):
-        raise ScanError(f'{header.name}: its BRIK is not beside it: put it there')
+        raise ScanError(f'{header.name}: its BRIK file is missing: put it in the same folder')
     return header
 
 
@@ -178,7 +178,7 @@ def _data_of(header: Path, files: Sequence[Path]) -> Path:
     for ending in ('.img', '.IMG', '.img.gz', '.img.bz2', '.REC', '.rec'):
         if (beside := header.with_name(base + ending)).exists():
             return beside
-    raise ScanError(f'{header.name}: its data are not beside it: put them there')
+    raise ScanError(f'{header.name}: the data file is missing: put it in the same folder')
 
 
 def _plain(image: nib.spatialimages.SpatialImage, notes: list[str]) -> nib.Nifti1Image:
@@ -186,7 +186,7 @@ def _plain(image: nib.spatialimages.SpatialImage, notes: list[str]) -> nib.Nifti
     counts = image.shape[3:]
     check_size(int(np.prod(image.shape[:3], dtype=object)), image.get_data_dtype().itemsize)
     if 0 in image.shape:
-        raise DamagedError(f'it holds no volume: its shape is {image.shape}')
+        raise DamagedError(f'the file contains no volume: its shape is {image.shape}')
     data = (
         all_shown(lambda place: np.asanyarray(image.dataobj[(..., *place)]), counts, notes)
         if counts

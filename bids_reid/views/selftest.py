@@ -53,7 +53,7 @@ def check_rendering() -> str:
     limit = memory_limit()
     if limit is not None and limit.of_addresses and _ask(_take_room) is None:
         raise not_enough_memory()
-    raise RenderingError(f'this machine cannot render; {_advice()}')
+    raise RenderingError(f'this machine cannot render images: {_advice()}')
 
 
 def _advice() -> str:
@@ -63,7 +63,7 @@ def _advice() -> str:
     for names in (*((name,) for name in given), given):
         if names and _ask(_answer, names) is not None:
             shown = ' '.join(f'{name}={printable(os.environ[name])}' for name in names)
-            return f'it can without {shown}: unset {" ".join(names)}'
+            return f'rendering works without {shown}: unset {" ".join(names)}'
     if given:
         return f'{install}; and unset {" ".join(given)}'
     return install
@@ -106,7 +106,7 @@ def _ask(question: Question, without: Sequence[str] = ()) -> str | None:
             raise MachineError(f'cannot start a process: {error.strerror}') from None
         asked.close()
         if not answer.poll(SECONDS):
-            raise RenderingError(f'rendering does not answer; {_without_trying()}')
+            raise RenderingError(f'the renderer does not respond: {_without_trying()}')
         return str(answer.recv())
     except (EOFError, OSError):
         child.join(SECONDS)
@@ -171,5 +171,5 @@ def render_square() -> str:
     window.add(square.GetOutput(), np.full((4, 3), 255, np.uint8))
     ahead, up = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
     if window.picture(ahead, np.zeros(3), up).min() < 255:
-        raise RenderingError('the picture is not what was drawn')
+        raise RenderingError('the rendered picture is wrong')
     return window.renderer_name

@@ -227,7 +227,7 @@ def test_a_reason_tells_no_folder_of_the_machine(bench: Bench) -> None:
 def test_a_measure_that_is_no_number_is_not_written(bench: Bench) -> None:
     """A record that nobody can read would block both levels."""
     bench.save()
-    with pytest.raises(ScanError, match='makes no sense'):
+    with pytest.raises(ScanError, match='measurements are invalid'):
         bench.save(measures=replace(WHOLE_FACE, volume_litres=float('inf')))
     assert bench.done()
 
@@ -463,7 +463,7 @@ class TestRecordState:
         """De-faced after it was measured, or measured de-faced and then put back."""
         bench.save()
         bench.scan.path.write_bytes(b'else')
-        assert 'other content than was measured' in (self.state(bench) or '')
+        assert 'has changed since it was measured' in (self.state(bench) or '')
         assert not bench.done()
         # the new bytes fail: nothing of the old ones is left to count for them
         save_failure(bench.scan, bench.raw, bench.out, 'broken')
@@ -475,7 +475,7 @@ class TestRecordState:
         read = file_sha256(bench.scan.path)
         bench.scan.path.write_bytes(b'else')
         bench.save(source_sha256=read)
-        assert 'other content than was measured' in (self.state(bench) or '')
+        assert 'has changed since it was measured' in (self.state(bench) or '')
         assert not bench.done()
 
     def test_content_that_is_not_here_counts_by_its_key(self, bench: Bench) -> None:
@@ -484,8 +484,8 @@ class TestRecordState:
         bench.scan.path.unlink()
         bench.scan.path.symlink_to('/nowhere')
         assert self.state(bench, sha256=key) is None
-        assert 'other content' in (self.state(bench, sha256='f' * 64) or '')
-        assert 'content of the scan is not here' in (self.state(bench) or '')
+        assert 'has changed since' in (self.state(bench, sha256='f' * 64) or '')
+        assert 'content of the scan is not on this machine' in (self.state(bench) or '')
 
     def test_one_that_a_filter_leaves_out_does_not(self, bench: Bench) -> None:
         bench.save()
@@ -504,7 +504,7 @@ class TestRecordState:
         files = replace(bench.files, condition='defaced')
         why = record_state(files, record, None, file_sha256)
         assert why == 'the folder of defaced is not known: name it with -d defaced='
-        assert 'is not there' in (self.state(bench, bench.raw / 'gone') or '')
+        assert 'does not exist' in (self.state(bench, bench.raw / 'gone') or '')
 
     def test_a_failure_of_other_bytes_is_of_none(self, bench: Bench) -> None:
         """The new file would have the failure of the one before it, and never be done."""
@@ -514,5 +514,5 @@ class TestRecordState:
         assert self.state(bench) is None
         bench.scan.path.write_bytes(b'else')
         save_failure(bench.scan, bench.raw, bench.out, 'broken', state=state)
-        assert 'other content than was measured' in (self.state(bench) or '')
+        assert 'has changed since it was measured' in (self.state(bench) or '')
         assert CHANGED in read_json(bench.files.record)['Reason']

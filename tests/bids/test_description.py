@@ -165,7 +165,7 @@ def test_outputs_bids_has_no_name_for_are_kept_from_the_validator(tmp_path: Path
     written = [files.skin, files.record, files.views, files.views.with_suffix('.json')]
     written += [files.renders, files.template('orb'), tmp_path / 'sub-01.html']
     written += [tmp_path / 'group.html', tmp_path / 'group_ranks.tsv', tmp_path / 'logs']
-    written += [tmp_path / 'figures']
+    written += [tmp_path / name for name in ('ratings', 'verdicts', 'figures')]
     for path in written:
         names = (path.name, f'{path.name}/')
         assert any(fnmatch(name, p) for name in names for p in ignored_names()), path

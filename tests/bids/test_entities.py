@@ -44,7 +44,7 @@ def test_the_path_tells(path: str, expected: tuple[str | None, ...]) -> None:
 def test_a_name_that_says_another_participant_than_its_folder_is_noticed() -> None:
     """Otherwise the image of one person is counted for another."""
     said = entities_of('sub-01/anat/sub-02_T1w.nii.gz').contradiction
-    assert said == 'its name says sub-02, its folder sub-01'
+    assert said == 'the file name says sub-02, the folder sub-01'
     assert entities_of('sub-01/anat/sub-01_T1w.nii.gz').contradiction is None
     assert entities_of('sub-01/anat/T1w.nii.gz').contradiction is None
     assert entities_of('sub-02_T1w.nii.gz').contradiction is None

@@ -70,14 +70,14 @@ def test_values_mean_what_they_mean_to_fmriprep(
     scans, said = found(root, {'t1w': wanted})
     assert scans == expected
     left_out = len(ALL) - len(expected)
-    all_of_them = 'all ' if left_out == len(ALL) else ''
-    assert f'T1w: leaves out {all_of_them}{left_out} of 4 images' in said
+    which = 'all 4' if left_out == len(ALL) else f'{left_out} of 4'
+    assert f'the filter for T1w leaves out {which} images' in said
 
 
 def test_the_file_does_not_override_the_command_line(root: Path) -> None:
     """People and sessions that nobody asked for were processed."""
     scans, said = found(root, {'t1w': {'session': '02'}}, sessions=['01'])
-    assert (scans, said) == ([], ['T1w: leaves out all 2 of 2 images'])
+    assert (scans, said) == ([], ['the filter for T1w leaves out all 2 images'])
     scans, said = found(root, {'t1w': {'subject': '2'}}, participants=['1'])
     assert scans == []
     scans, _ = found(root, {'t1w': {'subject': ['1', '2'], 'session': '01'}}, participants=['2'])
@@ -92,12 +92,12 @@ def test_the_file_does_not_override_the_command_line(root: Path) -> None:
 def test_a_filter_for_another_suffix_leaves_out_its_own(root: Path) -> None:
     """All T1w scans were dropped, and the line said that none was."""
     scans, said = found(root, {'t1w': {'suffix': 'FLAIR'}})
-    assert (scans, said) == ([], ['T1w: leaves out 4 of 5 images'])
+    assert (scans, said) == ([], ['the filter for T1w leaves out 4 of 5 images'])
 
 
 def test_a_misspelt_entity_is_told_in_plain_words(root: Path) -> None:
     """The advice of pybids was to set an argument of Python."""
-    with pytest.raises(UsageError, match='has an entity sesion: the names are long') as caught:
+    with pytest.raises(UsageError, match='has an entity sesion: use long entity names') as caught:
         found(root, {'t1w': {'sesion': '01'}})
     assert 'invalid_filters' not in str(caught.value)
 
@@ -108,8 +108,8 @@ def test_filters_of_other_queries_are_told_once(root: Path) -> None:
     scans, said = found(root, {**filters, 'FLAIR': {}})
     assert scans == ALL
     assert said == [
-        'FLAIR: leaves out 0 of 1 image',
-        'bold, fmap, t1: of no image that is chosen here',
+        'the filter for FLAIR leaves out 0 of 1 image',
+        'no selected image has the suffix bold, fmap, t1',
     ]
 
 

@@ -222,8 +222,10 @@ def test_what_is_left_out_is_listed_with_the_reason(anatomy: Path) -> None:
         'sub-2_part-phase_T1w.nii.gz',
     ]
     reasons = {path.name: reason for path, reason in left}
-    assert reasons['sub-1_part-real_T2starw.nii.gz'].endswith('part-real')
-    assert 'map of labels' in reasons['sub-1_space-orig_dseg.nii.gz']
+    assert reasons['sub-1_part-real_T2starw.nii.gz'].endswith(
+        'part-real, not as a magnitude image'
+    )
+    assert 'label map' in reasons['sub-1_space-orig_dseg.nii.gz']
     assert left_out_images(anatomy, ['2']) == left[-1:]
 
 
@@ -294,7 +296,7 @@ def test_an_index_of_another_program_is_used_but_not_changed(full: Path, tmp_pat
     put(full, 'sub-3/anat/sub-3_T1w.nii.gz')
     told: list[str] = []
     assert len(find_scans(full, database_dir=index, note=told.append)) == 9
-    assert 'index of another program' in told[0]
+    assert 'was made by another program' in told[0]
     assert (index / 'layout_index.sqlite').read_bytes() == before
 
 
@@ -374,9 +376,9 @@ def test_labels_that_differ_in_case_only_are_told(root: Path) -> None:
 def test_whom_a_label_without_its_zeros_may_mean_is_said(root: Path) -> None:
     """Nothing is selected, and the one line should help."""
     put(root, 'sub-01/anat/sub-01_T1w.nii')
-    with pytest.raises(NothingSelectedError, match='has no sub-1: is sub-01 meant'):
+    with pytest.raises(NothingSelectedError, match='has no sub-1: did you mean sub-01'):
         find_scans(root, participants=['1'])
-    with pytest.raises(NothingSelectedError, match=r'no t1w scan in .*: is T1w meant'):
+    with pytest.raises(NothingSelectedError, match=r'no t1w scan in .*: did you mean T1w'):
         find_scans(root, modalities=['t1w'])
 
 

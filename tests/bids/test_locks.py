@@ -118,7 +118,7 @@ def test_a_file_system_without_locks_is_told_and_used(
     """Some of clusters have none: the program must run there all the same."""
     monkeypatch.setattr(fcntl, 'lockf', refuse(errno.ENOSYS))
     with locked_output(tmp_path, ['01']):
-        assert 'knows no locks' in capsys.readouterr().out
+        assert 'does not support locks' in capsys.readouterr().out
     with pytest.raises(NoLocksError):
         hold(tmp_path / 'file')
     monkeypatch.setattr(fcntl, 'lockf', refuse(errno.EIO))

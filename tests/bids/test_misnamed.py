@@ -11,29 +11,31 @@ from bids_reid.bids.misnamed import misnamed_images
 
 ANAT = 'sub-01/anat/'
 WHY = {
-    f'{ANAT}sub-01_T1w.NII.GZ': 'its name ends with .NII.GZ, not .nii.gz',
-    f'{ANAT}sub-01_t1w.nii.gz': 'its suffix is t1w, not T1w',
-    f'{ANAT}sub-01_T1w.hdr': 'its name ends with .hdr, not .nii.gz or .nii',
-    f'{ANAT}sub-01_T1w.mgz': 'its name ends with .mgz, not .nii.gz or .nii',
-    f'{ANAT}sub-01_T1w.nii.gz.bak': 'its name ends with .nii.gz.bak, not .nii.gz or .nii',
-    f'{ANAT}sub-01_T1w_defaced.nii.gz': 'T1w is not at the end of its name',
-    f'{ANAT}sub-01_T1w (1).nii.gz': "its name ends with 'T1w (1)', not with a suffix such as T1w",
-    f'{ANAT}sub-01.nii.gz': "its name ends with 'sub-01', not with a suffix such as T1w",
-    f'{ANAT}T1w.nii.gz': 'its name does not start with sub-01',
-    f'{ANAT}sub-02_T1w.nii.gz': 'its name says sub-02, its folder sub-01',
-    f'{ANAT}sub-010_T1w.nii.gz': 'its name says sub-010, its folder sub-01',
-    f'{ANAT}old/sub-01_T1w.nii.gz': 'it is in anat/old, not in anat, pet or ct',
-    'sub-01/Anat/sub-01_FLAIR.nii.gz': 'its folder is Anat, not anat',
-    'sub-01/anat_backup/sub-01_T1w.nii.gz': 'it is in anat_backup, not in anat, pet or ct',
-    'sub-01/sub-01_T1w.nii.gz': 'it is in the folder of its participant or session itself, '
+    f'{ANAT}sub-01_T1w.NII.GZ': 'the file name ends with .NII.GZ, not .nii.gz',
+    f'{ANAT}sub-01_t1w.nii.gz': 'the suffix is t1w, not T1w',
+    f'{ANAT}sub-01_T1w.hdr': 'the file name ends with .hdr, not .nii.gz or .nii',
+    f'{ANAT}sub-01_T1w.mgz': 'the file name ends with .mgz, not .nii.gz or .nii',
+    f'{ANAT}sub-01_T1w.nii.gz.bak': 'the file name ends with .nii.gz.bak, not .nii.gz or .nii',
+    f'{ANAT}sub-01_T1w_defaced.nii.gz': 'T1w is not at the end of the file name',
+    f'{ANAT}sub-01_T1w (1).nii.gz': (
+        "the file name ends with 'T1w (1)', not with a suffix such as T1w"
+    ),
+    f'{ANAT}sub-01.nii.gz': "the file name ends with 'sub-01', not with a suffix such as T1w",
+    f'{ANAT}T1w.nii.gz': 'the file name does not start with sub-01',
+    f'{ANAT}sub-02_T1w.nii.gz': 'the file name says sub-02, the folder sub-01',
+    f'{ANAT}sub-010_T1w.nii.gz': 'the file name says sub-010, the folder sub-01',
+    f'{ANAT}old/sub-01_T1w.nii.gz': 'the file is in anat/old, not in anat, pet or ct',
+    'sub-01/Anat/sub-01_FLAIR.nii.gz': 'the folder is Anat, not anat',
+    'sub-01/anat_backup/sub-01_T1w.nii.gz': 'the file is in anat_backup, not in anat, pet or ct',
+    'sub-01/sub-01_T1w.nii.gz': 'the file is in the folder of the participant or session itself, '
     'not in anat, pet or ct',
-    'sub-01/func/sub-01_T1w.nii.gz': 'it is in func, not in anat, pet or ct',
-    'sub-01/ses-1/anat/sub-01_T1w.nii.gz': 'its name does not start with sub-01_ses-1',
-    'sub-01/ses-1/anat/sub-01_ses-2_T1w.nii.gz': 'its name says ses-2, its folder ses-1',
-    'sub-01/ses-1_b/anat/sub-01_ses-1_b_T1w.nii': 'BIDS does not allow the label of its folder '
-    'ses-1_b: letters, digits and +',
-    'sub-PAT_001/anat/sub-PAT_001_T1w.nii.gz': 'BIDS does not allow the label of its folder '
-    'sub-PAT_001: letters, digits and +',
+    'sub-01/func/sub-01_T1w.nii.gz': 'the file is in func, not in anat, pet or ct',
+    'sub-01/ses-1/anat/sub-01_T1w.nii.gz': 'the file name does not start with sub-01_ses-1',
+    'sub-01/ses-1/anat/sub-01_ses-2_T1w.nii.gz': 'the file name says ses-2, the folder ses-1',
+    'sub-01/ses-1_b/anat/sub-01_ses-1_b_T1w.nii': 'BIDS does not allow the label of the folder '
+    'ses-1_b (only letters, digits and +)',
+    'sub-PAT_001/anat/sub-PAT_001_T1w.nii.gz': 'BIDS does not allow the label of the folder '
+    'sub-PAT_001 (only letters, digits and +)',
 }
 FINE = (
     f'{ANAT}sub-01_run-1_T1w.nii.gz',
@@ -93,5 +95,5 @@ def test_a_scan_that_is_there_twice_is_told(tmp_path: Path) -> None:
     (anat / 'sub-1_T1w.nii').touch()
     (anat / 'sub-1_T1w.nii.gz').touch()
     assert misnamed_images(tmp_path) == [
-        (anat / 'sub-1_T1w.nii', 'the scan is there as sub-1_T1w.nii.gz, too')
+        (anat / 'sub-1_T1w.nii', 'the same scan also exists as sub-1_T1w.nii.gz')
     ]

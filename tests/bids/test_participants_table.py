@@ -95,8 +95,8 @@ def test_columns_that_were_named_have_to_be_there(tmp_path: Path) -> None:
     ('text', 'why'),
     [
         ('id\tage\n01\t3\n', 'has no column participant_id'),
-        ('participant_id\tage\nx\t3\n', 'has no row of anybody in the dataset'),
-        (b'\0\1', 'is no text'),
+        ('participant_id\tage\nx\t3\n', 'has no row for a participant of the dataset'),
+        (b'\0\1', 'is not a text file'),
     ],
 )
 def test_a_table_that_says_nothing_of_anybody_is_told(

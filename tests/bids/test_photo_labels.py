@@ -61,7 +61,7 @@ def test_an_exact_label_always_wins_and_nothing_is_guessed() -> None:
     dataset = ('1', '01', 'x')
     labelled = match_labels([photo('01'), photo('1'), photo('X')], dataset)
     assert [one.participant for one in labelled.photos] == ['01', '1', 'x']
-    with pytest.raises(UsageError, match=r"^photographs of '001': it may be sub-01 or sub-1; "):
+    with pytest.raises(UsageError, match=r"^photographs of '001': it may be sub-01 or sub-1: "):
         match_labels([photo('001')], dataset)
 
 

@@ -368,7 +368,9 @@ def test_annexed_content_that_is_not_here_is_told_by_its_key(tmp_path: Path) -> 
     put(tmp_path, 'unlocked.json', pointer.encode())
     (tmp_path / 'md5.nii').symlink_to('.git/annex/objects/x/MD5E-s7--d41d8.nii/MD5E-s7--d41d8.nii')
     images = walk(tmp_path)
-    reason = f'content is not here (git-annex: SHA256E {sha256(SCAN)}); get it first'
+    reason = (
+        f'the content is not on this machine (git-annex: SHA256E {sha256(SCAN)}): get it first'
+    )
     assert images['a.nii.gz'] == Image(
         'a.nii.gz', 'nifti', len(SCAN), sha256(SCAN), key, absent=reason
     )
@@ -435,7 +437,7 @@ def test_an_image_in_the_history_of_git_is_found(tmp_path: Path) -> None:
         assert now.path == 'sub-01/a.nii'
         assert old.path.startswith('.git/')
         assert (old.format, old.bytes, old.sha256) == ('nifti', len(SCAN), sha256(OTHER_SCAN))
-        assert 'history of git' in str(old.absent)
+        assert 'Git history' in str(old.absent)
 
 
 @needs_git
@@ -552,7 +554,7 @@ def test_a_history_that_cannot_be_read_is_an_image(
     put(tmp_path, '.git/config', b'[broken\n')
     (image,) = walk(tmp_path).values()
     assert image == Image('.git/', 'unknown', None, None, absent=image.absent)
-    assert 'history of git cannot be read' in str(image.absent)
+    assert 'Git history cannot be read' in str(image.absent)
     monkeypatch.setenv('PATH', '')
     (image,) = walk(tmp_path).values()
     assert 'git is not installed' in str(image.absent)
@@ -625,7 +627,7 @@ def test_a_damaged_object_is_told(tmp_path: Path) -> None:
     content = bytearray(loose.read_bytes())
     content[-20:] = bytes(20)
     loose.write_bytes(content)
-    assert 'history of git cannot be read' in str(walk(tmp_path)['.git/'].absent)
+    assert 'Git history cannot be read' in str(walk(tmp_path)['.git/'].absent)
 
 
 # -------------------------------------------------------------------------------- the cache

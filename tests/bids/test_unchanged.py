@@ -98,12 +98,12 @@ def test_half_a_file_that_is_being_copied_is_read_again(scan: Path) -> None:
 
 def test_what_fails_of_the_same_bytes_fails_with_its_own_reason(scan: Path) -> None:
     def fail() -> None:
-        raise ScanError('it is empty')
+        raise ScanError('the file is empty')
 
-    with pytest.raises(ScanError, match='it is empty'):
+    with pytest.raises(ScanError, match='the file is empty'):
         read_unchanged(scan, fail)
     scan.unlink()
-    with pytest.raises(ScanError, match='it is empty'):
+    with pytest.raises(ScanError, match='the file is empty'):
         read_unchanged(scan, fail)
 
 

@@ -243,7 +243,7 @@ def test_of_several_images_the_name_chooses(bench: Bench) -> None:
     assert named(bench.find(PLAIN, *files, name='refaced')) == {
         'sub-01_T1w.reface.nii.gz': 'sub-01_T1w'
     }
-    assert any('left out beside sub-01_T1w.reface.nii.gz' in line for line in bench.said)
+    assert any('left out in favour of sub-01_T1w.reface.nii.gz' in line for line in bench.said)
     found = bench.find(PLAIN, *files, name='afni')
     assert found.scans == ()
     ((scan, reason),) = found.refused
@@ -263,9 +263,10 @@ def test_what_has_no_original_is_told_and_looked_at(bench: Bench) -> None:
     said = '\n'.join(bench.said)
     assert 'without an original' in said
     assert (
-        'not in the dataset and left out, first: ' + str(bench.other / 'sub-09_T1w.nii.gz') in said
+        'the participant is not in the dataset; first: ' + str(bench.other / 'sub-09_T1w.nii.gz')
+        in said
     )
-    assert 'without a participant' in said
+    assert 'no participant is named' in said
 
 
 def test_other_participants_of_the_dataset_are_not_told(bench: Bench) -> None:
@@ -326,7 +327,7 @@ def test_the_folder_says_whose_a_version_is(bench: Bench) -> None:
     found = bench.find(PLAIN, 'sub-01/anat/sub-02_T1w_defaced.nii.gz', 'sub-01_T1w.nii.gz')
     assert named(found) == {'sub-01_T1w.nii.gz': 'sub-01_T1w'}
     assert any(
-        'named as of another participant than its folder; left out, first: ' in line
+        'left out because file name and folder name different participants; first: ' in line
         for line in bench.said
     )
 
@@ -335,7 +336,7 @@ def test_a_folder_with_a_label_that_is_none_is_nobodys(bench: Bench) -> None:
     """sub-01_b is not sub-01."""
     found = bench.find(PLAIN, 'sub-01_b/anat/sub-01_b_T1w_defaced.nii.gz')
     assert found.scans == ()
-    assert any('named without a participant' in line for line in bench.said)
+    assert any('no participant is named' in line for line in bench.said)
 
 
 def test_what_is_no_scan_by_its_name_is_no_version_for_that(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from bids_reid.bids.tables import read_table
 from bids_reid.demo.command import AS_IT_SHOULD_BE
+from bids_reid.demo.release_demo import IMAGES_SECTION
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 
@@ -48,6 +50,65 @@ def test_wrong_numbers_end_with_64(call: Call, tmp_path: Path, wrong: tuple[str,
     done = call('bids-reid-demo', tmp_path / 'demo', *wrong)
     assert done.returncode == 64
     assert wrong[0] in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('options', 'named'),
+    [
+        (('--good',), '--defaced'),
+        (('--defaced', '--people', '4'), 'at least 5'),
+        (('--defaced', '--distractors', '2'), '--distractors'),
+    ],
+)
+def test_options_that_exclude_each_other_end_with_64(
+    call: Call, tmp_path: Path, options: tuple[str, ...], named: str
+) -> None:
+    """Somebody would wait for minutes, and see another demonstration than asked for."""
+    done = call('bids-reid-demo', tmp_path / 'demo', *options)
+    assert done.returncode == 64
+    assert named in done.stderr
+    assert not (tmp_path / 'demo').exists()
+
+
+@pytest.mark.slow
+def test_a_release_with_problems_must_not_be_shared(call: Call, tmp_path: Path) -> None:
+    """The main use of the program: exactly the planted problems are found, and named at the end.
+
+    Two processes need about half a minute.
+    """
+    done = call('bids-reid-demo', tmp_path, '--defaced', '--people', '5')
+    assert done.returncode == 3, done.stdout + done.stderr
+    lines = done.stdout.strip().splitlines()
+    page = Path(lines[-1].removeprefix('report: '))
+    assert f'<h2>{IMAGES_SECTION}</h2>' in page.read_text('utf-8')
+    summary = json.loads((page.parent / 'group_summary.json').read_text())
+    assert summary['outcome'] == 'do not share'
+    assert sorted(path for one in summary['reasons'] for path in one['paths']) == [
+        'sub-02/anat/sub-02_T1w.nii.gz',
+        'sub-04/anat/sub-04_T2w.nii.gz',
+        'sub-05/anat/sub-05_T1w.nii.gz',
+    ]
+    told = {line.split('(')[0].strip(): line for line in lines if 'Verdict: ' in line}
+    assert 'review (left of the face: brow, eyes, nose)' in told['sub-02 T1w']
+    assert 'review (the whole face is left)' in told['sub-04 T2w']
+    assert 'review (brain is lost)' in told['sub-05 T1w']
+    assert "the original's face is no longer there" in told['re-faced copy of sub-03 T1w']
+    assert 'no findings on 3 of 3' in told['The other images']
+
+    # both kinds of demonstration, or both releases, would overwrite each other
+    assert (
+        call('bids-reid-demo', tmp_path, '--defaced', '--people', '5', '--good').returncode == 73
+    )
+    assert call('bids-reid-demo', tmp_path).returncode == 73
+
+
+@pytest.mark.slow
+def test_a_release_without_problems_may_be_shared(call: Call, tmp_path: Path) -> None:
+    """A demonstration with false alarms only teaches people not to listen."""
+    done = call('bids-reid-demo', tmp_path, '--defaced', '--people', '5', '--good')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'NOTHING FOUND: release, 7 images' in done.stdout
+    assert 'no findings on 6 of 6' in done.stdout
 
 
 @pytest.mark.slow

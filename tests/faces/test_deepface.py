@@ -151,7 +151,7 @@ class TestWithoutTheRightWeights:
             NoInputError, match=r'deepface-ArcFace: .*fetch .*arcface_weights.onnx'
         ):
             extractor.identity()
-        with pytest.raises(NoInputError, match='not there'):
+        with pytest.raises(NoInputError, match='are missing'):
             extractor.features(*faces)
 
     @pytest.mark.parametrize(

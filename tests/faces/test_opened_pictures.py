@@ -461,7 +461,7 @@ def test_a_document_that_is_damaged_in_any_way_is_told(tmp_path: Path) -> None:
         try:
             document_faces(path)
         except PhotoError as error:
-            assert 'look at it yourself' in str(error)  # noqa: PT017
+            assert 'inspect it yourself' in str(error)  # noqa: PT017
 
 
 def test_a_drawing_that_is_cut_is_told(tmp_path: Path) -> None:

@@ -72,8 +72,8 @@ CLASHES = {
     'records of a scan': (['acme-skin'], 'acmeskin is taken'),
     'steps': (['save'], 'save is taken'),
     'linkage': (['surface'], 'surface is taken'),
-    'no name': (['acme faces'], 'its name is not a letter followed by'),
-    'nor this': (['akmé'], 'its name is not a letter followed by'),
+    'no name': (['acme faces'], 'its name must start with a letter'),
+    'nor this': (['akmé'], 'its name must start with a letter'),
 }
 
 
@@ -122,7 +122,7 @@ ATTRIBUTES = {
     'half a dimension': ('Means.dimension = 4.0', 'dimension is 4.0'),
     'not said': ('del Means.uses_network', 'uses_network is missing'),
     'perhaps': ("Means.uses_network = 'no'", "uses_network is 'no', not True or False"),
-    'no method': ('Means.features = None', 'features is no method'),
+    'not a method': ('Means.features = None', 'features is not a method'),
     'an attribute that fails': (
         'Means.kind = property(lambda self: 1 / 0)',
         'cannot be loaded: ZeroDivisionError',
@@ -142,7 +142,7 @@ ATTRIBUTES = {
     ),
     'identity of others': (
         "Means.identity = lambda self: {'Package': 'b'}",
-        'identity() gives Package, which is not its business',
+        'identity() gives Package, which an extractor must not set',
     ),
     'identity that fails': ('Means.identity = lambda self: 1 / 0', 'ZeroDivisionError'),
     'no memory': ('Means.memory_gb = lambda self: None', 'memory_gb() gives None'),

@@ -161,7 +161,7 @@ def test_a_release_without_scans_of_heads_is_audited(tmp_path: Path) -> None:
         choose_scans(replace(asked, modalities=('T1w',)))
     assert choose_scans(asked).everything == ()
     assert has_images(asked)
-    with pytest.raises(NoInputError, match='run it first'):
+    with pytest.raises(NoInputError, match='run the participant level first'):
         group_level(asked)
     other = Image('x', 'nifti', 1, '0' * 64)
     save_image_record(asked.output_dir, record_of(other, 'other volume', 'not_needed', 'small'))
@@ -186,11 +186,11 @@ def test_a_dry_run_writes_nothing(settings: Settings) -> None:
 
 
 MISNAMED = {
-    'sub-1/anat/sub-1_T1w_defaced.nii.gz': 'T1w is not at the end of its name',
-    'sub-1/anat/sub-1_run-2_T1w.NII.GZ': 'its name ends with .NII.GZ, not .nii.gz',
-    'sub-1/Anat/sub-1_FLAIR.nii.gz': 'its folder is Anat, not anat',
-    'sub-1/anat/sub-2_FLAIR.nii.gz': 'its name says sub-2, its folder sub-1',
-    'sub-2_001/anat/sub-2_001_T1w.nii.gz': 'BIDS does not allow the label of its folder sub-2_001',
+    'sub-1/anat/sub-1_T1w_defaced.nii.gz': 'T1w is not at the end of the file name',
+    'sub-1/anat/sub-1_run-2_T1w.NII.GZ': 'the file name ends with .NII.GZ, not .nii.gz',
+    'sub-1/Anat/sub-1_FLAIR.nii.gz': 'the folder is Anat, not anat',
+    'sub-1/anat/sub-2_FLAIR.nii.gz': 'the file name says sub-2, the folder sub-1',
+    'sub-2_001/anat/sub-2_001_T1w.nii.gz': 'BIDS does not allow the label of the folder sub-2_001',
 }
 
 
@@ -207,7 +207,7 @@ def test_a_misnamed_image_has_a_row_that_says_why_it_is_no_scan(
     lines = {line.path: line for line in account(settings) if line.condition == 'raw'}
     for name, why in MISNAMED.items():
         line = lines[name]
-        assert f'no scan: {why}' in line.reason
+        assert f'not treated as a scan: {why}' in line.reason
         assert line.in_release == (shared == 'raw')
         assert line.verdict == 'not looked at'
         # of a folder with a label that is none it is nobody's, rather than sub-2's
@@ -227,4 +227,6 @@ def test_a_version_in_the_folder_of_another_participant_is_named(
     write_volume(tmp_path / 'defaced/sub-1/anat/sub-2_FLAIR.nii.gz', 77)
     line = released(settings)['sub-1/anat/sub-2_FLAIR.nii.gz']
     assert line.participant == '1'
-    assert line.reason.endswith('no scan: its name says sub-2, its folder sub-1')
+    assert line.reason.endswith(
+        'not treated as a scan: the file name says sub-2, the folder sub-1'
+    )

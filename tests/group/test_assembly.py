@@ -295,9 +295,7 @@ def test_a_photograph_that_one_extractor_did_not_take(
     }
     # one photograph shows no face to anybody
     assert failed == {'pixels': (17, 3), 'points': (17, 1)}
-    assert result.remarks == (
-        'pixels did not take 2 photographs: they count as not recognised by it',
-    )
+    assert result.remarks == ('pixels could not use 2 photographs, which count as not recognised',)
 
 
 def test_an_extractor_that_gives_something_else_is_a_line(

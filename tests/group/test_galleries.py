@@ -55,7 +55,7 @@ def test_templates_of_another_model_are_refused(own_study: Study) -> None:
     stored = StoredTemplates(gallery.scans, 'pixels')
     template = gallery.scans[0].files.template('pixels')
     template.with_suffix('.json').write_text('{"Model": "older"}')
-    with pytest.raises(ScanError, match='another version of pixels'):
+    with pytest.raises(ScanError, match='different version of pixels'):
         stored[0]
     template.unlink()
     with pytest.raises(NoInputError, match='is missing: run the participant level'):

@@ -61,7 +61,7 @@ def test_labels_that_were_matched_loosely_are_told(folder: Path) -> None:
     assert sorted(photo.participant or '' for photo in found.photos) == ['01', '02', '02']
     assert (found.n_loosely, found.n_strangers, found.n_twice) == (2, 0, 0)
     (note,) = found.notes
-    assert note.startswith('2 photographs were matched by a label that is not quite')
+    assert note.startswith('2 photographs were matched although their labels differ slightly')
     assert '1 for sub-01' in note
     assert '2 for sub-02' in note
 
@@ -72,7 +72,8 @@ def test_labels_of_nobody_are_told_without_names(folder: Path) -> None:
     assert [photo.participant for photo in found.photos] == ['01', STRANGER, STRANGER]
     assert found.n_strangers == 2
     assert found.notes == (
-        '2 photographs bear a label of nobody in the dataset, such as 77: taken for distractors',
+        '2 photographs have a label that is not in the dataset, such as 77: counted as '
+        'distractors',
     )
 
 
@@ -85,7 +86,7 @@ def test_photographs_of_nobody_in_the_dataset_are_refused(
     """A mistake in the labels would be a run that measures nothing, after hours."""
     said = refusal(folder, {name: name for name in names})
     assert said.startswith('none of 1 labelled photograph in ')
-    assert 'its labels are like sub-01' in said
+    assert 'the dataset has labels such as sub-01' in said
     assert shown in said
     assert 'Jane' not in said
 
@@ -93,7 +94,7 @@ def test_photographs_of_nobody_in_the_dataset_are_refused(
 def test_names_that_look_like_labels_are_refused(folder: Path) -> None:
     """Files called 01.jpg, 02.jpg would all be distractors."""
     said = refusal(folder, {'01.jpg': 'a', '2/x.jpg': 'b', 'Jane Doe.jpg': 'c'})
-    assert 'a name such as 01 has to start with sub-01' in said
+    assert 'a name such as 01 must start with sub-01' in said
     assert 'Jane' not in said
 
 
@@ -107,7 +108,7 @@ def test_one_photograph_of_two_people_is_refused(folder: Path) -> None:
     said = refusal(folder, {'sub-01_a.jpg': 'same', 'sub-02_b.jpg': 'same', 'x.jpg': 'more'})
     assert said == (
         'the same photograph is given for sub-01 (sub-01_a.jpg) and sub-02 (sub-02_b.jpg): '
-        'one of the labels is wrong'
+        'correct the wrong label'
     )
 
 
@@ -115,7 +116,9 @@ def test_one_photograph_of_two_people_is_refused(folder: Path) -> None:
 def test_a_participant_among_the_distractors_is_refused(folder: Path, name: str) -> None:
     """Their own photograph would count as that of somebody who must not be found."""
     said = refusal(folder, {'sub-01_a.jpg': 'same', name: 'same'})
-    assert said.startswith('the photograph sub-01_a.jpg of sub-01 is also given as one of nobody')
+    assert said.startswith(
+        'the photograph sub-01_a.jpg of sub-01 is also given as a photograph of a stranger'
+    )
     assert 'Jane' not in said
 
 
@@ -125,9 +128,7 @@ def test_the_same_file_counts_once(folder: Path) -> None:
     found = given(folder, {**files, 'sub-01_e.jpg': '', 'sub-02_e.jpg': ''})
     assert [photo.participant for photo in found.photos] == ['01', '01', '02', None]
     assert found.n_twice == 2
-    assert found.notes == (
-        '2 photographs were given twice, byte for byte, and left out the second time',
-    )
+    assert found.notes == ('2 photographs were left out because they are exact copies of others',)
 
 
 def place(folder: Path, kind: str) -> Path:
@@ -160,7 +161,9 @@ def test_pictures_that_nobody_took_are_refused(folder: Path, kind: str) -> None:
     (folder.parent / 'defaced').mkdir()
     source = place(folder, kind)
     (source / 'sub-01_a.png').touch()
-    with pytest.raises(UsageError, match=r'--photos .*name the folder|no photograph') as caught:
+    with pytest.raises(
+        UsageError, match=r'--photos .*name (the|a) folder|not photographs'
+    ) as caught:
         read_photographs(settings(folder, source), source, DATASET)
     assert str(source) in str(caught.value)
 
@@ -203,9 +206,7 @@ def test_it_is_told_before_the_long_work(folder: Path) -> None:
 def test_a_photograph_in_the_folder_of_another_participant_is_refused(folder: Path) -> None:
     """Of the two labels one is wrong, and perhaps the one that has no consent is right."""
     message = refusal(folder, {'sub-01/sub-02_photo.jpg': 'a', 'sub-01.jpg': 'b'})
-    assert (
-        'sub-01/sub-02_photo.jpg is said to show sub-02, and lies in a folder of sub-01' in message
-    )
+    assert 'sub-01/sub-02_photo.jpg is labelled sub-02 but lies in a folder of sub-01' in message
     (folder / 'sub-01' / 'sub-02_photo.jpg').unlink()
     # a folder of nobody says nothing
     found = given(folder, {'sub-set1/sub-02.jpg': 'a'})
@@ -247,7 +248,7 @@ def test_what_shows_people_without_consent_is_never_opened(
     assert {photo.participant for photo in found.photos} == {'01', STRANGER, None}
     assert (found.without_consent, found.n_without_consent) == (('02',), 6)
     (note,) = [line for line in found.notes if 'consent' in line]
-    assert note.startswith('6 photographs were left out for lack of consent, and not opened')
+    assert note.startswith('6 photographs were left out without being opened, for lack of consent')
     assert 'sub-02' in note
     assert '88' not in note
 
@@ -255,11 +256,11 @@ def test_what_shows_people_without_consent_is_never_opened(
 @pytest.mark.parametrize(
     ('rows', 'message'),
     [
-        ('01\tno\n02\tn/a', 'nobody of the dataset on 2 photographs has agreed'),
+        ('01\tno\n02\tn/a', '--consent has no yes for any participant on the 2 photographs'),
         ('01\tmaybe', "line 2: consent is yes, no or n/a, not 'maybe'"),
-        ('01\tyes\n\nsub-01\tno', 'line 4: it contradicts line 2'),
-        ('01\tyes\n1\tno', 'line 3: it contradicts line 2'),
-        ('n/a\tyes', 'line 2: it has no participant_id'),
+        ('01\tyes\n\nsub-01\tno', 'line 4: the row contradicts line 2'),
+        ('01\tyes\n1\tno', 'line 3: the row contradicts line 2'),
+        ('n/a\tyes', 'line 2: the row has no participant_id'),
     ],
 )
 def test_a_table_of_consent_that_is_not_clear_is_refused(

@@ -45,10 +45,10 @@ def test_no_file_is_a_program(tmp_path: Path) -> None:
     """Whoever can write to the work folder could run anything as the user."""
     file = tmp_path / 'x'
     file.write_bytes(pickle.dumps(_Touch(tmp_path / 'touched')))
-    with pytest.raises(MergeError, match='not as it was left'):
+    with pytest.raises(MergeError, match='was changed during the run'):
         read_result(file)
     np.savez(tmp_path / 'x.npz', a=np.array([_Touch(tmp_path / 'touched')], dtype=object))
-    with pytest.raises(MergeError, match='not as it was left'):
+    with pytest.raises(MergeError, match='was changed during the run'):
         left_arrays(tmp_path / 'x.npz')
     assert not (tmp_path / 'touched').exists()
 
@@ -72,7 +72,7 @@ class _Touch:
 )
 def test_a_damaged_result_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / 'x').write_text(text)
-    with pytest.raises(MergeError, match='not as it was left'):
+    with pytest.raises(MergeError, match='was changed during the run'):
         read_result(tmp_path / 'x')
 
 

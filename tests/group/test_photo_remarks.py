@@ -27,9 +27,9 @@ def test_photographs_with_several_faces_are_named() -> None:
         line('c.jpg'),
     ]
     assert list(photo_remarks(photos)) == [
-        '3 photographs show more than one face; the largest was taken: a.jpg, b.jpg and '
-        '1 distractor. On 1 of them another face is about as large, so that somebody else may '
-        'have been searched with: b.jpg'
+        '3 photographs show more than one face; the largest face was used: a.jpg, b.jpg and '
+        '1 distractor. On 1 of them another face is about as large, so the wrong face may '
+        'have been used: b.jpg'
     ]
 
 
@@ -41,9 +41,9 @@ def test_turned_photographs_are_named_and_strangers_only_counted() -> None:
     ]
     (remark,) = photo_remarks(photos)
     assert remark == (
-        '9 photographs were turned until a face was upright: sub-0.jpg, sub-1.jpg, sub-2.jpg, '
+        '9 photographs were rotated until a face was upright: sub-0.jpg, sub-1.jpg, sub-2.jpg, '
         'sub-3.jpg, sub-4.jpg, ... and 2 distractors'
     )
     assert list(photo_remarks(photos[-1:])) == [
-        '1 photograph was turned until a face was upright: 1 distractor'
+        '1 photograph was rotated until a face was upright: 1 distractor'
     ]

@@ -167,9 +167,9 @@ def test_no_pass_comes_from_a_rating_of_something_else(changes: dict[str, Any]) 
     old = rating(CHIN, 'disagree', **changes)
     assert rated(CHIN, old) == CHIN
     (said,) = unused_ratings([CHIN], [RatingFile('ratings/a.json', (old,))])
-    assert said.startswith('ratings/a.json: 1 rating is of ')
+    assert said.startswith('ratings/a.json: 1 rating not used')
     assert CHIN.path in said
-    assert ('no image has' in said) == ('sha256' in changes)
+    assert ('no image has the same bytes' in said) == ('sha256' in changes)
     assert ('rate the image again' in said) == ('sha256' not in changes)
     right = RatingFile('ratings/a.json', (rating(CHIN, 'disagree'),))
     assert unused_ratings([CHIN], [right]) == []

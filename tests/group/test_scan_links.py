@@ -120,7 +120,7 @@ def test_an_earlier_output_that_is_none_is_told(tmp_path: Path) -> None:
     assert against(None) == []
     with pytest.raises(NoInputError, match='empty holds no results'):
         against(tmp_path / 'empty')
-    with pytest.raises(UsageError, match='--against is output_dir'):
+    with pytest.raises(UsageError, match='--against names output_dir'):
         against(tmp_path / 'empty' / '..' / 'now')
     earlier = output(tmp_path / 'earlier', '01', 2)
     assert len(against(earlier)) == 3

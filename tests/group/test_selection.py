@@ -102,7 +102,7 @@ def test_a_result_of_other_bytes_counts_nowhere(
     kept = {(scan.files.stem, scan.line.modality) for scan in selection.scans}
     assert ('sub-04_ses-a', 'T1w') not in kept
     assert ('sub-04_ses-a', 'FLAIR') in kept
-    assert 'has other content than was measured' in capsys.readouterr().out
+    assert 'has changed since it was measured' in capsys.readouterr().out
 
 
 def test_a_release_of_which_no_result_counts_is_audited_all_the_same(own_study: Study) -> None:
@@ -136,7 +136,7 @@ def test_extractors_with_a_template_of_every_scan_are_used(own_study: Study, pho
     chosen = choose_extractors(settings, selection.scans)
     assert (chosen.searching, chosen.linking) == (('pixels', 'points'), ('pixels',))
     assert 'pixels' not in chosen.reasons
-    assert chosen.reasons['orb'] == 'the participant level ran without it'
+    assert chosen.reasons['orb'] == 'the participant level ran without this extractor'
 
 
 def test_networks_are_fused_once_each(monkeypatch: pytest.MonkeyPatch) -> None:

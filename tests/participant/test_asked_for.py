@@ -80,14 +80,14 @@ def test_misnamed_images_are_named_with_the_reason(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, *FILES[:1], *files)
     lines = said(settings)
     assert lines[0] == (
-        '1 image is no scan (a look, and no template): sub-01/anat/sub-01_T1w.mgz: its name ends '
-        'with .mgz, not .nii.gz or .nii'
+        '1 image is no scan (checked for a face, but not searched): sub-01/anat/sub-01_T1w.mgz: '
+        'the file name ends with .mgz, not .nii.gz or .nii'
     )
     assert all(any(name in line for line in lines) for name in wrong)
     elsewhere = tmp_path.parent / 'defaced'
     elsewhere.mkdir(exist_ok=True)
     lines = said(settings_of(tmp_path, derivatives=(('defaced', elsewhere),)))
-    assert sum('not in the release, so no look' in line for line in lines) == 3
+    assert sum('not in the release, so not checked' in line for line in lines) == 3
     # a version among the raw scans is done, and no misnamed scan
     lines = said(settings_of(tmp_path, derivatives=(('defaced', tmp_path),)))
     assert not any('defaced' in line for line in lines)
@@ -98,7 +98,7 @@ def test_many_are_counted_and_some_named(tmp_path: Path) -> None:
     files = [f'sub-01/anat/sub-01_run-{number:02}_T1w.mgz' for number in range(12)]
     (line,) = [line for line in said(settings_of(tmp_path, *FILES[:1], *files)) if 'mgz' in line]
     assert line.startswith('12 images are no scans')
-    assert 'run-09_T1w.mgz and 2 more: its name ends with .mgz' in line
+    assert 'run-09_T1w.mgz and 2 more: the file name ends with .mgz' in line
 
 
 def test_a_sidecar_that_cannot_be_read_is_told(tmp_path: Path) -> None:

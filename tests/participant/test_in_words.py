@@ -62,8 +62,8 @@ def test_what_could_not_be_assessed_has_its_reason() -> None:
 @pytest.mark.parametrize(
     ('status', 'n_with_face', 'said'),
     [
-        ('ok', 1, ('a face is seen on it', 'bad')),
-        ('no_face', 0, ('no face found: no face is seen on it', 'good')),
+        ('ok', 1, ('the picture shows a face', 'bad')),
+        ('no_face', 0, ('no face was found in the picture', 'good')),
         ('failed', 0, ('could not assess: damaged', 'caution')),
     ],
 )

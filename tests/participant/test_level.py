@@ -101,9 +101,7 @@ def test_results_of_what_is_no_scan_any_more_are_removed(
     assert reasons(settings) == dict.fromkeys(kept)
     messages = capsys.readouterr().out.splitlines()
     assert {line.rpartition(' ')[2] for line in messages} == stale
-    gone = (
-        f'removed, as its image is gone from {settings.bids_dir}: sub-01_run-4_desc-skin_T1w.json'
-    )
+    gone = f'the image is gone from {settings.bids_dir}: sub-01_run-4_desc-skin_T1w.json'
     assert gone in messages
 
 

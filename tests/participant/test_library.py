@@ -40,9 +40,9 @@ def test_an_extractor_that_lacks_templates_is_left_out_and_says_so() -> None:
     ]
     names, reasons = searchable_extractors(scans)
     assert names == ('face_recognition',)
-    assert reasons['deepface-Dlib'] == '1 of 2 scans have no template of it'
+    assert reasons['deepface-Dlib'] == '1 of 2 scans have no template of this extractor'
     assert 'fetch' in reasons['deepface-ArcFace']
-    assert 'ran without it' in reasons['orb']
+    assert 'ran without this extractor' in reasons['orb']
     assert {*names, *reasons} == set(EXTRACTORS)
 
 
@@ -121,7 +121,10 @@ def test_an_extractor_that_is_not_installed_any_more_is_named() -> None:
     """Its templates are there: without a word, the rates would be of fewer attacks than before."""
     names, reasons = searchable_extractors([scan('orb', 'acme'), scan('orb')])
     assert names == ('orb',)
-    assert reasons['acme'] == 'scans have templates of it, and no package here registers it'
+    assert (
+        reasons['acme']
+        == 'scans have templates of this extractor, but no installed package provides it'
+    )
     assert left_out(reasons, ['orb'], 'a reason')['acme'] == reasons['acme']
 
 

@@ -54,7 +54,7 @@ def test_an_archive_says_what_is_in_it(tmp_path: Path) -> None:
         packed.writestr('a.json', '{}')
     record, presence = seen([tmp_path / 'a.zip'])
     assert (record.kind, presence.verdict) == ('archive', 'not looked at')
-    assert presence.reason == ('images in an archive are not looked at (2 files: 1 json, 1 nifti)')
+    assert presence.reason == ('images in archives are not looked at (2 files: 1 json, 1 nifti)')
 
 
 @cache

@@ -40,6 +40,23 @@ def test_the_page_shows_the_views_of_the_study(tmp_path: Path, styles: bool) -> 
     assert (line.view.index, line.view.light, line.face_found) == (0, (-40, 30), True)
 
 
+def test_a_picture_says_where_camera_and_light_stand(tmp_path: Path) -> None:
+    """Otherwise nobody can compare two versions of a scan picture by picture."""
+    files = ScanFiles(tmp_path, 'sub-01', 'T1w')
+    for number in (0, 44):
+        path = files.render(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b'\x89PNG\r\n\x1a\n0')
+    scan = replace(enrolled('01', 'face_recognition'), files=files)
+    shown = participant_report('01', [scan], dataset='', command='', show_faces=True)
+    assert [picture.caption for picture in shown.scans[0].faces] == [
+        'camera 15° down, 20° right; light 40° right',
+        'camera front; light 60° up, 40° left',
+    ]
+    hidden = participant_report('01', [scan], dataset='', command='', show_faces=False)
+    assert hidden.scans[0].faces == ()
+
+
 BROKEN_VIEWS = {
     'cut in a line': lambda text: text[: len(text) // 2],
     'no header': lambda text: text.partition('\n')[2],

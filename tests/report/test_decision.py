@@ -158,6 +158,10 @@ def test_a_pass_says_what_it_rests_on_and_how_to_keep_it():
     assert said.why == 'All 20 images were looked at, and none shows a face.'
     assert said.next_step == CHECK
     assert said.caveat.startswith('Recognition was not measured')
+    refaced = decision(judged([*CLEAN[1:], replace(CLEAN[0], face_present='yes')]))
+    assert refaced.why.endswith('faces in 1 of them are replaced ones.')
+    person = decision(judged([*CLEAN[1:], replace(CLEAN[0], reviewed_by='A. B.')]))
+    assert person.why.startswith('All 20 images were looked at (1 by a person), and none')
     measured = decision(judged(CLEAN, max_risk=0.3, risk=risk(0, 24, 0.0, 0.2, max_risk=0.3)))
     assert measured.why.endswith(
         'none of 24 participants were recognised, within the limit of 30%.'

@@ -13,6 +13,8 @@ from bids_reid.report.head_picture import (
     CLASSES,
     SHARES,
     Key,
+    head_base,
+    head_overlay,
     head_picture,
     shares,
     used,
@@ -104,6 +106,30 @@ def test_the_head_stands_on_the_page_whatever_its_colour() -> None:
     assert opacity[0, 0] == 0
     assert np.mean(opacity == 255) > 0.4
     assert np.mean((opacity > 0) & (opacity < 255)) < 0.05
+
+
+@pytest.mark.parametrize('part', ['nose', 'left ear'])
+def test_colours_laid_over_the_light_look_like_the_picture(part: str) -> None:
+    """Otherwise a page of a participant and that of the group show different heads."""
+    letters = letters_with(part, 'd', '.')
+    light, over, whole = map(colours, (head_base(), head_overlay(letters), head_picture(letters)))
+    assert light.shape == over.shape == whole.shape
+    shown = over[..., 3] == 255
+    assert set(np.unique(over[..., 3])) == {0, 255}
+    assert (light[..., 3] == whole[..., 3]).all()
+    assert (shown == (whole[..., 3] == 255)).all()
+    both = light[..., :3] * over[..., :3] / 255
+    difference = np.abs(both - whole[..., :3])[shown]
+    assert difference.mean() < 3
+    assert np.quantile(difference, 0.98) < 12
+
+
+def test_the_colours_of_a_page_are_small_and_the_same() -> None:
+    """A study of 1,000 people has some 3,000 of them."""
+    assert len(head_base()) < 20_000
+    for one in ('d' * N_POINTS, letters_with('nose', 'd'), letters_with('chin', '.', 'd')):
+        assert len(head_overlay(one)) < 9_000
+        assert head_overlay(one) == head_overlay(one)
 
 
 @pytest.mark.parametrize('letters', ['d' * (N_POINTS - 1), 'd' * (N_POINTS - 1) + 'x'])

@@ -331,6 +331,13 @@ def test_the_browser_runs_the_script_of_the_page_and_no_other():
     assert 'unsafe-inline' not in page.split('script-src')[1].split('"')[0]
 
 
+def test_the_script_is_small_and_asks_for_nothing():
+    """A page that is read beside scans should hold no more code than somebody can read."""
+    text = read_script('tables.js').text
+    assert len(text.encode()) < 6000
+    assert not re.search(r'fetch|XMLHttp|import|eval|innerHTML|</|https?:|cookie|storage', text)
+
+
 def test_a_long_table_holds_its_first_rows_and_says_where_all_are():
     """Thousands of images bury the methods and limits, and the page takes minutes to open."""
     clean = tuple(image_line(f'{n:03}') for n in range(300))
@@ -477,7 +484,7 @@ def test_participant_page_shows_what_became_of_each_scan():
     assert 'The detector found a face in 27 of 81 views.' in text
     assert '81 views of the study and 9 in soft light; 128 numbers each' in text
     assert 'The detector found the face in 27' in text
-    assert 'Could not be processed' in text
+    assert 'The scan could not be processed' in text
     assert 'Reason: disk &lt;full&gt;' in text
     assert text.index('15° up, 20° right') < text.index('15° down, 20° left')
     empty = participant_page(ParticipantReport('demo', '01', (), PROVENANCE))

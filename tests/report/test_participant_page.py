@@ -264,9 +264,30 @@ def test_a_result_that_does_not_count_is_named(tmp_path: Path) -> None:
     page = path.read_text()
     assert page.count('Not counted: the scan has other content') == 2
     assert SHA_RAW not in re.sub(r'<details>.*?</details>', '', page, flags=re.DOTALL)
-    update_pages(tmp_path, RESULT, [])
+    update_pages(tmp_path, replace(RESULT, images=()), [])
     assert path.read_text().count(NO_RESULT) == 4
     assert 'None of these scans has a result that counts.' in path.read_text()
+
+
+def test_an_image_that_is_no_scan_is_on_the_page_of_its_participant(tmp_path: Path) -> None:
+    """A forgotten T2w is found by whoever looks at the page of its participant."""
+    path = write_participant_page(tmp_path, report_of(*VERSIONS))
+    forgotten = image_line(
+        path='sub-01/anat/sub-01_T2w.nii', sha256='d' * 64, verdict='not looked at', reason='why'
+    )
+    elsewhere = replace(forgotten, participant='02', path='sub-02/x.nii')
+    images = (*IMAGES, forgotten, elsewhere)
+    update_pages(tmp_path, replace(RESULT, images=images), scans())
+    page = path.read_text()
+    text = text_of(page)
+    assert '2 images in the release: 1 shows a face, a part of one or cut brain, 1 was not' in text
+    assert 'sub-01/anat/sub-01_T2w.nii Not looked at Reason: why Next step: Run the' in text
+    assert f'data-sha256="{"d" * 64}"' in page
+    assert page.count('<fieldset class="rate"') == 3
+    assert 'sub-02' not in page
+    # gone again when it is gone
+    update_pages(tmp_path, RESULT, scans())
+    assert 'sub-01_T2w.nii' not in path.read_text()
 
 
 def test_pages_of_others_and_damaged_ones_stay(tmp_path: Path) -> None:
@@ -283,7 +304,7 @@ def test_no_text_of_a_user_is_a_slot() -> None:
     nasty = replace(RAW, reason='<!-- slot lead --> <!-- /slot lead -->')
     page = participant_page(report_of(ScanReport(nasty, sha256=SHA_RAW)))
     assert sorted(slot_names(page)) == sorted(set(slot_names(page)))
-    assert len(slot_names(page)) == 3
+    assert len(slot_names(page)) == 4
     assert filled(page, {}) == page
 
 

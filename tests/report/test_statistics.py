@@ -161,7 +161,7 @@ def test_page_table_and_gate_say_the_same_interval(full_report):
     judged = full_report.gate
     assert judged.risk.ci_high == row.ci_high_corrected
     low, high = map(percent, (row.ci_low_corrected, row.ci_high_corrected))
-    assert f'{low} to {high} with 95% confidence, allowing for all' in judged.sentence
+    assert f'the 95% interval, allowing for all attacks, is {low} to {high}' in judged.sentence
     low, high = (words.percent(end) for end in (row.ci_low_corrected, row.ci_high_corrected))
     interval = f'95% interval {low.removesuffix("%")}{words.EN_DASH}{high}, allowing for all 2'
     assert interval in group_findings(full_report)[0].sentence

@@ -126,7 +126,7 @@ def test_strongest_attack_and_its_correction():
     # picking the best makes no rate too low: the upper end is that of one attack
     assert first.ci_high_corrected == pytest.approx(stats.beta(12, 8).ppf(0.975))
     assert first.ci_low_corrected < first.ci_low
-    assert 'picked after' in first.note
+    assert 'selected after' in first.note
     assert second.ci_low_corrected == pytest.approx(stats.beta(5, 16).ppf(0.025))
     assert second.note == 'the only attack tried'
 

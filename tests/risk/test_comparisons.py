@@ -35,7 +35,7 @@ def test_intervals_hold_the_difference_and_turn_with_it():
         low, high = paired_interval(*cells)
         assert -1 - 1e-9 <= low <= (a - b) / sum(cells) <= high <= 1 + 1e-9
         assert paired_interval(both, b, a, none) == pytest.approx((-high, -low))
-    with pytest.raises(ValueError, match='no people'):
+    with pytest.raises(ValueError, match='nobody to compare'):
         paired_interval(0, 0, 0, 0)
 
 

@@ -62,7 +62,7 @@ def test_a_leak_is_found(make, monkeypatch):
     monkeypatch.setattr(controls, 'mated_ranks', leaky)
     row = negative_control(searches, SERIES)
     assert row.verdict == 'not_ok'
-    assert 'permuted labels' in row.reason
+    assert 'permutation count' in row.reason
 
 
 def test_labels_that_are_not_permuted_are_found(make, monkeypatch):
@@ -72,12 +72,12 @@ def test_labels_that_are_not_permuted_are_found(make, monkeypatch):
     monkeypatch.setattr(controls, '_draw_labels', same)
     row = negative_control(searches, SERIES)
     assert (row.rate, row.verdict) == (1, 'not_ok')
-    assert row.reason == 'permuted labels are found more often than chance'
+    assert row.reason == 'permuted labels are found more often than expected by chance'
 
 
 @pytest.mark.parametrize(
     ('photos', 'scans', 'reason'),
-    [('', 'ab', 'nobody could be searched for'), ('a', 'a', 'one person in the gallery')],
+    [('', 'ab', 'no person could be searched for'), ('a', 'a', 'the gallery has only one person')],
 )
 def test_nothing_to_permute(make, photos, scans, reason):
     """Otherwise a tiny dataset stops the run."""

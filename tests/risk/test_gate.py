@@ -175,9 +175,12 @@ def test_images_are_told_by_reason_with_all_paths() -> None:
     first, second, third = gate(some, condition='defaced').reasons
     assert first.paths == ('0.nii', '1.nii', '2.nii', '3.nii', '4.nii')
     assert first.sentence == (
-        '5 of 9 defaced images have findings: a face is there (0.nii, 1.nii, 2.nii and 2 more).'
+        '5 of the 9 defaced images that could be assessed have findings: a face is there '
+        '(0.nii, 1.nii, 2.nii and 2 more).'
     )
-    assert second.sentence == '1 of 9 defaced images has a finding: brain is cut (b.nii).'
+    assert second.sentence == (
+        '1 of the 9 defaced images that could be assessed has a finding: brain is cut (b.nii).'
+    )
     assert third.sentence == '1 of 10 defaced images was not looked at: too large (c.jpg).'
     assert third.outcome == 'look first'
 
@@ -185,14 +188,48 @@ def test_images_are_told_by_reason_with_all_paths() -> None:
 def test_reasons_of_one_kind_are_one_reason() -> None:
     """Of a dataset without its content every image has another hash: nobody reads 5,000 lines."""
     some: list[Judged] = [
-        Shown(f'sub-{i}.nii', None, f'content is not here (SHA256E {i:064x}); get it first')
+        Shown(
+            f'sub-{i}.nii',
+            None,
+            f'the content is not on this machine (SHA256E {i:064x}): get it first',
+        )
         for i in range(3)
     ]
     some += [Shown(f'{i}.nii', 'could not assess', f'cannot read {i}.nii') for i in range(2)]
     first, second = gate(some, condition='raw').reasons
-    assert first.sentence.startswith('2 of 5 raw images could not be assessed: cannot read 0.nii')
+    assert first.sentence.startswith('2 of 5 raw images could not be assessed, for example: ')
     assert second.paths == ('sub-0.nii', 'sub-1.nii', 'sub-2.nii')
-    assert 'get it first, and alike (sub-0.nii' in second.sentence
+    assert second.sentence.startswith('3 of 5 raw images were not looked at, for example: ')
+    assert second.sentence.endswith('(sub-0.nii, sub-1.nii, sub-2.nii).')
+
+
+@pytest.mark.parametrize(
+    'reason',
+    [
+        'cannot read sub-{i}_T1w.nii.gz: the file ends before the data are complete',
+        'cannot read sub-{i}_part-{i}.img: its header sub-{i}.hdr is {i} bytes',
+        'its name says sub-{i}A, its folder sub-{i}B',
+        'it is a copy of anat/ses-pre{i}_T2w.nii.gz',
+    ],
+)
+def test_sixteen_files_with_one_fault_are_one_reason(reason: str) -> None:
+    """The page listed 16 damaged files in 16 lines, and the other reasons came after them."""
+    some: list[Judged] = [
+        Shown(f'sub-{i}/anat/sub-{i}_T1w.nii.gz', 'could not assess', reason.format(i=i))
+        for i in range(16)
+    ]
+    (only,) = gate([*some, *images(clean=4)], condition='raw').reasons
+    assert only.sentence.startswith('16 of 20 raw images could not be assessed')
+    assert only.sentence.endswith(' and 13 more).')
+    assert len(only.paths) == 16
+
+
+def test_reasons_that_differ_in_words_stay_apart() -> None:
+    some: list[Judged] = [
+        Shown('a.nii', 'could not assess', 'cannot read a.nii: its header is damaged'),
+        Shown('b.nii', 'could not assess', 'cannot read b.nii: the file is empty'),
+    ]
+    assert len(gate(some, condition='raw').reasons) == 2
 
 
 @pytest.mark.parametrize(
@@ -224,13 +261,13 @@ def test_the_headline_tells_what_was_put_up_with_and_what_it_leaves_out() -> Non
     result = gate(images(clean=18, review=2), condition='defaced', max_findings=0.1)
     assert result.passed
     assert result.sentence == (
-        'Nothing found: all 20 defaced images were looked at. Findings on 2 of 20 defaced images '
-        '(10%) are within the limit of 10%.'
+        'Nothing found: all 20 defaced images were looked at. 2 of 20 defaced images (10%) '
+        'have findings, within the limit of 10%.'
     )
     result = gate(images(review=1), condition='raw', gaps=[GAP] * 4)
-    assert result.sentence.endswith(' And 2 more reasons.')
+    assert result.sentence.endswith(' There are 2 more reasons.')
     assert gate(images(review=1), condition='raw', gaps=[GAP] * 3).sentence.endswith(
-        ' And 1 more reason.'
+        ' There is 1 more reason.'
     )
 
 
@@ -243,8 +280,8 @@ def test_within_the_limit() -> None:
     assert (result.n, result.n_exposed) == (80, 0)
     assert result.ci_high == pytest.approx(float(exact_high(0, 80, 0.025)))
     assert result.sentence == (
-        'From defaced T1w scans orb (best) recognised 0 of 80 participants, 0% to 4.5% with 95% '
-        'confidence: within the limit of 5%.'
+        '0 of 80 participants were recognised from defaced T1w scans by orb (best); the 95% '
+        'interval is 0% to 4.5%. The upper end is within the limit of 5%.'
     )
 
 
@@ -252,9 +289,9 @@ def test_the_chance_that_a_run_had_is_told() -> None:
     """A pass that was luck, or a finding that was bad luck, reads like a measurement."""
     some = risk(rows(11, 300), 0.05)
     assert planning_sentence(some) == (
-        'If scans give nobody away, a run with 300 people stays within the limit with a chance '
-        f'of {percent(some.chance_of_pass or 0)} or more; 80% takes {some.n_needed_80} people, '
-        f'95% {some.n_needed_95}.'
+        'If the scans identify nobody, a run with 300 people stays within the limit with a '
+        f'probability of at least {percent(some.chance_of_pass or 0)}. A probability of 80% '
+        f'needs {some.n_needed_80} people; 95% needs {some.n_needed_95}.'
     )
     assert planning_sentence(risk(rows(1, 300), None)) is None
     assert planning_sentence(risk(rows(0, 300), 0.0)) is None
@@ -266,7 +303,7 @@ def test_the_upper_end_decides_not_the_rate() -> None:
     result = risk(rows(11, 300), 0.05)
     assert (result.within, result.outcome) == (False, 'do not share')
     assert (result.rate or 1) < 0.05
-    assert result.sentence.endswith(': not within the limit of 5%.')
+    assert result.sentence.endswith('. The upper end is above the limit of 5%.')
 
 
 def test_too_few_people_are_no_pass_and_no_finding() -> None:
@@ -276,11 +313,11 @@ def test_too_few_people_are_no_pass_and_no_finding() -> None:
     assert (result.n_needed_80, result.n_needed_95) == (142, 173)
     assert result.chance_of_pass == 0
     assert result.sentence.endswith(
-        ': 8 people are too few to tell whether that is within the limit of 5%. Scans that give '
-        'nobody away would not have passed; with 142 people their chance is 80% or more, with 173 '
-        'people 95% or more.'
+        '. 8 people are too few to tell whether the risk is within the limit of 5%. Even if the '
+        'scans identified nobody, this run could not have passed. 142 people give a probability '
+        'of at least 80%; 173 people give at least 95%.'
     )
-    assert ': 1 person is too few' in risk(rows(0, 1, n_gallery=5), 0.05).sentence
+    assert '. 1 person is too few' in risk(rows(0, 1, n_gallery=5), 0.05).sentence
 
 
 def test_guesses_among_too_few_people_are_no_finding() -> None:
@@ -288,7 +325,7 @@ def test_guesses_among_too_few_people_are_no_finding() -> None:
     result = of_row(row(3, 109, 109), 0.05)
     assert result.outcome == 'look first'
     assert result.chance_of_pass == pytest.approx(0.018, abs=5e-4)
-    assert 'passed with a chance of 1.8% or more' in result.sentence
+    assert 'passed with a probability of at least 1.8%' in result.sentence
     # with this many it is a finding
     assert of_row(row(10, 173, 173), 0.05).outcome == 'do not share'
     assert of_row(row(10, 172, 172), 0.05).outcome == 'look first'
@@ -307,7 +344,7 @@ def test_a_limit_of_nothing_cannot_be_reached() -> None:
     result = risk(rows(0, 500), 0.0)
     assert (result.outcome, result.n_needed_80, result.n_needed_95) == ('look first', None, None)
     assert result.sentence.endswith(
-        ': no number of people can show a risk within the limit of 0%.'
+        '. No number of people can show a risk within the limit of 0%.'
     )
     # one is what guessing gives
     assert risk(rows(1, 500), 0.0).outcome == 'look first'
@@ -330,7 +367,7 @@ def test_without_a_limit_people_must_not_be_found_more_often_than_by_guessing(
     result = of_row(row(n_correct, n, n), None)
     assert result.outcome == outcome
     assert (result.within, result.n_needed_80, result.chance_of_pass) == (None, None, None)
-    assert f'guessing would recognise {percent(1 / n)}' in result.sentence
+    assert f'Guessing would recognise {percent(1 / n)}' in result.sentence
 
 
 def test_the_strongest_attack_and_the_worst_modality_decide() -> None:
@@ -359,7 +396,7 @@ def test_what_is_missing_in_one_modality_is_told_beside_what_is_found_in_another
     assert 'T1w' in result.reasons[0].sentence
     told = ' '.join(reason.sentence for reason in result.reasons[1:])
     assert 'FLAIR' in told
-    assert 'Nobody with a defaced T2w scan could be searched for' in told
+    assert 'The risk of defaced T2w scans is not known' in told
 
 
 def test_a_modality_in_which_nobody_was_photographed_is_a_gap() -> None:
@@ -412,7 +449,7 @@ def test_the_limit_allows_for_all_attacks() -> None:
     result = risk(some, 0.05)
     # the best of eight has found nobody, so none of the eight finds many
     assert result.within
-    assert 'the strongest of 8 attacks, recognised 0 of 80' in result.sentence
+    assert '(best), the strongest of 8 attacks; the 95% interval, allowing for' in result.sentence
     assert 'allowing for all attacks' in result.sentence
     more = risk(some | rows(1, 80, extractor='i'), 0.05)
     assert not more.within

@@ -103,7 +103,7 @@ def test_scores_without_spread(make, value):
     searches = make(np.full((30, 30), value), names(30))
     rows = growth_rows(searches, SERIES)
     assert [row.rate for row in rows if row.measured == 'yes'] == [0] * 5
-    assert 'do not differ' in rows[-1].reason
+    assert 'scores are equal' in rows[-1].reason
 
 
 def test_scores_that_are_mostly_the_same_are_not_extrapolated(make):
@@ -117,7 +117,7 @@ def test_scores_that_are_mostly_the_same_are_not_extrapolated(make):
         else:
             assert row.rate is None
             assert row.reason.endswith(
-                'non-mated scores are the same: their tail cannot be modelled'
+                'non-mated scores are equal, so their tail cannot be modelled'
             )
 
 
@@ -139,7 +139,7 @@ def test_scores_that_end_at_a_ceiling_are_not_extrapolated(make):
     for row in growth_rows(searches, SERIES):
         if row.measured == 'no':
             assert row.rate is None
-            assert 'somebody else scores exactly as high as the right person' in row.reason
+            assert 'another person scores exactly as high as the right person' in row.reason
     # a few ties are no ceiling
     few = growth_rows(make(np.minimum(normal_scores(60, 3), 3.5), names(60)), SERIES)
     assert all(row.rate is not None for row in few)

@@ -56,7 +56,7 @@ def test_failures_are_not_identified(make):
     [
         ('ab', None, 'fewer than 30 distractors with a face'),
         ('ab', np.zeros((29, 2)), 'fewer than 30 distractors with a face'),
-        ('', np.zeros((50, 2)), 'no photograph of a participant'),
+        ('', np.zeros((50, 2)), 'there is no photograph of a participant'),
     ],
 )
 def test_too_few_say_so(make, photos, distractors, reason):

@@ -84,7 +84,7 @@ def test_parts_beyond_the_field_of_view_are_not_missed() -> None:
     assert (whole.face_present, whole.verdict) == ('yes', 'review')
     nothing = assess(replace(NO_FACE, face_parts=parts(outside), half_faces=None))
     assert nothing.verdict == 'no findings'
-    assert 'in the image' in nothing.reason
+    assert 'contains none of the face parts' in nothing.reason
 
 
 def test_a_part_that_is_not_clear_is_reviewed() -> None:
@@ -317,7 +317,9 @@ def test_of_what_is_hardly_a_head_no_brain_is_cut() -> None:
 
 def test_the_top_of_a_body_is_cleared_only_if_it_is_a_head() -> None:
     """Feet have no face either."""
-    notes = (f'488 x 344 x 516 mm of a field of view of 700 x 700 x 1800 mm looked at: {TOP}',)
+    notes = (
+        f'488 x 344 x 516 mm of a field of view of 700 x 700 x 1800 mm were looked at: {TOP}',
+    )
     top = replace(NO_FACE, notes=notes)
     assert assess(top).verdict == 'no findings'
     feet = replace(top, skull_stripped=True)
@@ -327,7 +329,7 @@ def test_the_top_of_a_body_is_cleared_only_if_it_is_a_head() -> None:
         assess_image(of_image(feet, 'other volume'), None),
     ):
         assert found.verdict == 'could not assess'
-        assert 'only the top' in found.reason
+        assert 'only the upper part' in found.reason
 
 
 def of_image(measures: ScanMeasures, kind: ImageKind = 'head volume') -> ImageRecord:

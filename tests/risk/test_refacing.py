@@ -25,16 +25,16 @@ def change(
 @pytest.mark.parametrize(
     ('one', 'verdict', 'said'),
     [
-        (change(), 'no findings', 'face is no longer there'),
-        (change(0.98, left=1.0), 'review', "the face is still its original's"),
-        (change(0.5, 'nose', 0.97), 'review', "the nose is still the original's"),
-        (change(0.5, 'eyes', 0.97), 'review', "the eyes are still the original's"),
-        (change(0.3, None), 'no findings', 'face is no longer there'),
-        (change(0.98, aligned=False), 'could not assess', 'does not lie where it does'),
+        (change(), 'no findings', 'the original face is gone'),
+        (change(0.98, left=1.0), 'review', 'the face is still the original face'),
+        (change(0.5, 'nose', 0.97), 'review', 'the original nose is still there'),
+        (change(0.5, 'eyes', 0.97), 'review', 'the original eyes are still there'),
+        (change(0.3, None), 'no findings', 'the original face is gone'),
+        (change(0.98, aligned=False), 'could not assess', 'is not in the same position'),
         # a head that was moved looks changed all over
-        (change(0.1, aligned=False), 'could not assess', 'does not lie where it does'),
-        (change(None, aligned=False), 'could not assess', 'was not found'),
-        (None, 'could not assess', 'was not found'),
+        (change(0.1, aligned=False), 'could not assess', 'is not in the same position'),
+        (change(None, aligned=False), 'could not assess', 'no skin or no face'),
+        (None, 'could not assess', 'no skin or no face'),
     ],
 )
 def test_an_image_is_judged_by_its_original(
@@ -49,7 +49,7 @@ def test_without_an_original_nobody_can_tell() -> None:
     """A face that is meant to be there would pass whosever it is."""
     for one in (None, change()):
         assert judge_refaced(one, has_original=False) == ('could not assess', NO_ORIGINAL)
-    assert 'originals are needed' in NO_ORIGINAL
+    assert 'only against its original' in NO_ORIGINAL
 
 
 def row(
@@ -104,11 +104,14 @@ def test_faces_that_are_linked_are_a_finding() -> None:
     assert outcome == 'do not share'
     assert sentence == (
         'The faces of refaced T1w scans are still linked to their originals: by face_recognition '
-        '(pose), the strongest of 2 ways, 7 of 8 people of ses-01 find their own original first '
-        'among those of 24 (guessing: 0.3; p = 0.001).'
+        '(pose), the strongest of 2 ways, 7 of 8 people of ses-01 are matched first with their '
+        'own original among 24 (expected by guessing: 0.3; p = 0.001).'
     )
     ((_, sentence),) = reasons(row(1, 0.02, probe_session=None, gallery_session=None))
-    assert 'by face_recognition (pose), 1 of 8 people finds their own original first' in sentence
+    assert (
+        'by face_recognition (pose), 1 of 8 people is matched first with their own original'
+        in sentence
+    )
 
 
 def test_the_level_allows_for_all_ways_but_not_for_the_skull() -> None:
@@ -173,8 +176,8 @@ def test_a_modality_that_was_not_linked_is_a_gap() -> None:
     assert reasons(modalities=['T1w']) == [
         (
             'look first',
-            'Too few people to tell by linkage whether the faces of refaced T1w scans are still '
-            "their originals'.",
+            'There are too few people to test by linkage whether refaced T1w scans still have '
+            'their original faces.',
         )
     ]
     told = reasons(row(0), modalities=['T1w', 'FLAIR'])
@@ -194,11 +197,11 @@ def test_the_skull_is_told_and_is_no_finding() -> None:
     some = [row(0), row(7, 0.001, SKULL), row(1, 0.3, SKULL, probe_session=None)]
     sentence = skull_sentence(some, condition='refaced')
     assert sentence is not None
-    assert '7 of 8 people of ses-01 find their own original first' in sentence
+    assert '7 of 8 people of ses-01 are matched first with their own original' in sentence
     assert 'does not count as a finding' in sentence
     assert reasons(*some) == []
     guessed = skull_sentence([row(1, 0.3, SKULL)], condition='refaced')
     assert guessed is not None
-    assert guessed.endswith('p = 0.3): this cannot be told from guessing.')
+    assert guessed.endswith('p = 0.3). This result may be due to chance.')
     assert skull_sentence([row(0)], condition='refaced') is None
     assert skull_sentence(some, condition='defaced') is None

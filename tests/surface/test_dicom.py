@@ -108,7 +108,7 @@ def test_what_cannot_be_unpacked_is_named(tmp_path: Path) -> None:
     one.file_meta.TransferSyntaxUID = JPEGLosslessSV1
     one['PixelData'].is_undefined_length = True
     one.save_as(tmp_path / 'a.dcm', enforce_file_format=True)
-    with pytest.raises(ScanError, match=r'JPEG Lossless.*look at it yourself'):
+    with pytest.raises(ScanError, match=r'JPEG Lossless.*inspect it yourself'):
         read_series([tmp_path / 'a.dcm'])
 
 

@@ -25,7 +25,7 @@ SPACING_MM = 1.5
 SKIN_MM = 0.2
 """Measured: 0.04 mm with the coarse steps of a byte, 0.11 mm where the grid's axes are others."""
 FRAME_MM, FRAME_DEGREES = 1.0, 1.0
-UNORIENTED = 'no orientation in the header: it was found by the shape of the head'
+UNORIENTED = 'the header gives no orientation: it was found from the shape of the head'
 
 
 @cache

@@ -83,7 +83,7 @@ def test_an_sform_that_cannot_be_gives_way_to_the_qform(
     broken = np.full((4, 4), value)
     volume = load_volume(written(tmp_path, sform=broken, sform_code=code, qform=turned(20)))
     np.testing.assert_allclose(volume.affine, turned(20), atol=1e-3)
-    assert volume.notes == ('the sform of the header cannot be: its qform used',)
+    assert volume.notes == ('the sform in the header is invalid: using its qform',)
 
 
 def test_a_flat_sform_gives_way_too(tmp_path: Path) -> None:
@@ -96,8 +96,8 @@ def test_a_flat_sform_gives_way_too(tmp_path: Path) -> None:
 def test_without_a_qform_the_voxel_sizes_are_left(tmp_path: Path) -> None:
     volume = load_volume(written(tmp_path, sform=np.zeros((4, 4)), sform_code=1))
     np.testing.assert_allclose(volume.spacing, SIZES)
-    assert volume.notes[0] == 'the sform of the header cannot be: its voxel sizes used'
-    assert 'no orientation in the header' in volume.notes[1]
+    assert volume.notes[0] == 'the sform in the header is invalid: using its voxel sizes'
+    assert 'header gives no orientation' in volume.notes[1]
 
 
 @pytest.mark.parametrize('code', [1, 2, 3, 4])
@@ -137,7 +137,7 @@ def test_a_tilted_gantry_shears_for_real(tmp_path: Path) -> None:
     affine[:3, 2] = 3.5 * np.array([0, np.sin(0.3), np.cos(0.3)])
     volume = load_volume(written(tmp_path, sform=affine, sform_code=1, qform=turned(0)))
     np.testing.assert_allclose(volume.affine, affine, atol=1e-3)
-    assert volume.notes == ('the sform of the header is sheared',)
+    assert volume.notes == ('the sform in the header is sheared',)
 
 
 def test_voxel_sizes_that_nobody_filled_in_are_not_believed(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_headers_that_turn_the_head_two_ways_are_told(tmp_path: Path) -> None:
     mirrored = turned(0) @ np.diag([-1, 1, 1, 1])
     volume = load_volume(written(tmp_path, sform=turned(0), sform_code=1, qform=mirrored))
     np.testing.assert_allclose(volume.affine, turned(0), atol=1e-3)
-    assert 'disagree about how the head lies' in volume.notes[0]
+    assert 'disagree about the position of the head' in volume.notes[0]
 
 
 def test_rotations_that_differ_by_little_are_nobodys_business(tmp_path: Path) -> None:

@@ -175,10 +175,10 @@ def test_fine_voxels_are_averaged_in_place(tmp_path: Path) -> None:
         (2, 1, ()),
         (2 + 8, 1, ()),
         (7, 1, ()),
-        (1, 1e-3, ('metres in the header converted to millimetres',)),
-        (3, 1e3, ('micrometres in the header converted to millimetres',)),
+        (1, 1e-3, ('metres in the header were converted to millimetres',)),
+        (3, 1e3, ('micrometres in the header were converted to millimetres',)),
         # writers that set a unit without a thought
-        (1, 1, ('the header says metres, which no head fits: taken for millimetres',)),
+        (1, 1, ('the header says metres, which fits no head: millimetres were assumed',)),
     ],
 )
 def test_units_are_those_of_the_header(
@@ -280,8 +280,8 @@ MENDED: dict[str, tuple[dict[int, bytes], str]] = {
     'infinite offset': ({108: b'\0\0\x80\x7f'}, 'lets the numbers begin at byte inf'),
     'negative offset': ({108: b'\0\0\x80\xbf'}, 'lets the numbers begin at byte -1'),
     'no offset': ({108: bytes(4)}, 'lets the numbers begin at byte 0'),
-    'infinite slope': ({112: b'\0\0\x80\x7f' + bytes(4)}, 'scale of the header is no number'),
-    'infinite intercept': ({112: b'\0\0\x80\x3f\0\0\x80\x7f'}, 'scale of the header is no'),
+    'infinite slope': ({112: b'\0\0\x80\x7f' + bytes(4)}, 'scale in the header is not a number'),
+    'infinite intercept': ({112: b'\0\0\x80\x3f\0\0\x80\x7f'}, 'scale in the header is not'),
 }
 
 
@@ -314,7 +314,7 @@ def test_what_nibabel_mends_is_not_on_the_terminal(
     plain[80:84] = np.array([-20], '<f4').tobytes()
     gz.write_bytes(gzip.compress(plain))
     volume = load_volume(gz)
-    assert 'no orientation in the header' in volume.notes[0]
+    assert 'header gives no orientation' in volume.notes[0]
     out, err = capfd.readouterr()
     assert out == err == ''
 
@@ -323,10 +323,13 @@ def test_content_tells_how_a_file_is_packed(gz: Path, data: NDArray[np.int16]) -
     """Browsers unpack files and leave the name, or pack them once more."""
     whole = gz.read_bytes()
     cases = {
-        'a.nii': (whole, 'compressed, though its name does not say so'),
-        'b.nii.gz': (gzip.decompress(whole), 'not compressed, though its name says so'),
+        'a.nii': (whole, 'the file is compressed, although its name does not say so'),
+        'b.nii.gz': (
+            gzip.decompress(whole),
+            'the file is not compressed, although its name says so',
+        ),
         'c.nii.gz': (bz2.compress(gzip.decompress(whole)), ''),
-        'd.nii': (lzma.compress(gzip.decompress(whole)), 'compressed, though its name'),
+        'd.nii': (lzma.compress(gzip.decompress(whole)), 'compressed, although its name'),
     }
     for name, (content, note) in cases.items():
         path = gz.with_name(name)
@@ -345,7 +348,7 @@ def test_what_stands_behind_packed_data_is_said(gz: Path, data: NDArray[np.int16
     members.write_bytes(b''.join(map(gzip.compress, parts)) + bytes(512))
     volume = load_volume(behind)
     np.testing.assert_array_equal(volume.data, data)
-    assert volume.notes == ('14 bytes behind the end of the compressed data left out',)
+    assert volume.notes == ('14 bytes follow the end of the compressed data left out',)
     volume = load_volume(members)
     np.testing.assert_array_equal(volume.data, data)
     assert volume.notes == ()
@@ -359,7 +362,7 @@ def test_gigabytes_of_zeros_behind_a_volume_are_not_unpacked(gz: Path) -> None:
     content += b''.join(packer.compress(million) for _ in range(400)) + packer.flush()
     gz.write_bytes(content)
     tracemalloc.start()
-    with pytest.raises(ScanError, match='do not belong to its volume'):
+    with pytest.raises(ScanError, match='do not belong to the volume'):
         load_volume(gz)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -372,11 +375,11 @@ def test_memory_is_not_asked_for_by_the_header_alone(gz: Path) -> None:
     plain[40:48] = np.array([3, 1200, 1200, 1200], '<i2').tobytes()
     gz.write_bytes(gzip.compress(plain))
     tracemalloc.start()
-    with pytest.raises(ScanError, match='it ends before its data do'):
+    with pytest.raises(ScanError, match='the file ends before the data are complete'):
         load_volume(gz)
     plain[42:48] = np.array([3000, 3000, 3000], '<i2').tobytes()
     gz.write_bytes(gzip.compress(plain))
-    with pytest.raises(ScanError, match='GB of numbers'):
+    with pytest.raises(ScanError, match='GB of data'):
         load_volume(gz)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -400,7 +403,7 @@ def test_of_volumes_the_first_that_shows_anything_is_used(tmp_path: Path) -> Non
     series[5, 5, 5, 33] = 700
     volume = stored(tmp_path, series)
     assert volume.data[5, 5, 5] == 700
-    assert any('the first is empty: number 34 used' in note for note in volume.notes)
+    assert any('the first volume is empty: volume 34 was used' in note for note in volume.notes)
 
 
 def test_colours_are_read_by_their_brightness_and_said(tmp_path: Path) -> None:
@@ -408,17 +411,17 @@ def test_colours_are_read_by_their_brightness_and_said(tmp_path: Path) -> None:
     colours['R'][2:8], colours['G'][2:8] = 30, 60
     volume = stored(tmp_path, colours)
     assert (volume.data.min(), volume.data.max()) == (0, 30)
-    assert volume.notes == ('brightness of colours used',)
+    assert volume.notes == ('the brightness of the colours was used',)
 
 
 def test_empty_is_said_of_what_is_empty(tmp_path: Path) -> None:
     """Files of datasets without content were no NIfTI, and NaN everywhere was 0 everywhere."""
     for name in ('x.nii', 'x.nii.gz'):
         (tmp_path / name).touch()
-        with pytest.raises(ScanError, match=rf'^cannot read {name}: it is empty$'):
+        with pytest.raises(ScanError, match=rf'^cannot read {name}: the file is empty$'):
             load_volume(tmp_path / name)
     nib.save(nib.Nifti1Image(np.full(SHAPE, np.nan, np.float32), AFFINE), tmp_path / 'nan.nii')
-    with pytest.raises(ScanError, match=r'none of its voxels holds a finite number$'):
+    with pytest.raises(ScanError, match=r'no voxel holds a finite number$'):
         load_volume(tmp_path / 'nan.nii')
     several = np.stack([np.full(SHAPE, np.nan), np.zeros(SHAPE)], -1).astype(np.float32)
     several[4, 4, 4, 1] = 100  # too small a thing to be added

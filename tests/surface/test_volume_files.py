@@ -123,7 +123,7 @@ def test_a_header_without_its_numbers_says_so(tmp_path: Path) -> None:
         folder.mkdir()
         header, data = WRITERS[name](folder, numbers(), AFFINE)
         data.unlink()
-        with pytest.raises(ScanError, match='not beside it'):
+        with pytest.raises(ScanError, match='in the same folder'):
             read([header])
 
 
@@ -133,7 +133,7 @@ def test_more_behind_the_numbers_is_told(name: str, tmp_path: Path) -> None:
     (file,) = WRITERS[name](tmp_path, numbers(), AFFINE)
     text, raw = split(file, name)
     file.write_bytes(text + packed(name, raw + bytes(3 << 20)))
-    with pytest.raises(ScanError, match='do not belong to its volume'):
+    with pytest.raises(ScanError, match='do not belong to the volume'):
         read([file])
 
 
@@ -142,7 +142,7 @@ def test_more_behind_what_is_packed_is_told(name: str, tmp_path: Path) -> None:
     """The same one step further: nobody unpacks what follows the end of the packed numbers."""
     (file,) = WRITERS[name](tmp_path, numbers(), AFFINE)
     file.write_bytes(file.read_bytes() + b'x' * 200_000)
-    with pytest.raises(ScanError, match='do not belong to its volume'):
+    with pytest.raises(ScanError, match='do not belong to the volume'):
         read([file])
 
 
@@ -160,7 +160,7 @@ def test_more_behind_the_numbers_of_a_file_beside_is_told(name: str, tmp_path: P
                 assert read(files).data.shape == numbers().shape
     else:
         data.write_bytes(data.read_bytes() * 8)
-    with pytest.raises(ScanError, match='do not belong to its volume'):
+    with pytest.raises(ScanError, match='do not belong to the volume'):
         read(files)
 
 
@@ -180,7 +180,7 @@ def test_more_before_the_numbers_is_told(name: str, tmp_path: Path) -> None:
         at = text.index(end) + (name == 'nrrd')
         text = text[:at] + line + text[at:]
     file.write_bytes(text + packed(name, bytes(3 << 20) + raw))
-    with pytest.raises(ScanError, match='do not belong to its volume'):
+    with pytest.raises(ScanError, match='do not belong to the volume'):
         read([file])
 
 
@@ -223,7 +223,7 @@ def test_no_memory_is_asked_for_by_a_header_alone(name: str, tmp_path: Path) -> 
         assert longest[0] in content
         file.write_bytes(content.replace(*longest, 1))
     tracemalloc.start()
-    with pytest.raises(ScanError, match='GB of numbers'):
+    with pytest.raises(ScanError, match='GB of data'):
         read([file])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -54,7 +54,7 @@ def test_what_to_install_is_said(
 def test_a_driver_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selftest, '_answer', hang)
     monkeypatch.setattr(selftest, 'SECONDS', 0.2)
-    with pytest.raises(RenderingError, match='does not answer'):
+    with pytest.raises(RenderingError, match='does not respond'):
         selftest.check_rendering()
 
 
@@ -123,7 +123,10 @@ def test_a_variable_that_is_to_blame_is_named(name: str, value: str) -> None:
     done = subprocess.run(
         [sys.executable, '-c', program], env=environment, capture_output=True, check=True
     )
-    said = f'this machine cannot render; it can without {name}={value}: unset {name}\n'
+    said = (
+        f'this machine cannot render images: rendering works without {name}={value}: '
+        f'unset {name}\n'
+    )
     assert done.stdout.decode() == said
 
 

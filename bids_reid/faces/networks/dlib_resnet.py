@@ -32,7 +32,7 @@ BATCH = 16
 
 
 def load_engine(weights: Path) -> Loaded:
-    """Load ONNX Runtime's engine, or dlib's where the former does not agree with it.
+    """Load ONNX Runtime's engine, or dlib's where the two do not agree.
 
     The model is built anew in each process and never written: that takes a fifth of a second, and
     a copy on disk would have to be found, trusted and kept up to date.

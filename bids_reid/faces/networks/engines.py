@@ -38,7 +38,7 @@ def load_checked(
     tolerance: float,
     weights_sha256: str,
 ) -> Loaded:
-    """Load the fast engine, or the reference where the former does not agree with it.
+    """Load the fast engine, or the reference where the two do not agree.
 
     This is done in each process, on the machine that it runs on: a processor for which a kernel is
     wrong is not the one on which somebody checked it before. The reference is gone before the fast

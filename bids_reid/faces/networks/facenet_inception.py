@@ -32,7 +32,7 @@ BATCH = 8
 
 
 def load_engine(weights: Path, sha256: str) -> Loaded:
-    """Load ONNX Runtime's engine, or OpenCV's where the former does not agree with it.
+    """Load ONNX Runtime's engine, or OpenCV's where the two do not agree.
 
     The model is built anew in each process and never written. A copy on disk would save less than
     half a second of each process, and would have to be found, trusted and kept up to date, for
