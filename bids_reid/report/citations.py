@@ -130,7 +130,7 @@ def methods(content: GroupResult) -> Methods:
     if content.reductions:
         paragraphs.append(_reduction())
     if content.linkage:
-        paragraphs.append(_linkage())
+        paragraphs.append(_linkage(content))
     paragraphs += [*_limits(content), _software(content)]
     paragraphs = [printable(paragraph) for paragraph in paragraphs]
     own = program_reference(content.provenance.version)
@@ -309,11 +309,12 @@ def _reduction() -> str:
     )
 
 
-def _linkage() -> str:
+def _linkage(content: GroupResult) -> str:
+    surface = any(row.extractor == 'surface' for row in content.linkage)
     return (
-        'Without photographs, scans of one kind were searched among scans of another kind by '
-        'renders of the same camera and light. A permutation of the identities served as the '
-        'control [@phipson2010].'
+        'Without photographs, scans of one kind were searched among scans of another kind, by '
+        f'renders of the same camera and light{" and by the skin surface" if surface else ""}. '
+        'A permutation of the identities served as the control [@phipson2010].'
     )
 
 
