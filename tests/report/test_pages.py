@@ -304,7 +304,7 @@ def test_ids_are_unique_and_links_lead_somewhere():
     files = {address for address in outline.links if not address.startswith('#')}
     assert {one for one in files if one.endswith('.html')} == {'sub-01.html', 'sub-02.html'}
     tables = {one.removesuffix('.tsv') for one in files if one.endswith('.tsv')}
-    assert tables == {'group_strongest', 'group_identification'}
+    assert tables == {'group_strongest', 'group_cmc'}
     drawn = {f'figures/cmc_T1w-{name}' for name in ('raw', 'defaced')}
     assert {one.rpartition('.')[0] for one in files if 'figures' in one} == drawn
 
