@@ -102,3 +102,10 @@ def test_results_named_as_sources_are_there() -> None:
     }
     assert len(named) > 5
     assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_every_table_is_listed() -> None:
+    """A table that nobody knows of is read by nobody."""
+    page = read(ROOT / 'docs' / 'files.md')
+    tables = {path.stem for path in (ROOT / 'bids_reid/data/columns').glob('group_*.json')}
+    assert {name for name in tables if f'`{name}.tsv`' not in page} == set()
