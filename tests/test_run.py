@@ -153,7 +153,7 @@ TABLES = (
     *('group_identification', 'group_ranks', 'group_images', 'group_linkage'),
     *('group_strongest', 'group_participants', 'group_comparisons', 'group_controls'),
     *('group_growth', 'group_verification', 'group_det', 'group_openset', 'group_breakdown'),
-    'group_distributions',
+    *('group_cmc', 'group_distributions'),
 )
 
 

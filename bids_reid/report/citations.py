@@ -47,11 +47,10 @@ DECISIONS = {
         'from those of others'
     ),
     'adapted': (
-        'adapted: the mean of the renders was subtracted from the renders, and that of the '
-        'photographs from the photographs; the differences between renders of one scan were '
-        'down-weighted (within-class covariance normalisation) [@wccn]; scans that resemble all '
-        'photographs were discounted (cross-domain similarity local scaling) [@csls]; no label '
-        'of a photograph was used'
+        'adapted: renders and photographs were centred on the mean of their own kind; differences '
+        'between renders of one scan got less weight (within-class covariance normalisation) '
+        '[@wccn]; scans like all photographs were discounted (cross-domain similarity local '
+        'scaling) [@csls]; no label of a photograph was used'
     ),
 }
 """How many renders become one score, as a sentence of a list."""
@@ -131,7 +130,7 @@ def methods(content: GroupResult) -> Methods:
     if content.reductions:
         paragraphs.append(_reduction())
     if content.linkage:
-        paragraphs.append(_linkage())
+        paragraphs.append(_linkage(content))
     paragraphs += [*_limits(content), _software(content)]
     paragraphs = [printable(paragraph) for paragraph in paragraphs]
     own = program_reference(content.provenance.version)
@@ -200,9 +199,9 @@ def _scans(content: GroupResult) -> str:
 def _faces(content: GroupResult) -> str:
     return (
         "Faces were looked for in these images with dlib's detector of frontal faces "
-        '[@dlib; @hog]. For the verdict, each part of the face was judged by the surface where '
-        'the average head has that part. The same detector, a convolutional detector [@mmod] '
-        f'and landmarks [@landmarks] were used as well. Parts that had to be removed: '
+        '[@dlib; @hog]. The verdict judged each part of the face by the surface where the average '
+        'head has that part. The same detector, a convolutional detector [@mmod] and landmarks '
+        f'[@landmarks] were further evidence. Parts that had to be removed: '
         f'{", ".join(content.needed)}.'
     )
 
@@ -310,11 +309,12 @@ def _reduction() -> str:
     )
 
 
-def _linkage() -> str:
+def _linkage(content: GroupResult) -> str:
+    surface = any(row.extractor == 'surface' for row in content.linkage)
     return (
-        'Without photographs, scans of one kind were searched among scans of another kind by '
-        'renders of the same camera and light. A permutation of the identities served as the '
-        'control [@phipson2010].'
+        'Without photographs, scans of one kind were searched among scans of another kind, by '
+        f'renders of the same camera and light{" and by the skin surface" if surface else ""}. '
+        'A permutation of the identities served as the control [@phipson2010].'
     )
 
 

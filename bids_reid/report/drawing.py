@@ -25,7 +25,7 @@ class Drawing:
     name : str
         Of its files, without an ending; no other figure of the run has it.
     heading : str
-        The scans that it shows.
+        Its caption: the scans whose numbers it shows.
     title, description : str
         What it shows, and the main numbers in words, for those who do not see it.
     table : str

@@ -63,9 +63,7 @@ def _cmc(content: GroupResult) -> Iterator[Drawing]:
             [curve.rates[0] for curve in members], [len(curve.rates) for curve in members]
         )
         strongest = [members[place] for place in order[:MOST_CURVES]]
-        about = _about(
-            'cmc', strongest[0].attack, 'Identification rate at each rank', 'group_identification'
-        )
+        about = _about('cmc', strongest[0].attack, 'Identification rate at each rank', 'group_cmc')
         shown = {attack_name(curve.attack): curve for curve in strongest}
         yield cmc_figure(about, shown, independent)
 
@@ -134,7 +132,7 @@ def _published(statistics: Statistics) -> Iterator[Drawing]:
         about = About(
             kind='published',
             name='published',
-            heading='Compared with published studies',
+            heading='Participants found at rank 1',
             title='Rank-1 rates of this dataset and of published studies',
             table='group_strongest.tsv',
         )

@@ -118,7 +118,7 @@ def bars(strongest: Sequence[StrongestRow]) -> list[Bar]:
             interval = wilson_interval(round(study.low * study.n_people), study.n_people)
         others.append(
             Bar(
-                label=f'{study.label}, {study.modality}, n = {study.n_people:,}',
+                label=f'{study.label}, {study.modality}, n = {study.n_people:,}{_after(study)}',
                 own=False,
                 defaced=study.defacing is not None,
                 low=study.low,
@@ -128,3 +128,7 @@ def bars(strongest: Sequence[StrongestRow]) -> list[Bar]:
             )
         )
     return own + others
+
+
+def _after(study: Study) -> str:
+    return '' if study.defacing is None else f', after {study.defacing}'

@@ -47,18 +47,21 @@ def published_figure(about: About, bars: Sequence[Bar]) -> Drawing:
         axes.set_xlabel('participants found at rank 1')
         axes.grid(color='black', alpha=0.15, linewidth=0.8, axis='x')
 
-    text = ' '.join(
-        f'{bar.label}{", faces removed or replaced" if bar.defaced else ""}: '
-        f'{range_of(bar.low, bar.high)}.'
-        for bar in bars
-    )
+    text = ' '.join(f'{bar.label}: {range_of(bar.low, bar.high)}.' for bar in bars)
     return drawn(about, (4.8, 0.7 + ROW_HEIGHT * len(bars)), draw, text)
 
 
 def _strip(axes: Axes, place: int, bar: Bar, colour: str) -> None:
     """Draw one line of the chart, its label above it."""
     if bar.ci_low is not None and bar.ci_high is not None:
-        axes.plot([bar.ci_low, bar.ci_high], [place, place], color=colour, alpha=0.4, linewidth=5)
+        axes.plot(
+            [bar.ci_low, bar.ci_high],
+            [place, place],
+            color=colour,
+            alpha=0.4,
+            linewidth=5,
+            solid_capstyle='butt',
+        )
     marker = 'D' if bar.defaced else 'o'
     axes.plot(
         [bar.low, bar.high] if bar.high > bar.low else [bar.low],
@@ -73,11 +76,10 @@ def _strip(axes: Axes, place: int, bar: Bar, colour: str) -> None:
         zorder=3,
         clip_on=False,
     )
-    note = ', faces removed' if bar.defaced and not bar.own else ''
     axes.text(
         0,
         place - 0.22,
-        f'{bar.label}{note}: {range_of(bar.low, bar.high)}',
+        f'{bar.label}: {range_of(bar.low, bar.high)}',
         fontsize=8.5,
         va='bottom',
         fontweight='bold' if bar.own else 'normal',

@@ -75,7 +75,7 @@ class Reference:
         pages = f'{":" if volume else ", "}{pages}' if pages else ''
         note = f'. {fields["note"]}' if 'note' in fields else ''
         where = f' {venue}{edition}{volume}{pages}' if venue else ''
-        parts = f'{authors}{year}. {self.title}.{where}'.rstrip('.')
+        parts = f'{authors}{year}'.rstrip('.') + f'. {self.title}.{where}'.rstrip('.')
         return f'{parts}{note}.'
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from math import isnan
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.files import Batch
@@ -15,11 +16,11 @@ from bids_reid.report.figure_files import add_figures
 from bids_reid.report.summary import group_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from bids_reid.bids.sensitive import Amount, Sensitive
-    from bids_reid.group.result import GroupResult, ImageLine, PhotoLine
+    from bids_reid.group.result import Curve, GroupResult, ImageLine, PhotoLine
     from bids_reid.report.drawing import Drawing
     from bids_reid.risk.linkage import LinkageRow
     from bids_reid.risk.pairing import ReductionRow
@@ -31,6 +32,7 @@ ALL = (
     'group_images',
     'group_linkage',
     IDENTIFICATION,
+    'group_cmc',
     'group_ranks',
     'group_reduction',
     *STATISTICS,
@@ -101,6 +103,7 @@ def _tables(result: GroupResult) -> dict[str, Iterable[Mapping[str, object]]]:
     if result.photos is None:
         return tables
     tables[IDENTIFICATION] = map(asdict, result.rows)
+    tables['group_cmc'] = (row for curve in result.curves for row in _curve_rows(curve))
     photos = {photo.name: photo for photo in result.photos}
     tables['group_ranks'] = (
         {**asdict(attack), **_photo_columns(photos.get(score.photo)), **asdict(score)}
@@ -114,6 +117,15 @@ def _tables(result: GroupResult) -> dict[str, Iterable[Mapping[str, object]]]:
             continue
         tables[name] = map(asdict, getattr(result.statistics, name.removeprefix('group_')))
     return tables
+
+
+def _curve_rows(curve: Curve) -> Iterator[dict[str, object]]:
+    """Yield the ranks at which a curve rises, and the first one; none without searches."""
+    before = None
+    for k, rate in enumerate(curve.rates, start=1):
+        if rate != before and not isnan(rate):
+            yield {**asdict(curve.attack), 'k': k, 'rate': rate}
+        before = rate
 
 
 def _photo_columns(photo: PhotoLine | None) -> dict[str, object]:
