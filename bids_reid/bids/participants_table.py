@@ -1,4 +1,4 @@
-"""What ``participants.tsv`` says of people, in whatever shape it was exported."""
+"""The contents of ``participants.tsv``, whatever program exported the table."""
 
 from __future__ import annotations
 
