@@ -20,7 +20,7 @@ from bids_reid.group.assembly import group_result
 from bids_reid.group.order import order_of
 from bids_reid.group.refaced import refaced_lines
 from bids_reid.group.result import Stamp
-from bids_reid.group.reviews import reviewed, unused_ratings
+from bids_reid.group.reviews import ratings_line, reviewed, unused_ratings
 from bids_reid.group.selection import announce, choose_extractors, select
 from bids_reid.messages import count, logger, tell, tell_not_run
 from bids_reid.report.page_update import update_pages
@@ -98,6 +98,8 @@ def _result(selection: Selection, settings: Settings) -> GroupResult:
         logger.info(sends_images(networked))
     _look_at_the_rest(selection, settings)
     judged = _judged_images(selection, settings)
+    if selection.ratings:
+        logger.info('%s', ratings_line(selection.ratings))
     parts = search(settings, selection, extractors)
     result = group_result(
         selection,

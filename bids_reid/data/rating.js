@@ -5,7 +5,7 @@
     1: 'agree', a: 'agree', 2: 'disagree', d: 'disagree', 3: 'not sure', u: 'not sure',
   };
   const RATER = 'bids_reid/rater';
-  const participant = document.querySelector('h1').textContent;
+  const participant = document.querySelector('.rate-panel').dataset.participant;
   const byId = (id) => document.getElementById(id);
 
   /* The browser may refuse its storage: then a rating lasts as long as the page is open. */

@@ -196,7 +196,9 @@ def make_once(
         raise CannotWriteError(f'{folder} holds something else already: choose another folder')
     if noted.get('Complete'):
         return
-    logger.info(f'making {count(people, "synthetic person", "synthetic people")}: none exists')
+    logger.info(
+        f'making {count(people, "synthetic person", "synthetic people")} (none of them exists)'
+    )
     write_json(note, {'Drawn': drawn, 'Complete': False})
     write(folder, n_procs, lambda line: logger.info(f'  {line}'))
     write_json(note, {'Drawn': drawn, 'Complete': True})

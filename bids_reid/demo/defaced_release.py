@@ -231,6 +231,10 @@ def _write(folder: Path, path: str, scan: Scan, modality: str, claim: str | None
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
     write_volume(target, np.asarray(scan.data, np.int16), scan.affine)
-    claimed = {} if claim is None else {'DeidentificationMethod': [f'bids_reid demo: {claim}']}
-    beside = target.with_name(target.name.replace('.nii.gz', '.json'))
-    write_json(beside, {**sidecar(modality), **claimed})
+    content = sidecar(modality)
+    if claim is not None:
+        content['DeidentificationMethod'] = [f'bids_reid demo: {claim}']
+    if claim == 'refacing':
+        # BIDS requires this field of every derived image
+        content['SkullStripped'] = False
+    write_json(target.with_name(target.name.replace('.nii.gz', '.json')), content)

@@ -14,6 +14,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.ratings import FOLDER
 from bids_reid.bids.user_rows import MISSING, read_rows
 from bids_reid.errors import UsageError
 from bids_reid.messages import count
@@ -133,6 +134,14 @@ def unused_ratings(lines: Iterable[ImageLine], files: Iterable[RatingFile]) -> l
             if some:
                 said.append(text.format(name=file.name, ratings=_number(some), paths=_paths(some)))
     return said
+
+
+def ratings_line(files: Sequence[RatingFile]) -> str:
+    """Say how many ratings there are: verdicts may be those of people."""
+    ratings = [rating for file in files for rating in file.ratings]
+    people = {rating.by.strip().casefold() for rating in ratings}
+    said = f'{count(len(ratings), "rating")} by {count(len(people), "person", "people")}'
+    return f'{said} in {count(len(files), "file")} of {FOLDER}/'
 
 
 def _number(ratings: Sequence[Rating]) -> str:

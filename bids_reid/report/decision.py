@@ -169,7 +169,7 @@ def _point(result: GroupResult, gate: Gate, reasons: Sequence[Reason]) -> Point:
 def _of_all(gate: Gate, n: int) -> str:
     images = words.count(gate.n_images, 'image')
     if n == gate.n_images:
-        return f'all {images}' if n > 1 else 'the only image'
+        return {1: 'the only image', 2: 'both images'}.get(n, f'all {images}')
     return f'{n:,} of {images}'
 
 
@@ -247,10 +247,13 @@ def _recognition(gate: Gate, outcome: Outcome) -> tuple[str, str]:
             f'Remove more of the faces in the {first.condition} scans, {AGAIN}.',
         )
     people = words.count(first.n, 'person is', 'people are')
-    against = 'guessing' if first.max_risk is None else _limit(first)
+    aim = (
+        'tell recognition from guessing'
+        if first.max_risk is None
+        else f'measure the risk ({_limit(first)})'
+    )
     return (
-        f'{people} too few to measure the risk ({against}): face recognition found '
-        f'{" and ".join(told)}.',
+        f'{people} too few to {aim}: face recognition found {" and ".join(told)}.',
         _more_people(first),
     )
 

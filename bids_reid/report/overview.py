@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from bids_reid.participant.content import ScanLine
     from bids_reid.risk.presence import Verdict
 
-LEAD, OTHERS = 'lead', 'others'
+LEAD, NAV, OTHERS = 'lead', 'nav', 'others'
+GROUP_PAGE = '<li><a href="group.html">Group report</a></li>'
 _SLOT = re.compile(r'<!-- slot ([a-z0-9-]+) -->(.*?)<!-- /slot \1 -->', re.DOTALL)
 STEPS: Mapping[str, str] = {
     'no findings': 'Nothing to do.',
@@ -233,6 +234,7 @@ def page_slots(
         'group_page': group_page,
     }
     return {
+        NAV: GROUP_PAGE if group_page else '',
         LEAD: render_page('participant_lead.html.j2', **values),
         OTHERS: render_page('participant_others.html.j2', others=others),
     }

@@ -341,9 +341,15 @@ def planning_sentence(risk: RiskResult | None) -> str | None:
     if risk is None or risk.chance_of_pass is None or risk.n_needed_80 is None:
         return None
     people = count(risk.n, 'person', 'people')
-    return (
+    passes = (
         f'If the scans identify nobody, a run with {people} stays within the limit with a '
-        f'probability of at least {percent(risk.chance_of_pass)}. A probability of 80% needs '
+        f'probability of at least {percent(risk.chance_of_pass)}.'
+        if risk.chance_of_pass
+        else f'Even if the scans identify nobody, a run with {people} cannot stay within the '
+        'limit.'
+    )
+    return (
+        f'{passes} A probability of 80% needs '
         f'{risk.n_needed_80:,} people; 95% needs {risk.n_needed_95:,}.'
     )
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -114,6 +117,20 @@ def test_same_arguments_same_bytes(bad: Path, tmp_path: Path) -> None:
     assert digests(tmp_path) == digests(bad)
     assert len(lines) == MIN_PEOPLE
     assert lines[3] == 'sub-04: T1w de-faced, T2w forgotten'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('folder', ['originals', 'release', 'release/derivatives/refaced'])
+def test_the_validator_finds_no_error(bad: Path, folder: str) -> None:
+    """Other BIDS apps would refuse the dataset of the demonstration."""
+    found = shutil.which('bids-validator-deno', path=str(Path(sys.executable).parent))
+    if found is None:
+        pytest.skip('bids-validator-deno is not installed')
+    done = subprocess.run(
+        [found, '--json', str(bad / folder)], capture_output=True, text=True, check=False
+    )
+    issues = json.loads(done.stdout)['issues']['issues']
+    assert [issue for issue in issues if issue.get('severity') == 'error'] == []
 
 
 def test_too_few_people_are_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from bids_reid.bids.ratings import Answer, Rating, RatingFile
 from bids_reid.errors import UsageError
 from bids_reid.group.result import ImageLine
-from bids_reid.group.reviews import Review, read_reviews, reviewed, unused_ratings
+from bids_reid.group.reviews import Review, ratings_line, read_reviews, reviewed, unused_ratings
 from bids_reid.risk.gate import gate
 from tests.support.images import image_line
 
@@ -195,3 +195,12 @@ def test_a_table_and_a_rating_stand_side_by_side() -> None:
     (after,) = reviewed([CHIN], {'a' * 64: Review('Kim', 'a cap')}, [file])
     assert after.verdict == 'review'
     assert after.reviewed_by == 'Kim, Lee'
+
+
+def test_that_people_changed_verdicts_is_told() -> None:
+    """Files in a folder that nobody thinks of would change an audit in silence."""
+    files = [
+        RatingFile('ratings/a.json', (rating(CHIN, 'agree'), rating(CLEAN, 'agree', 'kim'))),
+        RatingFile('ratings/b.json', ()),
+    ]
+    assert ratings_line(files) == '2 ratings by 1 person in 2 files of ratings/'

@@ -102,6 +102,7 @@ def test_cut_brain_and_doubts_are_not_called_faces():
     assert 'with more care' in said.next_step
     doubt = [image_line(verdict='review', face_present='unsure'), CLEAN[2]]
     assert 'face may be left in 1 of 2 images' in decision(judged(doubt)).why
+    assert 'is left in both images' in decision(judged(FACES[:2])).why
     both = [*cut, image_line('03', verdict='review', face_present='yes')]
     why = decision(judged(both)).why
     assert '(a face or a part of one in 1 and cut brain in 1)' in why
@@ -136,7 +137,12 @@ def test_recognised_people_are_counted_without_the_name_of_a_program():
     assert few.headline == 'Look first'
     assert few.why.startswith('8 people are too few to measure the risk (the limit is 5%)')
     assert 'people are enough in four of five cases' in few.next_step
-    for one in (said, no_limit, few):
+    pair = decision(judged(CLEAN, risk=risk(2, 2, 0.08, 1.0, max_risk=None)))
+    assert pair.why == (
+        '2 people are too few to tell recognition from guessing: face recognition found 2 of 2 '
+        'participants from defaced T1w scans.'
+    )
+    for one in (said, no_limit, few, pair):
         assert 'face_recognition' not in f'{one.why}{one.next_step}{one.caveat}'
 
 

@@ -32,6 +32,7 @@ from bids_reid.report.participant import participant_page
 from bids_reid.risk.attacks import strongest_attacks
 from bids_reid.risk.gate import gate
 from bids_reid.risk.identification import cmc, identification_rows
+from bids_reid.risk.pairing import ReductionRow
 from bids_reid.views.cameras import standard_views
 from tests.support.images import image_line
 
@@ -306,6 +307,58 @@ def test_ids_are_unique_and_links_lead_somewhere():
     assert tables == {'group_strongest', 'group_cmc'}
     drawn = {f'figures/cmc_T1w-{name}' for name in ('raw', 'defaced')}
     assert {one.rpartition('.')[0] for one in files if 'figures' in one} == drawn
+
+
+def test_ranks_beyond_the_gallery_and_empty_rows_are_left_out():
+    """100% within the first 10 of 4 people looks like a risk, and rows of n/a bury the others."""
+    few = group_page(make_report(make_results(1, 4), 4))
+    assert 'Rank 1<' in few
+    assert 'Rank 5<' not in few
+    many = group_page(make_report(make_results(1, 20), 20))
+    assert 'Rank 5<' in many
+    assert 'Rank 10<' in many
+    nobody = replace(ATTACK, extractor='unsearched')
+    both = combine(make_report(make_results(1, 20), 20), make_report((), 20, nobody))
+    page = text_of(group_page(both))
+    assert 'unsearched decision' not in page
+    assert '1 attack without any search is not shown' in page
+
+
+def test_long_lists_of_people_still_recognised_are_cut():
+    """Five hundred labels in a cell push the numbers from the screen."""
+    row = ReductionRow(
+        condition='defaced',
+        modality='T1w',
+        extractor='x',
+        decision='best',
+        baseline='raw',
+        n_people=24,
+        n_gallery_before=24,
+        n_gallery_after=24,
+        n_before=24,
+        n_after=13,
+        n_only_before=11,
+        n_only_after=0,
+        rate_before=1.0,
+        rate_after=13 / 24,
+        reduction=11 / 24,
+        ci_low=0.2,
+        ci_high=0.6,
+        relative_reduction=11 / 24,
+        p=0.01,
+        ci_low_corrected=0.2,
+        ci_high_corrected=0.6,
+        p_holm=0.01,
+        n_tests=1,
+        still_identified=tuple(f'{n:02}' for n in range(1, 14)),
+    )
+    page = group_page(make_report(make_results(1, 2), 2, reductions=(row,)))
+    text = text_of(page)
+    assert 'sub-10 and 3 more ( group_reduction.tsv' in text
+    assert '<a href="sub-01.html">sub-01</a>' in page.split('id="changes"')[1]
+    back = replace(row, condition='raw', baseline='defaced')
+    page = group_page(make_report(make_results(1, 2), 2, reductions=(back,)))
+    assert 'id="changes"' not in page, 'raw scans are never what comes after'
 
 
 def test_same_input_makes_the_same_page():

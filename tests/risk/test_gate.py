@@ -293,6 +293,10 @@ def test_the_chance_that_a_run_had_is_told() -> None:
         f'probability of at least {percent(some.chance_of_pass or 0)}. A probability of 80% '
         f'needs {some.n_needed_80} people; 95% needs {some.n_needed_95}.'
     )
+    none = replace(some, chance_of_pass=0.0)
+    assert (planning_sentence(none) or '').startswith(
+        'Even if the scans identify nobody, a run with 300 people cannot stay within the limit.'
+    )
     assert planning_sentence(risk(rows(1, 300), None)) is None
     assert planning_sentence(risk(rows(0, 300), 0.0)) is None
     assert planning_sentence(None) is None
