@@ -473,7 +473,7 @@ class TestExtractorsOfOtherPackages:
         [
             ({'uses_network': True}, '', 64, 'acme cannot run: it sends images to a network'),
             ({'module': '1 / 0'}, '', 66, 'acme-matcher 1.0 cannot be loaded: ZeroDivisionError'),
-            ({'more': 'Means.dimension = 0'}, '', 66, 'does not keep the protocol: dimension'),
+            ({'more': 'Means.dimension = 0'}, '', 66, 'does not follow the protocol: dimension'),
             ({}, '-d ac={data}', 64, 'condition ac would share file names with acme of raw'),
         ],
     )

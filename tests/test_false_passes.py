@@ -684,7 +684,7 @@ def test_volumes_alike_leave_the_first_as_it_is(tmp_path: Path) -> None:
     dark = (cut() * 0.3).astype(np.int16)
     seen = load_volume(written(tmp_path, np.stack([cut(), dark, cut()], axis=-1)))
     np.testing.assert_array_equal(seen.data, cut())
-    assert seen.notes == ('first of 3 volumes used',)
+    assert seen.notes == ('only the first of 3 volumes was used',)
 
 
 NOT_A_NUMBER = np.where(head() > 0, np.nan, 0).astype(np.float32)

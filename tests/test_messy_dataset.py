@@ -139,7 +139,7 @@ def check_chosen(mess: Mess, call: Call, *options: object) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert 'sub-04: no scan: there is no image in ' in done.stdout
-    assert 'sub-05: no scan: none of 1 image in ' in done.stdout
+    assert 'sub-05: no scan: the options do not select the only image in ' in done.stdout
     assert (mess.out / 'sub-a+b' / 'anat' / 'sub-a+b_desc-skin_T1w.json').is_file()
     assert [path.name for path in mess.out.glob('sub-*.html')] == ['sub-a+b.html']
     none = call('bids-reid', mess.bids, mess.out, 'participant', '--participant-label', '04')

@@ -28,7 +28,7 @@ _BROKEN = (
     *(OSError, ValueError, EOFError, RuntimeError, NotImplementedError, KeyError),
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError),
 )
-"""Errors of members that are encrypted, damaged or packed in a way that is not known."""
+"""Errors of members that are encrypted, damaged or compressed in an unknown way."""
 _ARCHIVE = Content('archive')
 
 

@@ -20,8 +20,10 @@ FACE_CODE = '113102'
 _FACE_WORDS = re.compile(
     r'(?<![a-z])fac(e|ial)|(de|re)-?fac|shear|skull|brain|visual feature|anonymi\b', re.IGNORECASE
 )
-"""Words of a method that does something to faces, names of tools among them. Most methods that
-scanners and archives write are about names and dates in headers only."""
+"""Words of a method that changes faces, including names of tools.
+
+Most methods written by scanners and archives concern only names and dates in headers.
+"""
 
 
 def read_claim(image: Path, dataset_dir: Path) -> Claim:

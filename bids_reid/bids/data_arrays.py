@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LEAST = 32
-"""Samples along each of three axes that a face needs."""
+"""Smallest number of samples along each of three axes that can show a face."""
 _MAT4_BYTES = {0: 8, 1: 8, 10: 4, 20: 4, 30: 2, 40: 2, 50: 1, 51: 1}
 _LARGEST_MAT = 1 << 27
-"""Bytes, unpacked, up to which structures and cells are read."""
+"""Largest size in bytes, after decompression, up to which structures and cells are read."""
 _MAT_HEADER, _MAT_PACKED = 128, 15
 _ARRAY = Content('array')
 _NONE = Content(OTHER)

@@ -49,7 +49,7 @@ LEFT_OUT_BY_FILTER = 'left out by --bids-filter-file'
 ANGLES = ('camera_yaw', 'camera_pitch', 'light_azimuth', 'light_elevation')
 """Columns of the table of views."""
 PACKAGES = ('vtk', 'pyvista', 'nibabel', 'numpy', 'scipy', 'nipype')
-"""Packages that results depend on beside this one."""
+"""Packages besides this one on which results depend."""
 
 
 def save_scan(

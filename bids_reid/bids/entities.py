@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 LABEL = '[0-9A-Za-z+]+'
-"""What BIDS allows as the label of a participant, a session and the like."""
+"""Characters that BIDS allows in the label of a participant or session."""
 _LABEL = re.compile(LABEL)
 _WORD = re.compile(rf'(?:^|[/_.])(sub|ses)-({LABEL})(?=[/_.]|$)')
 _PLACE = re.compile(rf'(?P<key>sub|ses)-(?P<label>{LABEL})((_[a-z]+-{LABEL})+(\..+)?|\.long\..+)?')

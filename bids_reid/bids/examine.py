@@ -25,7 +25,7 @@ _CHUNK_FILES = 64
 _CHUNK_BYTES = 1 << 25
 _CHUNK_KNOWN = 2000
 _FEW_CHUNKS = 4
-"""Chunks that are read before it is worth the start of further processes."""
+"""Number of chunks to read before it is worth starting further processes."""
 
 
 @dataclass(frozen=True, slots=True)

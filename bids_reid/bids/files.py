@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 PRIVATE_UMASK = 0o077
-"""Files about faces are readable by their owner only."""
+"""Files about faces can be read by their owner only."""
 HIDDEN = '.bids_reid-'
-"""How names of files begin that are not whole yet."""
+"""Prefix of the names of files that are not complete yet."""
 _LONGEST = 255
-"""Bytes of a name, to most file systems."""
+"""Longest name of a file in bytes, for most file systems."""
 _OF_ANOTHER_VERSION = re.compile(r'\.[a-z0-9_]{8}(?=sub-|group)')
-"""How such names began once."""
+"""Prefix of such names in earlier versions."""
 _ABANDONED_S = 86_400
-"""So old is what nobody writes any more, where the file system has no locks that tell."""
+"""Age of a file that nobody writes any more, for file systems without locks."""
 
 
 class Batch:

@@ -24,7 +24,7 @@ SURFACES = (*('gifti', 'freesurfer surface', 'stl', 'ply', 'obj', 'off', 'vtk', 
 PICTURES = (
     *('jpeg', 'png', 'gif', 'bmp', 'tiff', 'webp', 'heif', 'jpeg 2000', 'netpbm', 'photoshop'),
 )
-"""``heif`` is AVIF, too."""
+"""``heif`` includes AVIF."""
 OWN_OUTPUT = 'own output'
 UNKNOWN = 'unknown'
 FORMATS = (*VOLUMES, *SURFACES, *PICTURES, 'video', 'document', 'archive', OWN_OUTPUT, UNKNOWN)
@@ -91,8 +91,10 @@ BY_NAME: dict[str, str] = {
         ('.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.mpg', '.mpeg', '.wmv', '.flv'), 'video'
     ),
 }
-"""Formats by what a name ends with, in lower case: a file with such a name is an image even if its
-content cannot be recognised."""
+"""Formats by the end of the name, in lower case.
+
+Such a file counts as an image even if its content cannot be recognised.
+"""
 _IMAGE_ENDS = tuple(sorted(BY_NAME, key=len, reverse=True))
 _ABSENT_BY_NAME = {
     **BY_NAME,
@@ -112,7 +114,7 @@ _ABSENT_BY_NAME = {
     ),
     **dict.fromkeys(('.mat', '.h5', '.hdf5'), 'array'),
 }
-"""Formats of content that is not here: nobody can tell whether a page has pictures in it."""
+"""Formats of content that is not on this machine: whether a page contains pictures is unknown."""
 _RECORDINGS = (
     *('.fif', '.fif.gz', '.eeg', '.vhdr', '.vmrk', '.edf', '.bdf', '.set', '.fdt', '.cnt'),
     *('.meg4', '.res4', '.hc', '.acq', '.infods', '.newds', '.con', '.sqd', '.kdf', '.ave'),
@@ -137,7 +139,7 @@ _SOFTWARE = (
     '.mexa64',
 )
 NO_PICTURE = (*_RECORDINGS, *_DERIVED, *_SOFTWARE)
-"""Names of binary files without pictures whose content has no mark to know it by."""
+"""Names of binary files without pictures whose content has no signature."""
 _RECORDING_FOLDER = re.compile(r'\.(ds|mefd|mff)/', re.IGNORECASE)
 _FREESURFER_VERTICES = re.compile(r'(.*/)?[lr]h\.[^/]+', re.S)
 _BTI = re.compile(r'(.*/)?(c,rf[^/]*|e,rf[^/]*|config|hs_file)', re.S)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FILTER_OFF = ('clean=', 'smudge=', 'process=', 'required=false')
 LEAST_BYTES = 300
-"""Of an image; smaller blobs are links and pointers."""
+"""Smallest size of an image; smaller blobs are links and pointers."""
 _IN_MEMORY = 1 << 24
 _BLOCK = 1 << 20
 IN_HISTORY = (

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _VERSION = f'# bids_reid {__version__}: contents of files, 2\n'.encode()
-"""What another version took for no image may be one to this; so may, within a version, what
-another number stands for."""
+"""Version of the cache.
+
+Another version, or another number here, may take different contents for images.
+"""
 _SHA256 = re.compile(rb'([0-9a-f]{64})?')
 _RACY_NS = 2_000_000_000
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
 HEAD_DATATYPES = ('anat', 'pet', 'ct')
-"""Folders that may hold a picture of the whole head."""
+"""Folders that may contain an image of the whole head."""
 HEAD_SUFFIXES = frozenset(
     (
         *('T1w', 'T2w', 'FLAIR', 'PDw', 'T2starw', 'inplaneT1', 'inplaneT2', 'angio', 'PDT2'),
@@ -24,7 +24,10 @@ HEAD_SUFFIXES = frozenset(
         *('FLASH', 'PD', 'T2star', 'pet', 'ct', 'CT'),
     )
 )
-"""Suffixes that BIDS has for images in these folders; of a dataset's own, any other counts too."""
+"""Suffixes that BIDS defines for images in these folders.
+
+Any other suffix of a dataset counts too.
+"""
 _HEAD_IMAGE = re.compile(
     rf'(?P<folder>sub-{LABEL})/(?:(?P<session>ses-{LABEL})/)?(?:{"|".join(HEAD_DATATYPES)})/'
     r'(?P<name>(?P=folder)(?(session)_(?P=session))(?:_[^/]+)?)_(?P<suffix>[A-Za-z0-9]+)'

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _RECORD = re.compile(
     r'(?P<stem>sub-.+)_desc-(?P<condition>[A-Za-z0-9]*)skin_(?P<modality>[^_]+)', re.DOTALL
 )
-"""A name without its ending; names of files may have ends of lines in them."""
+"""Name without its extension; names of files may contain line breaks."""
 
 
 def render_name(view: int) -> str:

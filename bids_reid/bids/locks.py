@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCKS = '.locks'
-"""File of an output folder: a byte for each participant."""
+"""File in an output folder, with one byte per participant."""
 _HELD = (errno.EACCES, errno.EAGAIN)
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 _FLOCK = struct.Struct('hhqqi4x')

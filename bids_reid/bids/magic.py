@@ -79,7 +79,7 @@ _OTHERS = (
     (0, b'\0\x05\x16\x07', OTHER),
 )
 _FIRST = ((0, b'#!ascii label', OTHER),)
-"""Labels of FreeSurfer, which start as its surfaces do."""
+"""Start of FreeSurfer label files, which begin like its surfaces."""
 _MARKS = (*_FIRST, *_PICTURES, *_VIDEOS, *_VOLUMES, *_ARCHIVES, *_OTHERS)
 _BY_PLACE: dict[tuple[int, int], dict[bytes, str]] = {}
 for _offset, _mark, _format in _MARKS:

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SCHEMA_VERSION = 1
-"""Of ``group_summary.json`` and of the tables that belong to it."""
+"""Version of ``group_summary.json`` and of the tables that belong to it."""
 UNKNOWN = '-'
-"""In place of the hash of an image of which neither content nor key is known."""
+"""Stands for the hash of an image whose content and key are both unknown."""
 
 
 def manifest_sha256(images: Iterable[tuple[str, str | None, str | None]]) -> str:

@@ -24,9 +24,9 @@ _SIGNS = (
     *(b'data:image/', b'data:video/', b'data:model/', b'"image/', b'\\pict'),
     *(b'H4sI', b'XAEAA', b'AAABX', b'HAIAAG', b'iVBORw0KGgo', b'/9j/', b'R0lGOD'),
 )
-"""Quicker to look for than the pattern."""
+"""Short strings that are quicker to find than the pattern."""
 _LONGEST = 512
-"""At least as long as what the patterns match."""
+"""At least the length of the longest match of the patterns."""
 _STARTS: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb'solid\b[^\n]*\s+facet\s'), 'stl'),
     (re.compile(rb'(ST)?C?N?4?n?OFF\b'), 'off'),

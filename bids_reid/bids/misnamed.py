@@ -25,7 +25,7 @@ _OTHER_DATATYPES = frozenset(
         *('motion', 'beh'),
     )
 )
-"""Folders of BIDS whose images are no pictures of a head that anybody would search with."""
+"""BIDS folders whose images do not show a head that could be searched."""
 _ENDS = ('.nii', '.nii.gz')
 _LIKE_AN_IMAGE = re.compile(r'\.(nii|img|mg[hz])\b', re.IGNORECASE)
 _NOTES = ('.json', '.tsv', '.csv', '.txt', '.bval', '.bvec', '.md', '.log')

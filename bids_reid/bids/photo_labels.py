@@ -21,7 +21,7 @@ Key = tuple[str | int, ...]
 _RUNS = re.compile(r'[^\W\d_]+|\d+')
 _PREFIXES = ('sub', 'subj', 'subject')
 EXAMPLES = 3
-"""So many labels are named in a line."""
+"""Number of labels named in a line."""
 
 
 @dataclass(frozen=True, slots=True)

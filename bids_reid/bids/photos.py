@@ -23,7 +23,7 @@ SUFFIXES = (
     *('.bmp', '.gif'),
 )
 NOTES = ('.json', '.tsv', '.csv', '.txt', '.md', '.html', '.pdf')
-"""Files that may lie beside photographs; any other that bears a label is taken for one."""
+"""Files that may lie beside photographs; any other file with a label counts as a photograph."""
 _LABEL = re.compile(
     r'(?:sub[-_ ]+)+(?P<label>[a-z0-9+]+)|sub(?P<number>[0-9][a-z0-9+]*)', re.IGNORECASE
 )

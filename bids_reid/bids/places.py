@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DERIVATIVES = 'derivatives'
-"""The folder of a dataset where BIDS puts what programs make of it."""
+"""Folder of a dataset in which BIDS puts the output of programs."""
 _TEMPORARY = ('TMPDIR', 'TEMP', 'TMP')
 _NOT_BELOW = ('sub-', 'sourcedata', 'rawdata')
-"""How names of folders begin in which `DERIVATIVES` is no such place."""
+"""Prefixes of folders in which `DERIVATIVES` has no such meaning."""
 
 
 def check_places(

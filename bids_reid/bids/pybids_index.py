@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 STAMP = 'bids_reid_state.txt'
-"""Beside a kept index: the state of the folders that it was made from."""
+"""File beside a kept index, with the state of the folders that the index was made from."""
 UNFINISHED = 'unfinished'
 
 

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from bids import BIDSLayout
 
 Scans = dict[tuple[str, str], Scan]
-"""By what each is a version of: one that is there as .nii and .nii.gz counts once."""
+"""Scans by the file that each is a version of.
+
+A scan that exists as .nii and .nii.gz counts once.
+"""
 
 
 def find_scans(

@@ -27,7 +27,7 @@ Kind = Sensitive | Literal['report', 'link', 'other']
 sensitive file has; what it leads to is not here. ``other``: not written by bids_reid."""
 
 SUMMARY = 'group_summary.json'
-"""The file of the group level that says how many there are."""
+"""Group-level file that gives the number of such files."""
 FIGURES = 'figures'
 """The folder of the group level's figures, which hold no faces."""
 FIGURE = re.compile(
@@ -37,7 +37,7 @@ FIGURE = re.compile(
 CITATIONS = ('CITATION.md', 'CITATION.bib')
 """Files of ``logs/`` with the methods text and its bibliography."""
 OWN_FOLDERS = re.compile(rf'sub-[^/]+|images|verdicts|logs|{FIGURES}|work|\.cache')
-"""Folders of an output that bids_reid makes."""
+"""Folders that bids_reid creates in an output folder."""
 _RENDERS = re.compile(r'.+_desc-[A-Za-z0-9]*renders_[A-Za-z0-9]+')
 _OF_SCAN: dict[re.Pattern[str], Kind] = {
     re.compile(r'.+_desc-[A-Za-z0-9]*skin_[A-Za-z0-9]+\.surf\.gii'): 'skins',
@@ -48,11 +48,11 @@ _OF_SCAN: dict[re.Pattern[str], Kind] = {
 }
 _SIDECAR = re.compile(r'.+_desc-[A-Za-z0-9]+_[A-Za-z0-9]+\.json')
 _UNFINISHED_BEFORE = re.compile(r'\.[a-z0-9_]{8}(?P<name>.+)')
-"""How earlier versions called what they were writing: before the name to be."""
+"""Prefix that earlier versions put before the names of files that they were writing."""
 _OTHER_REPORTS = ('dataset_description.json', '.bidsignore', LOCKS)
 _FORMER_TABLES = ('group_scans',)
 _FACES = b'<ul class="faces">'
-"""A page that shows renders has a list of them; text in a page never looks like that."""
+"""List that only a page with renders contains; escaped text in a page never looks like that."""
 _OUR_PAGE = b'<title>bids_reid: '
 
 

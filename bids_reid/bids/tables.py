@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 NOT_AVAILABLE = 'n/a'
 FUSED_SCORES = 'The scores of these extractors fused.'
 _FORMULA = re.compile("'*[=+@\\-\uff1d\uff0b\uff20\uff0d]")
-"""The beginning of what spreadsheets calculate, whichever program a cell may call."""
+"""Characters at the start of a cell that spreadsheets calculate, and so may run a program."""
 
 
 def write_table(path: Path, kind: str, rows: Iterable[Mapping[str, object]]) -> None:

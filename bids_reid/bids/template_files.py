@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 FOUND = 'found'
 """Array of a template: whether a detector found the face in the view."""
 LARGEST = 1 << 29
-"""Bytes of a template, far more than any extractor gives: what is larger is not unpacked."""
+"""Largest size of a template in bytes, far more than any extractor gives.
+
+Larger files are not unpacked.
+"""
 
 
 def write_template(

@@ -14,7 +14,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: 'utf-16',
     codecs.BOM_UTF16_BE: 'utf-16',
 }
-"""Byte order marks, which editors and spreadsheets put at the start of a file."""
+"""Byte order marks that editors and spreadsheets put at the start of a file."""
 
 
 def read_text(path: Path) -> str:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _ZARR = frozenset(('.zarray', '.zgroup', 'zarr.json'))
 _BARE = frozenset(('HEAD', 'objects', 'refs'))
-"""In a repository that is a folder of its own."""
+"""Sign of a bare repository."""
 _STORES = ('annex/objects', 'annex/tmp', 'annex/bad', 'lfs/objects')
-"""Folders of ``.git`` with whole contents of files."""
+"""Folders of ``.git`` that hold complete contents of files."""
 _Identity = tuple[int, int]
 
 

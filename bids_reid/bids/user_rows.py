@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MISSING = ('', 'n/a')
-"""Cells that say nothing."""
+"""Cells that stand for a missing value."""
 _BREAK = re.compile(r'\r\n|\r|\n')
 
 

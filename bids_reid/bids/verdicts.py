@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 FOLDER = 'verdicts'
 _LONGEST = 240
-"""Bytes of a name; file systems take 255, and a name grows while the file is written."""
+"""Longest name in bytes.
+
+File systems allow 255, and a name is longer while the file is written.
+"""
 
 
 def write_verdicts(output_dir: Path, rows: Iterable[Mapping[str, object]]) -> None:

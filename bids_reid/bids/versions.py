@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 BESIDE = ('derivatives', 'sourcedata', 'code', 'work', 'logs')
-"""Folders of a dataset that hold other things than its own images."""
+"""Folders of a dataset that do not contain its own images."""
 _IGNORED = ('desc', 'space', 'res', 'den', 'label')
-"""Entities that tell versions of one scan apart, not scans."""
+"""Entities that distinguish versions of one scan, not scans."""
 _LOST = frozenset({'ses', 'run'})
-"""Entities that a flat folder may have lost; any other is of another image."""
+"""Entities that a flat folder may have lost; any other entity marks another image."""
 _NO_HEAD = re.compile(r'.*(mask|seg|warp|xfm).*|face|brain|qc', re.IGNORECASE | re.S)
-"""Masks of defacers, and AFNI's ``.face``: what it put in, without the head."""
+"""Masks of de-facing tools, and AFNI's ``.face``, which is the inserted face without the head."""
 _VERSION = re.compile(r'de-?fac|re-?fac|de-?id|anon|shear|face|blur', re.IGNORECASE)
 
 

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MOST_PICTURES = 300
-"""Of a document; more count as not readable."""
+"""Largest number of pictures taken from a document; further ones count as not readable."""
 MOST_FOUND = 100_000
-"""So many are counted."""
+"""Largest number of pictures counted."""
 LARGEST_BYTES = 500_000_000
 LARGEST_PICTURE_BYTES = 200_000_000
-"""A picture in a document that is larger, unpacked, is not taken out."""
+"""Largest size, after decompression, of a picture that is taken from a document."""
 LARGEST_TEXT_BYTES = 100_000_000
-"""The same of text that is packed, or has two bytes a letter."""
+"""Largest size of text that is compressed or has two bytes per letter."""
 DEEPEST = 3
-"""Drawings in pages in pages are followed so deep."""
+"""Depth to which nested drawings and pages are followed."""
 _BASE64 = re.compile(rb'[A-Za-z0-9+/](?:[A-Za-z0-9+/]|\\n|\\r|\s(?=[A-Za-z0-9+/=]))*+={0,2}')
 """Each letter is looked at once: a minimum of letters would look at some hundreds of times."""
 _SHORTEST_BASE64 = 400
@@ -39,9 +39,9 @@ _OTHER_DATA = (
     *(b'\x1f\x8b', b'\x5c\x01\x00\x00', b'\x00\x00\x01\x5c', b'\x1c\x02\x00\x00n+2'),
     *(b'PK\x03\x04', b'%PDF'),
 )
-"""Compressed, a volume, an archive: they may hold an image, and are not opened."""
+"""Compressed files, volumes and archives: they may contain an image, and are not opened."""
 _CLOSED = (b'\xd0\xcf\x11\xe0', b'%!PS', b'{\\rtf', b'BZh', b'\xfd7zXZ', b'\x5d\x00\x00')
-"""Office files of old, PostScript, RTF, and what is packed otherwise than by gzip."""
+"""Old office files, PostScript, RTF, and compression other than gzip."""
 _UTF_16 = (b'\xff\xfe', b'\xfe\xff')
 _SAID = re.compile(rb'data:(image|video|model)/')
 _MEDIA = re.compile(
@@ -56,7 +56,7 @@ _INDEXED = re.compile(
     rb'(?:<(?P<hex>[\da-fA-F\s]*)>|\((?P<text>(?:\\.|[^\\()])*)\))',
     re.DOTALL,
 )
-"""Colours by number, written where they are used."""
+"""Colours by number, with the palette at the same place."""
 _ESCAPED = re.compile(rb'\\([0-7]{1,3}|.)', re.DOTALL)
 _ESCAPES = {b'n': b'\n', b'r': b'\r', b't': b'\t', b'b': b'\b', b'f': b'\f', b'\n': b''}
 

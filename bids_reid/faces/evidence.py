@@ -30,12 +30,15 @@ if TYPE_CHECKING:
     from bids_reid.surface.frame import FaceFrame
 
 CNN_PIXELS = 160
-"""A face fills half of a render: the network finds it as well as at 480, ten times faster."""
+"""A face fills half of a render.
+
+At this size the network finds it as well as at 480, ten times faster.
+"""
 SURE_CNN = 0.9
 HOG_FLOOR = -1.0
-"""Scores of the HOG detector below this are not asked for."""
+"""Lowest score of the HOG detector that is requested."""
 AHEAD_MM = -30.0
-"""Points further behind in the average head are no landmarks."""
+"""Points further back in the average head do not count as landmarks."""
 PLACES_MM = ((31.0, -1.0), (-31.0, -1.0), (0.0, -34.0), (0.0, -65.0))
 """Right eye, left eye, tip of the nose and mouth in the average head: to the right and up."""
 LANDMARKS = (range(36, 42), range(42, 48), range(30, 31), range(48, 68))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bids_reid.faces.registrations import Registration
 
 BASE_MEMORY_GB = 0.8
-"""What a process needs that runs an extractor with a small model, or with none."""
+"""Memory of a process that runs an extractor with a small model or none."""
 NETWORK = 'it sends images to a network, which needs --allow-network'
 
 
@@ -133,7 +133,7 @@ EXTRACTORS: dict[str, Loader] = {
         f'deepface-{model}': _later('bids_reid.faces.deepface:load', model) for model in manifest()
     },
 }
-"""Name of each extractor to what loads it."""
+"""Extractors by name, each with the function that loads it."""
 
 
 def extractor_names() -> tuple[str, ...]:

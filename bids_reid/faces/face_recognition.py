@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bids_reid.faces.detect import Box
 
 PADDING = 0.25
-"""Margin of a chip around the landmarks: what dlib's ``compute_face_descriptor`` takes."""
+"""Margin of a chip around the landmarks, as in dlib's ``compute_face_descriptor``."""
 WEIGHTS = 'dlib_face_recognition_resnet_model_v1.dat'
 _LANDMARKS = 'shape_predictor_5_face_landmarks.dat'
 

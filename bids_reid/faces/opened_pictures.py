@@ -39,9 +39,12 @@ FORMATS = (
     *('JPEG', 'PNG', 'GIF', 'TIFF', 'WEBP', 'HEIF', 'AVIF', 'BMP', 'DIB', 'JPEG2000'),
     *('PPM', 'PSD', 'ICO', 'PCX', 'QOI', 'SGI', 'TGA'),
 )
-"""Of Pillow's. EPS is a program, for which Pillow would start another one."""
+"""Formats of Pillow.
+
+EPS is left out: it is a program, and Pillow would start another program for it.
+"""
 MOST_PIXELS = 150_000_000
-"""A larger picture is not unpacked, unless its format can unpack less of it."""
+"""Largest picture that is unpacked, unless its format can unpack a reduced version."""
 MOST_PIXELS_OF = {
     **dict.fromkeys(('WEBP', 'HEIF', 'AVIF', 'GIF', 'TGA'), 60_000_000),
     'JPEG2000': 30_000_000,
@@ -52,24 +55,24 @@ MOST_PIXELS_OF = {
 MOST_DEEP_PIXELS = 40_000_000
 """The same for pictures of more than 8 bits, which are scaled by all of their values."""
 MOST_PASSES = 3_000_000_000
-"""Pixels times the passes in which a JPEG file draws them."""
+"""Largest number of pixels times the passes in which a JPEG file draws them."""
 LARGEST_BYTES = 500_000_000
-"""A larger file is not read, if its decoder reads it whole."""
+"""Largest file that is read if its decoder reads the whole file."""
 MEMORY = 1_500_000_000
-"""Bytes that one picture may take besides what the process has already."""
+"""Memory in bytes that one picture may take in addition to the process."""
 SECONDS = 15.0
-"""Processor time for unpacking all that is looked at of a picture."""
+"""Processor time for unpacking everything that is looked at in a picture."""
 BAND_PIXELS = 4_000_000
-"""So much is made grey at a time: colours take four times the memory of grey, and more."""
+"""Pixels converted to grey at a time: colours take at least four times the memory of grey."""
 _WHOLE = ((8, b'WEBP'), (4, b'ftyp'), (0, b'\xff\xd8\xff'))
-"""Marks of files that are read whole."""
+"""Signatures of files that are read as a whole."""
 _SHORT = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
-"""What the machine lacks, whatever the file is."""
+"""Errors of a machine that lacks something, whatever the file."""
 _JPEG = ('JPEG', 'MPO')
 _SCAN = b'\xff\xda'
 _ORIENTATION = 0x0112
 _OWN_LIMITS: set[int] = set()
-"""Limits of memory that were set here, and hold."""
+"""Memory limits that were set here and are in force."""
 _TILE_WIDTH, _TILE_HEIGHT = 322, 323
 
 

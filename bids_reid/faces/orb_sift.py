@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 FACE_PIXELS = 160
 """Side of the face box after scaling."""
 MARGIN = 0.2
-"""What is taken around the box, in box sizes: brows and chin, which it cuts, are inside."""
+"""Margin around the box, in box sizes, so that brows and chin are inside."""
 LIMIT = 120
-"""The strongest keypoints of an image; the comparison takes time with the square of it."""
+"""Number of strongest keypoints of an image; the time of a comparison grows with its square."""
 
 
 class _KeypointExtractor:

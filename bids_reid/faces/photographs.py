@@ -28,13 +28,13 @@ CROP_PIXELS = 480
 SMALLEST_PIXELS = 40
 """A face smaller than this is not found, even in an enlarged picture."""
 LARGEST_PIXELS = 1600
-"""Photographs are shrunk to this for the search of the face; a face of a 40th of it is found."""
+"""Size to which photographs are shrunk for face detection; faces of a 40th of it are found."""
 LARGE = 50_000_000
-"""A photograph of more pixels is shrunk to so many: ..."""
+"""Photographs with more pixels are shrunk to this number."""
 LARGE_SIDE = 5000
-"""... one in JPEG when it is unpacked, to sides of at least this."""
+"""A JPEG photograph of that size is shrunk while it is unpacked, to sides of at least this."""
 SURE_HOG = 1.1
-"""A detector that is surer is believed; else the network has to see the face, too.
+"""With a higher score the HOG detector is trusted; below it the network must see the face too.
 
 On 226 photographs of one person (135 of phantoms, 84 of heads24, 7 real ones) turned by three
 quarters each, faces found the wrong way round had up to 0.99, faces found the right way at least
@@ -44,9 +44,13 @@ SURE_CNN = 0.9
 """On the same photographs its confidence was at least 1.01, and at most 0.53 the wrong way round.
 """
 COUNTED_SHARE = 1 / 3
-"""A face so wide, of the largest, counts: smaller ones are passers-by."""
+"""Smallest width of a face that counts, as a share of the largest.
+
+Smaller faces are passers-by.
+"""
 ALIKE_SHARE = 0.65
-"""Faces so wide, of the largest, may belong to whom the photograph is of as well as the largest.
+"""Faces of this width or more, as a share of the largest, may belong to the person in the label as
+well.
 
 The detector knows sizes in steps of 5/6: of 108 pairs of equal size one was 0.69 to 1 times as
 wide as the other; of 108 whose true sizes were as 0.6 to 1, 5 were 0.7.

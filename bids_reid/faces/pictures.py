@@ -27,35 +27,40 @@ if TYPE_CHECKING:
     Grey = NDArray[np.uint8]
 
 LARGEST_PIXELS = 1600
-"""Pictures are shrunk to this, and looked at upright at twice as much.
+"""Size to which pictures are shrunk; upright pictures are checked at twice this size.
 
 A face of a 40th of the longer side is found, on its side one of a 20th.
 """
 CNN_PIXELS = 640
-"""The same for the network, which is slow."""
+"""The same size for the network, which is slow."""
 SMALLEST_PIXELS = 40
 """A smaller picture shows no face that could be recognised."""
 ENLARGED_PIXELS = 480
-"""Smaller pictures are doubled, so that faces from 40 pixels are found."""
+"""Smaller pictures are doubled in size, so that faces from 40 pixels are found."""
 SURE_HOG = 0.6
-"""What the HOG detector is less sure of may be a slice of a head: the network has to see it, too.
+"""With a lower score of the HOG detector, a face may be a slice of a head: the network must see it
+too.
 
 On 110 of 111 photographs and renders that detector was surer, or the network saw a face, too. On
 60 figures of slices that one reached 0.3, on 10 of them, and the network saw none.
 """
 MOST_DOUBTFUL = 40
-"""About so many of a picture the network is asked: that takes a tenth of a second each."""
+"""Largest number of doubtful faces per picture that the network checks, at a tenth of a second
+each."""
 LARGE_SHARE = 0.2
-"""What is so wide, of the longer side of a picture, counts: the slices of a figure are smaller."""
+"""Smallest width of a face that counts, as a share of the longer side.
+
+The slices of a figure are smaller.
+"""
 CROP_PIXELS = 160
-"""The network is asked about a face in a square of so many pixels, ..."""
+"""Side in pixels of the square in which the network checks a face."""
 CROP_SIDES = (1.6, 2.0)
-"""... which is so many times as wide as what was found."""
+"""Width of that square, in widths of the detected face."""
 SURE_CNN = 0.6
 NETWORK_PIXELS = 16
-"""The network's filters do not fit into less, which holds no face that it finds."""
+"""Smallest picture that fits the filters of the network."""
 MOST_FRAMES = 12
-"""Of a film, or of a file of pages, so many frames are looked at, evenly."""
+"""Largest number of frames of a film, or pages of a file, that are checked, evenly spaced."""
 TURNS = (0, 1, 3, 2)
 """Quarters of a turn, in the order in which they are tried."""
 

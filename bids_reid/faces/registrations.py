@@ -16,13 +16,16 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 GROUP = 'bids_reid.extractors'
-"""Name of an extractor to ``module:object``, which returns it when it is called."""
+"""Entry-point group.
+
+Names of extractors with the ``module:object`` that returns each when called.
+"""
 RESERVED = (
     *('skin', 'views', 'renders'),
     # names of steps beside those of extractors, and of the way to link scans without one
     *('render', 'faces', 'templates', 'save', 'surface'),
 )
-"""Labels of file names, and names of steps, that are taken."""
+"""Labels of file names, and names of steps, that are already used."""
 _NAME = re.compile(r'[A-Za-z][A-Za-z0-9._-]*')
 
 

@@ -272,8 +272,8 @@ def announce(selection: Selection) -> None:
         mated = Counter(p.participant for p in photos if p.participant in processed)
         strangers = sum(not photo.participant for photo in photos)
         logger.info(
-            f'group level: {searched}, {count(mated.total(), "photograph")} of {len(mated):,} '
-            f'of them, {strangers:,} of distractors'
+            f'group level: {searched}; {count(mated.total(), "photograph")} of '
+            f'{count(len(mated), "participant")}, {strangers:,} of distractors'
         )
     for note in selection.given.notes if selection.given is not None else ():
         logger.info(note)

@@ -69,9 +69,9 @@ SVM_C = 0.1
 SVM_SEED = 0
 """The primal solver draws no random numbers; the seed is set in case it ever does."""
 HUB_PROBES = 3
-"""On 182 phantoms, 1 and 3 do best of 1, 3, 5 and 10;
+"""On 182 phantoms, 1 and 3 do best of 1, 3, 5 and 10.
 
-if a person has several photographs, 3 does.
+If a person has several photographs, 3 does.
 """
 REFERENCE_PROBES = 2000
 """Number of photographs with which a scan's scores are compared to see whether it is a hub."""

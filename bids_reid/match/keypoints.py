@@ -32,7 +32,7 @@ LARGEST_TURN, LARGEST_ZOOM = np.deg2rad(30), 1.6
 SMALLEST_CONSENSUS = 3
 """Any two matches agree with some transform, so more are needed."""
 CONFIDENCE = 0.999
-"""Probability that at least one sample holds only inliers;
+"""Probability that at least one sample holds only inliers.
 
 OpenCV draws as many samples as that takes.
 """

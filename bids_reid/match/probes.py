@@ -29,9 +29,9 @@ T = TypeVar('T')
 T_co = TypeVar('T_co', covariant=True)
 
 POOLED_RENDERS = 5
-"""Number of renders whose mean counts for keypoints:
+"""Number of renders whose mean counts for keypoints.
 
-about half of a camera's renders, near to those of a photograph.
+About half of a camera's renders, near to those of a photograph.
 """
 
 

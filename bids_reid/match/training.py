@@ -28,14 +28,14 @@ T = TypeVar('T')
 FIT_SCANS = 2000
 """Number of scans for the mean of a gallery; a larger gallery gives as many, evenly spaced."""
 SVM_OTHERS, SVM_RENDERS = 200, 9
-"""Number of other scans, and of renders of each, that an SVM learns from:
+"""Number of other scans, and of renders of each, that an SVM learns from.
 
-all others up to 200 scans.
+All others up to 200 scans.
 """
 SVM_SCANS = 5000
-"""Largest gallery with an SVM;
+"""Largest gallery with an SVM.
 
-beyond it the SVM would take longer than everything else together.
+Beyond it the SVM would take longer than everything else together.
 """
 SCATTER_SCANS = 200
 """Number of scans whose renders show how much light and camera change the features."""

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 WORDS = 128
 """Size of the vocabulary, fixed in advance: an image has up to 120 keypoints."""
 WORDS_PEOPLE = 100
-"""Number of people whose renders a vocabulary is learned from;
+"""Number of people whose renders a vocabulary is learned from.
 
-of more people, as many, evenly spaced.
+Of more people, as many, evenly spaced.
 """
 WORDS_SAMPLE = 20_000
 """Largest number of descriptors that a vocabulary is learned from."""

@@ -155,4 +155,5 @@ def _instead(folder: Path) -> str:
         return str(error)
     if not n_images:
         return f'there is no image in {folder}'
-    return f'the options select none of {count(n_images, "image")} in {folder}'
+    images = 'the only image' if n_images == 1 else f'any of the {n_images:,} images'
+    return f'the options do not select {images} in {folder}'

@@ -42,9 +42,9 @@ FEWEST_VOXELS = 16
 MOST_IN_A_ROW = 400_000
 """Surfaces have fewer numbers; more of them in a row may be a volume."""
 LONG_SIDES = (32, 4096)
-"""No picture is longer than the second value;
+"""No picture is longer than the second value.
 
-if the other side reaches the first, the data may be a volume.
+If the other side reaches the first, the data may be a volume.
 """
 FACE_MM = (20.0, 55.0, 55.0)
 """Smallest depth, width and height that hold eyes, nose and mouth."""

@@ -366,8 +366,8 @@ def _too_few(result: RiskResult, limit: str) -> str:
     )
     return (
         f'{count(result.n, "person is", "people are")} too few to tell whether the risk is within '
-        f'{limit}. {passed} {result.n_needed_80:,} people give a probability of at least 80%; '
-        f'{result.n_needed_95:,} people give at least 95%.'
+        f'{limit}. {passed} With {result.n_needed_80:,} people the probability of a pass is at '
+        f'least 80%, with {result.n_needed_95:,} people at least 95%.'
     )
 
 
@@ -382,8 +382,8 @@ def _against_chance(result: RiskResult, row: StrongestRow) -> RiskResult:
         return replace(
             result,
             outcome=GAP,
-            sentence=f'{result.sentence}. {guessing}. With so few people, even recognising '
-            'everybody could not be distinguished from guessing.',
+            sentence=f'{result.sentence}. {guessing}. With so few people, even a rate of '
+            '100% could not be distinguished from guessing.',
         )
     return replace(
         result,

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 NO_HOG = -1.0
 """Score of a detector that found nothing: lower scores are not requested."""
 UNKNOWN = 0.3
-"""Share next to emptied air where it cannot be measured:
+"""Share next to emptied air where it cannot be measured.
 
-the mean of the cases that the model was fitted to.
+The mean of the cases that the model was fitted to.
 """
 FAR_MM = 15.0
 SPREAD_MM = 6.0

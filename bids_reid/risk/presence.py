@@ -45,9 +45,9 @@ half of it, whole faces have twice as much."""
 SURE_HOG, SURE_CNN = 1.0, 0.6
 """If both detectors are this sure of a face, the image cannot be cleared."""
 COVERED, BEHIND_MM, MIN_CORE_IN_VIEW = 0.85, 4.0, 0.3
-"""Limits for skin with the plain shape of a face:
+"""Limits for skin with the plain shape of a face.
 
-share of eyes, nose and mouth near the average's, distance behind it, and share in view.
+Share of eyes, nose and mouth near the average's, distance behind it, and share in view.
 """
 WORST_HEAD_LOSS = 1.3
 """What fits the average head worse, and does not tell where a face should be, is hardly a head.

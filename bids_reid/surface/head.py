@@ -23,7 +23,7 @@ BLURS_MM = (0.0, 2.0, 3.0, 4.5)
 NOISES = 5.0
 """What is this many standard deviations above the air stands out."""
 CLOSING_MM = 8.0
-"""Openings narrower than twice this (nostrils, mouth, ear canals) do not lead inside."""
+"""Openings narrower than twice this (nostrils, mouth, ear canals) do not lead inside the head."""
 MOUTH_MM = CLOSING_MM + 4.0
 """A closed opening counts as inside where the surface that closes it is 4 mm away."""
 BAND_MM = 4.0

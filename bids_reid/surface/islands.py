@@ -27,15 +27,16 @@ if TYPE_CHECKING:
     from bids_reid.surface.volume import Volume
 
 AROUND_MM = 15.0
-"""The face may be so far from where its frame has it."""
+"""Margin around the frame's face in which the face may lie."""
 SMOOTHING_MM = 1.0
 BELOW_MM, BEYOND_MM = 3.0, 4.0
-"""The brightness of tissue and of air is read so far below and beyond the skin."""
+"""Depth below the skin at which tissue brightness is read, and distance beyond it for air."""
 SMALLEST_ML = 0.5
-"""Less is noise, or a voxel or two of something else."""
+"""Smaller islands are noise, or a voxel or two of something else."""
 N_POINTS = 5000
 N_ASKED = 200
-"""So many points of the skin, and voxels of an island, tell whether it is outside."""
+"""Number of points of the skin, and of voxels of an island, that decide whether the island is
+outside."""
 MOST = 0.5
 
 

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from bids_reid.surface.volume import Volume
 
 EQUAL_SHARE = 0.6
-"""So many neighbours inside have the same number in a label map: noise makes them differ."""
+"""Share of equal neighbours inside a label map; noise makes neighbours differ."""
 EMPTY_SHARE = 0.05
-"""A background that is one and the same number fills at least this share of a volume."""
+"""Smallest share of a volume that a background of one value fills."""
 BRAIN_LITRES = 2.2
 FULL_SHARE = 0.8
-"""What fills so much of the box around it is a field of view, no head."""
+"""Share of its bounding box from which on an object is a field of view, not a head."""
 SAMPLE = 400_000
-"""So many pairs of neighbours tell."""
+"""Number of pairs of neighbours that are compared."""
 
 
 def background(data: NDArray[np.float32]) -> float | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 END_MM = 2.0
 END_CM2 = 40.0
-"""So large a piece of a surface, so flat, at one of its ends is a cut: a vertex has less."""
+"""Area of a flat piece at one end of a surface from which on it is a cut; a vertex has less."""
 
 
 class Mesh(NamedTuple):

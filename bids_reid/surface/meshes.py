@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EDGE_MM = 3.0
-"""Longer edges are halved: what is compared with a face needs points all over."""
+"""Longer edges are halved, because the comparison with a face needs points everywhere."""
 MOST_TRIANGLES = 2_000_000
 HEAD_MM = (90.0, 700.0)
 """A surface whose longest side lies between these counts in millimetres."""
 UNITS = (('metres', 1e3), ('centimetres', 10.0), ('micrometres', 1e-3))
 USUAL_MM = 250.0
-"""To so much is scaled what no unit makes as large as a head."""
+"""Size to which a surface is scaled if no unit makes it as large as a head."""
 _READERS = {'stl': read_stl, 'ply': read_ply, 'obj': read_obj}
 _VTK = {b'PolyData': '.vtp', b'UnstructuredGrid': '.vtu'}
-"""What VTK's files of XML say to hold, and the names they are known by."""
+"""Contents of VTK's XML files, with the names by which they are known."""
 FORMATS = ('gifti', 'freesurfer surface', *_READERS, 'vtk')
-"""Formats of surfaces that there is a reader for."""
+"""Formats of surfaces that can be read."""
 _TRIANGLES = b'\xff\xff\xfe'
-"""The mark of FreeSurfer's surfaces of triangles."""
+"""Signature of FreeSurfer's triangle surfaces."""
 
 
 def read_mesh(path: Path, kind: str) -> Mesh | None:

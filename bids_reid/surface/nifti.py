@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from nibabel.spatialimages import SpatialImage
 
 START = 540
-"""Bytes that hold a header of either version."""
+"""Number of bytes that hold a header of either version."""
 _ERRORS_FROM = 40
-"""Level of nibabel's checks from which on a header is no good."""
+"""Level of nibabel's checks from which on a header is invalid."""
 MOST_BEFORE = 1 << 26
-"""Bytes before the numbers: the header, and what programs have put behind it."""
+"""Largest number of bytes before the data: the header and its extensions."""
 
 
 @contextmanager

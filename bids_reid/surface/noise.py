@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SPARSE = 4
-"""Every fourth pair of slices tells enough."""
+"""Every fourth pair of slices is enough."""
 
 
 def voxel_noise(data: NDArray[np.float32], bright: float) -> float:

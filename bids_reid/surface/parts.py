@@ -18,13 +18,19 @@ PARTS = (
 )
 """Names of the numbers in ``FaceParts.part``; left and right are the participant's."""
 ALL, TOP = 'this region holds the whole imaged body', 'this is the upper part of the imaged body'
-"""End of the note about the part of a field of view that was looked at: what it was chosen for."""
+"""End of the note about the region of a field of view that was looked at.
+
+It gives the reason for the choice.
+"""
 MIN_IN_VIEW = 0.15
-"""With a smaller share of a part in the image it is not judged."""
+"""Smallest share of a part in the image with which the part is judged."""
 VIEWS = ('right side', 'front', 'left side')
-"""The views in the picture, from the left: one in front of the participant sees the right left."""
+"""Views in the picture, from the left.
+
+The front view shows the participant's right on the left.
+"""
 BACKGROUND, ELSEWHERE = -1, -2
-"""In ``FaceParts.shown``: pixels beside the head, and skin that none of the points is on."""
+"""In ``FaceParts.shown``: pixels outside the head, and skin without any of the points."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     Affine = NDArray[np.float64]
 
 SAME_SIZE = 0.02
-"""Voxel sizes that differ by no more of themselves are the same."""
+"""Voxel sizes with a smaller relative difference count as equal."""
 SHEAR = 0.02
-"""Cosine between axes that are no longer at right angles."""
+"""Cosine between axes from which on they are not at right angles."""
 SCANNER = 1
-"""Code of what a scanner wrote: a tilted gantry shears voxels for real."""
+"""Code of an affine from the scanner: a tilted gantry really shears voxels."""
 HEAD_LITRES = (0.5, 9.0)
-"""What stands out of a scan of a head, with neck or without, has so much."""
+"""Smallest and largest volume of the foreground in a scan of a head, with or without neck."""
 SAMPLES = 64
-"""So many voxels along an axis tell how large it is."""
+"""Number of voxels along an axis that are sampled to measure its size."""
 AIR_SHARE = 0.15
-"""Of the range of a volume: what is brighter stands out."""
+"""Share of the range of a volume above which a voxel belongs to the foreground."""
 NO_SFORM = 'the sform in the header is invalid: using {used}'
 NO_QFORM = 'the qform in the header is invalid: using its voxel sizes'
 OTHER_SIZES = (

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 MOST_BYTES = 4 << 30
-"""No volume of a head has more: the finest of living people have a quarter of it."""
+"""Largest size of a volume of a head; the finest scans of living people have a quarter of it."""
 MOST_HIDDEN = 100_000
-"""Bytes beside the volume that a header tells of; more may be another head."""
+"""Largest number of bytes beside the volume in the header; more may be another head."""
 _BLOCK = 1 << 20
 _SAID = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """Errors whose text is about the file itself; those of other types are about its header."""

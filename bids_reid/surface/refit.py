@@ -37,15 +37,15 @@ LANDMARKS_MM = np.array(
 FACE_BEHIND_MM, FACE_TOP_MM = -62.0, 28.0
 """Skin in front of the first and below the second is where faces are cut."""
 FRONT_MM = -60.0
-"""In front of it, skin inside the average may be a cut."""
+"""In front of this plane, skin inside the average may be a cut."""
 SPREAD_MM = 0.5
 BACK_MM, LOW_MM, EAR_SKIN_MM = 20.0, 15.0, 15.0
 """Standard deviation of the skin from the average's: of vault and forehead, of the back of the
 head and the nape, of the jaw, and of the ears themselves."""
 REACH_MM = 35.0
-"""Over this distance the deviation of neighbouring patches is alike."""
+"""Distance over which neighbouring patches deviate alike."""
 PATCH_MM = 2.0
-"""What a patch deviates by itself."""
+"""Deviation of a patch on its own."""
 AXES_SPREAD = 0.01
 SIZE_SPREAD = 0.07
 EARS_MM = np.array([(-78.0, -86.5, -19.5), (78.0, -86.5, -19.5)])
@@ -58,13 +58,13 @@ AROUND_EAR_MM = np.array([(0.0, y, z) for y in (-25.0, 25.0) for z in (-38.0, 38
 DEPTHS_MM = (25.0, 20.0, 16.0, 13.0, 11.0, 10.0, 9.0, 9.0, 9.0, 9.0)
 """Skin that lies deeper inside the average's front is a cut, one number per iteration."""
 EARS_SOUGHT = (0, 3, 6, 8)
-"""Iterations before which the ears are sought again."""
+"""Iterations before which the ears are located again."""
 EDGE_MM = 10.0
-"""Skin so near to a cut is left out."""
+"""Skin closer to a cut than this is left out."""
 FOLLOWS_MM, FOLLOWS_COSINE = 4.0, 0.9
-"""Skin of the face counts if it is so near to the average's and faces so nearly the same way."""
+"""Distance to the average's skin, and cosine of the angle, up to which skin of the face counts."""
 FOLLOWS_FROM = 6
-"""Iteration from which on it counts."""
+"""Iteration from which on skin of the face counts."""
 MORE_THAN_PREDICTED = 1.3
 """Root mean square of the measured errors over the predicted ones, on heads of two kinds."""
 FACE_NEAR_MM = 7.0

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LARGEST_MM = 520.0
-"""No head with its neck and all that is around it is longer, nor is the field of view of one."""
+"""No head with its neck and surroundings is longer, nor is the field of view of a head scan."""
 COARSE_MM = 8.0
 MARGIN_MM = 60.0
-"""So much is kept around what stands out: a face that was cut away is looked for there."""
+"""Margin kept around the foreground, because a removed face is looked for there."""
 TOP_MM = 400.0
-"""A head, a neck and shoulders are not longer."""
+"""Head, neck and shoulders are not longer than this."""
 WIDEST_MM = 750.0
-"""Nor is anybody wider."""
+"""Nobody is wider than this."""
 
 
 def head_region(

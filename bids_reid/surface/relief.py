@@ -33,23 +33,23 @@ SQUARE_MM = 2.0
 LOW, HIGH = (-70.0, -112.0), (70.0, 64.0)
 """Corners of the maps across and up, in mm of the average head (`bids_reid.surface.average`)."""
 BEHIND_MM = -60.0
-"""What lies further back does not face the camera: it counts as nothing there."""
+"""Skin further back does not face the camera and is ignored."""
 PART_MM = 6.0
 """Squares belong to the part of the face that has a point of the average within this distance."""
 NEAR_MM = 8.0
-"""Skin this near to the average's is where it should be: twice the spread between people."""
+"""Skin within this distance of the average's is in its place: twice the spread between people."""
 BAND_MM = (2.0, 10.0)
 """Relief is what a difference of two Gaussians of these widths leaves: nose, orbits, lips."""
 FINE_MM = (1.5, 4.0)
 """The same for lids, nostrils and the line of the mouth, which blurring takes first."""
 SHIFT_MM = 6.0
-"""Parts of people's faces lie so far from the average's."""
+"""Distance between parts of people's faces and the average's."""
 FLAT_MM = 1.0
 FLAT_PATCH_MM = 16.0
 STEP_MM = 5.0
 """Neighbouring squares that differ by more than this, where the average's do not, are a step."""
 MIN_SQUARES = 40
-"""Fewer squares tell nothing of a relief."""
+"""Fewer squares are not enough to measure the relief."""
 
 
 class _Average(NamedTuple):

@@ -26,9 +26,9 @@ STEP_DEGREES = 4.0
 LOWEST, LOWEST_BEHIND = -64.0, -16.0
 """Degrees below the horizon: down to the chin in front, not to the neck behind."""
 FACE_AZIMUTH, FACE_TOP = 64.0, 8.0
-"""The face reaches so many degrees to both sides, and up to the brow."""
+"""Degrees that the face reaches to both sides, and upwards to the brow."""
 MIN_SHARE = 0.3
-"""With fewer directions in common two heads are not compared."""
+"""Two heads with fewer directions in common are not compared."""
 
 
 def directions() -> NDArray[np.float64]:

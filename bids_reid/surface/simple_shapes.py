@@ -23,17 +23,19 @@ NOT_A_HEAD = 'not a head'
 PRISM = f'{NOT_A_HEAD}: the shape is that of a bottle, a cylinder or a box'
 BALL = f'{NOT_A_HEAD}: the shape is that of a ball'
 N_TRIANGLES = 6000
-"""So many tell."""
+"""Number of triangles that are examined."""
 BORDER_MM = 4.0
 """Skin nearer to the end of the field of view was cut there."""
 ALONG, ACROSS = 0.17, 0.97
 """Cosine between a normal and the axis: below the first, skin runs along the axis; above the
 second it ends it."""
 SIDES_SHARE, ENDS_SHARE, BOTH_SHARE = 0.3, 0.05, 0.7
-"""Of the skin: so much runs along the axis, so much ends it, and so much does either."""
+"""Smallest shares of the skin that run along the axis, that end it, and that do either."""
 SECTION_SHARE, ROUND_SHARE = 0.85, 0.6
-"""So much of what runs along the axis has one of four directions, or lies on a circle. A slab of a
-head between flat ends has an oval section."""
+"""Smallest share of the skin along the axis that has one of four directions, or lies on a circle.
+
+A slab of a head between flat ends has an oval section.
+"""
 BALL_MM = 2.5
 BALL_SHARE = 0.9
 """So much of the skin lies so near to a sphere, ..."""
@@ -41,7 +43,7 @@ FITS = 6
 BALL_SEEN = 0.6
 """... of which so much is there."""
 IN_VIEW = 0.6
-"""With less of the surface inside the field of view its shape is not known."""
+"""With less of the surface inside the field of view, its shape is not known."""
 
 
 def simple_shape(

@@ -42,9 +42,9 @@ SKIN_MM = 1.0
 SKIN_BLURS = 1.1
 """The same in standard deviations of the blur by voxels and smoothing, where that is more."""
 LEVEL_SIGMA_MM = 6.0
-"""The brightness of skin is averaged over this, so that noise does not move the surface."""
+"""Width over which the brightness of skin is averaged, so that noise does not move the surface."""
 POINTS = 10_000
-"""So many points of the coarse surface tell how bright skin is."""
+"""Number of points of the coarse surface at which the brightness of skin is measured."""
 FAR_BRIGHTER = np.float32(1000)
 """Than skin: nothing is."""
 STEPS = 3

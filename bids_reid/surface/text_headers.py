@@ -314,7 +314,7 @@ def _beside(path: Path, name: str) -> Path:
         raise ScanError(f'{path.name}: the data are in another folder: {name}')
     beside = path.with_name(name)
     if not beside.is_file():
-        raise ScanError(f'{path.name}: the data file is missing: {name}')
+        raise ScanError(f'{path.name}: the data file {name} is missing: put it in the same folder')
     return beside
 
 

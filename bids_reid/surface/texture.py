@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bids_reid.surface.volume import Volume
 
 WINDOW = 3
-"""Voxels along each side of the neighbourhood that a spread is taken of."""
+"""Voxels along each side of the neighbourhood in which a spread is measured."""
 EXTREMES = (0.5, 99.5)
 """Percentiles that the range of a volume lies between: of a phase it is a full turn."""
 EVEN = 1 / 12
@@ -28,7 +28,7 @@ NOISE_SHARE = 0.4
 SMOOTH_SHARE = 0.1
 """... and half of what is not varies by less than this, or texture tells nothing."""
 LEAST_SHARE = 0.02
-"""A smaller part of a volume is no head, or no air."""
+"""A smaller part of a volume is neither head nor air."""
 STEEP = 3.0
 """From noise to head the shares of a neighbourhood run over a few voxels: edges are steeper."""
 

@@ -37,16 +37,16 @@ AROUND_MM = 8.0
 REACH_MM = 25.0
 """Surface farther away belongs to something else."""
 FOLLOWS_MM = 2.0
-"""Skin so near to the part that was moved onto it follows it."""
+"""Skin within this distance of the moved part follows it."""
 ALIGNED = 0.7
-"""Cosine of the angle between normals up to which it does."""
+"""Cosine of the angle between normals up to which skin follows a part."""
 WIDTHS_MM = (12.0, 8.0, 6.0, 4.0, 3.0, 3.0)
 """Distance at which a point's weight is a quarter, one number per step of moving a part."""
 LARGEST = (0.2, 6.0)
 """A part is turned by half the first (radians) in a step, and moved by the second (mm) in all,
 about and along each axis."""
 MIN_POINTS = 12
-"""With less of a part in the image it is not judged."""
+"""Smallest number of points of a part in the image with which the part is judged."""
 BORDER_MM = 3.0
 KEPT_MM, KEPT_ALIGNED = 8.0, 0.85
 """Skin beside the face that is so near to the average's tells how far this head is from it."""
@@ -60,7 +60,7 @@ DEVIATIONS, LARGEST_NOD = 1.0, 0.14
 """A face is sought so many standard deviations of its place up and down, and no more radians."""
 MATCHED = tuple(PARTS.index(part) for name in IDENTIFYING for part in PART_NAMES[name])
 CLEARLY_MORE = 0.05
-"""Another place counts if a part matches by so much more."""
+"""Another place counts if a part matches better there by this much."""
 NEXT_VOXELS = (1.5, 2.5, 3.5)
 """So many voxels outside the surface a tool's cut is empty already; at the edge of skin, blur by
 the voxels and the scanner leaves some signal."""
@@ -68,7 +68,7 @@ CLASSES_MM = (-10.0, -5.0, -2.0, 2.0, 5.0)
 LETTERS = 'abcdef'
 IN_PLACE = 'd'
 OUTSIDE = '.'
-"""Letters of `FaceTraces.map` for signed distances between these, and for what is not known."""
+"""Letters of `FaceTraces.map` for ranges of signed distances, and for unknown values."""
 CROSSES = 0.5
 """A surface turned further from the skin that should be there passes through it: cosine."""
 

@@ -18,7 +18,7 @@ NOISE_MM = 3.0
 """Normals are averaged over this first: noise differs from voxel to voxel, gyri do not."""
 PATCH_MM = 8.0
 POINTS = 20_000
-"""Some ten thousand points describe the vault of any mesh."""
+"""Ten thousand points are enough to describe the vault of any mesh."""
 PATCHES = 1500
 SMOOTHEST_PERCENT = 5.0
 """Strong noise breaks the thin skin of the vault in places; what is left of it is still smooth."""
@@ -32,7 +32,10 @@ heads, one of them defaced, 2.9 to 3.0 (3.1 to 3.3), a real defaced head of 0.67
 and the brain a quarter above; one that was smoothed by 4.7 mm (7.0) is not told from a head.
 """
 BRAIN_LITRES = 2.5
-"""A larger surface is no brain: brains hold 1 to 2 litres, heads 3 and more, if not children's."""
+"""A larger surface is not a brain.
+
+Brains hold 1 to 2 litres; heads, except those of children, hold 3 or more.
+"""
 
 
 def is_brain(roughness: float) -> bool:

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 AIR_HU = -1000.0
 HU_SPREAD = 100.0
 HU_SHARE = 0.05
-"""A volume with so many voxels about as dark as air in Hounsfield units is a CT."""
+"""Share of voxels about as dark as air in Hounsfield units from which on a volume is a CT."""
 MIN_SLICES = 8
-"""Fewer slices are pictures, no volume."""
+"""With fewer slices the file holds pictures, not a volume."""
 FEWEST_LINES = 32
-"""A head has more along each axis."""
+"""A head has more voxels along each axis."""
 LONGEST_FIELD_MM = 3000.0
-"""No scanner sees further: whoever says so counts in other units."""
+"""No scanner has a larger field of view: such a file uses other units."""
 FINEST_SHARE = 1e-3
-"""A range that is less of its own numbers has too few steps in single precision."""
+"""With a smaller range relative to its values, a volume has too few steps in single precision."""
 SMALLEST, LARGEST = 1e-3, 1e9
 """Brightness of other ranges is scaled to the usual one."""
 USUAL = 1000.0

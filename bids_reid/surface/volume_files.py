@@ -49,7 +49,7 @@ _EXTENSIONS = {
 _PAIRED = {'.hdr': '.img', '.PAR': '.REC'}
 _TEXT_HEADERS = {'nrrd': read_nrrd, 'metaimage': read_metaimage, 'mrtrix': read_mif}
 FORMATS = (*_EXTENSIONS, *_TEXT_HEADERS, 'afni')
-"""Formats of volumes that there is a reader for."""
+"""Formats of volumes that can be read."""
 
 
 def read_volume(files: Sequence[Path], kind: str) -> Stored:

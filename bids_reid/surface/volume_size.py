@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BASE_GB = 0.35
-"""A process with its libraries, and what does not depend on the volume."""
+"""Memory of a process with its libraries, independent of the volume."""
 READ_BYTES = 12.0
-"""Of a voxel while it is read and averaged: as it is stored, twice, and as single precision."""
+"""Bytes per voxel while a volume is read and averaged.
+
+The voxel is held twice as stored, and once in single precision.
+"""
 SKIN_BYTES = 24.0
-"""Of a voxel of 1 mm or so while the skin is cut."""
+"""Bytes per voxel of about 1 mm while the skin is cut."""
 FEW_BYTES = 4096
 USUAL_GB = 1.5
-"""Of what has no header that tells: a head at 1 mm, and more."""
+"""Memory for a file whose header gives no size: a head at 1 mm, with a margin."""
 
 
 def skin_memory_gb(path: Path) -> float:

@@ -110,7 +110,7 @@ BROKEN = {
         'def Means(): raise RuntimeError("no licence")',
         'cannot be loaded: RuntimeError: no licence',
     ),
-    'something else': ('class Means: pass', 'does not keep the protocol: name is missing'),
+    'something else': ('class Means: pass', 'does not follow the protocol: name is missing'),
     'no call': ('Means = 3', 'cannot be loaded: TypeError'),
 }
 ATTRIBUTES = {
@@ -138,7 +138,7 @@ ATTRIBUTES = {
     'no availability': ('Means.available = lambda self: None', 'failed: AttributeError'),
     'identity of numbers': (
         "Means.identity = lambda self: {'Model': 3}",
-        'identity() gives {.Model.: 3}, not texts',
+        'identity() gives {.Model.: 3}, not a mapping of names to texts',
     ),
     'identity of others': (
         "Means.identity = lambda self: {'Package': 'b'}",

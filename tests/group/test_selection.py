@@ -59,7 +59,7 @@ def test_a_distractor_loses_name_and_label_at_once(
     announce(selection)
     told = capsys.readouterr()
     text = told.out + told.err
-    assert '2 photographs of 2 of them, 2 of distractors' in text
+    assert '2 photographs of 2 participants, 2 of distractors' in text
     assert 'Jane' not in text
 
 

@@ -46,7 +46,7 @@ def test_each_participant_asked_for_is_done_or_named(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, *FILES, participants=('01', '02', '03'))
     assert said(settings) == [
         f'sub-02: no scan: there is no image in {tmp_path}/sub-02',
-        f'sub-03: no scan: none of 1 image in {tmp_path}/sub-03 is one that the options choose',
+        f'sub-03: no scan: the options do not select the only image in {tmp_path}/sub-03',
     ]
     assert said(settings_of(tmp_path)) == ['2 participants have no scan: sub-02, sub-03']
     assert said(settings_of(tmp_path, modalities=('T1w',), participants=('01', '02')))[
@@ -69,7 +69,7 @@ def test_a_session_that_is_not_there_is_named(tmp_path: Path) -> None:
         tmp_path, *files, 'sub-01/ses-2/anat/sub-01_ses-2_T1w.nii', sessions=('1', '2')
     )
     assert said(settings) == ['no scan in ses-2: sub-02']
-    with pytest.raises(NothingSelectedError, match=r'nobody in .* has a session ses-3'):
+    with pytest.raises(NothingSelectedError, match=r'no participant in .* has a session ses-3'):
         select(settings_of(tmp_path, sessions=('1', '3')))
 
 
@@ -80,8 +80,8 @@ def test_misnamed_images_are_named_with_the_reason(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, *FILES[:1], *files)
     lines = said(settings)
     assert lines[0] == (
-        '1 image is no scan (checked for a face, but not searched): sub-01/anat/sub-01_T1w.mgz: '
-        'the file name ends with .mgz, not .nii.gz or .nii'
+        '1 image is not treated as a scan (checked for a face, but not searched): '
+        'sub-01/anat/sub-01_T1w.mgz: the file name ends with .mgz, not .nii.gz or .nii'
     )
     assert all(any(name in line for line in lines) for name in wrong)
     elsewhere = tmp_path.parent / 'defaced'
@@ -97,7 +97,7 @@ def test_many_are_counted_and_some_named(tmp_path: Path) -> None:
     """A terminal full of names hides every other line."""
     files = [f'sub-01/anat/sub-01_run-{number:02}_T1w.mgz' for number in range(12)]
     (line,) = [line for line in said(settings_of(tmp_path, *FILES[:1], *files)) if 'mgz' in line]
-    assert line.startswith('12 images are no scans')
+    assert line.startswith('12 images are not treated as scans')
     assert 'run-09_T1w.mgz and 2 more: the file name ends with .mgz' in line
 
 

@@ -101,7 +101,7 @@ def test_a_damaged_record_is_named_and_a_foreign_file_is_none(tmp_path: Path) ->
     (scan,) = read_scans(tmp_path)
     assert scan.files == good
     write_json(old.record, {'Status': 'ok', 'Condition': 'raw'})
-    message = r'sub-2_desc-skin_T1w\.json is damaged or of an older'
+    message = r'sub-2_desc-skin_T1w\.json is damaged or was written by an older'
     with pytest.raises(NoInputError, match=message):
         read_scans(tmp_path)
     # left out without a word, its scan would be in no count, and the gate might pass

@@ -318,8 +318,8 @@ def test_too_few_people_are_no_pass_and_no_finding() -> None:
     assert result.chance_of_pass == 0
     assert result.sentence.endswith(
         '. 8 people are too few to tell whether the risk is within the limit of 5%. Even if the '
-        'scans identified nobody, this run could not have passed. 142 people give a probability '
-        'of at least 80%; 173 people give at least 95%.'
+        'scans identified nobody, this run could not have passed. With 142 people the '
+        'probability of a pass is at least 80%, with 173 people at least 95%.'
     )
     assert '. 1 person is too few' in risk(rows(0, 1, n_gallery=5), 0.05).sentence
 

@@ -138,7 +138,7 @@ def test_a_small_file_with_a_huge_array_is_not_unpacked(tmp_path: Path) -> None:
     content = re.sub(rb'<Data>[^<]*', b'<Data>' + packed, path.read_bytes(), count=1)
     path.write_bytes(content)
     tracemalloc.start()
-    with pytest.raises(ScanError, match='larger than any surface of a head'):
+    with pytest.raises(ScanError, match='larger than any head'):
         read_mesh(path, 'gifti')
     assert tracemalloc.get_traced_memory()[1] < 50e6
     tracemalloc.stop()
@@ -152,7 +152,7 @@ def test_a_small_file_that_is_packed_as_a_whole_is_not_unpacked_for_ever(
     path.write_bytes(gzip.compress(path.read_bytes()))
     assert read_mesh(path, 'gifti') is not None
     monkeypatch.setattr('bids_reid.surface.meshes.LARGEST', path.stat().st_size + 10)
-    with pytest.raises(ScanError, match='larger than any surface of a head'):
+    with pytest.raises(ScanError, match='larger than any head'):
         read_mesh(path, 'gifti')
 
 

@@ -117,7 +117,8 @@ def test_a_map_that_stretches_the_head_is_not_believed(
     (note,) = volume.notes
     used = 'the qform' if with_qform else 'the voxel sizes'
     assert note == (
-        f'the sform of the header has voxels of 5.6 x 4.2 x 4.9 mm: {used} used, of 4 x 3 x 3.5 mm'
+        f'the sform in the header has voxels of 5.6 x 4.2 x 4.9 mm: using {used}, of 4 x 3 x 3.5 '
+        'mm'
     )
     cosines = volume.affine[:3, :3] / voxel_sizes(volume.affine)
     np.testing.assert_allclose(cosines, turned(10)[:3, :3] / SIZES, atol=1e-3)
@@ -127,7 +128,7 @@ def test_a_sheared_map_to_a_template_is_not_believed(tmp_path: Path) -> None:
     path = written(tmp_path, sform=sheared(turned(10), 0.2), sform_code=4, qform=turned(10))
     volume = load_volume(path)
     np.testing.assert_allclose(volume.affine, turned(10), atol=1e-3)
-    assert 'sheared: the qform used' in volume.notes[0]
+    assert 'sheared: using the qform' in volume.notes[0]
 
 
 def test_a_tilted_gantry_shears_for_real(tmp_path: Path) -> None:
@@ -145,7 +146,7 @@ def test_voxel_sizes_that_nobody_filled_in_are_not_believed(tmp_path: Path) -> N
     path = written(tmp_path, sform=turned(0), sform_code=2, sizes=(1.0, 1.0, 1.0))
     volume = load_volume(path)
     np.testing.assert_allclose(volume.spacing, SIZES)
-    assert 'its voxel sizes are 1 x 1 x 1 mm: sform used' in volume.notes[0]
+    assert 'its voxel sizes are 1 x 1 x 1 mm: using the sform' in volume.notes[0]
 
 
 def test_a_qform_that_no_head_fits_is_not_believed(tmp_path: Path) -> None:

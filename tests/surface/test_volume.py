@@ -92,7 +92,9 @@ def test_a_scale_in_the_header_is_applied(tmp_path: Path, data: NDArray[np.int16
     np.testing.assert_allclose(load_volume(path).data, -0.5 * data + 7)
 
 
-@pytest.mark.parametrize(('extra', 'note'), [((1,), ()), ((3,), ('first of 3 volumes used',))])
+@pytest.mark.parametrize(
+    ('extra', 'note'), [((1,), ()), ((3,), ('only the first of 3 volumes was used',))]
+)
 def test_the_first_of_several_volumes_is_used_and_said(
     tmp_path: Path, data: NDArray[np.int16], extra: tuple[int, ...], note: tuple[str, ...]
 ) -> None:
@@ -276,10 +278,10 @@ def test_messages_hold_no_folder(gz: Path) -> None:
 
 
 MENDED: dict[str, tuple[dict[int, bytes], str]] = {
-    'offset of NaN': ({108: b'\0\0\xc0\x7f'}, 'lets the numbers begin at byte nan'),
-    'infinite offset': ({108: b'\0\0\x80\x7f'}, 'lets the numbers begin at byte inf'),
-    'negative offset': ({108: b'\0\0\x80\xbf'}, 'lets the numbers begin at byte -1'),
-    'no offset': ({108: bytes(4)}, 'lets the numbers begin at byte 0'),
+    'offset of NaN': ({108: b'\0\0\xc0\x7f'}, 'the data begin at byte nan'),
+    'infinite offset': ({108: b'\0\0\x80\x7f'}, 'the data begin at byte inf'),
+    'negative offset': ({108: b'\0\0\x80\xbf'}, 'the data begin at byte -1'),
+    'no offset': ({108: bytes(4)}, 'the data begin at byte 0'),
     'infinite slope': ({112: b'\0\0\x80\x7f' + bytes(4)}, 'scale in the header is not a number'),
     'infinite intercept': ({112: b'\0\0\x80\x3f\0\0\x80\x7f'}, 'scale in the header is not'),
 }
@@ -348,7 +350,7 @@ def test_what_stands_behind_packed_data_is_said(gz: Path, data: NDArray[np.int16
     members.write_bytes(b''.join(map(gzip.compress, parts)) + bytes(512))
     volume = load_volume(behind)
     np.testing.assert_array_equal(volume.data, data)
-    assert volume.notes == ('14 bytes follow the end of the compressed data left out',)
+    assert volume.notes == ('14 bytes follow the end of the compressed data: ignored',)
     volume = load_volume(members)
     np.testing.assert_array_equal(volume.data, data)
     assert volume.notes == ()

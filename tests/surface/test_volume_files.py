@@ -82,7 +82,7 @@ def test_of_a_series_the_first_volume_is_read(tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(series, AFFINE), tmp_path / 'bold.nii.gz')
     volume = read([tmp_path / 'bold.nii.gz'])
     np.testing.assert_array_equal(volume.data, numbers())
-    assert volume.notes == ('first of 2 volumes used',)
+    assert volume.notes == ('only the first of 2 volumes was used',)
 
 
 def test_colours_are_read_by_their_brightness(tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ def test_a_limit_on_memory_is_told_as_such(monkeypatch: pytest.MonkeyPatch, limi
     monkeypatch.setattr(selftest, 'overrides', lambda: ())
     if limited:
         monkeypatch.setattr(selftest, '_take_room', say_nothing)
-    said = r'the limit is 2\.0 GB \(ulimit -v\)' if limited else 'cannot render; install EGL'
+    said = (
+        r'the limit is 2\.0 GB \(ulimit -v\)' if limited else 'cannot render images: install EGL'
+    )
     with pytest.raises(MachineError, match=said):
         selftest.check_rendering()
 
