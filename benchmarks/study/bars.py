@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from bids_reid.report.figures import COLOURS
+from bids_reid.report.canvas import COLOURS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

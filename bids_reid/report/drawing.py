@@ -10,6 +10,9 @@ from html import escape
 from markupsafe import Markup
 
 _BACKGROUND = '<rect width="100%" height="100%" fill="#ffffff"/>'
+_FONT = re.compile(r'; font-family: [^;"]*')
+_FONTS = "; font-family: 'DejaVu Sans', Verdana, Arial, sans-serif"
+"""For viewers that lack the first one, which the figure was measured with."""
 _STYLE = re.compile(r'<defs>\s*<style.*?</style>\s*</defs>', re.DOTALL)
 _SIZE = re.compile(r'^<svg ([^>]*?)width="[^"]*" height="[^"]*" ')
 
@@ -49,7 +52,7 @@ class Drawing:
     def inline(self) -> Markup:
         """The SVG as an element of a page: black becomes the colour of the text around it."""
         svg = _STYLE.sub('', self._told(), count=1).replace('#000000', 'currentColor')
-        svg = re.sub(r' ?font-family: [^;"]*;', '', svg)
+        svg = _FONT.sub('', svg)
         # Markup is right: matplotlib escapes the text it draws, `_told` what is added.
         return Markup(_SIZE.sub(r'<svg \1', svg, count=1))  # noqa: S704
 
@@ -57,7 +60,7 @@ class Drawing:
     def svg_file(self) -> str:
         """The SVG as a file of its own: on white, whatever the viewer's background."""
         head = '<?xml version="1.0" encoding="utf-8" standalone="no"?>\n'
-        told = self._told()
+        told = _FONT.sub(_FONTS, self._told())
         end = told.index('</desc>') + len('</desc>')
         return f'{head}{told[:end]}{_BACKGROUND}{told[end:]}\n'
 

@@ -13,6 +13,7 @@ from bids_reid.bids.tables import read_table
 from bids_reid.demo.command import AS_IT_SHOULD_BE
 from bids_reid.demo.defaced_release import write_release
 from bids_reid.demo.release_demo import IMAGES_SECTION
+from bids_reid.risk.refacing import OTHER_FACE
 
 Call = Callable[..., 'subprocess.CompletedProcess[str]']
 
@@ -93,7 +94,7 @@ def test_a_release_is_audited_before_and_after_it_is_mended(call: Call, tmp_path
     assert 'review (left of the face: brow, eyes, nose)' in told['sub-02 T1w']
     assert 'review (the whole face is left)' in told['sub-04 T2w']
     assert 'review (brain is lost)' in told['sub-05 T1w']
-    assert "the original's face is no longer there" in told['re-faced copy of sub-03 T1w']
+    assert f'no findings ({OTHER_FACE})' in told['re-faced copy of sub-03 T1w']
     assert 'no findings on 3 of 3' in told['The other images']
 
     # both kinds of demonstration, or both releases, would overwrite each other

@@ -107,6 +107,11 @@ def test_page_and_files_show_the_same_figure(kind: str) -> None:
     assert 'currentColor' in drawing.inline
     assert '#000000' not in drawing.inline
     assert drawing.inline.count('<style') == 0
+    # so do its fonts; a viewer of the file may lack the one that was measured with
+    assert 'font-family' not in drawing.inline
+    fonts = re.findall(r'font-family: ([^;"]*)', drawing.svg_file)
+    assert fonts
+    assert all(font.endswith(', sans-serif') for font in fonts)
     assert 'fill="#ffffff"' in drawing.svg_file
     assert '#000000' in drawing.svg_file
     ids = re.findall(r'\bid="([^"]+)"', drawing.inline)

@@ -14,6 +14,7 @@ from bids_reid.records import AttackKey, Score
 from bids_reid.report import words
 from bids_reid.report.findings import group_findings
 from bids_reid.report.group import group_page
+from bids_reid.report.group_figures import group_drawings
 from bids_reid.report.statistics import (
     VERDICTS,
     changes,
@@ -23,6 +24,8 @@ from bids_reid.report.statistics import (
     presence_sentence,
 )
 from bids_reid.report.summary import group_summary
+from bids_reid.report.tables import ALL
+from bids_reid.risk.changes import change_rows
 from bids_reid.risk.comparisons import comparison_rows
 from bids_reid.risk.controls import positive_control
 from bids_reid.risk.gate import gate, percent, risk_result
@@ -76,8 +79,9 @@ def full_report():
     same = np.equal.outer(owners, owners).astype(np.float32)
     row = positive_control(same, owners, 'face_recognition', seed=0)
     controls = {'face_recognition': PhotographControl('face_recognition', row, {})}
-    statistics = statistics_of(attacks, controls, [], {})
     raw, defaced = (AttackKey(c, 'T1w', 'face_recognition', 'best') for c in ('raw', 'defaced'))
+    changed = change_rows(searched[raw], searched[defaced], defaced, baseline='raw')
+    statistics = replace(statistics_of(attacks, controls, [], {}), changes=tuple(changed))
     return replace(
         make_report(make_results(1, 2), 2),
         rows=tuple(row for summary in attacks.values() for row in summary.rows),
@@ -95,6 +99,32 @@ def full_report():
             ),
         ),
     )
+
+
+def test_every_figure_is_on_the_page_with_its_numbers(full_report):
+    """A figure that is drawn and not shown helps nobody; one without a table is no evidence."""
+    drawings = group_drawings(full_report)
+    names = [drawing.name for drawing in drawings]
+    groups = [
+        f'{kind}_T1w-{name}'
+        for kind in ('cmc', 'distributions', 'growth')
+        for name in ('raw', 'defaced')
+    ]
+    assert sorted(names) == sorted([*groups, 'changes_T1w-defaced', 'det', 'published'])
+    page = group_page(full_report, drawings)
+    assert page == group_page(full_report)
+    for drawing in drawings:
+        assert page.count(f'id="{drawing.name}-title"') == 1
+        assert f'href="figures/{drawing.name}.svg"' in page
+        assert f'href="figures/{drawing.name}.pdf"' in page
+        assert drawing.table.removesuffix('.tsv') in ALL
+        assert f'href="{drawing.table}"' in page
+    # the participants named beside the lines are those that the table of changes names
+    (row,) = full_report.reductions
+    (figure,) = (drawing for drawing in drawings if drawing.kind == 'changes')
+    assert f'{row.n_before} of {N_PEOPLE} first' in figure.inline
+    assert f'{row.n_after} of {N_PEOPLE} first' in figure.inline
+    assert all(f'sub-{label}' in figure.inline for label in row.still_identified[:5])
 
 
 def make_link():
