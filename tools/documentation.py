@@ -56,6 +56,19 @@ SIGNALS = {
     143: 'Stopped by SIGTERM, as of `scancel` or `docker stop`. The same command resumes the run.',
 }
 
+MARKS = {
+    'FAILED': 'A scan has no result. Its row has the reason. The other scans go on.',
+    'NOT DONE': 'A scan keeps the result of an earlier run, as this run could not finish it.',
+    'NOT ASSESSED': 'An image could not be judged: look at it yourself.',
+    'NOT READ': 'A photograph could not be opened, and is in no count.',
+    'not run': 'An extractor did not run. The line says why, and how to change that.',
+    'found': 'A finding: the reason for *do not share*.',
+    'not known': 'A gap: a reason for *look first*.',
+    'besides': 'A remark that does not change the outcome.',
+    'next': 'The next step.',
+}
+"""Words at the beginning of a line of the terminal, and what they tell."""
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made from the code; called by MkDocs."""
@@ -182,6 +195,12 @@ def messages_page() -> str:
         '',
         'Words in `<angle brackets>` stand for a name or a number. Look for the first fixed words '
         'of your message, or use the search above.',
+        '',
+        '## Words at the beginning of a line',
+        '',
+        '| word | meaning |',
+        '|---|---|',
+        *(f'| `{word}` | {meaning} |' for word, meaning in MARKS.items()),
         '',
     ]
     letter = ''

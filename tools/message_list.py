@@ -15,7 +15,7 @@ from bids_reid.errors import ReidError
 
 PACKAGE = Path(errors.__file__).parent
 LOGGED = {'info', 'warning', 'error'}
-SAID = {'say', 'complain'}
+SAID = {'say', 'complain', 'Line'}
 REASONS = (
     *('risk/presence.py', 'risk/gate.py', 'risk/refacing.py', 'group/account.py'),
     *('group/refaced.py', 'group/selection.py', 'participant/looks.py', 'bids/examine.py'),

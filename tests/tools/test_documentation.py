@@ -55,6 +55,11 @@ def test_messages_are_those_of_the_code(documentation: ModuleType) -> None:
     assert full
     assert str(int(Exit.MACHINE)) in found[full[0]]
     assert len(found) > 200
+    sources = [path.read_text() for path in (ROOT / 'bids_reid').rglob('*.py')]
+    for word in documentation.MARKS:
+        assert any(
+            f"'{word}" in text or f'"{word}"' in text or f' {word}: ' in text for text in sources
+        ), word
     page = documentation.messages_page()
     letters = re.findall(r'^## (\w)$', page, re.MULTILINE)
     assert letters == sorted(set(letters))
