@@ -4,6 +4,13 @@
   const KEYS = {
     1: 'agree', a: 'agree', 2: 'disagree', d: 'disagree', 3: 'not sure', u: 'not sure',
   };
+  /* What it means to disagree, by verdict. Without a verdict there are two ways to disagree. */
+  const QUESTIONS = {
+    'no findings': 'Is the verdict right? Disagree if you see a face, a part of one or cut brain.',
+    'review': 'Is the verdict right? Disagree if you see no face, no part of one and no cut brain.',
+  };
+  const NO_VERDICT = 'Disagree only if you see no face, no part of one and no cut brain. ' +
+    'If you see one, agree, and say so in the note: do not share the image.';
   const RATER = 'bids_reid/rater';
   const participant = document.querySelector('.rate-panel').dataset.participant;
   const byId = (id) => document.getElementById(id);
@@ -132,6 +139,8 @@
   for (const entry of entries) {
     recall(entry);
     show(entry);
+    entry.form.querySelector('.question').textContent =
+      QUESTIONS[entry.image.verdict] ?? NO_VERDICT;
     entry.form.hidden = false;
     entry.form.addEventListener('focusin', () => point(entry));
     entry.form.addEventListener('input', () => keep(entry));

@@ -162,17 +162,19 @@ def _of_table(review: Review | None) -> Iterator[Opinion]:
 
 
 def _of_ratings(line: ImageLine, ratings: Iterable[Rating]) -> Iterator[Opinion]:
-    """Yield the word of each person: the latest one about this verdict, if there is one."""
+    """Yield the word of each person: the latest one about this verdict, if there is one.
+
+    A finding that they saw later stays, whatever the verdict was then: verdicts may change back.
+    """
     people: dict[str, list[Rating]] = defaultdict(list)
     for rating in ratings:
         people[rating.by.strip().casefold()].append(rating)
     for mine in people.values():
         current = [rating for rating in mine if _is_of(line, rating)]
-        if current:
-            latest = max(rating.when for rating in current)
-            yield from (_opinion(line, one) for one in current if one.when == latest)
-        else:
-            yield from (_kept(line, rating) for rating in mine if _saw_something(rating))
+        latest = max((rating.when for rating in current), default=None)
+        yield from (_opinion(line, one) for one in current if one.when == latest)
+        saw = [rating for rating in mine if rating not in current and _saw_something(rating)]
+        yield from (_kept(line, one) for one in saw if latest is None or one.when > latest)
 
 
 def _is_of(line: ImageLine, rating: Rating) -> bool:

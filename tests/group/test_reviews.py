@@ -190,6 +190,17 @@ def test_the_word_that_there_is_a_face_is_never_lost() -> None:
     assert rated(CLEAN, saw, rating(CLEAN, 'agree')).verdict == 'no findings'
 
 
+def test_a_finding_seen_later_outlives_a_verdict_that_changes_back() -> None:
+    """Otherwise an upgrade and a downgrade revive a pass that its own author took back."""
+    cleared = rating(CHIN, 'disagree')
+    saw = rating(CLEAN, 'disagree', ' KIM', date='2026-02-01T12:00:00Z')
+    for several in ([cleared, saw], [saw, cleared]):
+        assert rated(CHIN, *several).verdict == 'review'
+        assert rated(UNREAD, *several).verdict == 'could not assess'
+    again = rating(CHIN, 'disagree', date='2026-02-02T12:00:00Z')
+    assert rated(CHIN, cleared, saw, again).verdict == 'no findings'
+
+
 def test_a_table_and_a_rating_stand_side_by_side() -> None:
     file = RatingFile('ratings/a.json', (rating(CHIN, 'agree', 'Lee'),))
     (after,) = reviewed([CHIN], {'a' * 64: Review('Kim', 'a cap')}, [file])

@@ -105,6 +105,15 @@ def test_nothing_is_saved_without_a_name(page: str, tmp_path: Path) -> None:
     assert 'Fill in your name first. 1 of 3 rated' in dom
 
 
+def test_the_form_says_what_it_means_to_disagree(page: str, tmp_path: Path) -> None:
+    """Otherwise who sees a face on an image without a verdict disagrees, and so passes it."""
+    assert run(page, PRESS, tmp_path).count('>Is the verdict right? Disagree if you see no') == 3
+    unread = page.replace('data-verdict="review"', 'data-verdict="could not assess"')
+    dom = run(unread, PRESS, tmp_path)
+    assert dom.count('If you see one, agree, and say so in the note') >= 3
+    assert '>Is the verdict right?' not in dom
+
+
 def test_the_keyboard_can_be_left_to_other_programs(page: str, tmp_path: Path) -> None:
     """Who dictates types letters without meaning to."""
     script = PRESS + "document.getElementById('keys').checked = false; press('a');"
