@@ -55,6 +55,7 @@ def test_messages_are_those_of_the_code(documentation: ModuleType) -> None:
     assert full
     assert str(int(Exit.MACHINE)) in found[full[0]]
     assert len(found) > 200
+    assert len(found) == len(documentation.message_list.messages()), 'a message twice'
     sources = [path.read_text() for path in (ROOT / 'bids_reid').rglob('*.py')]
     for word in documentation.MARKS:
         assert any(
@@ -83,7 +84,7 @@ def test_a_docstring_becomes_markdown(documentation: ModuleType) -> None:
 
     lines = list(documentation._documented('x.example', example))
     text = '\n'.join(lines)
-    assert 'x.example(a: int) -> int' in text
+    assert 'x.example(\n    a: int,\n) -> int' in text
     assert '**Parameters**' in text
     assert '`a`\n:   The `number`,\n    of things.' in text
     assert '---' not in text
