@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import re
 from contextlib import contextmanager
+from dataclasses import fields
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,9 +108,7 @@ def _logged(settings: Settings) -> Iterator[None]:
 
     What ends the run is in it, too.
     """
-    folders = [settings.bids_dir, settings.output_dir, settings.work, *settings.releases]
-    folders += [folder for _, folder in settings.derivatives]
-    log = RunLog(settings_text(settings, whole_paths=False), folders)
+    log = RunLog(settings_text(settings, whole_paths=False), _named_paths(settings))
     loggers = (logger, logging.getLogger('nipype'))
     for one in loggers:
         one.addHandler(log)
@@ -124,6 +123,13 @@ def _logged(settings: Settings) -> Iterator[None]:
         for one in loggers:
             one.removeHandler(log)
         log.close()
+
+
+def _named_paths(settings: Settings) -> list[Path]:
+    """Return all paths that a message may be about."""
+    values = [getattr(settings, field.name) for field in fields(settings)]
+    given = [value for value in values if isinstance(value, Path)]
+    return [*given, settings.work, *(folder for _, folder in settings.derivatives)]
 
 
 def _start_server_early(settings: Settings) -> None:

@@ -12,8 +12,10 @@ import pytest
 from bids_reid import run_log
 from bids_reid.bids.sensitive import output_files
 from bids_reid.errors import CannotWriteError
+from bids_reid.levels import _named_paths
 from bids_reid.messages import logger
 from bids_reid.run_log import HIDDEN, RunLog, begin_log, hide_in_log
+from bids_reid.settings import Settings
 
 
 @pytest.fixture
@@ -65,6 +67,21 @@ def test_it_names_no_folder_and_no_photograph(log: RunLog, tmp_path: Path) -> No
     assert 'dataset: my bids' in said
     assert 'cannot read sub-01_T1w.nii' in said
     assert '\x1b' not in said
+
+
+@pytest.mark.parametrize('field', ['photos', 'consent', 'reviewed', 'against', 'models_dir'])
+def test_no_path_of_an_option_is_told(field: str, tmp_path: Path) -> None:
+    """A blank in a name ends what looks like a path: the user's name would stay in the log."""
+    path = Path('/home/jane doe/my files/x.tsv')
+    settings = Settings(
+        bids_dir=tmp_path,
+        output_dir=tmp_path / 'out',
+        levels=('group',),
+        **{field: path},  # type: ignore[arg-type]
+    )
+    log = RunLog('', _named_paths(settings))
+    assert log.discreet(f'cannot read {path}: no such file') == 'cannot read x.tsv: no such file'
+    assert str(tmp_path) not in log.discreet(f'made {tmp_path}/out/work/a b')
 
 
 def test_runs_with_the_same_number_and_second_have_own_files(

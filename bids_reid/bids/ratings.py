@@ -97,7 +97,8 @@ def read_ratings(output_dir: Path) -> tuple[RatingFile, ...]:
 
 
 def _read(path: Path) -> RatingFile:
-    if path.is_dir() or path.suffix.lower() != '.json':
+    # a pipe would never end
+    if path.suffix.lower() != '.json' or (path.exists() and not path.is_file()):
         raise UsageError(f'{path} is no JSON file of ratings: move it out of {FOLDER}/')
     try:
         if path.stat().st_size > LARGEST:

@@ -114,6 +114,8 @@ def reviewed(
 def unused_ratings(lines: Iterable[ImageLine], files: Iterable[RatingFile]) -> list[str]:
     """Name the ratings that change nothing: of other bytes, or of an earlier verdict.
 
+    A finding that a person saw in the same bytes is not among them: it keeps its say.
+
     Parameters
     ----------
     lines : iterable of ImageLine
@@ -128,7 +130,9 @@ def unused_ratings(lines: Iterable[ImageLine], files: Iterable[RatingFile]) -> l
         old = [
             one
             for one in file.ratings
-            if one.sha256 in known and not any(_is_of(line, one) for line in known[one.sha256])
+            if one.sha256 in known
+            and not _saw_something(one)
+            and not any(_is_of(line, one) for line in known[one.sha256])
         ]
         for text, some in ((OTHER_BYTES, gone), (OTHER_VERDICT, old)):
             if some:

@@ -10,13 +10,14 @@ from bids_reid.group.account import HEAD_VOLUME
 from bids_reid.records import RAW
 from bids_reid.report import words
 from bids_reid.report.findings import Finding, distinct, group_findings
-from bids_reid.risk.gate import NO_FINDINGS, REVIEW
+from bids_reid.risk.gate import FINDING, GAP, NO_FINDINGS, REVIEW
 from bids_reid.risk.strength import MIN_GALLERY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bids_reid.group.result import GroupResult, ImageLine
+    from bids_reid.risk.gate import Gate, Outcome
 
 Tone = Literal['none', 'risk', 'gap']
 """Colour of a step: no risk shown, a risk, not known."""
@@ -114,7 +115,7 @@ def _step(
     return Step(
         condition,
         audited,
-        _tone(finding, counts, None if result.gate is None else result.gate.max_risk),
+        _tone(finding, counts, result.gate),
         f'{finding.row.n_correct:,} of {finding.row.n_probes:,}',
         'recognised',
         finding,
@@ -123,13 +124,24 @@ def _step(
     )
 
 
-def _tone(finding: Finding, counts: Counter[str], limit: float | None) -> Tone:
-    """A risk is an interval above guessing, or a finding on an image."""
+def _tone(finding: Finding, counts: Counter[str], gate: Gate | None) -> Tone:
+    """A risk is an interval above guessing, or a finding; no tone is better than the outcome."""
     row = finding.row
     above = row.ci_low is not None and row.chance is not None and row.ci_low > row.chance
-    if (above and row.n_gallery >= MIN_GALLERY) or counts[REVIEW]:
+    outcome = _outcome(row.condition, row.modality, gate)
+    if (above and row.n_gallery >= MIN_GALLERY) or counts[REVIEW] or outcome == FINDING:
         return 'risk'
     unknown = counts.total() - counts[NO_FINDINGS]
-    if unknown or row.ci_high is None or row.n_gallery < MIN_GALLERY:
+    if unknown or row.ci_high is None or row.n_gallery < MIN_GALLERY or outcome == GAP:
         return 'gap'
-    return 'gap' if limit is not None and row.ci_high > limit else 'none'
+    return 'gap' if gate and gate.max_risk is not None and row.ci_high > gate.max_risk else 'none'
+
+
+def _outcome(condition: str, modality: str, gate: Gate | None) -> Outcome | None:
+    """Return what the gate says of recognition from a group of scans, if it was asked."""
+    if gate is None or gate.risk is None:
+        return None
+    for one in (gate.risk, *gate.risk.others):
+        if (one.condition, one.modality) == (condition, modality):
+            return one.outcome
+    return None

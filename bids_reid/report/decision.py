@@ -15,7 +15,7 @@ from bids_reid.report import words
 from bids_reid.report.findings import group_findings
 from bids_reid.report.statistics import linked_condition, links
 from bids_reid.risk.controls import sort_controls
-from bids_reid.risk.gate import FINDING, GAP, NAMED, Kind, Outcome, named
+from bids_reid.risk.gate import FINDING, GAP, NAMED, NO_FINDINGS, REVIEW, Kind, Outcome, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -333,12 +333,7 @@ _PLAIN: Mapping[Kind, Callable[[Gate, Sequence[str], Sequence[Reason]], tuple[st
 
 def _passed(result: GroupResult, gate: Gate) -> str:
     """Say what a pass rests on."""
-    if gate.n_findings:
-        return (
-            f'Findings on {_of_all(gate, gate.n_findings)} are within the limit of '
-            f'{words.percent(gate.max_findings)} (--max-findings).'
-        )
-    looked = _looked_at(result, gate)
+    looked = _tolerated(result, gate) if gate.n_findings else _looked_at(result, gate)
     if gate.risk is None or not gate.risk.n:
         return f'{looked}.'
     worst = gate.risk
@@ -353,12 +348,23 @@ def _passed(result: GroupResult, gate: Gate) -> str:
     )
 
 
+def _tolerated(result: GroupResult, gate: Gate) -> str:
+    """Name the images with findings that a limit tolerates: they will be shared, too."""
+    paths = [line.path for line in result.images if line.in_release and line.verdict == REVIEW]
+    return (
+        f'Findings on {_of_all(gate, gate.n_findings)} are within the limit of '
+        f'{words.percent(gate.max_findings)} (--max-findings): {_names(paths)}'
+    )
+
+
 def _looked_at(result: GroupResult, gate: Gate) -> str:
     """Say what the images show: a re-faced one shows a face, but nobody's of the study."""
     released = [line for line in result.images if line.in_release]
     by_people = sum(line.reviewed_by is not None for line in released)
+    # a face that the program accepted; one that a person cleared is none
     replaced = sum(
-        line.face_present in ('yes', 'unsure') and line.reviewed_by is None for line in released
+        line.face_present in ('yes', 'unsure') and line.program_verdict in (None, NO_FINDINGS)
+        for line in released
     )
     person = f' ({by_people:,} by a person)' if by_people else ''
     if gate.n_images == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,10 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(UsageError, match='move it out'):
         read_ratings(tmp_path)
     (tmp_path / FOLDER / 'sub-01.json').rmdir()
+    os.mkfifo(tmp_path / FOLDER / 'pipe.json')
+    with pytest.raises(UsageError, match='move it out'):
+        read_ratings(tmp_path)
+    (tmp_path / FOLDER / 'pipe.json').unlink()
     (tmp_path / FOLDER / 'gone.json').symlink_to('nowhere')
     with pytest.raises(NoInputError, match=r'cannot read .*gone\.json'):
         read_ratings(tmp_path)

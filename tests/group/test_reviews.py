@@ -180,6 +180,7 @@ def test_the_word_that_there_is_a_face_is_never_lost() -> None:
     saw = rating(CHIN, 'agree')
     after = rated(CLEAN, saw)
     assert after.verdict == 'could not assess'
+    assert unused_ratings([CLEAN], [RatingFile('ratings/a.json', (saw,))]) == []
     assert 'Kim saw a finding before the verdict changed' in after.reason
     # the others do not outvote it, and it makes no verdict milder
     assert rated(CLEAN, saw, rating(CLEAN, 'agree', 'Lee')).verdict == 'could not assess'

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from bids_reid.group.result import GroupResult
 from bids_reid.records import AttackKey
 from bids_reid.report.cards import cards
 from bids_reid.report.group import group_page
 from bids_reid.report.image_table import image_rows
 from bids_reid.report.people import people
-from bids_reid.risk.gate import gate
+from bids_reid.risk.gate import Outcome, gate, risk_result
 from tests.report.test_pages import PROVENANCE, SCANS, combine, make_report, make_results, text_of
 from tests.support.images import image_line
 
@@ -66,6 +68,18 @@ def test_whole_faces_are_red_and_defaced_ones_green():
     assert shown(limit)[0][1][1][2] == 'gap', 'the interval reaches beyond the limit'
     faces = replace(report, images=(*images('defaced', 8, 1, in_release=True), *BOTH[8:]))
     assert shown(faces)[0][1][1][2] == 'risk', 'a face is left, though nobody was recognised'
+
+
+@pytest.mark.parametrize(('outcome', 'tone'), [('do not share', 'risk'), ('look first', 'gap')])
+def test_no_card_looks_better_than_the_outcome(outcome: Outcome, tone: str):
+    """With enough people an upper end above the limit is a finding, and must not be amber."""
+    report = make_report(make_results(1, 24), 24, AttackKey('defaced', 'T1w', 'orb', 'best'))
+    risk = risk_result([], condition='defaced', modalities=['T1w'], max_risk=0.5)
+    assert risk is not None
+    judged = gate(BOTH[:8], condition='defaced', max_risk=0.5, risk=replace(risk, outcome=outcome))
+    report = replace(report, images=BOTH[:8], audited='defaced')
+    assert shown(report)[0][1][0][2] == 'none'
+    assert shown(replace(report, gate=judged))[0][1][0][2] == tone
 
 
 def test_the_modality_to_be_shared_comes_first():

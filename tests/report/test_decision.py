@@ -174,6 +174,31 @@ def test_a_pass_says_what_it_rests_on_and_how_to_keep_it():
     )
 
 
+def test_a_pass_names_the_findings_that_it_tolerates():
+    """Otherwise a face goes out under "Nothing found", and nobody knows on which image."""
+    row = strongest(0, 200, 0.0, 0.02)
+    risk = risk_result([row], condition='defaced', modalities=['T1w'], max_risk=0.05)
+    images = (*CLEAN[1:], FACES[0])
+    some = replace(
+        judged(images), gate=gate(images, condition='defaced', max_findings=0.1, risk=risk)
+    )
+    said = decision(some)
+    assert said.outcome == 'nothing found'
+    assert said.why.startswith('Findings on 1 of 20 images are within the limit of 10%')
+    assert 'sub-00_T1w.nii.gz' in said.why
+    assert 'none of 200 participants were recognised' in said.why
+
+
+def test_a_replaced_face_stays_one_when_a_person_agrees():
+    """Otherwise the page says that no image shows a face, and every re-faced one does."""
+    by_kim = {'program_verdict': 'no findings', 'reviewed_by': 'Kim'}
+    agreed = replace(CLEAN[0], face_present='yes', **by_kim)
+    other = replace(CLEAN[1], face_present='yes')
+    assert 'faces in 2 of them are replaced ones' in decision(judged([agreed, other])).why
+    cleared = replace(agreed, program_verdict='review')
+    assert 'faces in 1 of them are replaced ones' in decision(judged([cleared, other])).why
+
+
 @pytest.mark.parametrize(('outcome', 'kind'), SEVERITY)
 def test_every_kind_of_reason_has_a_sentence_and_a_next_step(outcome, kind: Kind):
     """A new reason would end the run with a traceback, or stand there without a remedy."""
