@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from bids_reid.group.account import HEAD_VOLUME
 from bids_reid.group.result import ImageLine
-from bids_reid.report.findings import distinct
 from bids_reid.report.statistics import VERDICTS
 from bids_reid.risk.gate import NO_FINDINGS
 
@@ -70,11 +69,6 @@ def image_rows(images: Sequence[ImageLine]) -> list[ImageLine]:
 
 def _severity() -> list[str]:
     return sorted(VERDICTS, key=lambda verdict: (verdict == NO_FINDINGS, verdict != 'review'))
-
-
-def conditions_of(images: Sequence[ImageLine]) -> list[str]:
-    """Name the conditions, in the order in which they come."""
-    return distinct(line.condition for line in images)
 
 
 def _group(line: ImageLine) -> str:
