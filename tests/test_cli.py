@@ -276,7 +276,11 @@ REFUSED = {
     'no plugin': ('{data} out participant --use-plugin /gone', 66, '/gone'),
     'no models': ('{data} out participant --models-dir /gone', 66, '/gone'),
     'no versions': ('{data} out participant -d defaced={tmp}/gone', 66, 'defaced'),
-    'versions in the output': ('{data} {tmp}/empty participant -d x={tmp}/empty', 73, 'only read'),
+    'versions in the output': (
+        '{data} {tmp}/empty participant -d x={tmp}/empty',
+        73,
+        'never writes',
+    ),
     # a script that relies on exit code 3 must not read 0 as a pass
     'a gate of nothing': ('{data} out participant --max-risk 0.1', 64, 'at the group level'),
     'an audit of nothing': ('{data} out participant --audit defaced', 64, '-d defaced=DIR'),

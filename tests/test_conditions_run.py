@@ -107,7 +107,7 @@ def test_the_audit_of_versions(call: Call, tmp_path: Path) -> None:
     check_limits(study, group, call)
     check_refaced(study, group)
     check_withdrawn(study, group, call)
-    missing = group('--max-findings', 1, '--audit', 'blurred')
+    missing = group('--max-findings', '100%', '--audit', 'blurred')
     assert missing.returncode == 18
     assert '-d blurred=DIR' in missing.stderr
 

@@ -230,7 +230,7 @@ MISSPELT = {
         '{data} out participant group -d refaced={tmp} --refaced refacd',
         *(64, '--refaced refacd: did you mean refaced?'),
     ),
-    'participant': ('{data} out participant --participant-label 1', 18, 'sub-01 meant?'),
+    'participant': ('{data} out participant --participant-label 1', 18, 'did you mean sub-01?'),
 }
 
 

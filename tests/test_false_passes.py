@@ -735,7 +735,7 @@ def test_axes_out_of_order_are_told(tmp_path: Path, shape: tuple[int, ...]) -> N
     nib.save(nib.Nifti2Image(data, np.eye(4)), path)
     record = look(tmp_path, Image('x.nii', 'nifti', None, 'a' * 64))
     assert record.status == 'failed'
-    assert 'look' in (record.reason or '')
+    assert 'inspect it' in (record.reason or '')
 
 
 def test_a_later_time_of_a_dicom_series_is_seen(tmp_path: Path) -> None:

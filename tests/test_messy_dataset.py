@@ -109,9 +109,9 @@ def test_every_file_of_a_messy_dataset_has_a_row_or_a_line(call: Call, tmp_path:
     check_rows(mess, done.stdout)
     check_consent(mess, done.stdout)
     assert 'sub-PAT_001 has a label that BIDS does not allow' in done.stdout
-    assert 'bold: of no image that is chosen here' in done.stdout
+    assert 'no selected image has the suffix bold' in done.stdout
     assert 'the filter for T1w leaves out 0 of 3 images' in done.stdout
-    assert "2 labels in participants.tsv are not quite the dataset's" in done.stdout
+    assert '2 labels differ slightly between participants.tsv and the dataset' in done.stdout
     assert {row['variable'] for row in read_table(mess.out / 'group_breakdown.tsv')} == {
         'age',
         'sex',

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import json
 import re
+from enum import IntEnum
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -55,6 +56,19 @@ SIGNALS = {
     130: 'Stopped by Ctrl-C.',
     143: 'Stopped by SIGTERM, as of `scancel` or `docker stop`. The same command resumes the run.',
 }
+
+MARKS = {
+    'FAILED': 'A scan has no result. Its row has the reason. The other scans go on.',
+    'NOT DONE': 'A scan keeps the result of an earlier run, as this run could not finish it.',
+    'NOT ASSESSED': 'An image could not be judged: look at it yourself.',
+    'NOT READ': 'A photograph could not be opened, and is in no count.',
+    'not run': 'An extractor did not run. The line says why, and how to change that.',
+    'found': 'A finding: the reason for *do not share*.',
+    'not known': 'A gap: a reason for *look first*.',
+    'besides': 'A remark that does not change the outcome.',
+    'next': 'The next step.',
+}
+"""Words at the beginning of a line of the terminal, and what they tell."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -183,6 +197,12 @@ def messages_page() -> str:
         'Words in `<angle brackets>` stand for a name or a number. Look for the first fixed words '
         'of your message, or use the search above.',
         '',
+        '## Words at the beginning of a line',
+        '',
+        '| word | meaning |',
+        '|---|---|',
+        *(f'| `{word}` | {meaning} |' for word, meaning in MARKS.items()),
+        '',
     ]
     letter = ''
     for message in message_list.messages():
@@ -205,14 +225,19 @@ def reference_page() -> str:
 
 
 def _documented(name: str, value: Any) -> Iterator[str]:
-    """Write the signature and the docstring of a function or class."""
-    try:
-        signature = str(inspect.signature(value)).replace("'", '')
-    except ValueError:
-        # exceptions are made by C
-        signature = ''
-    yield from (f'## {name}', '', '```python', f'{name}{signature}', '```', '')
+    """Write the signature of a function, and the docstring of it or of a class."""
+    yield from (f'## {name}', '')
+    if inspect.isfunction(value):
+        parameters = inspect.signature(value, eval_str=False)
+        inside = [f'    {one},' for one in map(str, parameters.parameters.values())]
+        returned = f' -> {parameters.return_annotation}'
+        text = '\n'.join([f'{name}(', *inside, f'){returned}']).replace("'", '')
+        yield from ('```python', text, '```', '')
     yield from _sections(inspect.getdoc(value) or '')
+    if inspect.isclass(value) and issubclass(value, IntEnum):
+        yield from ('', '| name | code | meaning |', '|---|---:|---|')
+        yield from (f'| `{one.name}` | {int(one)} | {EXITS[one]} |' for one in value)
+        yield ''
 
 
 def _sections(docstring: str) -> Iterator[str]:
@@ -226,7 +251,7 @@ def _sections(docstring: str) -> Iterator[str]:
             in_list = line in {'Parameters', 'Attributes', 'Raises', 'Returns', 'Yields'}
             yield from (f'**{line}**', '')
         elif in_list and line and not line.startswith(' '):
-            yield f'`{line}`'
+            yield from ('', f'`{line}`')
         elif in_list and line.startswith('    '):
             opens = bool(lines[place - 1]) and not lines[place - 1].startswith(' ')
             yield f':   {_code(line.strip())}' if opens else f'    {_code(line.strip())}'

@@ -6,6 +6,7 @@ A list written by hand would be out of date with the first message that changes.
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,14 @@ from bids_reid.errors import ReidError
 
 PACKAGE = Path(errors.__file__).parent
 LOGGED = {'info', 'warning', 'error'}
-SAID = {'say', 'complain'}
+SAID = {'say', 'complain', 'Line'}
 REASONS = (
     *('risk/presence.py', 'risk/gate.py', 'risk/refacing.py', 'group/account.py'),
     *('group/refaced.py', 'group/selection.py', 'participant/looks.py', 'bids/examine.py'),
 )
 """Modules whose sentences are reasons in the tables, not messages of their own."""
 FEWEST_WORDS = 3
+REASON = 'A reason in the tables and on the pages.'
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,11 +42,13 @@ class Message:
 
 def messages() -> list[Message]:
     """Return all messages, each once, in the order of the alphabet."""
-    found = {
-        message
-        for path in sorted(PACKAGE.rglob('*.py'))
-        for message in _of_module(path, path.relative_to(PACKAGE).as_posix())
-    }
+    effects: dict[str, str] = {}
+    for path in sorted(PACKAGE.rglob('*.py')):
+        for message in _of_module(path, path.relative_to(PACKAGE).as_posix()):
+            # a module of reasons may raise one of its sentences: that says more
+            if effects.get(message.text, REASON) == REASON:
+                effects[message.text] = message.effect
+    found = itertools.starmap(Message, effects.items())
     return sorted(found, key=lambda message: (message.key, message))
 
 
@@ -58,7 +62,7 @@ def _of_module(path: Path, name: str) -> Iterator[Message]:
                 yield Message(text, effect)
     if name in REASONS:
         for text in _sentences(tree):
-            yield Message(text, 'A reason in the tables and on the pages.')
+            yield Message(text, REASON)
 
 
 def _effect(function: ast.expr) -> str | None:

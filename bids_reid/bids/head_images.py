@@ -80,7 +80,7 @@ def why_no_suffix(name: str, last: str) -> str | None:
         Any that is not like those of BIDS may be a dataset's own.
 
     >>> why_no_suffix('sub-01', 't1w')
-    'its suffix is t1w, not T1w'
+    'the suffix is t1w, not T1w'
     >>> why_no_suffix('sub-01_T1w', 'defaced')
     'T1w is not at the end of the file name'
     """

@@ -1,4 +1,4 @@
-"""Locks of files, by which runs that meet know of each other.
+"""File locks that keep runs on one output folder apart.
 
 POSIX locks of byte ranges: the system gives them back when their process ends, however it ends,
 and they hold between the nodes of a cluster. They belong to the process: once it closes a file,

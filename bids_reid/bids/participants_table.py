@@ -1,4 +1,4 @@
-"""What ``participants.tsv`` says of people, in whatever shape it was exported."""
+"""The contents of ``participants.tsv``, whatever program exported the table."""
 
 from __future__ import annotations
 
@@ -81,9 +81,8 @@ def participant_variables(
     values, loosely = _values(table, wanted, dataset)
     if loosely:
         pairs = examples(f'{typed} for sub-{label}' for typed, label in loosely.items())
-        are = 'is' if len(loosely) == 1 else 'are'
-        labels = count(len(loosely), 'label')
-        note(f"{labels} in participants.tsv {are} not quite the dataset's: {pairs}")
+        differ = count(len(loosely), 'label differs', 'labels differ')
+        note(f'{differ} slightly between participants.tsv and the dataset: {pairs}')
     if table.rows and not any(values.values()):
         note(f'no rates by age and sex: {path} has no row for a participant of the dataset')
     return {name: _each_once(name, values[name], note) for name in wanted}

@@ -1,4 +1,4 @@
-"""Whose photograph a label means: labels that are typed differ from those of a dataset.
+"""The participant that a typed label means, if it differs from the labels of the dataset.
 
 ``sub-1``, ``SUB-001`` and ``sub_01`` mean ``sub-01`` if nobody else of the dataset is meant as
 well. Taken for somebody's who is not in the dataset, such a photograph would search for nobody.

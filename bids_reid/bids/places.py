@@ -1,4 +1,4 @@
-"""Which folders may be written to: never one with images that are only read."""
+"""Folders that may be written to: never a folder with images that are only read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text that people and other programs wrote: however it is encoded, it is read the same way."""
+"""Text from people and other programs, read in the same way whatever its encoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured is tied to the bytes that were read: files may be replaced at any moment."""
+"""Measurements are tied to the bytes that were read, because files may be replaced at any time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables that people and spreadsheets wrote, as rows of text: one reader for all of them."""
+"""Tables written by people and spreadsheets, as rows of text: one reader for all of them."""
 
 from __future__ import annotations
 

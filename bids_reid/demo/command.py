@@ -20,7 +20,7 @@ FEWEST_RELEASED = 5
 """A release needs one person for each treatment."""
 AS_IT_SHOULD_BE = (
     'DO NOT SHARE is as it should be: these scans were never de-faced. '
-    'Of your own dataset, give the folder that you would share.'
+    'For your own dataset, name the folder that you want to share.'
 )
 DESCRIPTION = """\
 Make synthetic people, run bids-reid on them and print where the report is. None of them exists.

@@ -190,12 +190,16 @@ def _write_person(how: _How, number: int, label: str, person: Identity) -> str:
     scan = _scan(how, person, how.modality, [how.seed, _SCANS, number])
     _write(how.root / ORIGINALS, _path(label, how.modality), scan, how.modality)
     rng = np.random.default_rng([how.seed, _CUTS, number])
-    wrong = {} if how.good else {_BADLY: cut_shallow, _DEEP: cut_deep}
-    remove = wrong.get(number, _cut_well)
+    wrong = (
+        {}
+        if how.good
+        else {_BADLY: (cut_shallow, ', too little'), _DEEP: (cut_deep, ', too deep')}
+    )
+    remove, but = wrong.get(number, (_cut_well, ''))
     _write(
         how.root / RELEASE, _path(label, how.modality), remove(scan, rng), how.modality, 'defacing'
     )
-    said = [f'{how.modality} {"badly " if number in wrong else ""}de-faced']
+    said = [f'{how.modality} de-faced{but}']
     if number == _REFACED:
         (other,) = draw_people(1, seed=[how.seed, _OTHER_FACES])
         path = _path(label, how.modality, refaced=True)

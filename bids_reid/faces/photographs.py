@@ -1,4 +1,4 @@
-"""Photographs as the study took them: a loose crop around the head, grey.
+"""Photographs prepared as in the study: a loose crop around the head, in grey.
 
 A photograph may lie on its side or show several people: what was done about it is said with the
 crop, as a face of somebody else makes a wrong number.

@@ -1,4 +1,4 @@
-"""Which weights DeepFace's models need, where they are, and whether they are what was recorded.
+"""The weights of DeepFace's models: which are needed, where they are, and whether they match.
 
 The folder of models holds the files and ``models.lock.json``, which says what each of them was
 when it was fetched. Nothing here opens a network connection.

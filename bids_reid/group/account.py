@@ -1,4 +1,4 @@
-"""The account of the release: every image in it has a line, which counts for its bytes alone."""
+"""The account of the release: one line per image, tied to the bytes of that image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of the faces of all scans, summed up: no map of one scan goes further than here."""
+"""The parts of faces that are left in all scans, summed up: no map of one scan is passed on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The photographs that were given: whose they are, and what is wrong with them.
+"""The photographs that were given: the people in them, and what is wrong with them.
 
 A photograph under a wrong label is a wrong number, so what cannot be meant ends the run before
 any work: no guess is made, and nothing of it is left out without a word. No name of a file and no

@@ -1,4 +1,4 @@
-"""Values of ours in files: JSON that says of which dataclass each object is, and no programs.
+"""Values of this package in files: JSON that names the dataclass of each object, and no code.
 
 Whatever a file holds, reading it runs nothing: a pickle in its place is no JSON.
 """

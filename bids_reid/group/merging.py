@@ -1,4 +1,4 @@
-"""The results of steps that run apart: left in files, and merged by key, each there once."""
+"""Results of steps that run separately: stored in files and merged by key, each exactly once."""
 
 from __future__ import annotations
 

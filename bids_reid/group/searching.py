@@ -1,4 +1,4 @@
-"""The search of a gallery: in shards that know nothing of each other, merged by key.
+"""The search of a gallery: in independent shards, merged by key.
 
 What decisions learn of the whole gallery and of the photographs is learned once beforehand.
 """

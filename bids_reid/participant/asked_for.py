@@ -1,4 +1,4 @@
-"""What was asked for and is not there: nobody and no image is left out without a word."""
+"""What the options ask for and the dataset lacks: each missing participant and image is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look at one image, whatever kind of file it is: is a face there.
+"""Check one image of any kind for a face.
 
 Scans that are searched get more (`bids_reid.participant.steps`); every other file that can show a
 head gets this, once per bytes. Content decides what it is and what needs looking at. Of several

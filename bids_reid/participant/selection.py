@@ -1,4 +1,4 @@
-"""Which scans the options choose, which of them are to be done, and what is no scan any more."""
+"""Scans that the options choose, those still to be processed, and results of former scans."""
 
 from __future__ import annotations
 

@@ -204,6 +204,13 @@ def _faces(gate: Gate, paths: Sequence[str], lines: Sequence[ImageLine]) -> tupl
             f'Look at {these}. De-face the original again, with more care, if brain is missing; '
             'otherwise record your look with --reviewed.',
         )
+    left = (
+        'a face is left or brain is cut'
+        if faces and cut
+        else 'brain is cut'
+        if cut
+        else 'a face is left'
+    )
     parts = [
         f'a face or a part of one in {faces:,}' if faces else '',
         f'cut brain in {cut:,}' if cut else '',
@@ -211,7 +218,7 @@ def _faces(gate: Gate, paths: Sequence[str], lines: Sequence[ImageLine]) -> tupl
     details = ' and '.join(filter(None, parts))
     return (
         f'There are findings on {images}{f" ({details})" if details else ""}: {names}.',
-        f'Look at {these}. De-face those where a face is left{again}, {AGAIN}. {review}',
+        f'Look at {these}. De-face the originals{again} where {left}, {AGAIN}. {review}',
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bids_reid.messages import Line, some_of
 from bids_reid.records import RAW
 from bids_reid.report import words
+from bids_reid.report.decision import decision
 from bids_reid.report.findings import attack_name, attack_of, group_findings
 from bids_reid.report.statistics import changes
 from bids_reid.risk.gate import CLEAN, FINDING
@@ -62,7 +63,7 @@ def unread_photographs(photos: Iterable[PhotoLine]) -> Iterator[str]:
 
 
 def outcome_lines(result: GroupResult) -> list[Line]:
-    """Say whether the release may be shared, and each reason why not."""
+    """Say whether the release may be shared, each reason why not, and the next step."""
     gate = result.gate
     if gate is None:
         return []
@@ -81,6 +82,9 @@ def outcome_lines(result: GroupResult) -> list[Line]:
             )
         )
     lines += [Line(f'  besides: {remark}') for remark in result.remarks]
+    decided = decision(result)
+    if decided is not None:
+        lines.append(Line(f'  next: {decided.next_step}'))
     return [Line(line.text.translate(_ASCII), line.tone) for line in lines]
 
 

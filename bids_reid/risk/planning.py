@@ -1,4 +1,4 @@
-"""How many people it takes to show that scans give nobody away, and what chance a run had.
+"""The number of people needed to show that scans identify nobody, and the chance that a run had.
 
 Guessing finds people, too: of n people who are each searched among g, a blind attack puts the
 right one first n / g times on average, so about once where all are searched among each other.

@@ -67,7 +67,7 @@ BARE_BRAIN_CM2 = 150.0
 """With more bare brain than this the scan was skull-stripped, not cut."""
 
 REMOVED = 'none of the face parts that must be removed is left'
-PRESENT = 'the image shows a face; this check cannot tell whose face it is'
+PRESENT = 'the image shows a face'
 PARTLY = 'part of a face may be left'
 SKULL_STRIPPED = (
     'no skin found: the surface is folded like a brain, so the scan appears to be skull-stripped'

@@ -1,4 +1,7 @@
-"""How fine the voxels are that a skin is cut from: finer ones are averaged, coarser ones split."""
+"""The voxel size from which a skin is cut.
+
+Finer voxels are averaged, coarser ones interpolated.
+"""
 
 from __future__ import annotations
 

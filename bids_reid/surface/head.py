@@ -1,4 +1,4 @@
-"""What of a volume is head and what is air, on a coarse copy of it."""
+"""Separate head and air in a coarse copy of a volume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tissue in front of a face that hangs together with nothing: a tool may leave a nose alone.
+"""Isolated tissue in front of a face: a tool may leave a nose on its own.
 
 The skin of a head is one closed surface, and everything beside it is taken for strays. Where a
 face should be, that may be a part of one.

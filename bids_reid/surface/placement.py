@@ -1,4 +1,4 @@
-"""Where the voxels of a NIfTI file lie: of what its header says twice, what can be.
+"""The position of the voxels of a NIfTI file: of two maps in the header, the believable one.
 
 A scanner's measure is in the voxel sizes and in the qform; the sform may be a map to a template,
 which stretches the head, or what a program forgot to fill in. What is not believed is noted.

@@ -1,4 +1,4 @@
-"""Things that are no heads: bottles, boxes and balls, which scanners are tested with.
+"""Objects that are not heads: bottles, boxes and balls used to test scanners.
 
 A bottle has no face, and whoever reads that its face was removed, or its brain cut, looks for what
 never was. Only shapes are told that no head has, whole or cut: nearly all of the skin runs along

@@ -1,4 +1,4 @@
-"""How much memory a scan's skin takes, by its header alone: a few hundred bytes are read."""
+"""The memory that a scan's skin takes, from a few hundred bytes of its header."""
 
 from __future__ import annotations
 

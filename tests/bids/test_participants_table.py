@@ -54,7 +54,8 @@ def test_lost_zeros_are_found_and_told(tmp_path: Path) -> None:
     values, said = read(tmp_path, PLAIN.replace('sub-0', ''))
     assert values == EXPECTED
     assert said == [
-        "2 labels in participants.tsv are not quite the dataset's: 1 for sub-01, 2 for sub-02"
+        '2 labels differ slightly between participants.tsv and the dataset: '
+        '1 for sub-01, 2 for sub-02'
     ]
     # 01 has a row of its own
     values, said = read(tmp_path, PLAIN + '1\t99\tM\n')

@@ -100,8 +100,8 @@ def test_results_of_what_is_no_scan_any_more_are_removed(
     remove_stale(selection, settings)
     assert reasons(settings) == dict.fromkeys(kept)
     messages = capsys.readouterr().out.splitlines()
-    assert {line.rpartition(' ')[2] for line in messages} == stale
-    gone = f'the image is gone from {settings.bids_dir}: sub-01_run-4_desc-skin_T1w.json'
+    assert {line.split(': ')[0].removeprefix('removed ') for line in messages} == stale
+    gone = f'removed sub-01_run-4_desc-skin_T1w.json: the image is gone from {settings.bids_dir}'
     assert gone in messages
 
 

@@ -93,11 +93,12 @@ def test_the_outcome_comes_last_with_its_reasons() -> None:
     found = image_line(verdict='review', reason='a face is there')
     judged = gate([found], condition='defaced', gaps=[Reason(GAP, 'x is missing.')])
     result = replace(REPORT, rows=(row('orb', 5),), gate=judged, release='share', remarks=('r',))
-    *_, headline, finding, gap, remark = result_lines(result)
+    *_, headline, finding, gap, remark, step = result_lines(result)
     assert headline == Line('DO NOT SHARE: share, 1 image', 'bad')
     assert finding.text.startswith('  found: ')
     assert gap == Line('  not known: x is missing.', 'caution')
     assert remark == Line('  besides: r')
+    assert step.text.startswith('  next: ')
     clean = gate([image_line(verdict='no findings')], condition='defaced')
     assert outcome_lines(replace(result, gate=clean))[0].tone == 'good'
     assert outcome_lines(replace(result, gate=None)) == []

@@ -287,7 +287,7 @@ def test_a_bottle_is_its_own_reason_and_no_pass(evidence: FaceEvidence) -> None:
     )
     for found in (assess(bottle), assess_image(of_image(bottle), None)):
         assert found.verdict == 'could not assess'
-        assert found.reason.startswith('not a head: it has the shape of a bottle')
+        assert found.reason.startswith('not a head: the shape is that of a bottle')
         assert 'brain' not in found.reason
         assert 'removed' not in found.reason
         assert (found.face_present, found.brain_loss, found.parts_left) == (None, None, None)
