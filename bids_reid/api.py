@@ -380,7 +380,7 @@ def assess(image: PathLike, parts: Names = IDENTIFYING) -> Presence:
     ----------
     image : path
         Volume, surface, photograph or document, or a folder with a DICOM series. If a file holds
-        several volumes, the first is judged.
+        several volumes, the first is judged, with what others show where it shows nothing.
     parts : str or sequence of str
         Parts of a face that must be removed, as of ``--parts``.
 

@@ -49,7 +49,7 @@
       const radios = [...form.querySelectorAll('input[type=radio]')];
       const note = form.querySelector('input[type=text]');
       const key = `bids_reid/rating/${image.condition}/${image.sha256}`;
-      entries.push({ form, image, radios, note, key, date: null });
+      entries.push({ form, image, radios, note, key, date: null, by: '' });
     }
   }
   if (!entries.length) { return; }
@@ -72,7 +72,9 @@
     } else {
       const { verdict, parts_left, brain_loss } = entry.image;
       entry.date = new Date().toISOString();
-      const kept = { rating, note: entry.note.value, date: entry.date, verdict, parts_left, brain_loss };
+      entry.by = byId('rater').value.trim();
+      const { date, by } = entry;
+      const kept = { rating, note: entry.note.value, date, by, verdict, parts_left, brain_loss };
       memory.set(entry.key, JSON.stringify(kept));
     }
     tell();
@@ -89,6 +91,7 @@
       radio.checked = true;
       entry.note.value = String(kept.note ?? '');
       entry.date = kept.date;
+      entry.by = String(kept.by ?? '');
     }
   };
 
@@ -112,6 +115,13 @@
     }
   };
 
+  /* The browser keeps ratings for whoever sits there next, who has not looked at the images. */
+  let signedAs = '';
+  const ratedByOthers = (by) => {
+    const names = entries.filter(chosen).map((entry) => entry.by);
+    return [...new Set(names.filter((name) => name && name.toLowerCase() !== by.toLowerCase()))];
+  };
+
   const save = () => {
     const by = byId('rater').value.trim();
     if (!by) {
@@ -124,6 +134,13 @@
     }));
     if (!ratings.length) {
       tell('Rate an image first. ');
+      return;
+    }
+    const others = ratedByOthers(by);
+    if (others.length && signedAs !== by) {
+      signedAs = by;
+      tell(`Some ratings are by ${others.join(', ')}. Rate these images yourself, or press again ` +
+        `to sign as ${by}. `);
       return;
     }
     const content = { schema_version: 1, participant, ratings };

@@ -211,10 +211,14 @@ def _photographs(content: GroupResult) -> str:
     mated = [photo for photo in photos if photo.mated]
     people = len({photo.participant for photo in mated})
     distractors = sum(not photo.labelled for photo in photos)
+    others = (
+        f' {words.count(distractors, "photograph")} of other people served as distractors.'
+        if distractors
+        else ''
+    )
     return (
-        f'{words.count(len(mated), "photograph")} of {words.count(people, "participant")} who '
-        f'agreed to be photographed were searched for among the scans, and '
-        f'{words.count(distractors, "photograph")} of other people served as distractors. Each '
+        f'{words.count(len(mated), "photograph")} of {words.count(people, "participant")} '
+        f'{"was" if len(mated) == 1 else "were"} searched for among the scans.{others} Each '
         'photograph was cropped loosely around the head and made grey.'
     )
 
@@ -267,11 +271,23 @@ def _rates(content: GroupResult) -> str:
         "enrol) count as not recognised. Intervals are Wilson's for 95% [@wilson1927], with the "
         'effective number of searches where people have several photographs '
         '[@franco2019; @korn1998]. The strongest attack has exact limits [@clopper1934]; its '
-        'lower limit allows for all attacks tried (Bonferroni). As a negative control, '
-        'participants of photographs were exchanged at random; the mean number found was '
-        'compared with guessing by an exact interval [@garwood1936]. As a positive control, '
-        'photographs were searched among other photographs.'
+        'lower limit allows for all attacks tried (Bonferroni).'
+        f'{_controls(content)}'
     )
+
+
+def _controls(content: GroupResult) -> str:
+    """Say which controls were done; a group of one person has none."""
+    done = {row.control for row in content.statistics.controls if row.verdict is not None}
+    text = ''
+    if 'negative' in done:
+        text += (
+            ' As a negative control, participants of photographs were exchanged at random; the '
+            'mean number found was compared with guessing by an exact interval [@garwood1936].'
+        )
+    if 'positive' in done:
+        text += ' As a positive control, photographs were searched among other photographs.'
+    return text
 
 
 def _statistics(content: GroupResult) -> Iterator[str]:

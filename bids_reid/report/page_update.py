@@ -134,7 +134,9 @@ def _line_of(scan: EnrolledScan, lines: Iterable[ImageLine]) -> ImageLine | None
     mine = [line for line in lines if line.condition == scan.line.condition]
     at_its_place = [line for line in mine if scan.line.source.endswith(line.path)]
     at_its_place += [line for line in mine if line.path.endswith(scan.line.source)]
-    return next(iter(at_its_place or mine), None)
+    # what has no hash is of other bytes than the next one without
+    copies = mine if scan.record.origin.source_sha256 else []
+    return next(iter(at_its_place or copies), None)
 
 
 def _exposure(row: ParticipantRow) -> Exposure:

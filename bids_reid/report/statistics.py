@@ -71,7 +71,7 @@ def presence_sentence(images: Sequence[ImageLine]) -> str | None:
     if not concerned:
         return None
     counts = Counter(_shows(line) for line in concerned)
-    n_cut = sum(line.brain_loss == 'yes' for line in concerned)
+    n_cut = sum(line.brain_loss == 'yes' and not _cleared(line) for line in concerned)
     brain = f' Brain seems to be cut on {words.count(n_cut, "image")}.' if n_cut else ''
     said = [
         words.count(number, one, many)
@@ -80,6 +80,11 @@ def presence_sentence(images: Sequence[ImageLine]) -> str | None:
                 counts['face'],
                 'shows a face or a part of a face',
                 'show a face or a part of a face',
+            ),
+            (
+                counts['seen'],
+                'has a finding that a person saw',
+                'have a finding that a person saw',
             ),
             (counts['none'], 'shows no face', 'show no face'),
             (counts['unknown'], 'cannot be assessed', 'cannot be assessed'),
@@ -123,7 +128,16 @@ def _shows(line: ImageLine) -> str:
         return 'unseen'
     if line.verdict == 'could not assess':
         return 'unknown'
-    return 'face' if line.face_present in ('yes', 'unsure') else 'none'
+    if line.verdict == 'review' and line.program_verdict == 'no findings':
+        # that of a person, who may mean cut brain
+        return 'seen'
+    shows = line.face_present in ('yes', 'unsure') and not _cleared(line)
+    return 'face' if shows else 'none'
+
+
+def _cleared(line: ImageLine) -> bool:
+    """Whether a person said that a finding is none."""
+    return line.verdict == 'no findings' and line.program_verdict == 'review'
 
 
 def linkage_sentence(links: Sequence[Link], audited: str) -> str | None:

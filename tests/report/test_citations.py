@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from bids_reid.group.result import Statistics
 from bids_reid.records import AttackKey
 from bids_reid.report.citations import DECISIONS, EXTRACTORS, methods, program_reference
 from bids_reid.report.references import Reference, references
+from bids_reid.risk.controls import ControlRow
 from tests.report.test_pages import ATTACK, PROVENANCE, make_report, make_results
 
 CITED = re.compile(r'@([a-z0-9_]+)')
@@ -61,6 +63,25 @@ def test_numbers_are_those_of_the_run() -> None:
     assert f'bids_reid {PROVENANCE.version}' in text
     assert '1 photograph of 1 participant' in text
     assert 'among 20 participants' in text
+
+
+def test_nothing_is_said_to_have_been_done_that_was_not() -> None:
+    """A paper would report controls of a run that had too few photographs for them."""
+    negative = ControlRow(
+        'raw', 'T1w', 'orb', 'best', 'negative', 8, 8, 8, 0.1, 0.1, 0.2, 0.1, 9, 0, 'ok', None
+    )
+    positive = replace(negative, control='positive', verdict=None, reason='too few')
+    report = report_of(attack('orb'), statistics=Statistics(controls=(negative, positive)))
+    told = methods(report)
+    text = ' '.join(told.paragraphs)
+    assert 'As a negative control' in text
+    assert 'positive control' not in text
+    assert 'garwood1936' in {work.key for work in told.works}
+    without = methods(replace(report, statistics=Statistics()))
+    assert 'control' not in ' '.join(without.paragraphs)
+    assert 'garwood1936' not in {work.key for work in without.works}
+    # who agreed to what is not known here
+    assert 'a negative control' not in ' '.join(without.paragraphs)
 
 
 def test_text_and_bibliography_belong_together() -> None:

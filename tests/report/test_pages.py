@@ -382,6 +382,8 @@ def test_the_browser_runs_the_script_of_the_page_and_no_other():
     digest = b64encode(sha256(script.encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in page
     assert 'unsafe-inline' not in page.split('script-src')[1].split('"')[0]
+    # no other part of the policy stands in for these two
+    assert "base-uri 'none'; form-action 'none';" in page
 
 
 def test_the_script_is_small_and_asks_for_nothing():

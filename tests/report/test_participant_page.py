@@ -271,6 +271,22 @@ def test_a_result_that_does_not_count_is_named(tmp_path: Path) -> None:
     assert 'None of these scans has a result that counts.' in path.read_text()
 
 
+def test_scans_without_a_hash_are_not_mixed_up(tmp_path: Path) -> None:
+    """Otherwise a page shows the verdict of another participant's image."""
+    path = write_participant_page(tmp_path, report_of(*VERSIONS))
+    (base, _) = scans()
+    origin = replace(base.record.origin, source_sha256=None)
+    scan = replace(base, record=replace(base.record, origin=origin))
+    other = image_line(
+        '02', condition='raw', sha256=None, verdict='not looked at', reason='not here yet'
+    )
+    update_pages(tmp_path, replace(RESULT, images=(other,)), [scan])
+    assert 'not here yet' not in path.read_text()
+    own = replace(other, path=RAW.source, participant='01')
+    update_pages(tmp_path, replace(RESULT, images=(other, own)), [scan])
+    assert 'not here yet' in path.read_text()
+
+
 def test_an_image_that_is_no_scan_is_on_the_page_of_its_participant(tmp_path: Path) -> None:
     """A forgotten T2w is found by whoever looks at the page of its participant."""
     path = write_participant_page(tmp_path, report_of(*VERSIONS))

@@ -114,6 +114,20 @@ def test_the_form_says_what_it_means_to_disagree(page: str, tmp_path: Path) -> N
     assert '>Is the verdict right?' not in dom
 
 
+def test_nobody_signs_the_ratings_of_another_by_accident(page: str, tmp_path: Path) -> None:
+    """Two people share a browser: one opinion would count as two."""
+    as_kim = "type(document.getElementById('rater'), 'Kim'); press('a');"
+    run(page, PRESS + as_kim, tmp_path)
+    as_lee = "type(document.getElementById('rater'), 'Lee');"
+    dom = run(page, PRESS + as_lee + SAVE, tmp_path)
+    assert 'SAVED' not in dom.partition('</title>')[0]
+    assert 'Some ratings are by Kim.' in dom
+    twice = SAVE + "document.getElementById('download').click();"
+    assert saved(run(page, PRESS + as_lee + twice, tmp_path))['ratings'][0]['by'] == 'Lee'
+    own = saved(run(page, PRESS + as_lee + "press('d');" + SAVE, tmp_path))['ratings']
+    assert [(one['by'], one['rating']) for one in own] == [('Lee', 'disagree')]
+
+
 def test_the_keyboard_can_be_left_to_other_programs(page: str, tmp_path: Path) -> None:
     """Who dictates types letters without meaning to."""
     script = PRESS + "document.getElementById('keys').checked = false; press('a');"

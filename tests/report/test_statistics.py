@@ -274,6 +274,15 @@ def test_brain_that_was_cut_is_no_face():
     )
 
 
+def test_the_word_of_people_counts_beside_the_images():
+    """Otherwise the page says that no image shows a face, and "Do not share" above it."""
+    seen = image_line(verdict='review', program_verdict='no findings', reviewed_by='Kim')
+    cleared = image_line(face_present='yes', brain_loss='yes', program_verdict='review')
+    assert presence_sentence([seen, cleared]) == (
+        'Of 2 images in the folder, 1 has a finding that a person saw and 1 shows no face.'
+    )
+
+
 def test_completed_faces_are_counted_beside_the_rates(full_report):
     """A rate of average chins would pass for one of faces as they were scanned."""
     scan = replace(full_report.scans[0], status='ok')
