@@ -127,9 +127,9 @@ def planned(
 
 
 def _lines(numbers: dict[str, Any]) -> list[str]:
-    from bids_reid.risk.gate import percent
+    from bids_reid.risk.gate import limit_of, percent
 
-    limit = percent(numbers['max_risk'])
+    limit = limit_of(numbers['max_risk'])
     tried = count(numbers['n_attacks'], 'attack')
     if numbers['n_needed_80'] is None:
         lines = [f'No number of people can show a risk within a limit of {limit}.']

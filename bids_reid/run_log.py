@@ -91,7 +91,12 @@ class RunLog(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record; a disk that is full ends the run elsewhere, with a reason."""
-        line = printable(self.discreet(self.format(record)), keep='\n\t') + '\n'
+        try:
+            line = printable(self.discreet(self.format(record)), keep='\n\t') + '\n'
+        except (TypeError, ValueError, KeyError):
+            # a library's message that does not fit its arguments ends no run
+            self.handleError(record)
+            return
         if self._file is None:
             self._waiting.append(line)
             return

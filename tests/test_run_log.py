@@ -117,3 +117,14 @@ def test_a_purge_knows_whose_file_it_is(log: RunLog, tmp_path: Path) -> None:
     log.open(tmp_path)
     kinds = {file.path: file.kind for file in output_files(tmp_path)}
     assert {kind for path, kind in kinds.items() if path.startswith('logs/')} == {'report'}
+
+
+def test_a_wrong_message_of_a_library_ends_no_run(
+    log: RunLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nipype's messages are written, too, and a day of work must not depend on them."""
+    monkeypatch.setattr(logging, 'raiseExceptions', False)
+    log.open(tmp_path)
+    log.handle(logging.LogRecord('nipype', logging.INFO, '', 0, '%d scans', ('two',), None))
+    logger.info('next')
+    assert text_of(log).endswith('next\n')

@@ -18,7 +18,8 @@
 
   const sort = (table, column, sign) => {
     for (const body of table.tBodies) {
-      const rows = [...body.rows].filter((row) => row.cells.length > column);
+      // a heading of a group has one cell, and stays above its rows
+      const rows = [...body.rows].filter((row) => row.cells.length > Math.max(1, column));
       const key = new Map(rows.map((row) => [row, text(row.cells[column])]));
       rows.sort((a, b) => {
         const [x, y] = [key.get(a), key.get(b)];

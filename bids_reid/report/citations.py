@@ -16,6 +16,7 @@ from bids_reid.records import TOGETHER
 from bids_reid.report import words
 from bids_reid.report.findings import distinct, group_name
 from bids_reid.report.references import Reference, references
+from bids_reid.risk.gate import limit_of
 
 if TYPE_CHECKING:
     from bids_reid.group.result import GroupResult
@@ -340,7 +341,7 @@ def _limits(content: GroupResult) -> Iterator[str]:
     if content.gate is not None and content.gate.max_risk is not None:
         sentences.append(
             'The release was to pass only if the upper limit of the identification rate was at '
-            f'most {words.percent(content.gate.max_risk)}.'
+            f'most {limit_of(content.gate.max_risk)}.'
         )
     seeds = {row.seed for row in content.statistics.verification if row.seed is not None}
     if seeds:

@@ -15,7 +15,17 @@ from bids_reid.report import words
 from bids_reid.report.findings import group_findings
 from bids_reid.report.statistics import linked_condition, links
 from bids_reid.risk.controls import sort_controls
-from bids_reid.risk.gate import FINDING, GAP, NAMED, NO_FINDINGS, REVIEW, Kind, Outcome, named
+from bids_reid.risk.gate import (
+    FINDING,
+    GAP,
+    NAMED,
+    NO_FINDINGS,
+    REVIEW,
+    Kind,
+    Outcome,
+    limit_of,
+    named,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -267,7 +277,7 @@ def _recognition(gate: Gate, outcome: Outcome) -> tuple[str, str]:
 
 def _limit(one: RiskResult) -> str:
     if one.max_risk is not None:
-        return f'the limit is {words.percent(one.max_risk)}'
+        return f'the limit is {limit_of(one.max_risk)}'
     return f'guessing would recognise {words.percent(one.chance)}'
 
 
@@ -325,7 +335,7 @@ _PLAIN: Mapping[Kind, Callable[[Gate, Sequence[str], Sequence[Reason]], tuple[st
     ),
     'no photographs': lambda gate, *_: (
         f'The risk of recognition was not measured, but a limit of '
-        f'{words.percent(gate.max_risk)} is set.',
+        f'{limit_of(gate.max_risk)} is set.',
         f'Give photographs of the participants (--photos), {AGAIN}.',
     ),
 }
@@ -340,7 +350,7 @@ def _passed(result: GroupResult, gate: Gate) -> str:
     limit = (
         'no more than guessing may explain'
         if worst.max_risk is None
-        else f'within the limit of {words.percent(worst.max_risk)}'
+        else f'within the limit of {limit_of(worst.max_risk)}'
     )
     return (
         f'{looked}; {worst.n_exposed or "none"} of {words.count(worst.n, "participant")} '
@@ -353,7 +363,7 @@ def _tolerated(result: GroupResult, gate: Gate) -> str:
     paths = [line.path for line in result.images if line.in_release and line.verdict == REVIEW]
     return (
         f'Findings on {_of_all(gate, gate.n_findings)} are within the limit of '
-        f'{words.percent(gate.max_findings)} (--max-findings): {_names(paths)}'
+        f'{limit_of(gate.max_findings)} (--max-findings): {_names(paths)}'
     )
 
 

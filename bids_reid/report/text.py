@@ -14,6 +14,7 @@ from bids_reid.report.findings import attack_name, attack_of, group_findings
 from bids_reid.report.statistics import changes
 from bids_reid.risk.gate import CLEAN, FINDING
 from bids_reid.risk.strength import MIN_GALLERY, counted
+from bids_reid.text_table import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -101,7 +102,10 @@ def rate_lines(result: GroupResult) -> list[Line]:
     title = f'participants recognised from {result.audited} scans (first rank), by attack'
     if len(rows) > len(shown):
         title += f' (the strongest {len(shown)} of {len(rows)}; all: group_identification.tsv)'
-    return [Line(title, 'heading'), *(Line(f'  {line}') for line in _table(shown))]
+    return [
+        Line(title, 'heading'),
+        *(Line(f'  {line}') for line in aligned([_HEADER, *map(_cells, shown)])),
+    ]
 
 
 def strongest_rows(rows: Sequence[IdentificationRow], condition: str) -> list[IdentificationRow]:
@@ -128,15 +132,6 @@ def strongest_rows(rows: Sequence[IdentificationRow], condition: str) -> list[Id
         key=lambda row: (counts[attack_of(row)], row.rate or 0, row.n_gallery),
         reverse=True,
     )
-
-
-def _table(rows: Sequence[IdentificationRow]) -> list[str]:
-    table = [_HEADER, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return [
-        '  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in table
-    ]
 
 
 def _cells(row: IdentificationRow) -> tuple[str, ...]:

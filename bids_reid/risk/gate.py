@@ -222,7 +222,7 @@ def gate(
     if found and excused:
         put_up_with = (
             f'{len(found):,} of {judged} ({percent(len(found) / n_judged)}) '
-            f'{_finding(len(found))}, within the limit of {percent(max_findings)}.'
+            f'{_finding(len(found))}, within the limit of {limit_of(max_findings)}.'
         )
     return Gate(
         outcome=reasons[0].outcome if reasons else CLEAN,
@@ -321,7 +321,7 @@ def _planned(result: RiskResult, row: StrongestRow, max_risk: float) -> RiskResu
 
 def _against_limit(result: RiskResult, max_risk: float) -> RiskResult:
     """With a limit: a rate that guessing gives, too, is no finding among too few people."""
-    limit = f'the limit of {percent(max_risk)}'
+    limit = f'the limit of {limit_of(max_risk)}'
     if result.within:
         within = f'The upper end is within {limit}.'
         return replace(result, sentence=f'{result.sentence}. {within}')
@@ -531,3 +531,12 @@ def percent(fraction: float) -> str:
     if 0.9995 <= fraction < 1:
         return '>99.9%'
     return f'{fraction:.1%}'.replace('.0%', '%')
+
+
+def limit_of(fraction: float) -> str:
+    """Write a limit as it was given, without rounding.
+
+    >>> limit_of(0.05), limit_of(0.125), limit_of(0.0025)
+    ('5%', '12.5%', '0.25%')
+    """
+    return f'{100 * fraction:.6g}%'

@@ -189,6 +189,17 @@ def test_a_pass_names_the_findings_that_it_tolerates():
     assert 'none of 200 participants were recognised' in said.why
 
 
+def test_a_limit_is_named_as_it_was_given():
+    """Otherwise a board reads "within the limit of 12%" where 12.5% was allowed."""
+    said = decision(judged(CLEAN, max_risk=0.125)).why
+    assert 'a limit of 12.5% is set' in said
+    row = strongest(0, 300, 0.0, 0.02)
+    risk = risk_result([row], condition='defaced', modalities=['T1w'], max_risk=0.025)
+    passed = judged(CLEAN, max_risk=0.025, risk=risk)
+    assert 'within the limit of 2.5%' in decision(passed).why
+    assert 'within the limit of 2.5%' in passed.gate.sentence
+
+
 def test_a_replaced_face_stays_one_when_a_person_agrees():
     """Otherwise the page says that no image shows a face, and every re-faced one does."""
     by_kim = {'program_verdict': 'no findings', 'reviewed_by': 'Kim'}
