@@ -29,7 +29,9 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from html.parser import HTMLParser
+from importlib.resources import files
 from pathlib import Path
 
 import nibabel as nib
@@ -162,20 +164,48 @@ def _forms(secret: str) -> tuple[bytes, ...]:
     return secret.encode(), secret.encode('utf-16-le')
 
 
+_OWN_PLACE = re.compile(
+    r'data:.*|(group\.html|sub-[A-Za-z0-9]+\.html)?(#[\w-]+)?|group_\w+\.tsv'
+    r'|figures/[\w-]+\.(svg|pdf)|logs/CITATION\.(md|bib)',
+    re.DOTALL,
+)
+"""Pictures in a page, places in it, and files of the output beside it."""
+
+
 class _Tags(HTMLParser):
     """Elements and attributes of a page that come from others' text."""
 
     def __init__(self) -> None:
         super().__init__()
         self.wrong: list[str] = []
+        self._script = ''
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note an element that is none of ours, and attributes that run programs."""
-        if tag in (TAG, 'script') or any(name.startswith('on') for name, _ in attrs):
+        if tag == TAG or any(name.startswith('on') for name, _ in attrs):
             self.wrong.append(tag)
         for name, value in attrs:
-            if name in ('src', 'href') and not (value or '').startswith(('data:', '#')):
+            if name in ('src', 'href') and not _OWN_PLACE.fullmatch(value or ''):
                 self.wrong.append(f'{tag} {name}={value}')
+
+    def handle_data(self, data: str) -> None:
+        """Collect a script; it comes in pieces."""
+        if self.cdata_elem == 'script':
+            self._script += data
+
+    def handle_endtag(self, tag: str) -> None:
+        """Judge the script that ends here."""
+        if tag == 'script' and self._script not in _own_scripts():
+            self.wrong.append(f'script {self._script[:40]}')
+        self._script = ''
+
+
+@cache
+def _own_scripts() -> frozenset[str]:
+    folder = files('bids_reid') / 'data'
+    return frozenset(
+        path.read_text(encoding='utf-8') for path in folder.iterdir() if path.name.endswith('.js')
+    )
 
 
 def obeyed(out: Path) -> list[str]:

@@ -199,7 +199,7 @@ def _faces(gate: Gate, paths: Sequence[str], lines: Sequence[ImageLine]) -> tupl
     faces = sum(line.face_present in ('yes', 'unsure') for line in lines)
     cut = sum(line.brain_loss == 'yes' for line in lines)
     images, names = _of_all(gate, n), _names(paths)
-    review = 'If you look at an image and see no face, record that with --reviewed.'
+    review = "If you look at an image and see no face, rate it on the participant's page."
     these = 'this image' if n == 1 else 'these images'
     again = '' if gate.condition == RAW else ' again'
     if faces == n:
@@ -212,7 +212,7 @@ def _faces(gate: Gate, paths: Sequence[str], lines: Sequence[ImageLine]) -> tupl
         return (
             f'Brain seems to be cut in {images}: {names}.',
             f'Look at {these}. De-face the original again, with more care, if brain is missing; '
-            'otherwise record your look with --reviewed.',
+            "otherwise rate the image on the participant's page.",
         )
     left = (
         'a face is left or brain is cut'
@@ -327,7 +327,7 @@ _PLAIN: Mapping[Kind, Callable[[Gate, Sequence[str], Sequence[Reason]], tuple[st
     ),
     'not assessed': lambda gate, paths, _: (
         f'{_capital(_of_all(gate, len(paths)))} could not be assessed: {_names(paths)}.',
-        'Look at the images listed, and record what you see with --reviewed.',
+        "Look at the images listed, and rate them on the participants' pages or with --reviewed.",
     ),
     'missing': lambda _, paths, reasons: (
         ' '.join(reason.sentence for reason in reasons),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from os import SEEK_END
 from typing import TYPE_CHECKING
@@ -92,8 +92,13 @@ def write_participant_page(
 
 
 def _mark(content: ParticipantReport) -> str:
-    """Return a comment that tells a page of this content and version from all others."""
-    text = f'{__version__} {content!r}'
+    """Return a comment that tells a page of this content and version from all others.
+
+    The command is left out: other options alone are no reason to write a page again, which would
+    lose what the group level and people said about its scans.
+    """
+    said = replace(content, provenance=replace(content.provenance, command=''))
+    text = f'{__version__} {said!r}'
     return f'<!-- {sha256(text.encode("utf-8", "surrogateescape")).hexdigest()} -->\n'
 
 
