@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from bids_reid.bids.derivatives import record_state
 from bids_reid.bids.description import condition_folders
 from bids_reid.bids.entities import entities_of
-from bids_reid.bids.formats import OWN_OUTPUT, UNKNOWN, format_by_name
+from bids_reid.bids.formats import OWN_OUTPUT, OWN_RESULTS, UNKNOWN, format_by_name
 from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.head_images import head_images, left_out_images
 from bids_reid.bids.image_records import has_current_look, read_current_record
@@ -39,6 +39,7 @@ HOLDS_RESULTS = (
     'results of bids_reid, which contain skin surfaces and face features: move them out of the '
     'release'
 )
+IS_TEMPLATE = 'a template of bids_reid, which holds features of a face: remove it'
 HEAD_VOLUME: Literal['head volume'] = 'head volume'
 
 
@@ -160,7 +161,7 @@ def nobodys_images(
         (survey.folder, image)
         for image in survey.images
         if image.absent is None
-        and image.format != OWN_OUTPUT
+        and image.format not in OWN_RESULTS
         and entities_of(image.path).participant not in dataset
         and image.sha256 not in looked_at
         and not has_current_look(output_dir, image)
@@ -301,8 +302,9 @@ def _line_of_content(
 ) -> ImageLine:
     """Return the line of an image by its bytes: of a scan under another name, or of a look."""
     empty = _unseen(image, survey.condition, image.absent or NOT_SEEN)
-    if image.format == OWN_OUTPUT:
-        return replace(empty, verdict='review', reason=HOLDS_RESULTS)
+    if image.format in OWN_RESULTS:
+        reason = HOLDS_RESULTS if image.format == OWN_OUTPUT else IS_TEMPLATE
+        return replace(empty, verdict='review', reason=reason)
     scan = scans.of_content(image.sha256, failed=False)
     record = None if scan is not None else read_current_record(output_dir, image.sha256)
     if record is None:

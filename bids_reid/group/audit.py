@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.formats import OWN_OUTPUT
-from bids_reid.group.account import HOLDS_RESULTS, RELEASE
+from bids_reid.bids.formats import OWN_RESULTS, TEMPLATE
+from bids_reid.group.account import RELEASE
 from bids_reid.records import RAW
 from bids_reid.risk.controls import sort_controls
 from bids_reid.risk.gate import Gate, Reason, gate, named, risk_result
@@ -46,7 +46,7 @@ def audit(
     """
     released = [line for line in images if line.in_release]
     # no share of findings excuses images that hold the faces of all others
-    judged = [line for line in released if line.format != OWN_OUTPUT]
+    judged = [line for line in released if line.format not in OWN_RESULTS]
     gaps = [*besides, *_own_results(released), *_missing(choice, survey)]
     risk = None
     if photographs:
@@ -82,11 +82,13 @@ def _scan(line: ImageLine) -> bool:
 
 def _own_results(images: Sequence[ImageLine]) -> Iterator[Reason]:
     """Say that results of this program lie in the release."""
-    paths = tuple(line.path for line in images if line.format == OWN_OUTPUT)
-    if paths:
-        yield Reason(
-            'do not share', f'{named(paths)}: {HOLDS_RESULTS}.', paths, kind='own results'
-        )
+    for format_ in OWN_RESULTS:
+        own = [line for line in images if line.format == format_]
+        if own:
+            paths = tuple(line.path for line in own)
+            each = 'each is ' if len(own) > 1 and format_ == TEMPLATE else ''
+            sentence = f'{named(paths)}: {each}{own[0].reason}.'
+            yield Reason('do not share', sentence, paths, kind='own results')
 
 
 def _missing(choice: Choice, survey: Survey) -> Iterator[Reason]:

@@ -308,7 +308,8 @@ def _linkage(gate: Gate, outcome: Outcome) -> tuple[str, str]:
 
 _PLAIN: Mapping[Kind, Callable[[Gate, Sequence[str], Sequence[Reason]], tuple[str, str]]] = {
     'own results': lambda _, paths, __: (
-        f'The folder holds results of bids_reid, which can show faces: {_names(paths)}.',
+        f'The folder holds results of bids_reid, which show faces or hold features of them: '
+        f'{_names(paths)}.',
         f'Move these results out of the folder, {AGAIN}.',
     ),
     'controls': lambda *_: (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid.group.account import Survey
+from bids_reid.group.account import IS_TEMPLATE, Survey
 from bids_reid.group.audit import audit, not_assessed
 from bids_reid.group.result import ImageLine, PhotoLine
 from bids_reid.group.selection import Choice
@@ -77,6 +77,21 @@ def test_results_in_the_release_are_never_put_up_with() -> None:
     gate = audit(choice, survey, [*map(image_line, PEOPLE), own], photographs=False)
     assert gate.outcome == 'do not share'
     assert gate.reasons[0].paths == ('derivatives/reid/',)
+
+
+def test_a_stray_template_is_a_finding_that_names_the_remedy() -> None:
+    """It holds the features of a face: with it anybody can search for the person."""
+    path = 'sub-01/anat/sub-01_desc-orb_T1w.npz'
+    own = image_line('x', format='template', verdict='review', path=path, reason=IS_TEMPLATE)
+    survey = Survey(Path('defaced'), 'defaced', (), {})
+    choice = Choice((), (), audited='defaced', max_findings=0.5)
+    gate = audit(choice, survey, [*map(image_line, PEOPLE), own], photographs=False)
+    assert gate.outcome == 'do not share'
+    (reason,) = gate.reasons
+    assert (reason.paths, reason.kind) == ((path,), 'own results')
+    assert reason.sentence == (
+        f'{path}: a template of bids_reid, which holds features of a face: remove it.'
+    )
 
 
 def test_the_release_is_called_by_its_own_name() -> None:
