@@ -40,6 +40,7 @@ HOLDS_RESULTS = (
     'release'
 )
 IS_TEMPLATE = 'a template of bids_reid, which holds features of a face: remove it'
+NEVER_DEFACED = 'the file is byte for byte the original: it was never de-faced'
 HEAD_VOLUME: Literal['head volume'] = 'head volume'
 
 
@@ -192,7 +193,7 @@ def image_lines(
         else:
             placed.add(scan.files)
             line = _line_of_scan(scan, image)
-        lines.append(line)
+        lines.append(_told_if_original(line, scans))
     others = [scan for scan in counted if scan.files not in placed]
     lines += sorted(_besides(survey, others, bids_dir, scans, misnamed), key=_order)
     return tuple(lines)
@@ -205,6 +206,13 @@ def _named(line: ImageLine, why: str | None) -> ImageLine:
     return replace(
         line, reason='; '.join(filter(None, [line.reason, f'not treated as a scan: {why}']))
     )
+
+
+def _told_if_original(line: ImageLine, scans: _Scans) -> ImageLine:
+    """Say in the line of a version if it is the original, which somebody forgot to de-face."""
+    if line.condition == RAW or not scans.is_original(line.sha256):
+        return line
+    return replace(line, reason='; '.join(filter(None, [line.reason, NEVER_DEFACED])))
 
 
 class _Scans:
@@ -224,6 +232,7 @@ class _Scans:
             self._places.setdefault(self._real.of_link(path), scan)
             self._targets.setdefault(self._real(path), scan)
             self._contents.setdefault((_content(scan), scan.record.failed), scan)
+        self._originals = {_content(scan) for scan in counted if scan.line.condition == RAW}
         self._released = {self._real(survey.folder / image.path) for image in survey.images}
 
     def at(self, image: Image) -> EnrolledScan | None:
@@ -236,6 +245,10 @@ class _Scans:
     def of_content(self, sha256: str | None, *, failed: bool) -> EnrolledScan | None:
         """Return a scan with these bytes, one that was processed or one that failed."""
         return None if sha256 is None else self._contents.get((sha256, failed))
+
+    def is_original(self, sha256: str | None) -> bool:
+        """Whether a raw scan has these bytes."""
+        return sha256 is not None and sha256 in self._originals
 
     def know(self, path: Path) -> bool:
         """Whether a file is one of the scans, or in the release."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from bids_reid.group.account import NEVER_DEFACED
 from bids_reid.records import RAW
 from bids_reid.report import words
 from bids_reid.report.findings import group_findings
@@ -169,6 +170,7 @@ def _point(result: GroupResult, gate: Gate, reasons: Sequence[Reason]) -> Point:
         sentence, step = _recognition(gate, outcome)
     elif kind == 'images':
         sentence, step = _faces(gate, paths, concerned)
+        sentence += _never_defaced(concerned)
     elif kind == 'linkage':
         sentence, step = _linkage(gate, outcome)
     else:
@@ -230,6 +232,17 @@ def _faces(gate: Gate, paths: Sequence[str], lines: Sequence[ImageLine]) -> tupl
         f'There are findings on {images}{f" ({details})" if details else ""}: {names}.',
         f'Look at {these}. De-face the originals{again} where {left}, {AGAIN}. {review}',
     )
+
+
+def _never_defaced(lines: Sequence[ImageLine]) -> str:
+    """Say how many of the images are originals that somebody forgot; '' if none is."""
+    n = sum(NEVER_DEFACED in line.reason for line in lines)
+    if not n:
+        return ''
+    these = {1: 'The image is', 2: 'Both images are'}.get(n, f'All {n:,} images are')
+    if n < len(lines):
+        these = f'{n:,} of these images {"is" if n == 1 else "are"}'
+    return f' {these} byte for byte the original: never de-faced.'
 
 
 def _results(gate: Gate, outcome: Outcome) -> list[RiskResult]:

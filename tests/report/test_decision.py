@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bids_reid.group.account import NEVER_DEFACED
 from bids_reid.group.result import GroupResult, Stamp, Statistics
 from bids_reid.report.decision import CHECK, SEVERITY, decision
 from bids_reid.report.group import group_page
@@ -92,6 +93,18 @@ def test_faces_left_are_counted_and_named():
     raw = decision(judged(FACES, condition='raw'))
     assert 'is left in all 4 images' in raw.why
     assert raw.next_step.startswith('De-face these images')
+
+
+def test_forgotten_originals_are_counted():
+    """Otherwise the lab looks for the fault in a tool that never saw these scans."""
+    forgotten = replace(FACES[0], reason=NEVER_DEFACED)
+    assert decision(judged([forgotten, *FACES[1:]])).why.endswith(
+        '1 of these images is byte for byte the original: never de-faced.'
+    )
+    assert decision(judged([forgotten])).why.endswith(
+        'The image is byte for byte the original: never de-faced.'
+    )
+    assert 'original' not in decision(judged(FACES)).why
 
 
 def test_cut_brain_and_doubts_are_not_called_faces():
