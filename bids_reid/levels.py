@@ -13,11 +13,11 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.places import check_places
+from bids_reid.bids.places import check_places, warnings_of_places
 from bids_reid.bids.walk import check_there
 from bids_reid.config_file import settings_text
 from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
-from bids_reid.messages import forget_not_run, logger, show_messages, tell, tell_not_run
+from bids_reid.messages import Line, forget_not_run, logger, show_messages, tell, tell_not_run
 from bids_reid.run_header import header_lines
 from bids_reid.run_log import HIDDEN, RunLog
 from bids_reid.settings import Settings
@@ -86,6 +86,7 @@ def _run(settings: Settings) -> Exit:
         check_variables(settings.bids_dir, settings.breakdown)
         check_photographs(settings)
     tell(header_lines(settings))
+    tell(Line(warning, 'caution') for warning in _warnings(settings))
     for line in remarks:
         logger.info('%s', line)
     configure(stop_on_first_crash=settings.stop_on_first_crash, verbosity=settings.verbosity)
@@ -100,6 +101,14 @@ def _run(settings: Settings) -> Exit:
     else:
         tell_not_run()
     return max(codes)
+
+
+def _warnings(settings: Settings) -> list[str]:
+    """Say what a run may do, and somebody should know before they wait for it."""
+    release = settings.release or settings.datasets.get(settings.audited)
+    if release is None:
+        return []
+    return warnings_of_places(settings.output_dir, settings.work, release)
 
 
 @contextmanager
