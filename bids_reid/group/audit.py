@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bids_reid.bids.formats import OWN_RESULTS, TEMPLATE
 from bids_reid.group.account import RELEASE
 from bids_reid.records import RAW
-from bids_reid.risk.controls import sort_controls
+from bids_reid.risk.controls import FAILED, UNSURE, sort_controls
 from bids_reid.risk.gate import Gate, Reason, gate, named, risk_result
 
 if TYPE_CHECKING:
@@ -62,9 +62,10 @@ def audit(
         )
         # a positive control is of photographs alone, and has no condition
         concerned = [row for row in controls if row.condition in (condition, None)]
-        if sort_controls(concerned).failed:
-            doubt = 'Controls failed, so do not trust the rates (see group_controls.tsv).'
-            gaps.append(Reason('look first', doubt, kind='controls'))
+        sorted_ = sort_controls(concerned)
+        for rows, doubt in ((sorted_.failed, FAILED), (sorted_.unsure, UNSURE)):
+            if rows:
+                gaps.append(Reason('look first', doubt, kind='controls'))
     return gate(
         judged,
         condition=survey.condition,

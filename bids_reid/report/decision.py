@@ -15,7 +15,7 @@ from bids_reid.records import RAW
 from bids_reid.report import words
 from bids_reid.report.findings import group_findings
 from bids_reid.report.statistics import linked_condition, links
-from bids_reid.risk.controls import sort_controls
+from bids_reid.risk.controls import UNSURE, sort_controls
 from bids_reid.risk.gate import (
     FINDING,
     GAP,
@@ -319,16 +319,27 @@ def _linkage(gate: Gate, outcome: Outcome) -> tuple[str, str]:
     )
 
 
+def _controls(reasons: Sequence[Reason]) -> tuple[str, str]:
+    """Tell a control that failed from one with too few people to tell."""
+    if all(reason.sentence == UNSURE for reason in reasons):
+        return (
+            'Too few people have two photographs. Whether face recognition works on these '
+            'photographs is not known, so a low rate is no sign of safety.',
+            f'Give a second photograph of more participants (--photos), {AGAIN}.',
+        )
+    return (
+        'A control failed, so the rates of recognition cannot be trusted.',
+        'Read the section Controls, and mend the cause before you use any rate.',
+    )
+
+
 _PLAIN: Mapping[Kind, Callable[[Gate, Sequence[str], Sequence[Reason]], tuple[str, str]]] = {
     'own results': lambda _, paths, __: (
         f'The folder holds results of bids_reid, which show faces or hold features of them: '
         f'{_names(paths)}.',
         f'Move these results out of the folder, {AGAIN}.',
     ),
-    'controls': lambda *_: (
-        'A control failed, so the rates of recognition cannot be trusted.',
-        'Read the section Controls, and mend the cause before you use any rate.',
-    ),
+    'controls': lambda _, __, reasons: _controls(reasons),
     'no images': lambda gate, *_: (
         f'The folder holds no {gate.condition} image.',
         'Check the folder that you named with --release, --audit or --derivatives.',

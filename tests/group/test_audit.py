@@ -153,6 +153,17 @@ def test_rates_that_the_controls_refute_are_no_pass() -> None:
     assert judged(controls=[replace(CONTROL, verdict='not_ok', condition='raw'), SEEN]).passed
 
 
+def test_a_positive_control_that_cannot_tell_is_a_gap() -> None:
+    """Nobody may be found in the scans since nobody can be found on these photographs."""
+    unsure = replace(SEEN, verdict=None, rate=0.5, reason='too few people')
+    gate = judged(controls=[CONTROL, unsure])
+    assert gate.outcome == 'look first'
+    assert 'cannot tell whether photographs of the same person match' in gate.sentence
+    # nobody has two photographs: nothing is said of them, as before
+    assert judged(controls=[CONTROL, replace(unsure, rate=None)]).passed
+    assert judged(controls=[CONTROL, unsure, replace(SEEN, extractor='sift')]).passed
+
+
 def test_findings_of_other_kinds_count() -> None:
     """People who are linked by a replaced face are in no verdict on one image."""
     gate = judged(besides=[Reason('do not share', '3 people are linked.')])

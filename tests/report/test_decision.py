@@ -11,7 +11,7 @@ from bids_reid.group.result import GroupResult, Stamp, Statistics
 from bids_reid.report.decision import CHECK, SEVERITY, decision
 from bids_reid.report.group import group_page
 from bids_reid.risk.attacks import StrongestRow
-from bids_reid.risk.controls import ControlRow
+from bids_reid.risk.controls import UNSURE, ControlRow
 from bids_reid.risk.gate import Gate, Kind, Reason, gate, risk_result
 from tests.report.test_pages import (
     PROVENANCE,
@@ -263,6 +263,27 @@ def test_the_worst_caveat_is_the_one_that_is_said():
     )
     broken = replace(missing, statistics=Statistics(controls=(failed,)))
     assert decision(broken).caveat == '1 control failed: do not use the rates.'
+
+
+def test_a_control_with_too_few_people_has_not_failed():
+    """A lab would look for a fault that is none, rather than take more photographs."""
+    row = ControlRow(
+        *(None, None, 'x', None, 'positive', 2, 2, 9, 0.5, 0.002, 0.998, 0.12, None, 0, None),
+        'too few people have two photographs',
+    )
+    gap = Reason('look first', UNSURE, kind='controls')
+    report = replace(
+        make_report(make_results(0, 400), 400, audited='raw'),
+        statistics=Statistics(controls=(row,)),
+        gate=gate(CLEAN, condition='raw', gaps=[gap]),
+    )
+    assert decision(report).why.startswith('Too few people have two photographs.')
+    assert 'second photograph' in decision(report).next_step
+    text = text_of(group_page(report))
+    assert '1 had too few people to tell' in text
+    assert 'failed' not in decision(report).caveat
+    found = replace(report, gate=gate(FACES, condition='raw', gaps=[gap]))
+    assert 'second photograph' in text_of(group_page(found))
 
 
 def test_the_page_leads_with_the_decision():
