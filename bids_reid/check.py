@@ -178,6 +178,8 @@ def check(options: argparse.Namespace) -> Exit:
     out: Path = options.output_dir
     release: Path = options.release
     check_there(release, folder=True)
+    if (release / SUMMARY).is_file() and not (out / SUMMARY).is_file():
+        raise UsageError(f'{out} holds no audit, but {release} does: are OUT and RELEASE swapped?')
     audit = read_audit(out)
     if out.resolve() == release.resolve():
         raise UsageError(f'{release} is the output folder: name the folder that you will upload')

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.places import check_places, warnings_of_places
 from bids_reid.bids.walk import check_there
-from bids_reid.config_file import settings_text
-from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
+from bids_reid.config_file import option_name, settings_text
+from bids_reid.errors import CannotWriteError, Exit, UsageError
 from bids_reid.messages import Line, forget_not_run, logger, show_messages, tell, tell_not_run
 from bids_reid.run_header import header_lines
 from bids_reid.run_log import HIDDEN, RunLog
@@ -34,6 +34,9 @@ THREADS = ('OMP_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS')
 """How many threads OpenMP, OpenCV and Mesa take."""
 ALONE = ('OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS', 'VECLIB_MAXIMUM_THREADS')
 """How many threads numpy takes: one, since its sums depend on how they are shared out."""
+
+_READ = ('photos', 'filter_file', 'plugin_file', 'models_dir', 'against', 'reviewed', 'consent')
+"""Fields of Settings that name what is only read, besides datasets."""
 
 
 def run_levels(settings: Settings) -> Exit:
@@ -167,24 +170,14 @@ def _check_files(settings: Settings) -> None:
     CannotWriteError
         What is written would be among images.
     """
-    for path in (
-        settings.photos,
-        settings.filter_file,
-        settings.plugin_file,
-        settings.models_dir,
-        settings.against,
-        settings.reviewed,
-        settings.consent,
-    ):
+    for field in _READ:
+        path = getattr(settings, field)
         if path is not None:
-            check_there(path)
+            check_there(path, name=f'--{option_name(field)}')
     if settings.release is not None:
-        check_there(settings.release, folder=True)
+        check_there(settings.release, folder=True, name='--release')
     for name, folder in settings.derivatives:
-        try:
-            check_there(folder, folder=True)
-        except NoInputError as error:
-            raise NoInputError(f'-d {name}: {error}') from error
+        check_there(folder, folder=True, name=f'-d {name}')
     check_places(
         settings.output_dir,
         settings.bids_dir,

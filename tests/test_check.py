@@ -348,6 +348,14 @@ def test_programs_read_json(
     assert json_of()['problems'] == [whole]
 
 
+def test_swapped_folders_are_asked_about(
+    out: Path, release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """ "Run the group level first" sends somebody back to a run that is done."""
+    assert main([str(release), str(out)]) == Exit.USAGE
+    assert 'are OUT and RELEASE swapped?' in capsys.readouterr().err
+
+
 def damage(path: Path, text: str) -> Callable[[], object]:
     return lambda: path.write_text(text)
 

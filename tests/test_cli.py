@@ -261,7 +261,10 @@ REFUSED = {
     ),
     # a misspelt level would do nothing and look done
     'unknown level': ('{data} out participant session', 17, "'session'"),
-    'not BIDS': ('{tmp}/empty out participant', 16, 'dataset_description.json'),
+    'not BIDS': (
+        '{tmp}/empty out participant',
+        *(16, 'dataset_description.json is missing: add .*--skip-bids-validation'),
+    ),
     'damaged filter': ('{data} out participant --bids-filter-file {file}', 64, '{file}'),
     'damaged plugin': ('{data} out participant --use-plugin {file}', 64, '{file}'),
     # needed after the whole search, which would be in vain
@@ -270,10 +273,14 @@ REFUSED = {
         '{data} {tmp}/empty participant group --against {tmp}/empty/../empty',
         *(64, '--against names output_dir'),
     ),
-    'no dataset': ('{tmp}/gone out participant', 66, '{tmp}/gone'),
-    'no photographs': ('{data} out participant --photos /gone', 66, '/gone'),
-    'no filter': ('{data} out participant --bids-filter-file /gone', 66, '/gone'),
-    'no plugin': ('{data} out participant --use-plugin /gone', 66, '/gone'),
+    'no dataset': ('{tmp}/gone out participant', 66, 'bids_dir: cannot read {tmp}/gone'),
+    'no photographs': ('{data} out participant --photos /gone', 66, '--photos: cannot read /gone'),
+    'no filter': (
+        '{data} out participant --bids-filter-file /gone',
+        66,
+        '--bids-filter-file: cannot read',
+    ),
+    'no plugin': ('{data} out participant --use-plugin /gone', 66, '--use-plugin: cannot'),
     'no models': ('{data} out participant --models-dir /gone', 66, '/gone'),
     'no versions': ('{data} out participant -d defaced={tmp}/gone', 66, 'defaced'),
     'versions in the output': (
@@ -312,7 +319,7 @@ REFUSED = {
     'closed versions': ('{data} out participant group -d x={long}', 66, 'xxx: File name too long'),
     'unknown participant': (
         '{data} out participant --participant-label 01 9',
-        *(18, '^(?!.*sub-01).*sub-9'),
+        *(18, 'has no sub-9: it has sub-01'),
     ),
     'no scan': ('{data} out participant --modalities T2w', 18, 'T2w|filters'),
     'no session': ('{data} out participant --session-label x', 18, 'x|filters'),
