@@ -38,6 +38,8 @@ ALONE = ('OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS', 'VECLIB_
 _READ = ('photos', 'filter_file', 'plugin_file', 'models_dir', 'against', 'reviewed', 'consent')
 """Fields of Settings that name what is only read, besides datasets."""
 
+ADD = 'leave them out, or add the group level'
+
 
 def run_levels(settings: Settings) -> Exit:
     """Run participant and group level as asked; return the exit code.
@@ -108,10 +110,13 @@ def _run(settings: Settings) -> Exit:
 
 def _warnings(settings: Settings) -> list[str]:
     """Say what a run may do, and somebody should know before they wait for it."""
+    said = []
+    if settings.photos is not None and 'group' not in settings.levels:
+        said.append('warning: --photos has no effect without the group level: add it to search')
     release = settings.release or settings.datasets.get(settings.audited)
-    if release is None:
-        return []
-    return warnings_of_places(settings.output_dir, settings.work, release)
+    if release is not None:
+        said += warnings_of_places(settings.output_dir, settings.work, release)
+    return said
 
 
 @contextmanager
@@ -213,9 +218,9 @@ def _check_options(settings: Settings) -> None:
         raise UsageError('--bids-filter-file chooses scans at the participant level')
     if 'group' not in settings.levels:
         if settings.max_risk is not None or settings.max_findings is not None:
-            raise UsageError('--max-risk and --max-findings are judged at the group level')
+            raise UsageError(f'--max-risk and --max-findings are judged at the group level: {ADD}')
         if settings.refaced or settings.reviewed:
-            raise UsageError('--refaced and --reviewed say how the group level judges')
+            raise UsageError(f'--refaced and --reviewed say how the group level judges: {ADD}')
     if settings.consent is not None and (
         settings.photos is None or 'group' not in settings.levels
     ):
