@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from bids_reid.group.cleared import (
+    cleared_images,
+    cleared_sentence,
+    people,
+    undefaced_originals,
+)
 from bids_reid.records import RAW
 from bids_reid.report import words
 from bids_reid.report.findings import group_findings
@@ -376,6 +382,10 @@ def _looked_at(result: GroupResult, gate: Gate) -> str:
         line.face_present in ('yes', 'unsure') and line.program_verdict in (None, NO_FINDINGS)
         for line in released
     )
+    cleared = cleared_sentence(result.images, gate.n_images)
+    if cleared:
+        faces = f'. Faces in {replaced:,} of the others are replaced ones' if replaced else ''
+        return _capital(cleared.removesuffix('.')) + faces
     person = f' ({by_people:,} by a person)' if by_people else ''
     if gate.n_images == 1:
         faces = 'its face is a replaced one' if replaced else 'it shows no face'
@@ -386,11 +396,32 @@ def _looked_at(result: GroupResult, gate: Gate) -> str:
 
 def _caveat(result: GroupResult) -> str:
     """Say the limit of this result that matters most."""
-    for caveat in (_doubtful, _without_result, _few_people, _not_measured, _linked_scans):
+    for caveat in (
+        _by_people,
+        _doubtful,
+        _without_result,
+        _few_people,
+        _not_measured,
+        _linked_scans,
+    ):
         said = caveat(result)
         if said:
             return said
     return 'The rate is a lower bound: other or later face recognition may recognise more people.'
+
+
+def _by_people(result: GroupResult) -> str:
+    """Say that a pass is the word of people against the program."""
+    cleared = cleared_images(result.images)
+    if not cleared or result.gate is None or not result.gate.passed:
+        return ''
+    names = people(cleared)
+    paths = undefaced_originals(result.images) or [line.path for line in cleared]
+    return (
+        f'This pass rests on the word of {names} against the program. Let somebody else look at '
+        f'{"this image" if len(paths) == 1 else "these images"} before you share the folder: '
+        f'{_names(paths)}.'
+    )
 
 
 def _doubtful(result: GroupResult) -> str:

@@ -207,7 +207,31 @@ def test_a_replaced_face_stays_one_when_a_person_agrees():
     other = replace(CLEAN[1], face_present='yes')
     assert 'faces in 2 of them are replaced ones' in decision(judged([agreed, other])).why
     cleared = replace(agreed, program_verdict='review')
-    assert 'faces in 1 of them are replaced ones' in decision(judged([cleared, other])).why
+    assert 'Faces in 1 of the others are replaced ones' in decision(judged([cleared, other])).why
+
+
+def test_a_pass_by_the_word_of_a_person_says_so():
+    """Otherwise "Nothing found" hides that the program found faces, and who said otherwise."""
+    by_ann = {'reviewed_by': 'Ann', 'program_verdict': 'review'}
+    cleared = [
+        replace(CLEAN[0], face_present='yes', sha256='b' * 64, **by_ann),
+        replace(CLEAN[1], face_present='unsure', **by_ann),
+        replace(CLEAN[2], brain_loss='yes', **by_ann),
+    ]
+    said = decision(judged([*cleared, *CLEAN[3:8]]))
+    assert said.why == (
+        '3 of 8 images pass only because a person said so (Ann): the program saw a face or a part '
+        'of one in 2 and cut brain in 1.'
+    )
+    assert said.caveat.startswith('This pass rests on the word of Ann against the program.')
+    assert FIRST_THREE in said.caveat
+    raw = replace(cleared[0], condition='raw', in_release=False)
+    original = decision(judged([*cleared, *CLEAN[3:8], raw]))
+    assert 'Byte for byte an original, so never de-faced: sub-00/anat' in original.why
+    # the others may be looked at again as well, but this one is sure
+    assert original.caveat.endswith(
+        'look at this image before you share the folder: sub-00_T1w.nii.gz.'
+    )
 
 
 @pytest.mark.parametrize(('outcome', 'kind'), SEVERITY)
