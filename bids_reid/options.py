@@ -188,7 +188,7 @@ def _add_risk(parser: Parser) -> None:
         metavar='SHARE',
         help='Largest rank-1 identification rate that you accept, such as 5%% or 0.05. The group '
         'level ends with exit code 3 unless the rate of the strongest attack is at most this, '
-        'with 95%% confidence, allowing for all attacks. bids-reid-plan says how many '
+        'with 95%% confidence. bids-reid-plan says how many '
         'participants this takes.',
     )
     group.add_argument(

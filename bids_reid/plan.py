@@ -139,8 +139,8 @@ def _lines(numbers: dict[str, Any]) -> list[str]:
         people = [count(numbers[f'n_needed_{n}'], 'person', 'people') for n in (80, 95)]
         lines = [
             f'If the scans identify nobody, the study passes a limit of {limit} ({tried}):',
-            f'  with {people[0]}{searched}: chance 80% or more',
-            f'  with {people[1]}{searched}: chance 95% or more',
+            f'  with {people[0]} or more{searched}: chance 80% or more',
+            f'  with {people[1]} or more{searched}: chance 95% or more',
         ]
     if 'n_people' in numbers:
         chance = numbers['chance_of_pass']

@@ -18,8 +18,8 @@ def test_three_plain_lines(limit: str, capsys: pytest.CaptureFixture[str]) -> No
     assert main(['--max-risk', limit, '--attacks', '4']) == 0
     assert capsys.readouterr().out.splitlines() == [
         'If the scans identify nobody, the study passes a limit of 5% (4 attacks):',
-        '  with 173 people: chance 80% or more',
-        '  with 202 people: chance 95% or more',
+        '  with 173 people or more: chance 80% or more',
+        '  with 202 people or more: chance 95% or more',
     ]
 
 
@@ -38,7 +38,7 @@ def test_a_larger_gallery_takes_fewer_people(capsys: pytest.CaptureFixture[str])
     assert numbers['n_needed_80'] == 72
     assert main(['--max-risk', '5%', '--attacks', '1', '--gallery', '5000']) == 0
     out = capsys.readouterr().out
-    assert '  with 72 people, searched among 5,000 or more: chance 80%' in out
+    assert '  with 72 people or more, searched among 5,000 or more: chance 80%' in out
     assert '(1 attack)' in out
 
 

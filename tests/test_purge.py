@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from bids_reid.participant.content import Provenance
 from bids_reid.purge import main
 from bids_reid.records import Scan
 from bids_reid.report.group import group_page
+from bids_reid.risk.gate import gate
 from tests.support.outputs import write_output
 
 LEFTOVERS = (
@@ -257,9 +259,11 @@ def test_every_file_that_a_run_writes_has_a_kind(out: Path) -> None:
 def test_the_group_page_is_one_of_ours() -> None:
     """It would stay as somebody else's, and a page with faces must not pass for one without."""
     provenance = Provenance('0', 'bids-reid', (), (), None)
-    page = group_page(GroupResult('demo', (), provenance, (), release='raw'))
-    assert _OUR_PAGE in page.encode()
-    assert _FACES not in page.encode()
+    result = GroupResult('demo', (), provenance, (), release='raw')
+    for judged in (None, gate([], condition='raw')):
+        page = group_page(replace(result, gate=judged)).encode()
+        assert _OUR_PAGE[0] in page
+        assert _FACES not in page
 
 
 def test_a_page_that_cannot_be_read_counts_as_one_with_faces(

@@ -53,7 +53,8 @@ _OTHER_REPORTS = ('dataset_description.json', '.bidsignore', LOCKS)
 _FORMER_TABLES = ('group_scans',)
 _FACES = b'<ul class="faces">'
 """List that only a page with renders contains; escaped text in a page never looks like that."""
-_OUR_PAGE = b'<title>bids_reid: '
+_OUR_PAGE = (b'<meta name="generator" content="bids_reid">', b'<title>bids_reid: ')
+"""Marks of our pages; earlier versions had only the title."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,7 @@ def _kind_of_page(path: Path) -> Kind:
     except OSError:
         # a page of ours that cannot be read may show faces
         return 'pages_with_faces' if path.name.startswith('sub-') else 'other'
-    if _OUR_PAGE not in content:
+    if not any(mark in content for mark in _OUR_PAGE):
         return 'other'
     return 'pages_with_faces' if _FACES in content else 'report'
 

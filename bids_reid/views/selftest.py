@@ -5,7 +5,9 @@ from __future__ import annotations
 import mmap
 import os
 import signal
+import sys
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,8 +67,17 @@ def _advice() -> str:
             shown = ' '.join(f'{name}={printable(os.environ[name])}' for name in names)
             return f'rendering works without {shown}: unset {" ".join(names)}'
     if given:
-        return f'{install}; and unset {" ".join(given)}'
-    return install
+        install = f'{install}; and unset {" ".join(given)}'
+    return f'{install}{_unguarded()}'
+
+
+def _unguarded() -> str:
+    """Ask for the guard that a script needs, as processes that it starts import it."""
+    main = sys.modules['__main__']
+    is_script = hasattr(main, '__file__') and main.__spec__ is None
+    if not is_script or Path(sys.argv[0]).name.startswith('bids-reid'):
+        return ''
+    return "; if this is your own script, put its calls below if __name__ == '__main__':"
 
 
 def overrides() -> tuple[str, ...]:
