@@ -24,7 +24,14 @@ from bids_reid.participant.library import EnrolledScan, read_scans
 from bids_reid.participant.page import participant_report
 from bids_reid.records import Keypoints, KeypointTemplate, Scan, Template
 from bids_reid.report.head_picture import CLASSES, base_address
-from bids_reid.report.overview import filled, lead, slot_names, version_key, version_of
+from bids_reid.report.overview import (
+    Exposure,
+    filled,
+    lead,
+    slot_names,
+    version_key,
+    version_of,
+)
 from bids_reid.report.page_update import NO_RESULT, update_pages
 from bids_reid.report.participant import (
     participant_page,
@@ -33,6 +40,7 @@ from bids_reid.report.participant import (
 )
 from bids_reid.report.view_grid import view_grid
 from bids_reid.risk.attacks import ParticipantRow
+from bids_reid.risk.gate import Outcome, gate
 from bids_reid.surface.parts import PARTS, face_parts
 from bids_reid.views.cameras import standard_views
 from tests.support.images import image_line
@@ -80,7 +88,9 @@ def test_the_verdicts_come_first() -> None:
     text = text_of(participant_page(report_of(*VERSIONS)))
     start = text.index('This participant has 2 scans: 1 shows a face')
     row = text.index('ses-1 · T1w · raw Review all parts 0.99 no n/a Do not share this scan')
-    other = text.index('ses-1 · T1w · defaced No findings none 0.03 no n/a Nothing to do.')
+    other = text.index(
+        'ses-1 · T1w · defaced No findings none 0.03 no n/a No finding on this scan.'
+    )
     facts = text.index('Technical facts')
     assert start < row < other < facts < text.rindex('How this page was made')
     assert 'Exposure is not known' in text
@@ -330,13 +340,62 @@ def test_no_text_of_a_user_is_a_slot() -> None:
     ('changes', 'step'),
     [
         ({'condition': 'defaced'}, 'de-face it again or rate it'),
-        ({'brain_loss': 'yes', 'parts_left': 'none'}, 'Compare the scan with its original'),
+        (
+            {
+                'condition': 'defaced',
+                'brain_loss': 'yes',
+                'parts_left': 'none',
+                'face_present': 'no',
+            },
+            'De-face the original again, less deeply',
+        ),
+        ({'condition': 'defaced', 'brain_loss': 'yes'}, 'a face is left, and brain seems'),
+        ({'brain_loss': 'yes'}, 'de-face it first'),
+        ({'brain_loss': 'yes', 'parts_left': 'none', 'face_present': 'no'}, 'Look at the scan'),
         ({'verdict': 'could not assess'}, 'Open the scan in a viewer'),
         ({'verdict': 'not looked at'}, 'Run the participant level again'),
     ],
 )
 def test_each_verdict_has_a_next_step(changes: dict[str, str], step: str) -> None:
     assert step in version_of(replace(RAW, **changes), 'x.nii', SHA_RAW).step
+
+
+@pytest.mark.parametrize(
+    ('outcome', 'level', 'step'),
+    [
+        (None, None, 'No finding on this scan.'),
+        ('nothing found', 'low', 'Nothing to do.'),
+        ('nothing found', 'high', 'No finding on this scan. Consider de-facing it again.'),
+        (
+            'do not share',
+            None,
+            'No finding on this scan alone. Outcome of the release: do not share (see the group '
+            'report).',
+        ),
+    ],
+)
+def test_a_scan_without_a_finding_is_no_pass_of_the_release(
+    outcome: Outcome | None, level: str | None, step: str
+) -> None:
+    """Otherwise a page says "Nothing to do" of a scan in a release that must not be shared."""
+    exposure = None if level is None else Exposure(level, '')
+    version = version_of(
+        DEFACED, 'x.nii', SHA_DEFACED, in_release=True, outcome=outcome, exposure=exposure
+    )
+    assert version.step == step
+
+
+def test_the_outcome_of_the_release_reaches_the_page(tmp_path: Path) -> None:
+    """A curator reads one page, and clears a scan of a release that must not be shared."""
+    path = write_participant_page(tmp_path, report_of(*VERSIONS))
+    clean = line_of(DEFACED, SHA_DEFACED)
+    reviewed = image_line('02', verdict='review', sha256='e' * 64)
+    images = (IMAGES[0], clean, reviewed)
+    stopped = gate([clean, reviewed], condition='defaced')
+    update_pages(tmp_path, replace(RESULT, images=images, gate=stopped), scans())
+    assert 'Outcome of the release: do not share (see the group report). Consider' in text_of(
+        path.read_text()
+    )
 
 
 def test_the_lead_counts_scans_of_the_release_only() -> None:
