@@ -54,6 +54,18 @@ def test_images_before_and_after_without_photographs():
     assert shown(doubt)[0][1][1][2] == 'gap', 'an image that nobody looked at is not green'
 
 
+def test_every_condition_in_the_folder_is_marked():
+    """Re-faced images in the folder would look as if they stayed at home."""
+    both = (*BOTH, *images('refaced', 2, 0, in_release=True))
+    report = GroupResult('demo', SCANS, PROVENANCE, both, audited='defaced')
+    ((_, steps),) = shown(report)
+    assert [(name, marked) for name, _, _, marked in steps] == [
+        ('raw', False),
+        ('defaced', True),
+        ('refaced', True),
+    ]
+
+
 def test_whole_faces_are_red_and_defaced_ones_green():
     """Colours that say the opposite of the risk mislead whoever reads nothing else."""
     report = combine(
