@@ -295,6 +295,11 @@ def slot_names(page: str) -> list[str]:
     return [found[1] for found in _SLOT.finditer(page)]
 
 
+def slot_contents(page: str) -> dict[str, str]:
+    """Return the contents of the slots of a page."""
+    return {found[1]: found[2] for found in _SLOT.finditer(page)}
+
+
 def filled(page: str, contents: Mapping[str, str]) -> str:
     """Replace the contents of a page's slots; those without new content stay."""
     return _SLOT.sub(lambda found: _marked(found[1], contents.get(found[1], found[2])), page)

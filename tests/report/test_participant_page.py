@@ -261,11 +261,42 @@ def test_the_group_level_brings_a_page_up_to_date(tmp_path: Path) -> None:
     # pictures and facts stay, and the same result changes nothing
     assert page.count('<img') == before.count('<img') == 2
     assert update_pages(tmp_path, RESULT, scans()) == 0
-    # the participant level finds its own page in it, and the group level takes back what it said
+    # the participant level finds its own page in it
     write_participant_page(tmp_path, report_of(*VERSIONS))
     assert path.read_text() == page
+
+
+def test_a_page_written_anew_keeps_the_word_of_the_group_level(tmp_path: Path) -> None:
+    """After a purge, participant --reports-only lost verdicts of people and exposure."""
+    template = TemplateLine('orb', 32, 81, 0, 81)
+    path = write_participant_page(tmp_path, report_of(*VERSIONS))
+    update_pages(tmp_path, RESULT, scans())
+    updated = path.read_text()
     write_participant_page(tmp_path, report_of(*VERSIONS), anew=True)
-    assert path.read_text() == before
+    assert path.read_text() == updated
+    with_template = [replace(one, templates=(template,)) for one in VERSIONS]
+    write_participant_page(tmp_path, report_of(*with_template))
+    page = path.read_text()
+    assert 'Template of orb' in page
+    assert 'Reason: a person saw a face: Kim' in text_of(page)
+    assert 'high first by 3 of 4 attacks' in text_of(page)
+
+
+@pytest.mark.parametrize('change', ['bytes', 'verdict', 'scan'])
+def test_the_word_about_other_scans_does_not_stay(tmp_path: Path, change: str) -> None:
+    """A page would show the verdict of bytes that are gone."""
+    path = write_participant_page(tmp_path, report_of(*VERSIONS))
+    update_pages(tmp_path, RESULT, scans())
+    raw, defaced = VERSIONS
+    others = {
+        'bytes': (raw, replace(defaced, sha256='f' * 64)),
+        'verdict': (raw, replace(defaced, line=replace(DEFACED, verdict='could not assess'))),
+        'scan': (raw,),
+    }
+    write_participant_page(tmp_path, report_of(*others[change]), anew=True)
+    page = path.read_text()
+    assert 'Kim' not in page
+    assert 'attacks, among' not in page
 
 
 def test_a_result_that_does_not_count_is_named(tmp_path: Path) -> None:
