@@ -199,6 +199,14 @@ def test_a_rating_is_of_what_the_page_says() -> None:
     assert 'data-parts-left' not in without
 
 
+def test_the_form_says_what_not_sure_does() -> None:
+    """It said that a second person has to decide, and that the more careful verdict counts."""
+    text = text_of(participant_page(report_of(*VERSIONS)))
+    assert 'does not count once somebody else says agree or disagree.' in text
+    assert 'If one person agrees and another disagrees, the more careful verdict counts.' in text
+    assert 'A second person has to decide' not in text
+
+
 def scans() -> list[EnrolledScan]:
     """Return the scans as the group level reads them."""
     base = enrolled('01')
