@@ -104,7 +104,7 @@ def test_verify_finds_what_was_altered_or_lost(
     code, said = say('verify')
     assert code == Exit.SOME_FAILED
     assert 'deepface-ArcFace: its weights differ' in said
-    assert 'deepface-DeepID: its weights are missing' in said
+    assert 'deepface-DeepID: the weights are missing' in said
     code, said = say('fetch', 'ArcFace')
     assert code == Exit.NO_INPUT
     assert 'delete them' in said

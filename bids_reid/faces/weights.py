@@ -21,7 +21,7 @@ from bids_reid.errors import NoInputError
 FOLDER_VARIABLE = 'BIDS_REID_MODELS'
 """Environment variable that names the folder of models, for workers too."""
 LOCK = 'models.lock.json'
-MISSING = 'its weights are missing: download them with bids-reid-models fetch'
+MISSING = 'the weights are missing: download them with bids-reid-models fetch'
 UNRECORDED = 'its weights have no recorded SHA-256: record it with bids-reid-models fetch'
 ALTERED = 'its weights differ from their recorded SHA-256: delete them and download them again'
 
