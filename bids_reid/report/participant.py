@@ -27,6 +27,7 @@ from bids_reid.report.overview import (
 )
 from bids_reid.report.parts_left import ScanFace, scan_face
 from bids_reid.report.view_grid import ViewGrid, view_grid
+from bids_reid.risk.gate import NO_FINDINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,12 @@ class VersionColumn:
     def key(self) -> str:
         """Name of the version in the page."""
         return self.version.key
+
+    @property
+    def detector_alone(self) -> bool:
+        """Whether the detector reports a face on a scan without a finding."""
+        seen = any(view.face_found for view in self.scan.views)
+        return seen and self.scan.line.verdict == NO_FINDINGS
 
 
 @dataclass(frozen=True, slots=True)

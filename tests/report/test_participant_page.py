@@ -41,6 +41,7 @@ from bids_reid.report.participant import (
 from bids_reid.report.view_grid import view_grid
 from bids_reid.risk.attacks import ParticipantRow
 from bids_reid.risk.gate import Outcome, gate
+from bids_reid.risk.presence import Verdict
 from bids_reid.surface.parts import PARTS, face_parts
 from bids_reid.views.cameras import standard_views
 from tests.support.images import image_line
@@ -145,6 +146,17 @@ def test_views_are_told_by_what_differs() -> None:
     assert len(some.always) == 7
     assert [line.camera for line in some.lines] == ['15° down, 20° right', '15° down']
     assert {line.found.count(False) for line in some.lines} == {1}
+
+
+@pytest.mark.parametrize(('verdict', 'said'), [('no findings', True), ('review', False)])
+def test_a_detector_that_reacts_to_no_face_is_explained(verdict: Verdict, said: bool) -> None:
+    """Otherwise "a face in 81 views" beside "No findings" reads as a contradiction."""
+    views = tuple(ViewLine(view, True) for view in standard_views())
+    scan = ScanReport(replace(DEFACED, verdict=verdict), views=views)
+    text = text_of(participant_page(report_of(scan)))
+    assert ('The detector also reacts where the face is gone' in text) == said
+    none = replace(scan, views=tuple(replace(view, face_found=False) for view in views))
+    assert 'The detector also reacts' not in text_of(participant_page(report_of(none)))
 
 
 def test_views_of_the_study_and_in_soft_light_are_counted_apart(tmp_path: Path) -> None:
