@@ -168,7 +168,7 @@ def _points(result: GroupResult, gate: Gate) -> list[Point]:
 
 def _point(result: GroupResult, gate: Gate, reasons: Sequence[Reason]) -> Point:
     outcome, kind = reasons[0].outcome, reasons[0].kind
-    paths = tuple(path for reason in reasons for path in reason.paths)
+    paths = tuple(sorted(path for reason in reasons for path in reason.paths))
     lines = {line.path: line for line in result.images if line.in_release}
     concerned = [lines[path] for path in paths if path in lines]
     if kind == 'recognition':
@@ -303,7 +303,8 @@ def _linkage(gate: Gate, outcome: Outcome) -> tuple[str, str]:
         return (
             f'Faces of {gate.condition} scans can still be linked to their originals, without '
             'any photograph.',
-            f'Replace or remove the faces more thoroughly, {AGAIN}.',
+            'The report does not name the people who were linked. Replace or remove the faces in '
+            f'all {gate.condition} scans more thoroughly, {AGAIN}.',
         )
     return (
         f'Too few people have both versions to tell whether faces of {gate.condition} scans can '

@@ -453,6 +453,7 @@ def _sorted(
 def _by_reason(images: Sequence[Judged], of_all: str) -> list[Reason]:
     """One reason for all images of one verdict with the same kind of reason, most images first.
 
+    Reasons of as many images are in the order of their first paths.
     Reasons are of one kind if they differ only in `_DETAILS` or in the image's own name.
     ``of_all`` names the images that these are some of.
     """
@@ -460,8 +461,9 @@ def _by_reason(images: Sequence[Judged], of_all: str) -> list[Reason]:
     for image in images:
         plain = image.reason.replace(PurePosixPath(image.path).name, '...')
         groups.setdefault(_DETAILS.sub('...', plain), []).append(image)
-    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
-    return [_about(sorted(some, key=lambda image: image.path), of_all) for _, some in ordered]
+    by_path = [sorted(some, key=lambda image: image.path) for some in groups.values()]
+    by_path.sort(key=lambda some: (-len(some), some[0].path))
+    return [_about(some, of_all) for some in by_path]
 
 
 def _about(images: Sequence[Judged], of_all: str) -> Reason:

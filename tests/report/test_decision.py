@@ -250,6 +250,30 @@ def test_every_kind_of_reason_has_a_sentence_and_a_next_step(outcome, kind: Kind
     assert said.next_step in text_of(page)
 
 
+def test_a_linkage_finding_is_about_all_scans():
+    """Nobody is named, so a lab would look for the scans to mend, or mend a few."""
+    linked = Reason('do not share', 'People were linked.', kind='linkage')
+    said = decision(judged(CLEAN, gaps=[linked]))
+    assert 'does not name the people who were linked' in said.next_step
+    assert 'in all defaced scans' in said.next_step
+
+
+def test_images_are_named_in_the_order_of_their_paths():
+    """Reasons in words that differ would put sub-03 before sub-01."""
+    reasons = ('the nose is left', 'the chin is left', 'the brow is left')
+    images = [
+        image_line(f'{n:02}', verdict='review', face_present='yes', reason=reason)
+        for n, reason in enumerate(reasons)
+    ]
+    result = judged(images)
+    assert FIRST_THREE in decision(result).why
+    assert [reason.paths[0][:6] for reason in result.gate.reasons] == [
+        'sub-00',
+        'sub-01',
+        'sub-02',
+    ]
+
+
 def test_no_kind_of_reason_is_forgotten():
     """A reason that no line shows is a finding that nobody reads."""
     kinds = {kind for _, kind in SEVERITY}
