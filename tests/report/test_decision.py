@@ -87,7 +87,7 @@ def test_faces_left_are_counted_and_named():
         f'A face or a part of a face is left in 4 of 20 images: {FIRST_THREE} and 1 more.'
     )
     assert said.next_step.startswith('De-face these images again, then run bids-reid again.')
-    assert '--reviewed' in said.next_step
+    assert "rate it on the participant's page" in said.next_step
     assert (said.release, said.condition, said.n_images) == ('upload', 'defaced', 20)
     raw = decision(judged(FACES, condition='raw'))
     assert 'is left in all 4 images' in raw.why
