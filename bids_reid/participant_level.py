@@ -180,14 +180,18 @@ def _write_pages(selection: Selection, settings: Settings) -> list[ScanLine]:
 def _announce(lines: Sequence[ScanLine], failures: Failures) -> None:
     """Say what became of the scans: failures last, where nobody overlooks them."""
     _tell_without_face(lines)
-    counts = Counter(line.status for line in lines)
-    kept = f'; {len(failures.kept):,} with earlier results only' if failures.kept else ''
-    logger.info(
-        f'participant level done: {count(len(lines), "scan")}, {counts["ok"]:,} with a face and '
-        f'a template, {counts["no_face"]:,} without a detected face, {counts["failed"]:,} failed'
-        + kept
-    )
+    logger.info(done_sentence(lines, len(failures.kept)))
     failures.tell()
+
+
+def done_sentence(lines: Sequence[ScanLine], n_kept: int) -> str:
+    """Count the scans by their status; whether a face is left is for the verdicts to say."""
+    counts = Counter(line.status for line in lines)
+    kept = f'; {n_kept:,} with earlier results only' if n_kept else ''
+    return (
+        f'participant level done: {count(len(lines), "scan")}; the face detector reacted to '
+        f'{counts["ok"]:,} and not to {counts["no_face"]:,}, {counts["failed"]:,} failed{kept}'
+    )
 
 
 def _tell_without_face(lines: Sequence[ScanLine]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from bids_reid import surroundings
 from bids_reid.arguments import fraction, memory
 from bids_reid.cli import build_parser, main, parse, settings_from, shown
 from bids_reid.errors import UsageError
+from bids_reid.participant.content import ScanLine
+from bids_reid.participant_level import done_sentence
 from bids_reid.settings import Settings
 from bids_reid.suggestions import closest
 from bids_reid.surroundings import MemoryLimit, check_memory, machine_memory
@@ -378,3 +381,13 @@ def test_every_help_text_is_a_sentence() -> None:
         assert text[0].isupper() or text[0] == '"', text
         assert text.endswith('.'), text
         assert '%' not in text.replace('1%', '').replace('5%', '')
+
+
+def test_the_last_line_claims_no_face() -> None:
+    """The detector reacts to de-faced scans: "13 with a face" beside 13 passes is no news."""
+    line = ScanLine('01', None, 'T1w', 'defaced', 'a.nii', 'ok', verdict='no findings')
+    lines = [line, line, replace(line, status='no_face'), replace(line, status='failed')]
+    assert done_sentence(lines, 0) == (
+        'participant level done: 4 scans; the face detector reacted to 2 and not to 1, 1 failed'
+    )
+    assert done_sentence(lines, 1).endswith('; 1 with earlier results only')

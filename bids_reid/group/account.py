@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 RELEASE = 'release'
 """Condition of the images of a release that is not the folder of a condition."""
 NO_RESULT = 'the image has no result: run the participant level again'
-NOT_SEEN = 'the image was not looked at: run the participant level again for all participants'
+NOT_SEEN = 'no result yet: run the participant level again for all participants'
 HOLDS_RESULTS = (
     'results of bids_reid, which contain skin surfaces and face features: move them out of the '
     'release'

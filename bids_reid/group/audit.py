@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bids_reid.bids.formats import OWN_RESULTS, TEMPLATE
 from bids_reid.group.account import RELEASE
+from bids_reid.group.cleared import cleared_sentence
 from bids_reid.records import RAW
 from bids_reid.risk.controls import FAILED, UNSURE, sort_controls
 from bids_reid.risk.gate import Gate, Reason, gate, named, risk_result
@@ -73,6 +74,7 @@ def audit(
         max_risk=choice.max_risk,
         risk=risk,
         gaps=gaps,
+        cleared=cleared_sentence(images, len(judged)),
     )
 
 

@@ -34,7 +34,7 @@ class Step:
     condition : str
         Its name.
     audited : bool
-        Whether it is the one to be shared.
+        Whether it is the one to be shared, or has images in the folder to be shared.
     tone : str
         Colour of its risk.
     count, what : str
@@ -108,7 +108,7 @@ def cards(result: GroupResult) -> list[Card]:
 def _step(
     condition: str, finding: Finding | None, images: Sequence[ImageLine], result: GroupResult
 ) -> Step:
-    audited = condition == result.audited
+    audited = condition == result.audited or any(line.in_release for line in images)
     counts = Counter[str](line.verdict for line in images)
     n_unseen = counts[UNSEEN]
     n_seen = len(images) - n_unseen

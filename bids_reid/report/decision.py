@@ -11,6 +11,12 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from bids_reid.group.account import NEVER_DEFACED
+from bids_reid.group.cleared import (
+    cleared_images,
+    cleared_sentence,
+    people,
+    undefaced_originals,
+)
 from bids_reid.records import RAW
 from bids_reid.report import words
 from bids_reid.report.findings import group_findings
@@ -163,7 +169,7 @@ def _points(result: GroupResult, gate: Gate) -> list[Point]:
 
 def _point(result: GroupResult, gate: Gate, reasons: Sequence[Reason]) -> Point:
     outcome, kind = reasons[0].outcome, reasons[0].kind
-    paths = tuple(path for reason in reasons for path in reason.paths)
+    paths = tuple(sorted(path for reason in reasons for path in reason.paths))
     lines = {line.path: line for line in result.images if line.in_release}
     concerned = [lines[path] for path in paths if path in lines]
     if kind == 'recognition':
@@ -310,7 +316,8 @@ def _linkage(gate: Gate, outcome: Outcome) -> tuple[str, str]:
         return (
             f'Faces of {gate.condition} scans can still be linked to their originals, without '
             'any photograph.',
-            f'Replace or remove the faces more thoroughly, {AGAIN}.',
+            'The report does not name the people who were linked. Replace or remove the faces in '
+            f'all {gate.condition} scans more thoroughly, {AGAIN}.',
         )
     return (
         f'Too few people have both versions to tell whether faces of {gate.condition} scans can '
@@ -401,6 +408,10 @@ def _looked_at(result: GroupResult, gate: Gate) -> str:
         line.face_present in ('yes', 'unsure') and line.program_verdict in (None, NO_FINDINGS)
         for line in released
     )
+    cleared = cleared_sentence(result.images, gate.n_images)
+    if cleared:
+        faces = f'. Faces in {replaced:,} of the others are replaced ones' if replaced else ''
+        return _capital(cleared.removesuffix('.')) + faces
     person = f' ({by_people:,} by a person)' if by_people else ''
     if gate.n_images == 1:
         faces = 'its face is a replaced one' if replaced else 'it shows no face'
@@ -411,11 +422,32 @@ def _looked_at(result: GroupResult, gate: Gate) -> str:
 
 def _caveat(result: GroupResult) -> str:
     """Say the limit of this result that matters most."""
-    for caveat in (_doubtful, _without_result, _few_people, _not_measured, _linked_scans):
+    for caveat in (
+        _by_people,
+        _doubtful,
+        _without_result,
+        _few_people,
+        _not_measured,
+        _linked_scans,
+    ):
         said = caveat(result)
         if said:
             return said
     return 'The rate is a lower bound: other or later face recognition may recognise more people.'
+
+
+def _by_people(result: GroupResult) -> str:
+    """Say that a pass is the word of people against the program."""
+    cleared = cleared_images(result.images)
+    if not cleared or result.gate is None or not result.gate.passed:
+        return ''
+    names = people(cleared)
+    paths = undefaced_originals(result.images) or [line.path for line in cleared]
+    return (
+        f'This pass rests on the word of {names} against the program. Let somebody else look at '
+        f'{"this image" if len(paths) == 1 else "these images"} before you share the folder: '
+        f'{_names(paths)}.'
+    )
 
 
 def _doubtful(result: GroupResult) -> str:

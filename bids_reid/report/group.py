@@ -25,13 +25,12 @@ from bids_reid.report.head_picture import view_widths
 from bids_reid.report.html import render_page
 from bids_reid.report.image_table import MOST_ROWS, image_groups, image_rows, remarkable
 from bids_reid.report.parts_left import group_faces
-from bids_reid.report.people import people
+from bids_reid.report.people import exposure_columns, people
 from bids_reid.report.published import studies
 from bids_reid.report.statistics import (
     changes,
     completed_sentence,
     differences,
-    exposed_columns,
     growths,
     linkage_sentence,
     links,
@@ -134,7 +133,7 @@ def _people(content: GroupResult) -> dict[str, Any]:
     return {
         'people': everybody[:MOST_ROWS],
         'more_people': everybody[MOST_ROWS:],
-        'exposed_columns': exposed_columns(content.statistics.participants),
+        'exposed_columns': exposure_columns(content),
         'unprocessed': [f'sub-{label}' for label in content.unprocessed],
         'pages': {f'sub-{scan.participant}' for scan in content.scans},
     }

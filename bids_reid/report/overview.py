@@ -20,24 +20,39 @@ from bids_reid.records import RAW
 from bids_reid.report import words
 from bids_reid.report.html import render_page
 from bids_reid.report.parts_left import part_names
+from bids_reid.risk.gate import CLEAN, NO_FINDINGS, REVIEW
 from bids_reid.surface.parts import PARTS
 
 if TYPE_CHECKING:
     from bids_reid.group.result import ImageLine
     from bids_reid.participant.content import ScanLine
+    from bids_reid.risk.gate import Outcome
     from bids_reid.risk.presence import Verdict
 
 LEAD, NAV, OTHERS = 'lead', 'nav', 'others'
 GROUP_PAGE = '<li><a href="group.html">Group report</a></li>'
 _SLOT = re.compile(r'<!-- slot ([a-z0-9-]+) -->(.*?)<!-- /slot \1 -->', re.DOTALL)
 STEPS: Mapping[str, str] = {
-    'no findings': 'Nothing to do.',
     'review': 'Do not share this scan. Look at it, then de-face it again or rate it below.',
     'could not assess': 'Open the scan in a viewer, then rate it below.',
     'not looked at': 'Run the participant level again, or open the image and rate it below.',
 }
 ORIGINAL = 'Do not share this scan: de-face it first.'
-BRAIN = 'Compare the scan with its original: brain seems to be cut. Then rate it below.'
+BRAIN = (
+    'Do not share this scan. Compare it with its original: brain seems to be cut. De-face the '
+    'original again, less deeply, or rate the scan below.'
+)
+FACE_AND_BRAIN = (
+    'Do not share this scan. Look at it: a face is left, and brain seems to be cut. De-face the '
+    'original again with another tool, or rate the scan below.'
+)
+RAW_BRAIN = 'Look at the scan: brain seems to be cut. Then rate it below.'
+NO_FINDING = 'No finding on this scan.'
+NOTHING_TO_DO = 'Nothing to do.'
+ALONE = 'No finding on this scan alone. Outcome of the release: {} (see the group report).'
+EXPOSED = ('high', 'raised')
+CONSIDER = 'Consider de-facing it.'
+CONSIDER_AGAIN = 'Consider de-facing it again.'
 KEPT = 'It is not in the release: keep it private.'
 COUNTS: Mapping[str, tuple[str, str]] = {
     'review': (
@@ -119,8 +134,11 @@ def version_of(
     exposure: Exposure | None = None,
     in_release: bool | None = None,
     reviewed_by: str | None = None,
+    outcome: Outcome | None = None,
 ) -> Version:
-    """Describe a version of a scan; ``in_release`` is not known to the participant level.
+    """Describe a version of a scan.
+
+    ``in_release`` and ``outcome``, that of the release, are not known to the participant level.
 
     ``condition`` is that of the scan if the line has another: that of the release.
     """
@@ -137,7 +155,7 @@ def version_of(
         face_score=line.face_score,
         brain_loss=line.brain_loss,
         reason=line.reason,
-        step=KEPT if in_release is False else next_step(line),
+        step=KEPT if in_release is False else next_step(line, outcome, exposure),
         exposure=exposure,
         in_release=in_release,
         reviewed_by=reviewed_by,
@@ -156,13 +174,39 @@ def parts_said(parts_left: str | None) -> str:
     return 'all parts' if set(names) == set(PARTS) else part_names(names)
 
 
-def next_step(line: ScanLine | ImageLine) -> str:
-    """Say what to do about a verdict."""
-    if line.verdict != 'review':
+def next_step(
+    line: ScanLine | ImageLine,
+    outcome: Outcome | None = None,
+    exposure: Exposure | None = None,
+) -> str:
+    """Say what to do about a verdict, in a release with an outcome."""
+    if line.verdict == NO_FINDINGS:
+        return _without_finding(line, outcome, exposure)
+    if line.verdict != REVIEW:
         return STEPS[line.verdict]
-    if line.brain_loss == 'yes' and line.parts_left in (None, 'none'):
-        return BRAIN
-    return ORIGINAL if line.condition == RAW else STEPS['review']
+    if line.brain_loss == 'yes':
+        return _cut_brain(line)
+    return ORIGINAL if line.condition == RAW else STEPS[REVIEW]
+
+
+def _without_finding(
+    line: ScanLine | ImageLine, outcome: Outcome | None, exposure: Exposure | None
+) -> str:
+    """Say what a scan without a finding is worth: others, or attacks, may stop the release."""
+    exposed = exposure is not None and exposure.level in EXPOSED
+    if outcome in (None, CLEAN):
+        said = NOTHING_TO_DO if outcome == CLEAN and not exposed else NO_FINDING
+    else:
+        said = ALONE.format(outcome)
+    consider = CONSIDER if line.condition == RAW else CONSIDER_AGAIN
+    return f'{said} {consider}' if exposed else said
+
+
+def _cut_brain(line: ScanLine | ImageLine) -> str:
+    face = line.face_present in ('yes', 'unsure') or line.parts_left not in (None, 'none')
+    if line.condition == RAW:
+        return ORIGINAL if face else RAW_BRAIN
+    return FACE_AND_BRAIN if face else BRAIN
 
 
 def lead(versions: Sequence[Version], others: Sequence[Version] = ()) -> str:
@@ -249,6 +293,11 @@ def as_slots(contents: Mapping[str, str]) -> dict[str, Markup]:
 def slot_names(page: str) -> list[str]:
     """Return the names of the slots of a page."""
     return [found[1] for found in _SLOT.finditer(page)]
+
+
+def slot_contents(page: str) -> dict[str, str]:
+    """Return the contents of the slots of a page."""
+    return {found[1]: found[2] for found in _SLOT.finditer(page)}
 
 
 def filled(page: str, contents: Mapping[str, str]) -> str:

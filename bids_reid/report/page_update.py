@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bids_reid.group.result import GroupResult, ImageLine
     from bids_reid.participant.library import EnrolledScan
     from bids_reid.risk.attacks import ParticipantRow
+    from bids_reid.risk.gate import Outcome
 
 _OfLabel = defaultdict[str, list[Version]]
 NO_RESULT = 'the scan has no result now: run the participant level again'
@@ -92,6 +93,7 @@ def _versions(result: GroupResult, scans: Iterable[EnrolledScan]) -> tuple[_OfLa
         (row.participant_id, row.condition, row.modality): row
         for row in result.statistics.participants
     }
+    outcome = None if result.gate is None else result.gate.outcome
     versions: _OfLabel = defaultdict(list)
     of_scans = set()
     for scan in scans:
@@ -103,19 +105,23 @@ def _versions(result: GroupResult, scans: Iterable[EnrolledScan]) -> tuple[_OfLa
             version = version_of(mine, mine.source, sha256, exposure=exposure)
         else:
             of_scans.add(id(line))
-            version = _of_image(line, mine.source, mine.condition, exposure)
+            version = _of_image(line, mine.source, mine.condition, outcome, exposure)
         versions[mine.participant].append(version)
     others: _OfLabel = defaultdict(list)
     for image in result.images:
         if image.in_release and image.participant and id(image) not in of_scans:
-            version = _of_image(image, image.path, image.condition)
+            version = _of_image(image, image.path, image.condition, outcome)
             key = version_key(f'other/{image.condition}', image.path)
             others[image.participant].append(replace(version, key=key))
     return versions, others
 
 
 def _of_image(
-    line: ImageLine, source: str, condition: str, exposure: Exposure | None = None
+    line: ImageLine,
+    source: str,
+    condition: str,
+    outcome: Outcome | None,
+    exposure: Exposure | None = None,
 ) -> Version:
     return version_of(
         line,
@@ -126,6 +132,7 @@ def _of_image(
         exposure=exposure,
         in_release=line.in_release,
         reviewed_by=line.reviewed_by,
+        outcome=outcome,
     )
 
 

@@ -16,9 +16,18 @@ from bids_reid.bids.files import write_text
 from bids_reid.report import words
 from bids_reid.report.head_picture import CLASSES, Key, base_address, view_widths
 from bids_reid.report.html import render_page
-from bids_reid.report.overview import Version, as_slots, page_slots, slots_of, version_of
+from bids_reid.report.overview import (
+    Version,
+    as_slots,
+    filled,
+    page_slots,
+    slot_contents,
+    slots_of,
+    version_of,
+)
 from bids_reid.report.parts_left import ScanFace, scan_face
 from bids_reid.report.view_grid import ViewGrid, view_grid
+from bids_reid.risk.gate import NO_FINDINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +54,12 @@ class VersionColumn:
     def key(self) -> str:
         """Name of the version in the page."""
         return self.version.key
+
+    @property
+    def detector_alone(self) -> bool:
+        """Whether the detector reports a face on a scan without a finding."""
+        seen = any(view.face_found for view in self.scan.views)
+        return seen and self.scan.line.verdict == NO_FINDINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +93,41 @@ def write_participant_page(
 ) -> Path:
     """Write the page of one participant, unless it is there with the same content.
 
-    Painting heads takes most of the time of a run that has nothing else to do.
+    Painting heads takes most of the time of a run that has nothing else to do. What the group
+    level said stays if no scan and no verdict has changed: after ``bids-reid-purge`` only the
+    counts of templates have.
 
     Parameters
     ----------
     anew : bool
         Write it in any case.
+
+    Raises
+    ------
+    CannotWriteError
+        The page cannot be written.
     """
     path, mark = participant_page_path(output_dir, content.participant), _mark(content)
     if anew or not _ends_with(path, mark):
-        write_text(path, participant_page(content) + mark)
+        scans = _scans_mark(content)
+        page = _with_slots_of(path, participant_page(content) + scans, scans)
+        write_text(path, page + mark)
     return path
+
+
+def _with_slots_of(path: Path, page: str, mark: str) -> str:
+    """Fill the slots of a page from an earlier one with the same mark of its scans."""
+    try:
+        earlier = path.read_text(encoding='utf-8')
+    # there is none, or a damaged one, which is written anew
+    except (OSError, UnicodeDecodeError):
+        return page
+    return filled(page, slot_contents(earlier)) if mark in earlier else page
+
+
+def _scans_mark(content: ParticipantReport) -> str:
+    """Return a comment that tells these scans, verdicts and version from all others."""
+    return _comment('scans ', [(scan.line, scan.sha256) for scan in content.scans])
 
 
 def _mark(content: ParticipantReport) -> str:
@@ -98,8 +137,12 @@ def _mark(content: ParticipantReport) -> str:
     lose what the group level and people said about its scans.
     """
     said = replace(content, provenance=replace(content.provenance, command=''))
-    text = f'{__version__} {said!r}'
-    return f'<!-- {sha256(text.encode("utf-8", "surrogateescape")).hexdigest()} -->\n'
+    return _comment('', said)
+
+
+def _comment(name: str, said: object) -> str:
+    text = f'{__version__} {said!r}'.encode('utf-8', 'surrogateescape')
+    return f'<!-- {name}{sha256(text).hexdigest()} -->\n'
 
 
 def _ends_with(path: Path, mark: str) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bids_reid.report.findings import group_name
 from bids_reid.report.statistics import exposed, exposed_columns
 from bids_reid.risk.gate import NO_FINDINGS, REVIEW
 
@@ -35,7 +36,7 @@ class Person:
     level : int
         Place of the highest exposure in `LEVELS`, by scans of the condition to be shared.
     rows : tuple
-        Exposure by each group of scans of `exposed_columns`; ``None`` where there is no scan.
+        Exposure by each group of scans of `exposure_columns`; ``None`` where there is no scan.
     """
 
     label: str
@@ -54,9 +55,9 @@ class Person:
 
 def people(result: GroupResult) -> list[Person]:
     """List the participants, those at most risk first."""
-    exposure = {one.participant_id: one.rows for one in exposed(result.statistics.participants)}
-    columns = exposed_columns(result.statistics.participants)
-    empty = (None,) * len(columns)
+    searched = _rows(result)
+    exposure = {one.participant_id: one.rows for one in exposed(searched)}
+    empty = (None,) * len(exposed_columns(searched))
     pages = {f'sub-{scan.participant}' for scan in result.scans}
     verdicts: dict[str, Counter[str]] = {}
     for line in result.images:
@@ -77,7 +78,32 @@ def people(result: GroupResult) -> list[Person]:
             )
         )
     # the sort is stable
-    return sorted(found, key=lambda one: (-one.level, -one.n_findings, -one.n_unknown))
+    return sorted(found, key=lambda one: _risk(one, result.audited), reverse=True)
+
+
+def exposure_columns(result: GroupResult) -> list[tuple[str, bool]]:
+    """Name the columns of exposure, and say which are of the condition to be shared: the first."""
+    searched = _rows(result)
+    shared = {group_name(row) for row in searched if row.condition == result.audited}
+    return [(column, column in shared) for column in exposed_columns(searched)]
+
+
+def _rows(result: GroupResult) -> list[ParticipantRow]:
+    """Return the rows of exposure, those of the condition to be shared first."""
+    # the sort is stable
+    return sorted(result.statistics.participants, key=lambda row: row.condition != result.audited)
+
+
+def _risk(one: Person, condition: str) -> tuple[int, float, int, int, float]:
+    """Rank a participant; a low share of attacks may be luck, and comes after findings."""
+    shares = [
+        row.n_identified / row.n_searched
+        for row in one.rows
+        if row and row.condition == condition and row.n_searched
+    ]
+    share = max(shares, default=0.0)
+    beyond_luck = share if one.level >= RAISED else 0.0
+    return one.level, beyond_luck, one.n_findings, one.n_unknown, share
 
 
 def _level(rows: Sequence[ParticipantRow | None], condition: str) -> int:

@@ -18,6 +18,7 @@ from bids_reid.risk.growth import GrowthRow
 from bids_reid.risk.linkage import THIS, LinkageRow, ScanSet
 from bids_reid.risk.pairing import ReductionRow
 from bids_reid.risk.presence import Verdict
+from bids_reid.risk.refacing import HEAD, SURFACE
 from bids_reid.risk.strength import strongest_first
 
 VERDICTS: tuple[str, ...] = get_args(Verdict)
@@ -86,6 +87,7 @@ def presence_sentence(images: Sequence[ImageLine]) -> str | None:
                 'has a finding that a person saw',
                 'have a finding that a person saw',
             ),
+            (counts['replaced'], 'shows a replaced face', 'show a replaced face'),
             (counts['none'], 'shows no face', 'show no face'),
             (counts['unknown'], 'cannot be assessed', 'cannot be assessed'),
             (counts['unseen'], 'was not looked at', 'were not looked at'),
@@ -131,13 +133,15 @@ def _shows(line: ImageLine) -> str:
     if line.verdict == 'review' and line.program_verdict == 'no findings':
         # that of a person, who may mean cut brain
         return 'seen'
-    shows = line.face_present in ('yes', 'unsure') and not _cleared(line)
-    return 'face' if shows else 'none'
+    if line.face_present not in ('yes', 'unsure') or _cleared(line):
+        return 'none'
+    # a face that the program accepted is that of nobody in the study
+    return 'replaced' if line.verdict == 'no findings' else 'face'
 
 
 def _cleared(line: ImageLine) -> bool:
     """Whether a person said that a finding is none."""
-    return line.verdict == 'no findings' and line.program_verdict == 'review'
+    return line.verdict == 'no findings' and line.program_verdict not in (None, 'no findings')
 
 
 def linkage_sentence(links: Sequence[Link], audited: str) -> str | None:
@@ -153,6 +157,19 @@ def linkage_sentence(links: Sequence[Link], audited: str) -> str | None:
         f'{words.interval(row.ci_low, row.ci_high)}) were linked from their {link.probe} scan to '
         f'their {link.gallery} scan among {words.count(row.n_gallery, "participant")} '
         f'(the strongest of the ways tried); guessing would give {words.percent(row.chance)}.'
+        f'{_by_the_head(row, link.gallery)}'
+    )
+
+
+def _by_the_head(row: LinkageRow, gallery: str) -> str:
+    """Say why a link does not count; nothing if a face made it, or chance may have."""
+    if (row.extractor, row.decision) != (SURFACE, HEAD):
+        return ''
+    if row.ci_low is None or row.chance is None or row.ci_low <= row.chance:
+        return ''
+    return (
+        ' This link is by the shape of the skull and ears. It is no finding: it helps only '
+        f'somebody who already holds the {gallery} scans.'
     )
 
 

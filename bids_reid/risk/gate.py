@@ -183,6 +183,7 @@ def gate(
     max_risk: float | None = None,
     risk: RiskResult | None = None,
     gaps: Sequence[Reason] = (),
+    cleared: str = '',
 ) -> Gate:
     """Judge a condition by its images, by who is recognised, and by what is missing.
 
@@ -199,6 +200,8 @@ def gate(
         From `risk_result`, if there were photographs.
     gaps
         What else is missing (versions, results, controls that failed), and what else was found.
+    cleared
+        A sentence about images that pass by the word of a person alone; a pass has to say it.
     """
     found, not_assessed, not_looked_at = _sorted(images)
     n_judged = len(images) - len(not_assessed) - len(not_looked_at)
@@ -235,7 +238,9 @@ def gate(
         max_findings=max_findings,
         max_risk=max_risk,
         risk=risk,
-        sentence=_headline(reasons, len(images), condition, risk, put_up_with),
+        sentence=_headline(
+            reasons, _looked_at(len(images), condition, cleared), risk, put_up_with
+        ),
     )
 
 
@@ -448,6 +453,7 @@ def _sorted(
 def _by_reason(images: Sequence[Judged], of_all: str) -> list[Reason]:
     """One reason for all images of one verdict with the same kind of reason, most images first.
 
+    Reasons of as many images are in the order of their first paths.
     Reasons are of one kind if they differ only in `_DETAILS` or in the image's own name.
     ``of_all`` names the images that these are some of.
     """
@@ -455,8 +461,9 @@ def _by_reason(images: Sequence[Judged], of_all: str) -> list[Reason]:
     for image in images:
         plain = image.reason.replace(PurePosixPath(image.path).name, '...')
         groups.setdefault(_DETAILS.sub('...', plain), []).append(image)
-    ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
-    return [_about(sorted(some, key=lambda image: image.path), of_all) for _, some in ordered]
+    by_path = [sorted(some, key=lambda image: image.path) for some in groups.values()]
+    by_path.sort(key=lambda some: (-len(some), some[0].path))
+    return [_about(some, of_all) for some in by_path]
 
 
 def _about(images: Sequence[Judged], of_all: str) -> Reason:
@@ -494,27 +501,30 @@ def _of_risk(risk: RiskResult | None, *, asked: bool) -> list[Reason]:
 
 def _headline(
     reasons: Sequence[Reason],
-    n_images: int,
-    condition: str,
+    looked_at: str,
     risk: RiskResult | None,
     put_up_with: str,
 ) -> str:
     """Say the outcome, the first reasons, and how many there are beside."""
     more = [put_up_with] if put_up_with else []
     if not reasons:
-        looked = (
-            f'the only {condition} image was looked at.'
-            if n_images == 1
-            else f'all {n_images:,} {condition} images were looked at.'
-        )
         more += [one.sentence for one in (risk, *risk.others)] if risk else []
-        return ' '.join([f'Nothing found: {looked}', *more])
+        return ' '.join([f'Nothing found{looked_at}', *more])
     label = 'Do not share' if reasons[0].outcome == FINDING else 'Look first'
     told = [reason.sentence for reason in reasons[:NAMED]]
     n_left = len(reasons) - len(told)
     if n_left:
         more.append(f'There {"is" if n_left == 1 else "are"} {count(n_left, "more reason")}.')
     return ' '.join([f'{label}: {told[0]}', *told[1:], *more])
+
+
+def _looked_at(n_images: int, condition: str, cleared: str) -> str:
+    """Say what a pass rests on: the program's verdicts, or the word of people."""
+    if cleared:
+        return f', but {cleared}'
+    if n_images == 1:
+        return f': the only {condition} image was looked at.'
+    return f': all {n_images:,} {condition} images were looked at.'
 
 
 def named(paths: Sequence[str]) -> str:

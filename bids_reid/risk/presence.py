@@ -320,10 +320,25 @@ def _partly(judged: Mapping[str, PartAnswer]) -> str:
     """Say which parts may be left."""
     left = [name for name, answer in judged.items() if answer == 'left']
     unclear = [name for name, answer in judged.items() if answer == 'cannot tell']
-    named = [f'left: {", ".join(left)}'] if left else []
+    named = [f'still there: {_pairs(left)}'] if left else []
     if unclear:
-        named.append(f'unclear: {", ".join(unclear)}')
+        named.append(f'unclear: {_pairs(unclear)}')
     return f'{PARTLY} ({"; ".join(named)})' if named else PARTLY
+
+
+def _pairs(names: list[str]) -> str:
+    """Join names of parts; both eyes are one.
+
+    >>> _pairs(['brow', 'left eye', 'right eye', 'left ear'])
+    'brow, both eyes, left ear'
+    """
+    both = {
+        part: f'both {name}'
+        for name, sides in PART_NAMES.items()
+        for part in sides
+        if len(sides) > 1 and set(sides) <= set(names)
+    }
+    return ', '.join(dict.fromkeys(both.get(name, name) for name in names))
 
 
 def assess_image(

@@ -69,6 +69,22 @@ def test_one_image_is_enough(photos: bool, verdict: str) -> None:
     assert judged(elsewhere, photos=photos).outcome == 'nothing found'
 
 
+def test_a_pass_by_the_word_of_people_names_them() -> None:
+    """The terminal and bids-reid-check said "Nothing found: all images were looked at"."""
+    seen = {'reviewed_by': 'Kim', 'program_verdict': 'review', 'face_present': 'yes'}
+    gate = judged(image_line('x', **seen), photos=False)
+    assert gate.sentence == (
+        'Nothing found, but 1 of 401 images passes only because a person said so (Kim): the '
+        'program saw a face or a part of one in 1.'
+    )
+    unread = {'reviewed_by': 'Lee', 'program_verdict': 'could not assess'}
+    unseen = {'reviewed_by': 'Kim', 'program_verdict': 'not looked at'}
+    both = judged(image_line('x', **unread), image_line('y', **unseen), photos=False)
+    assert 'said so (Kim, Lee): the program could not assess 1; it did not look at 1.' in (
+        both.sentence
+    )
+
+
 def test_results_in_the_release_are_never_put_up_with() -> None:
     """They are one image of many, and hold the skin of every face."""
     own = image_line('x', format='own output', verdict='review', path='derivatives/reid/')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,17 @@ def test_each_answer_has_its_effect(line: ImageLine, answer: Answer, verdict: st
     assert after.reviewed_by == 'Kim'
     assert 'I looked' in after.reason
     assert line.reason in after.reason
+
+
+@pytest.mark.parametrize('answer', ['agree', 'disagree', 'not sure'])
+def test_the_documentation_says_what_each_answer_does(answer: Answer) -> None:
+    """A curator who rates by a wrong table passes a face, or stops a release."""
+    audit = (Path(__file__).parents[2] / 'docs' / 'audit.md').read_text()
+    (row,) = re.findall(rf'^\| \*{answer}\* \| (.*) \| (.*) \|$', audit, re.MULTILINE)
+    for said, lines in zip(row, ([CLEAN], [CHIN, UNREAD, PDF]), strict=True):
+        for line in lines:
+            expected = re.findall('`(.+)`', said) or [line.verdict]
+            assert [rated(line, rating(line, answer)).verdict] == expected
 
 
 def test_a_face_that_a_person_saw_stops_the_release() -> None:

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from bids_reid.group.result import GroupResult
+from bids_reid.group.result import GroupResult, Statistics
 from bids_reid.records import AttackKey
 from bids_reid.report.cards import cards
 from bids_reid.report.group import group_page
 from bids_reid.report.image_table import image_groups, image_rows
-from bids_reid.report.people import people
+from bids_reid.report.people import exposure_columns, people
+from bids_reid.risk.attacks import ParticipantRow
 from bids_reid.risk.gate import Outcome, gate, risk_result
 from tests.report.test_pages import PROVENANCE, SCANS, combine, make_report, make_results, text_of
 from tests.support.images import image_line
@@ -78,6 +79,18 @@ def test_images_that_were_left_out_are_not_among_those_without_a_finding():
     assert searched.faces == '8 of 8 images with a finding, 22 not looked at'
 
 
+def test_every_condition_in_the_folder_is_marked():
+    """Re-faced images in the folder would look as if they stayed at home."""
+    both = (*BOTH, *images('refaced', 2, 0, in_release=True))
+    report = GroupResult('demo', SCANS, PROVENANCE, both, audited='defaced')
+    ((_, steps),) = shown(report)
+    assert [(name, marked) for name, _, _, marked in steps] == [
+        ('raw', False),
+        ('defaced', True),
+        ('refaced', True),
+    ]
+
+
 def test_whole_faces_are_red_and_defaced_ones_green():
     """Colours that say the opposite of the risk mislead whoever reads nothing else."""
     report = combine(
@@ -138,3 +151,34 @@ def test_participants_at_risk_come_first_and_link_to_their_pages():
     page = group_page(report)
     assert '<a href="sub-01.html">sub-01</a>' in page
     assert 'sub-77.html' not in page, 'a link to a page that is not there'
+
+
+def test_within_a_level_the_most_attacks_come_first_and_the_shared_scans_are_marked():
+    """Whoever has ten people at a high risk would start with the one found least often."""
+
+    def row(label, condition, n_identified, level):
+        return ParticipantRow(label, condition, 'T1w', 1, 24, 8, 8, n_identified, 1, level)
+
+    rows = (
+        row('sub-01', 'raw', 8, 'high'),
+        row('sub-01', 'defaced', 4, 'high'),
+        row('sub-02', 'raw', 8, 'high'),
+        row('sub-02', 'defaced', 7, 'high'),
+        row('sub-03', 'raw', 8, 'high'),
+        row('sub-03', 'defaced', 0, 'low'),
+        row('sub-04', 'raw', 8, 'high'),
+        row('sub-04', 'defaced', 1, 'low'),
+    )
+    report = GroupResult(
+        *('demo', (), PROVENANCE),
+        (image_line('03', verdict='review'),),
+        statistics=Statistics(participants=rows),
+        audited='defaced',
+    )
+    labels = [one.label for one in people(report)]
+    # a face that is left counts for more than a hit that may be luck
+    assert labels == ['sub-02', 'sub-01', 'sub-03', 'sub-04']
+    assert exposure_columns(report) == [('T1w · defaced', True), ('T1w · raw', False)]
+    first = people(report)[0].rows[0]
+    assert first is not None
+    assert first.condition == 'defaced'

@@ -88,7 +88,7 @@ def test_faces_left_are_counted_and_named():
         f'A face or a part of a face is left in 4 of 20 images: {FIRST_THREE} and 1 more.'
     )
     assert said.next_step.startswith('De-face these images again, then run bids-reid again.')
-    assert '--reviewed' in said.next_step
+    assert "rate it on the participant's page" in said.next_step
     assert (said.release, said.condition, said.n_images) == ('upload', 'defaced', 20)
     raw = decision(judged(FACES, condition='raw'))
     assert 'is left in all 4 images' in raw.why
@@ -220,7 +220,31 @@ def test_a_replaced_face_stays_one_when_a_person_agrees():
     other = replace(CLEAN[1], face_present='yes')
     assert 'faces in 2 of them are replaced ones' in decision(judged([agreed, other])).why
     cleared = replace(agreed, program_verdict='review')
-    assert 'faces in 1 of them are replaced ones' in decision(judged([cleared, other])).why
+    assert 'Faces in 1 of the others are replaced ones' in decision(judged([cleared, other])).why
+
+
+def test_a_pass_by_the_word_of_a_person_says_so():
+    """Otherwise "Nothing found" hides that the program found faces, and who said otherwise."""
+    by_ann = {'reviewed_by': 'Ann', 'program_verdict': 'review'}
+    cleared = [
+        replace(CLEAN[0], face_present='yes', sha256='b' * 64, **by_ann),
+        replace(CLEAN[1], face_present='unsure', **by_ann),
+        replace(CLEAN[2], brain_loss='yes', **by_ann),
+    ]
+    said = decision(judged([*cleared, *CLEAN[3:8]]))
+    assert said.why == (
+        '3 of 8 images pass only because a person said so (Ann): the program saw a face or a part '
+        'of one in 2 and cut brain in 1.'
+    )
+    assert said.caveat.startswith('This pass rests on the word of Ann against the program.')
+    assert FIRST_THREE in said.caveat
+    raw = replace(cleared[0], condition='raw', in_release=False)
+    original = decision(judged([*cleared, *CLEAN[3:8], raw]))
+    assert 'Byte for byte an original, so never de-faced: sub-00/anat' in original.why
+    # the others may be looked at again as well, but this one is sure
+    assert original.caveat.endswith(
+        'look at this image before you share the folder: sub-00_T1w.nii.gz.'
+    )
 
 
 @pytest.mark.parametrize(('outcome', 'kind'), SEVERITY)
@@ -237,6 +261,30 @@ def test_every_kind_of_reason_has_a_sentence_and_a_next_step(outcome, kind: Kind
     page = group_page(replace(judged(CLEAN), gate=made))
     Outline(page)
     assert said.next_step in text_of(page)
+
+
+def test_a_linkage_finding_is_about_all_scans():
+    """Nobody is named, so a lab would look for the scans to mend, or mend a few."""
+    linked = Reason('do not share', 'People were linked.', kind='linkage')
+    said = decision(judged(CLEAN, gaps=[linked]))
+    assert 'does not name the people who were linked' in said.next_step
+    assert 'in all defaced scans' in said.next_step
+
+
+def test_images_are_named_in_the_order_of_their_paths():
+    """Reasons in words that differ would put sub-03 before sub-01."""
+    reasons = ('the nose is left', 'the chin is left', 'the brow is left')
+    images = [
+        image_line(f'{n:02}', verdict='review', face_present='yes', reason=reason)
+        for n, reason in enumerate(reasons)
+    ]
+    result = judged(images)
+    assert FIRST_THREE in decision(result).why
+    assert [reason.paths[0][:6] for reason in result.gate.reasons] == [
+        'sub-00',
+        'sub-01',
+        'sub-02',
+    ]
 
 
 def test_no_kind_of_reason_is_forgotten():

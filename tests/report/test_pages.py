@@ -6,6 +6,7 @@ import re
 from base64 import b64encode
 from dataclasses import replace
 from hashlib import sha256
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
@@ -143,7 +144,8 @@ def combine(*reports):
 
 
 def text_of(page):
-    return ' '.join(re.sub(r'<(style|svg|script).*?</\1>|<[^>]+>', ' ', page, flags=re.S).split())
+    text = re.sub(r'<(style|svg|script).*?</\1>|<[^>]+>', ' ', page, flags=re.S)
+    return ' '.join(unescape(text).split())
 
 
 def test_page_leads_with_the_sentence_a_steward_acts_on():
@@ -540,7 +542,7 @@ def test_participant_page_shows_what_became_of_each_scan():
     assert '81 views of the study and 9 in soft light; 128 numbers each' in text
     assert 'The detector found the face in 27' in text
     assert 'The scan could not be processed' in text
-    assert 'Reason: disk &lt;full&gt;' in text
+    assert 'Reason: disk &lt;full&gt;' in ' '.join(re.sub(r'<[^>]+>', ' ', page).split())
     assert text.index('15° up, 20° right') < text.index('15° down, 20° left')
     empty = participant_page(ParticipantReport('demo', '01', (), PROVENANCE))
     assert 'No scan of this participant' in empty

@@ -24,7 +24,14 @@ from bids_reid.participant.library import EnrolledScan, read_scans
 from bids_reid.participant.page import participant_report
 from bids_reid.records import Keypoints, KeypointTemplate, Scan, Template
 from bids_reid.report.head_picture import CLASSES, base_address
-from bids_reid.report.overview import filled, lead, slot_names, version_key, version_of
+from bids_reid.report.overview import (
+    Exposure,
+    filled,
+    lead,
+    slot_names,
+    version_key,
+    version_of,
+)
 from bids_reid.report.page_update import NO_RESULT, update_pages
 from bids_reid.report.participant import (
     participant_page,
@@ -33,6 +40,8 @@ from bids_reid.report.participant import (
 )
 from bids_reid.report.view_grid import view_grid
 from bids_reid.risk.attacks import ParticipantRow
+from bids_reid.risk.gate import Outcome, gate
+from bids_reid.risk.presence import Verdict
 from bids_reid.surface.parts import PARTS, face_parts
 from bids_reid.views.cameras import standard_views
 from tests.support.images import image_line
@@ -80,7 +89,9 @@ def test_the_verdicts_come_first() -> None:
     text = text_of(participant_page(report_of(*VERSIONS)))
     start = text.index('This participant has 2 scans: 1 shows a face')
     row = text.index('ses-1 · T1w · raw Review all parts 0.99 no n/a Do not share this scan')
-    other = text.index('ses-1 · T1w · defaced No findings none 0.03 no n/a Nothing to do.')
+    other = text.index(
+        'ses-1 · T1w · defaced No findings none 0.03 no n/a No finding on this scan.'
+    )
     facts = text.index('Technical facts')
     assert start < row < other < facts < text.rindex('How this page was made')
     assert 'Exposure is not known' in text
@@ -137,6 +148,17 @@ def test_views_are_told_by_what_differs() -> None:
     assert {line.found.count(False) for line in some.lines} == {1}
 
 
+@pytest.mark.parametrize(('verdict', 'said'), [('no findings', True), ('review', False)])
+def test_a_detector_that_reacts_to_no_face_is_explained(verdict: Verdict, said: bool) -> None:
+    """Otherwise "a face in 81 views" beside "No findings" reads as a contradiction."""
+    views = tuple(ViewLine(view, True) for view in standard_views())
+    scan = ScanReport(replace(DEFACED, verdict=verdict), views=views)
+    text = text_of(participant_page(report_of(scan)))
+    assert ('The detector also reacts where the face is gone' in text) == said
+    none = replace(scan, views=tuple(replace(view, face_found=False) for view in views))
+    assert 'The detector also reacts' not in text_of(participant_page(report_of(none)))
+
+
 def test_views_of_the_study_and_in_soft_light_are_counted_apart(tmp_path: Path) -> None:
     """90 features where the study has 81 views, or none where the detector found no face."""
     path = tmp_path / 'raw' / 'sub-01' / 'anat' / 'sub-01_T1w.nii'
@@ -187,6 +209,14 @@ def test_a_rating_is_of_what_the_page_says() -> None:
     without = participant_page(report_of(ScanReport(replace(RAW, parts_left=None))))
     assert 'data-sha256' not in re.sub(r'<script.*?</script>', '', without, flags=re.DOTALL)
     assert 'data-parts-left' not in without
+
+
+def test_the_form_says_what_not_sure_does() -> None:
+    """It said that a second person has to decide, and that the more careful verdict counts."""
+    text = text_of(participant_page(report_of(*VERSIONS)))
+    assert 'does not count once somebody else says agree or disagree.' in text
+    assert 'If one person agrees and another disagrees, the more careful verdict counts.' in text
+    assert 'A second person has to decide' not in text
 
 
 def scans() -> list[EnrolledScan]:
@@ -251,11 +281,42 @@ def test_the_group_level_brings_a_page_up_to_date(tmp_path: Path) -> None:
     # pictures and facts stay, and the same result changes nothing
     assert page.count('<img') == before.count('<img') == 2
     assert update_pages(tmp_path, RESULT, scans()) == 0
-    # the participant level finds its own page in it, and the group level takes back what it said
+    # the participant level finds its own page in it
     write_participant_page(tmp_path, report_of(*VERSIONS))
     assert path.read_text() == page
+
+
+def test_a_page_written_anew_keeps_the_word_of_the_group_level(tmp_path: Path) -> None:
+    """After a purge, participant --reports-only lost verdicts of people and exposure."""
+    template = TemplateLine('orb', 32, 81, 0, 81)
+    path = write_participant_page(tmp_path, report_of(*VERSIONS))
+    update_pages(tmp_path, RESULT, scans())
+    updated = path.read_text()
     write_participant_page(tmp_path, report_of(*VERSIONS), anew=True)
-    assert path.read_text() == before
+    assert path.read_text() == updated
+    with_template = [replace(one, templates=(template,)) for one in VERSIONS]
+    write_participant_page(tmp_path, report_of(*with_template))
+    page = path.read_text()
+    assert 'Template of orb' in page
+    assert 'Reason: a person saw a face: Kim' in text_of(page)
+    assert 'high first by 3 of 4 attacks' in text_of(page)
+
+
+@pytest.mark.parametrize('change', ['bytes', 'verdict', 'scan'])
+def test_the_word_about_other_scans_does_not_stay(tmp_path: Path, change: str) -> None:
+    """A page would show the verdict of bytes that are gone."""
+    path = write_participant_page(tmp_path, report_of(*VERSIONS))
+    update_pages(tmp_path, RESULT, scans())
+    raw, defaced = VERSIONS
+    others = {
+        'bytes': (raw, replace(defaced, sha256='f' * 64)),
+        'verdict': (raw, replace(defaced, line=replace(DEFACED, verdict='could not assess'))),
+        'scan': (raw,),
+    }
+    write_participant_page(tmp_path, report_of(*others[change]), anew=True)
+    page = path.read_text()
+    assert 'Kim' not in page
+    assert 'attacks, among' not in page
 
 
 def test_a_result_that_does_not_count_is_named(tmp_path: Path) -> None:
@@ -330,13 +391,62 @@ def test_no_text_of_a_user_is_a_slot() -> None:
     ('changes', 'step'),
     [
         ({'condition': 'defaced'}, 'de-face it again or rate it'),
-        ({'brain_loss': 'yes', 'parts_left': 'none'}, 'Compare the scan with its original'),
+        (
+            {
+                'condition': 'defaced',
+                'brain_loss': 'yes',
+                'parts_left': 'none',
+                'face_present': 'no',
+            },
+            'De-face the original again, less deeply',
+        ),
+        ({'condition': 'defaced', 'brain_loss': 'yes'}, 'a face is left, and brain seems'),
+        ({'brain_loss': 'yes'}, 'de-face it first'),
+        ({'brain_loss': 'yes', 'parts_left': 'none', 'face_present': 'no'}, 'Look at the scan'),
         ({'verdict': 'could not assess'}, 'Open the scan in a viewer'),
         ({'verdict': 'not looked at'}, 'Run the participant level again'),
     ],
 )
 def test_each_verdict_has_a_next_step(changes: dict[str, str], step: str) -> None:
     assert step in version_of(replace(RAW, **changes), 'x.nii', SHA_RAW).step
+
+
+@pytest.mark.parametrize(
+    ('outcome', 'level', 'step'),
+    [
+        (None, None, 'No finding on this scan.'),
+        ('nothing found', 'low', 'Nothing to do.'),
+        ('nothing found', 'high', 'No finding on this scan. Consider de-facing it again.'),
+        (
+            'do not share',
+            None,
+            'No finding on this scan alone. Outcome of the release: do not share (see the group '
+            'report).',
+        ),
+    ],
+)
+def test_a_scan_without_a_finding_is_no_pass_of_the_release(
+    outcome: Outcome | None, level: str | None, step: str
+) -> None:
+    """Otherwise a page says "Nothing to do" of a scan in a release that must not be shared."""
+    exposure = None if level is None else Exposure(level, '')
+    version = version_of(
+        DEFACED, 'x.nii', SHA_DEFACED, in_release=True, outcome=outcome, exposure=exposure
+    )
+    assert version.step == step
+
+
+def test_the_outcome_of_the_release_reaches_the_page(tmp_path: Path) -> None:
+    """A curator reads one page, and clears a scan of a release that must not be shared."""
+    path = write_participant_page(tmp_path, report_of(*VERSIONS))
+    clean = line_of(DEFACED, SHA_DEFACED)
+    reviewed = image_line('02', verdict='review', sha256='e' * 64)
+    images = (IMAGES[0], clean, reviewed)
+    stopped = gate([clean, reviewed], condition='defaced')
+    update_pages(tmp_path, replace(RESULT, images=images, gate=stopped), scans())
+    assert 'Outcome of the release: do not share (see the group report). Consider' in text_of(
+        path.read_text()
+    )
 
 
 def test_the_lead_counts_scans_of_the_release_only() -> None:

@@ -160,6 +160,19 @@ def test_the_sentence_is_about_the_condition_that_would_be_shared(full_report):
     assert 'their defaced T1w' in linkage_sentence(found, 'defaced')
 
 
+def test_a_link_by_the_skull_says_why_it_is_no_finding(full_report):
+    """Under a green box, "6 of 6 participants were linked" reads as a contradiction."""
+    row = full_report.linkage[0]
+    (skull,) = links([row])
+    assert linkage_sentence([skull], 'refaced').endswith(
+        'This link is by the shape of the skull and ears. It is no finding: it helps only '
+        'somebody who already holds the raw T1w ses-1 scans.'
+    )
+    # a face that links, or a link by chance, is not explained away
+    for other in (replace(row, decision='face'), replace(row, ci_low=0.0)):
+        assert 'no finding' not in linkage_sentence(links([other]), 'refaced')
+
+
 def test_page_tells_what_a_release_needs(full_report):
     """Otherwise what was measured of de-facing, linkage and controls is only in tables."""
     page = group_page(full_report)
@@ -271,6 +284,19 @@ def test_brain_that_was_cut_is_no_face():
     assert presence_sentence(images) == (
         'Of 5 images in the folder, 1 shows a face or a part of a face, 2 show no face, '
         '1 cannot be assessed and 1 was not looked at. Brain seems to be cut on 2 images.'
+    )
+
+
+def test_replaced_faces_are_not_those_with_findings():
+    """Otherwise "3 show a face" stands beside "2 of 8 images have findings"."""
+    shown = [
+        *(image_line(verdict='review', face_present='yes') for _ in range(2)),
+        image_line(face_present='yes', deidentification='claimed'),
+        *(image_line() for _ in range(5)),
+    ]
+    assert presence_sentence(shown) == (
+        'Of 8 images in the folder, 2 show a face or a part of a face, 1 shows a replaced face '
+        'and 5 show no face.'
     )
 
 

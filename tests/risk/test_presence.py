@@ -68,7 +68,7 @@ def test_ears_and_cheeks_are_named_but_do_not_count_unless_asked_for() -> None:
     assert 'left cheek' in (assess(cheek).parts_left or '')
     found = assess(NO_FACE, needed=(*IDENTIFYING, 'ears'))
     assert found.verdict == 'review'
-    assert 'left ear' in found.reason
+    assert 'both ears' in found.reason
     assert assess(cheek, needed=('cheeks',)).verdict == 'review'
     nose = replace(NO_FACE, face_parts=parts(removed, left('nose')))
     assert assess(nose, needed=('eyes', 'mouth')).parts == assess(nose).parts
@@ -93,6 +93,14 @@ def test_a_part_that_is_not_clear_is_reviewed() -> None:
     found = assess(replace(NO_FACE, face_parts=parts(removed, odd)))
     assert found.verdict == 'review'
     assert found.parts['nose'] != 'removed'
+
+
+def test_the_parts_that_are_still_there_are_named_once() -> None:
+    """(left: left eye, right eye) reads as the left side."""
+    eyes = [left(f'{side} eye') for side in ('left', 'right')]
+    found = assess(replace(NO_FACE, face_parts=parts(removed, *eyes, left('nose'))))
+    assert found.verdict == 'review'
+    assert '(still there: both eyes, nose)' in found.reason
 
 
 def test_detectors_that_agree_keep_a_scan_from_no_findings() -> None:
