@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
+from bids_reid.bids.formats import OWN_RESULTS
 from bids_reid.group.result import GroupResult, ImageLine
 from bids_reid.participant.content import ScanLine
 from bids_reid.records import RAW
@@ -87,6 +88,7 @@ def presence_sentence(images: Sequence[ImageLine]) -> str | None:
                 'has a finding that a person saw',
                 'have a finding that a person saw',
             ),
+            (counts['own'], 'holds results of bids_reid', 'hold results of bids_reid'),
             (counts['replaced'], 'shows a replaced face', 'show a replaced face'),
             (counts['none'], 'shows no face', 'show no face'),
             (counts['unknown'], 'cannot be assessed', 'cannot be assessed'),
@@ -126,6 +128,8 @@ def completed_sentence(scans: Sequence[ScanLine]) -> str | None:
 
 
 def _shows(line: ImageLine) -> str:
+    if line.format in OWN_RESULTS:
+        return 'own'
     if line.verdict == 'not looked at':
         return 'unseen'
     if line.verdict == 'could not assess':

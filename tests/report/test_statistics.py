@@ -300,6 +300,14 @@ def test_replaced_faces_are_not_those_with_findings():
     )
 
 
+def test_features_of_a_face_are_not_counted_as_showing_none():
+    """Otherwise "10 show no face" stands beside a finding that names one of the ten."""
+    own = image_line(path='sub-01/a.npz', format='template', verdict='review', face_present=None)
+    assert presence_sentence([own, image_line()]) == (
+        'Of 2 images in the folder, 1 holds results of bids_reid and 1 shows no face.'
+    )
+
+
 def test_the_word_of_people_counts_beside_the_images():
     """Otherwise the page says that no image shows a face, and "Do not share" above it."""
     seen = image_line(verdict='review', program_verdict='no findings', reviewed_by='Kim')
