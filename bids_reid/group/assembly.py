@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bids_reid.group.audit import audit, not_assessed
+from bids_reid.group.cleared import cleared_sentence
 from bids_reid.group.encoding import NOT_TAKEN
 from bids_reid.group.faces_left import faces_left
 from bids_reid.group.galleries import galleries
@@ -116,6 +117,7 @@ def group_result(
         linkage=linkage,
         remarks=(
             *_remarks(selection, linkage, gate),
+            *cleared_remarks(images, gate),
             *photo_remarks(photos or ()),
             *_remarks_about_extractors(
                 provenance, [controls[name] for name in extractors.searching]
@@ -177,6 +179,12 @@ def _remarks(selection: Selection, linkage: Sequence[LinkageRow], gate: Gate) ->
     planned = planning_sentence(gate.risk)
     if planned is not None and gate.risk is not None and gate.risk.outcome != GAP:
         yield planned
+
+
+def cleared_remarks(images: Sequence[ImageLine], gate: Gate) -> list[str]:
+    """Say which images pass by the word of a person, where the gate's sentence does not."""
+    said = '' if gate.passed else cleared_sentence(images, gate.n_images)
+    return [said] if said else []
 
 
 def _remarks_about_extractors(

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bids_reid.group.account import IS_TEMPLATE, Survey
+from bids_reid.group.assembly import cleared_remarks
 from bids_reid.group.audit import audit, not_assessed
 from bids_reid.group.result import ImageLine, PhotoLine
 from bids_reid.group.selection import Choice
@@ -83,6 +84,18 @@ def test_a_pass_by_the_word_of_people_names_them() -> None:
     assert 'said so (Kim, Lee): the program could not assess 1; it did not look at 1.' in (
         both.sentence
     )
+
+
+def test_an_image_that_a_person_let_pass_is_told_beside_a_gap() -> None:
+    """Once the gap is mended, nobody would look for it any more."""
+    seen = {'reviewed_by': 'Kim', 'program_verdict': 'review', 'face_present': 'yes'}
+    images = [image_line('x', **seen), image_line('y', verdict='could not assess')]
+    gate = judged(*images, photos=False)
+    (said,) = cleared_remarks(images, gate)
+    assert said.startswith('1 of 402 images passes only because a person said so (Kim)')
+    assert cleared_remarks(images[1:], gate) == []
+    passed = judged(images[0], photos=False)
+    assert cleared_remarks(images[:1], passed) == [], 'its sentence has it'
 
 
 def test_results_in_the_release_are_never_put_up_with() -> None:
