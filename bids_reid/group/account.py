@@ -22,6 +22,7 @@ from bids_reid.bids.walk import RealPaths
 from bids_reid.group.result import ImageLine, Uncounted
 from bids_reid.messages import logger
 from bids_reid.records import IDENTIFYING, RAW, Image
+from bids_reid.risk.gate import NO_FINDINGS
 from bids_reid.risk.presence import assess_image
 
 if TYPE_CHECKING:
@@ -209,8 +210,11 @@ def _named(line: ImageLine, why: str | None) -> ImageLine:
 
 
 def _told_if_original(line: ImageLine, scans: _Scans) -> ImageLine:
-    """Say in the line of a version if it is the original, which somebody forgot to de-face."""
-    if line.condition == RAW or not scans.is_original(line.sha256):
+    """Say in the line of a version if it is the original, which somebody forgot to de-face.
+
+    An image without a face, such as a brain, may be the same in both folders.
+    """
+    if line.condition == RAW or line.verdict == NO_FINDINGS or not scans.is_original(line.sha256):
         return line
     return replace(line, reason='; '.join(filter(None, [line.reason, NEVER_DEFACED])))
 
