@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from bids_reid.arguments import Parser, absolute, add_nprocs, add_version
 from bids_reid.bids.files import read_json
-from bids_reid.bids.formats import OWN_OUTPUT
+from bids_reid.bids.formats import OWN_OUTPUT, OWN_RESULTS
 from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.layout import cache_file
 from bids_reid.bids.manifest import SCHEMA_VERSION, manifest_sha256
@@ -178,6 +178,8 @@ def check(options: argparse.Namespace) -> Exit:
     out: Path = options.output_dir
     release: Path = options.release
     check_there(release, folder=True)
+    if (release / SUMMARY).is_file() and not (out / SUMMARY).is_file():
+        raise UsageError(f'{out} holds no audit, but {release} does: are OUT and RELEASE swapped?')
     audit = read_audit(out)
     if out.resolve() == release.resolve():
         raise UsageError(f'{release} is the output folder: name the folder that you will upload')
@@ -377,9 +379,11 @@ class Rows:
     def problems(self, image: Image) -> Iterator[Problem]:
         """Find the problems of one image of the folder."""
         path, *others = _paths(image)
-        if image.format == OWN_OUTPUT:
-            detail = 'it holds results of bids-reid about faces: move it out of the folder'
-            yield Problem(path, OWN_OUTPUT, detail)
+        if image.format in OWN_RESULTS:
+            detail = 'a template of bids_reid, which holds features of a face: remove it'
+            if image.format == OWN_OUTPUT:
+                detail = 'it holds results of bids-reid about faces: move it out of the folder'
+            yield Problem(path, image.format, detail)
             return
         rows = [row for one in (path, *others) for row in self._by_path.get(one, ())]
         if not rows and _is_of_git(path):

@@ -23,7 +23,7 @@ from bids_reid.arguments import (
     whole,
 )
 from bids_reid.config_file import read_config_file
-from bids_reid.errors import Exit, ReidError, is_refusal
+from bids_reid.errors import Exit, ReidError, UsageError, is_refusal
 from bids_reid.messages import complain, say, show_messages
 from bids_reid.options import PROGRAM, add_extractors, add_options, build_parser
 from bids_reid.settings import LEVELS, Settings, labels, names
@@ -43,6 +43,10 @@ __all__ = [
     'shown',
     'whole',
 ]
+WITH_JSON = (
+    'a run has no --json: read OUT/group_summary.json. bids-reid-check, bids-reid-plan, '
+    'bids-reid-purge and bids-reid-models have it, and bids-reid --extractors --json'
+)
 _NAMED = re.compile(r'(-{0,2}[A-Za-z0-9_-]+)=(.+)')
 
 
@@ -158,8 +162,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises
     ------
     ReidError
-        The file cannot be read, or holds something else than options.
+        The file cannot be read, or holds something else than options; or ``--json`` is given.
     """
+    if '--json' in arguments:
+        raise UsageError(WITH_JSON)
     parser = build_parser()
     options = parser.parse_args(arguments)
     if options.config_file is not None:

@@ -139,6 +139,10 @@ def read_config_file(path: Path, parser: Parser) -> dict[str, Any]:
     for key, value in content.items():
         name = key.replace('_', '-')
         action = known.get(name)
+        if action is None and isinstance(value, dict):
+            raise UsageError(
+                f'{path}: the section [{key}] is not known: write options without sections'
+            )
         if action is None:
             raise UsageError(f'{path}: unknown option {key!r}{_hint(key, known)}')
         if action.dest != argparse.SUPPRESS and action.dest in seen:

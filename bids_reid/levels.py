@@ -13,11 +13,11 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.places import check_places
+from bids_reid.bids.places import check_places, warnings_of_places
 from bids_reid.bids.walk import check_there
-from bids_reid.config_file import settings_text
-from bids_reid.errors import CannotWriteError, Exit, NoInputError, UsageError
-from bids_reid.messages import forget_not_run, logger, show_messages, tell, tell_not_run
+from bids_reid.config_file import option_name, settings_text
+from bids_reid.errors import CannotWriteError, Exit, UsageError
+from bids_reid.messages import Line, forget_not_run, logger, show_messages, tell, tell_not_run
 from bids_reid.run_header import header_lines
 from bids_reid.run_log import HIDDEN, RunLog
 from bids_reid.settings import Settings
@@ -34,6 +34,11 @@ THREADS = ('OMP_NUM_THREADS', 'OPENCV_FOR_THREADS_NUM', 'LP_NUM_THREADS')
 """How many threads OpenMP, OpenCV and Mesa take."""
 ALONE = ('OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS', 'BLIS_NUM_THREADS', 'VECLIB_MAXIMUM_THREADS')
 """How many threads numpy takes: one, since its sums depend on how they are shared out."""
+
+_READ = ('photos', 'filter_file', 'plugin_file', 'models_dir', 'against', 'reviewed', 'consent')
+"""Fields of Settings that name what is only read, besides datasets."""
+
+ADD = 'leave them out, or add the group level'
 
 
 def run_levels(settings: Settings) -> Exit:
@@ -86,6 +91,7 @@ def _run(settings: Settings) -> Exit:
         check_variables(settings.bids_dir, settings.breakdown)
         check_photographs(settings)
     tell(header_lines(settings))
+    tell(Line(warning, 'caution') for warning in _warnings(settings))
     for line in remarks:
         logger.info('%s', line)
     configure(stop_on_first_crash=settings.stop_on_first_crash, verbosity=settings.verbosity)
@@ -100,6 +106,17 @@ def _run(settings: Settings) -> Exit:
     else:
         tell_not_run()
     return max(codes)
+
+
+def _warnings(settings: Settings) -> list[str]:
+    """Say what a run may do, and somebody should know before they wait for it."""
+    said = []
+    if settings.photos is not None and 'group' not in settings.levels:
+        said.append('warning: --photos has no effect without the group level: add it to search')
+    release = settings.release or settings.datasets.get(settings.audited)
+    if release is not None:
+        said += warnings_of_places(settings.output_dir, settings.work, release)
+    return said
 
 
 @contextmanager
@@ -158,24 +175,14 @@ def _check_files(settings: Settings) -> None:
     CannotWriteError
         What is written would be among images.
     """
-    for path in (
-        settings.photos,
-        settings.filter_file,
-        settings.plugin_file,
-        settings.models_dir,
-        settings.against,
-        settings.reviewed,
-        settings.consent,
-    ):
+    for field in _READ:
+        path = getattr(settings, field)
         if path is not None:
-            check_there(path)
+            check_there(path, name=f'--{option_name(field)}')
     if settings.release is not None:
-        check_there(settings.release, folder=True)
+        check_there(settings.release, folder=True, name='--release')
     for name, folder in settings.derivatives:
-        try:
-            check_there(folder, folder=True)
-        except NoInputError as error:
-            raise NoInputError(f'-d {name}: {error}') from error
+        check_there(folder, folder=True, name=f'-d {name}')
     check_places(
         settings.output_dir,
         settings.bids_dir,
@@ -211,9 +218,9 @@ def _check_options(settings: Settings) -> None:
         raise UsageError('--bids-filter-file chooses scans at the participant level')
     if 'group' not in settings.levels:
         if settings.max_risk is not None or settings.max_findings is not None:
-            raise UsageError('--max-risk and --max-findings are judged at the group level')
+            raise UsageError(f'--max-risk and --max-findings are judged at the group level: {ADD}')
         if settings.refaced or settings.reviewed:
-            raise UsageError('--refaced and --reviewed say how the group level judges')
+            raise UsageError(f'--refaced and --reviewed say how the group level judges: {ADD}')
     if settings.consent is not None and (
         settings.photos is None or 'group' not in settings.levels
     ):

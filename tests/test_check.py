@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bids_reid.bids.tables import read_table
@@ -280,6 +281,20 @@ def test_the_output_inside_the_release_is_found(
     assert main([str(release), str(release)]) == Exit.USAGE
 
 
+def test_a_stray_template_is_a_problem(release: Path, out: Path, check: Check) -> None:
+    """It holds the features of a face, and was no image for the audit."""
+    stray = release / 'sub-01' / 'anat' / 'features.dat'
+    arrays = {'view': np.zeros(1, np.int32), 'found': np.ones(1, bool)}
+    with stray.open('wb') as file:
+        np.savez(file, features=np.zeros((1, 4), np.float32), **arrays)
+    code, lines = check()
+    assert code == PROBLEM
+    assert lines[0] == (
+        'sub-01/anat/features.dat: template: a template of bids_reid, which holds features of a '
+        'face: remove it'
+    )
+
+
 def write_surface(out: Path) -> None:
     """Write what the participant level does, as far as it matters."""
     from nibabel import gifti
@@ -331,6 +346,14 @@ def test_programs_read_json(
     write_audit(out, release, outcome='look first', reasons=['Look.'])
     whole = {'path': None, 'problem': 'look first', 'detail': 'Look.'}
     assert json_of()['problems'] == [whole]
+
+
+def test_swapped_folders_are_asked_about(
+    out: Path, release: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """ "Run the group level first" sends somebody back to a run that is done."""
+    assert main([str(release), str(out)]) == Exit.USAGE
+    assert 'are OUT and RELEASE swapped?' in capsys.readouterr().err
 
 
 def damage(path: Path, text: str) -> Callable[[], object]:

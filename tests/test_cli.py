@@ -261,7 +261,10 @@ REFUSED = {
     ),
     # a misspelt level would do nothing and look done
     'unknown level': ('{data} out participant session', 17, "'session'"),
-    'not BIDS': ('{tmp}/empty out participant', 16, 'dataset_description.json'),
+    'not BIDS': (
+        '{tmp}/empty out participant',
+        *(16, 'dataset_description.json is missing: add .*--skip-bids-validation'),
+    ),
     'damaged filter': ('{data} out participant --bids-filter-file {file}', 64, '{file}'),
     'damaged plugin': ('{data} out participant --use-plugin {file}', 64, '{file}'),
     # needed after the whole search, which would be in vain
@@ -270,10 +273,14 @@ REFUSED = {
         '{data} {tmp}/empty participant group --against {tmp}/empty/../empty',
         *(64, '--against names output_dir'),
     ),
-    'no dataset': ('{tmp}/gone out participant', 66, '{tmp}/gone'),
-    'no photographs': ('{data} out participant --photos /gone', 66, '/gone'),
-    'no filter': ('{data} out participant --bids-filter-file /gone', 66, '/gone'),
-    'no plugin': ('{data} out participant --use-plugin /gone', 66, '/gone'),
+    'no dataset': ('{tmp}/gone out participant', 66, 'bids_dir: cannot read {tmp}/gone'),
+    'no photographs': ('{data} out participant --photos /gone', 66, '--photos: cannot read /gone'),
+    'no filter': (
+        '{data} out participant --bids-filter-file /gone',
+        66,
+        '--bids-filter-file: cannot read',
+    ),
+    'no plugin': ('{data} out participant --use-plugin /gone', 66, '--use-plugin: cannot'),
     'no models': ('{data} out participant --models-dir /gone', 66, '/gone'),
     'no versions': ('{data} out participant -d defaced={tmp}/gone', 66, 'defaced'),
     'versions in the output': (
@@ -282,7 +289,11 @@ REFUSED = {
         'never writes',
     ),
     # a script that relies on exit code 3 must not read 0 as a pass
-    'a gate of nothing': ('{data} out participant --max-risk 0.1', 64, 'at the group level'),
+    'a gate of nothing': (
+        '{data} out participant --max-risk 0.1',
+        64,
+        'at the group level: leave them',
+    ),
     'an audit of nothing': ('{data} out participant --audit defaced', 64, '-d defaced=DIR'),
     'parts of none': ('{data} out participant --parts beard', 64, 'beard'),
     'consent for nothing': ('{data} out group --consent {file}', 64, 'of the --photos'),
@@ -293,7 +304,7 @@ REFUSED = {
     ),
     'breakdown by nothing': ('{data} out participant group --breakdown x', 64, 'participants.tsv'),
     'session of nobody': ('{data} out participant --session-label 9', 18, 'a session ses-9'),
-    'refaced nowhere': ('{data} out participant --refaced x', 64, 'the group level judges'),
+    'refaced nowhere': ('{data} out participant --refaced x', 64, 'or add the group level'),
     'no release': ('{data} out participant --release {tmp}/none', 66, 'none: No such file'),
     # the system refuses too long a name as it does another user's folder, and root, too
     'closed output': ('{data} {long}/out participant', 73, 'xxx/out: File name too long'),
@@ -312,7 +323,7 @@ REFUSED = {
     'closed versions': ('{data} out participant group -d x={long}', 66, 'xxx: File name too long'),
     'unknown participant': (
         '{data} out participant --participant-label 01 9',
-        *(18, '^(?!.*sub-01).*sub-9'),
+        *(18, 'has no sub-9: it has sub-01'),
     ),
     'no scan': ('{data} out participant --modalities T2w', 18, 'T2w|filters'),
     'no session': ('{data} out participant --session-label x', 18, 'x|filters'),
@@ -398,6 +409,21 @@ def test_a_dry_run_writes_nothing(
     assert main([str(dataset), str(tmp_path / 'out'), 'participant', '--dry-run']) == 0
     assert 'sub-01_T1w.nii' in capsys.readouterr().out
     assert sorted(tmp_path.rglob('*')) == before
+
+
+@pytest.mark.usefixtures('_as_it_was')
+def test_a_run_that_will_disappoint_says_so_first(
+    capsys: pytest.CaptureFixture[str], dataset: Path, tmp_path: Path
+) -> None:
+    """After a night of work it is late to learn of it."""
+    inside = dataset / 'derivatives' / 'reid'
+    asked = ('participant', '--dry-run', '--photos', str(tmp_path))
+    assert main([str(dataset), str(inside), *asked]) == 0
+    said = capsys.readouterr().out
+    assert 'warning: --photos has no effect without the group level' in said
+    assert 'warning: the output is inside the folder to be shared' in said
+    assert main([str(dataset), str(tmp_path / 'out'), 'participant', '--dry-run']) == 0
+    assert 'warning' not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

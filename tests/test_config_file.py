@@ -163,6 +163,7 @@ WRONG = {
     'an empty list': ('modalities = []', 'the list is empty'),
     'an empty path': ('photos = ""', 'the path is empty'),
     'a table': ('[photos]\na = "b"', 'photos: give text or a number, not {"a": "b"}'),
+    'a section': ('[bids-reid]\nnprocs = 1', '[bids-reid] is not known: write options without'),
     'a date': ('modalities = [2020-01-01]', 'not "2020-01-01"'),
     'a dash': ('modalities = ["--dry-run"]', "'--dry-run' begins with a dash"),
     'an empty condition': ('[derivatives]\ndefaced = ""', 'is not NAME=DIR'),

@@ -206,6 +206,8 @@ MISSPELT = {
     ),
     'option before folders': ('--participants 01 {data} out group', 64, '--participant-label?'),
     'option alone': ('--hepl', 64, 'unknown option --hepl: did you mean --help?'),
+    # a misspelt name is not what is wrong here
+    'JSON of a run': ('--json', 64, 'no --json: read .* bids-reid-check, bids-reid-plan'),
     'option with a value': ('{data} out group --max-rsk=5%', 64, 'did you mean --max-risk?'),
     'one dash': ('{data} out group -modalities T1w', 64, 'did you mean --modalities?'),
     'short option': ('{data} out group -q', 64, 'unknown option -q'),

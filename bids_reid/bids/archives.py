@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
 
-from bids_reid.bids.formats import EMPTY, OTHER, TEXT, Content, image_format, sniff_file
+from bids_reid.bids.formats import EMPTY, OTHER, TEMPLATE, TEXT, Content, image_format, sniff_file
 from bids_reid.bids.markup import by_text
 from bids_reid.messages import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 _HEAD = 1 << 16
 _BLOCK = 1 << 20
@@ -30,6 +30,11 @@ _BROKEN = (
 )
 """Errors of members that are encrypted, damaged or compressed in an unknown way."""
 _ARCHIVE = Content('archive')
+_TEMPLATES = (
+    frozenset(('view.npy', 'found.npy', 'features.npy')),
+    frozenset(('view.npy', 'found.npy', 'descriptors.npy', 'positions.npy', 'offsets.npy')),
+)
+"""Arrays of the templates that `bids_reid.bids.template_files` writes, of vectors or keypoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +154,16 @@ def sniff_tar(file: BinaryIO) -> Content:
 
 
 def sniff_zip(file: BinaryIO) -> Content:
-    """Recognise a zip archive: with an image in it, an array of NumPy, an office file or other."""
+    """Recognise a zip archive: with an image in it, arrays, an office file or other."""
     try:
         file.seek(0)
         with zipfile.ZipFile(file) as archive:
             names = [info.filename for info in archive.infolist() if not info.is_dir()]
-        if any(name.startswith('3D/') for name in names):
-            return Content('scene')
-        if not any(_kind(name, member)[1] for name, member in _zip_members(file)):
-            return Content(OTHER)
+        known = _by_members(names)
+        if known is None and not any(_kind(*member)[1] for member in _zip_members(file)):
+            known = OTHER
+        if known is not None:
+            return Content(known)
     except _BROKEN:
         return _ARCHIVE
     if all(name.endswith('.npy') for name in names):
@@ -165,6 +171,13 @@ def sniff_zip(file: BinaryIO) -> Content:
     if {'[Content_Types].xml', 'mimetype'} & set(names):
         return Content('document')
     return Content(OTHER) if _is_tractogram(names) else _ARCHIVE
+
+
+def _by_members(names: Collection[str]) -> str | None:
+    """Return the format that the names of the members tell; ``None`` if they tell none."""
+    if any(name.startswith('3D/') for name in names):
+        return 'scene'
+    return TEMPLATE if any(arrays <= set(names) for arrays in _TEMPLATES) else None
 
 
 def sniff_database(blocks: Iterable[bytes]) -> Content:

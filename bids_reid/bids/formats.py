@@ -26,10 +26,17 @@ PICTURES = (
 )
 """``heif`` includes AVIF."""
 OWN_OUTPUT = 'own output'
+TEMPLATE = 'template'
+OWN_RESULTS = (OWN_OUTPUT, TEMPLATE)
+"""Results of this program. Nobody has to look at them: they must not be shared."""
 UNKNOWN = 'unknown'
-FORMATS = (*VOLUMES, *SURFACES, *PICTURES, 'video', 'document', 'archive', OWN_OUTPUT, UNKNOWN)
+FORMATS = (
+    *(*VOLUMES, *SURFACES, *PICTURES, 'video', 'document', 'archive'),
+    *(*OWN_RESULTS, UNKNOWN),
+)
 """Formats of images. ``document``: a page or drawing with pictures in it; ``archive``: one with an
-image in it, or one that cannot be listed; ``own output``: a folder of this program's results."""
+image in it, or one that cannot be listed; ``own output``: a folder of this program's results;
+``template``: a file of face features that this program wrote, whatever its name."""
 
 TEXT = 'text'
 OTHER = 'other'

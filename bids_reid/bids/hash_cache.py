@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-_VERSION = f'# bids_reid {__version__}: contents of files, 2\n'.encode()
+_VERSION = f'# bids_reid {__version__}: contents of files, 3\n'.encode()
 """Version of the cache.
 
 Another version, or another number here, may take different contents for images.

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
+SHOWN = 5
+"""Labels named in a message."""
+
 
 def check_dataset(bids_dir: Path, *, validate: bool) -> None:
     """Look whether ``bids_dir`` is a BIDS dataset.
@@ -27,7 +30,7 @@ def check_dataset(bids_dir: Path, *, validate: bool) -> None:
     NotBidsError
         Its dataset_description.json is missing or says too little (only with ``validate``).
     """
-    check_there(bids_dir, folder=True)
+    check_there(bids_dir, folder=True, name='bids_dir')
     if not validate:
         return
     description = bids_dir / 'dataset_description.json'
@@ -35,7 +38,8 @@ def check_dataset(bids_dir: Path, *, validate: bool) -> None:
         content = parse_json(read_text(description))
     except FileNotFoundError:
         raise NotBidsError(
-            f'{bids_dir} is not a BIDS dataset: dataset_description.json is missing'
+            f'{bids_dir} is not a BIDS dataset: dataset_description.json is missing: add it '
+            'with Name and BIDSVersion, or run with --skip-bids-validation'
         ) from None
     except (OSError, ValueError) as error:
         raise NotBidsError(f'{description} cannot be read: {error}') from error
@@ -140,14 +144,18 @@ def check_chosen(bids_dir: Path, participants: Sequence[str], dataset: Collectio
     Raises
     ------
     NothingSelectedError
-        One is not; the message names those that may be meant.
+        One is not; the message names those that may be meant, or a few that are there.
     """
     strangers = [label for label in participants if label not in dataset]
     if not strangers:
         return
     keys = {loose_key(label) for label in strangers}
     meant = sorted(f'sub-{label}' for label in dataset if loose_key(label) in keys)
-    hint = f': did you mean {" or ".join(meant)}?' if meant else ''
+    there = ', '.join(f'sub-{label}' for label in sorted(dataset)[:SHOWN])
+    more = ', ...' if len(dataset) > SHOWN else ''
+    hint = f': it has {there}{more}' if there else ': it has no folder sub-*'
+    if meant:
+        hint = f': did you mean {" or ".join(meant)}?'
     raise NothingSelectedError(f'{bids_dir} has no sub-{", sub-".join(strangers)}{hint}')
 
 

@@ -67,6 +67,31 @@ def check_places(
                 )
 
 
+def warnings_of_places(output_dir: Path, work_dir: Path, release: Path) -> list[str]:
+    """Say which folders that are written to would be shared with the release.
+
+    Parameters
+    ----------
+    output_dir, work_dir : Path
+        Written to.
+    release : Path
+        The folder that is to be shared.
+    """
+    shared = release.resolve()
+    inside = [
+        (name, path)
+        for name, path in (('output', output_dir), ('work folder', work_dir))
+        if path.resolve().is_relative_to(shared)
+    ]
+    if len(inside) == 2 and work_dir.resolve().is_relative_to(output_dir.resolve()):
+        del inside[1]
+    return [
+        f'warning: the {name} is inside the folder to be shared ({release}): choose another '
+        f'folder, or move {path.name} out before you share'
+        for name, path in inside
+    ]
+
+
 def _is_among(path: Path, folder: Path) -> bool:
     """Whether a folder is a dataset or in one, but not among its derivatives."""
     path, folder = path.resolve(), folder.resolve()

@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def check_there(path: Path, *, folder: bool = False) -> None:
+def check_there(path: Path, *, folder: bool = False, name: str = '') -> None:
     """Find out whether a file or folder that the user named can be looked at.
 
     Parameters
     ----------
     folder : bool
         It has to be a folder that can be listed.
+    name : str
+        The argument that named it; the message begins with it.
 
     Raises
     ------
@@ -32,7 +34,8 @@ def check_there(path: Path, *, folder: bool = False) -> None:
         else:
             path.stat()
     except OSError as error:
-        raise NoInputError(f'cannot read {path}: {error.strerror}') from error
+        which = f'{name}: ' if name else ''
+        raise NoInputError(f'{which}cannot read {path}: {error.strerror}') from error
 
 
 def files_below(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from bids_reid.bids.derivatives import record_state
 from bids_reid.bids.description import condition_folders
 from bids_reid.bids.entities import entities_of
-from bids_reid.bids.formats import OWN_OUTPUT, UNKNOWN, format_by_name
+from bids_reid.bids.formats import OWN_OUTPUT, OWN_RESULTS, UNKNOWN, format_by_name
 from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.head_images import head_images, left_out_images
 from bids_reid.bids.image_records import has_current_look, read_current_record
@@ -39,6 +39,8 @@ HOLDS_RESULTS = (
     'results of bids_reid, which contain skin surfaces and face features: move them out of the '
     'release'
 )
+IS_TEMPLATE = 'a template of bids_reid, which holds features of a face: remove it'
+NEVER_DEFACED = 'the file is byte for byte the original: it was never de-faced'
 HEAD_VOLUME: Literal['head volume'] = 'head volume'
 
 
@@ -160,7 +162,7 @@ def nobodys_images(
         (survey.folder, image)
         for image in survey.images
         if image.absent is None
-        and image.format != OWN_OUTPUT
+        and image.format not in OWN_RESULTS
         and entities_of(image.path).participant not in dataset
         and image.sha256 not in looked_at
         and not has_current_look(output_dir, image)
@@ -191,7 +193,7 @@ def image_lines(
         else:
             placed.add(scan.files)
             line = _line_of_scan(scan, image)
-        lines.append(line)
+        lines.append(_told_if_original(line, scans))
     others = [scan for scan in counted if scan.files not in placed]
     lines += sorted(_besides(survey, others, bids_dir, scans, misnamed), key=_order)
     return tuple(lines)
@@ -204,6 +206,13 @@ def _named(line: ImageLine, why: str | None) -> ImageLine:
     return replace(
         line, reason='; '.join(filter(None, [line.reason, f'not treated as a scan: {why}']))
     )
+
+
+def _told_if_original(line: ImageLine, scans: _Scans) -> ImageLine:
+    """Say in the line of a version if it is the original, which somebody forgot to de-face."""
+    if line.condition == RAW or not scans.is_original(line.sha256):
+        return line
+    return replace(line, reason='; '.join(filter(None, [line.reason, NEVER_DEFACED])))
 
 
 class _Scans:
@@ -223,6 +232,7 @@ class _Scans:
             self._places.setdefault(self._real.of_link(path), scan)
             self._targets.setdefault(self._real(path), scan)
             self._contents.setdefault((_content(scan), scan.record.failed), scan)
+        self._originals = {_content(scan) for scan in counted if scan.line.condition == RAW}
         self._released = {self._real(survey.folder / image.path) for image in survey.images}
 
     def at(self, image: Image) -> EnrolledScan | None:
@@ -235,6 +245,10 @@ class _Scans:
     def of_content(self, sha256: str | None, *, failed: bool) -> EnrolledScan | None:
         """Return a scan with these bytes, one that was processed or one that failed."""
         return None if sha256 is None else self._contents.get((sha256, failed))
+
+    def is_original(self, sha256: str | None) -> bool:
+        """Whether a raw scan has these bytes."""
+        return sha256 is not None and sha256 in self._originals
 
     def know(self, path: Path) -> bool:
         """Whether a file is one of the scans, or in the release."""
@@ -301,8 +315,9 @@ def _line_of_content(
 ) -> ImageLine:
     """Return the line of an image by its bytes: of a scan under another name, or of a look."""
     empty = _unseen(image, survey.condition, image.absent or NOT_SEEN)
-    if image.format == OWN_OUTPUT:
-        return replace(empty, verdict='review', reason=HOLDS_RESULTS)
+    if image.format in OWN_RESULTS:
+        reason = HOLDS_RESULTS if image.format == OWN_OUTPUT else IS_TEMPLATE
+        return replace(empty, verdict='review', reason=reason)
     scan = scans.of_content(image.sha256, failed=False)
     record = None if scan is not None else read_current_record(output_dir, image.sha256)
     if record is None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bids_reid.bids.formats import OWN_OUTPUT
-from bids_reid.group.account import HOLDS_RESULTS, RELEASE
+from bids_reid.bids.formats import OWN_RESULTS, TEMPLATE
+from bids_reid.group.account import RELEASE
 from bids_reid.group.cleared import cleared_sentence
 from bids_reid.records import RAW
-from bids_reid.risk.controls import sort_controls
+from bids_reid.risk.controls import FAILED, UNSURE, sort_controls
 from bids_reid.risk.gate import Gate, Reason, gate, named, risk_result
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def audit(
     """
     released = [line for line in images if line.in_release]
     # no share of findings excuses images that hold the faces of all others
-    judged = [line for line in released if line.format != OWN_OUTPUT]
+    judged = [line for line in released if line.format not in OWN_RESULTS]
     gaps = [*besides, *_own_results(released), *_missing(choice, survey)]
     risk = None
     if photographs:
@@ -63,9 +63,10 @@ def audit(
         )
         # a positive control is of photographs alone, and has no condition
         concerned = [row for row in controls if row.condition in (condition, None)]
-        if sort_controls(concerned).failed:
-            doubt = 'Controls failed, so do not trust the rates (see group_controls.tsv).'
-            gaps.append(Reason('look first', doubt, kind='controls'))
+        sorted_ = sort_controls(concerned)
+        for rows, doubt in ((sorted_.failed, FAILED), (sorted_.unsure, UNSURE)):
+            if rows:
+                gaps.append(Reason('look first', doubt, kind='controls'))
     return gate(
         judged,
         condition=survey.condition,
@@ -84,11 +85,13 @@ def _scan(line: ImageLine) -> bool:
 
 def _own_results(images: Sequence[ImageLine]) -> Iterator[Reason]:
     """Say that results of this program lie in the release."""
-    paths = tuple(line.path for line in images if line.format == OWN_OUTPUT)
-    if paths:
-        yield Reason(
-            'do not share', f'{named(paths)}: {HOLDS_RESULTS}.', paths, kind='own results'
-        )
+    for format_ in OWN_RESULTS:
+        own = [line for line in images if line.format == format_]
+        if own:
+            paths = tuple(line.path for line in own)
+            each = 'each is ' if len(own) > 1 and format_ == TEMPLATE else ''
+            sentence = f'{named(paths)}: {each}{own[0].reason}.'
+            yield Reason('do not share', sentence, paths, kind='own results')
 
 
 def _missing(choice: Choice, survey: Survey) -> Iterator[Reason]:

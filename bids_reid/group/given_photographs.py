@@ -195,7 +195,7 @@ def _check_somebody(labelled: Labelled, source: Path, dataset: Collection[str]) 
     Raises
     ------
     UsageError
-        All labels are of others, or there are none and names of files look like labels.
+        All labels are of others, or there are none.
     """
     if not dataset or any(photo.participant in dataset for photo in labelled.photos):
         return
@@ -219,6 +219,10 @@ def _check_somebody(labelled: Labelled, source: Path, dataset: Collection[str]) 
             f'no photograph in {source} names its participant: a name such as {alike[0]} must '
             f'start with sub-{alike[0]}'
         )
+    how = f'name files like {example}_photo-1.jpg, or give a table (TSV) of the photographs'
+    if source.is_file():
+        how = f'give a label such as {example} in the column participant_id'
+    raise UsageError(f'no photograph in {source} names a participant: {how}')
 
 
 def _check_folders(photos: Iterable[Photo], dataset: frozenset[str]) -> None:

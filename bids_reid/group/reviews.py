@@ -14,6 +14,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from bids_reid.bids.formats import OWN_RESULTS
 from bids_reid.bids.ratings import FOLDER
 from bids_reid.bids.user_rows import MISSING, read_rows
 from bids_reid.errors import UsageError
@@ -108,7 +109,9 @@ def reviewed(
     for line in lines:
         content = line.sha256 or ''
         opinions = [*_of_table(reviews.get(content)), *_of_ratings(line, rated[content])]
-        yield _judged(line, opinions) if opinions else line
+        # results of this program must not be shared, whatever a person says of them
+        own = line.format in OWN_RESULTS
+        yield _judged(line, opinions) if opinions and not own else line
 
 
 def unused_ratings(lines: Iterable[ImageLine], files: Iterable[RatingFile]) -> list[str]:

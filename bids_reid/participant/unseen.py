@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bids_reid.bids.entities import entities_of
-from bids_reid.bids.formats import OWN_OUTPUT
+from bids_reid.bids.formats import OWN_RESULTS
 from bids_reid.bids.hash_cache import HashCache
 from bids_reid.bids.image_records import has_current_look
 from bids_reid.bids.layout import cache_file
@@ -69,7 +69,7 @@ def _images(settings: Settings, cache: HashCache) -> Iterator[tuple[Path, Image]
         walk = walk_release(folder, cache=cache, own=own, wanted=wanted, n_procs=settings.n_procs)
         for image in walk:
             label = entities_of(image.path).participant
-            if image.absent is not None or image.format == OWN_OUTPUT:
+            if image.absent is not None or image.format in OWN_RESULTS:
                 continue
             if not chosen or label in chosen:
                 yield folder, image

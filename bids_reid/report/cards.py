@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bids_reid.group.result import GroupResult, ImageLine
     from bids_reid.risk.gate import Gate, Outcome
 
+UNSEEN = 'not looked at'
+"""Verdict of images that the counts of a card leave out, and name beside."""
 Tone = Literal['none', 'risk', 'gap']
 """Colour of a step: no risk shown, a risk, not known."""
 
@@ -80,6 +82,11 @@ def cards(result: GroupResult) -> list[Card]:
         if line.kind == HEAD_VOLUME and line.modality:
             images.setdefault((line.modality, line.condition), []).append(line)
     groups = distinct([*findings, *images])
+    for line in result.images:
+        # of what was left out nobody knows that it is a head: it makes no card of its own
+        group = (line.modality or '', line.condition)
+        if line.kind != HEAD_VOLUME and line.verdict == UNSEEN and group in images:
+            images[group].append(line)
     audited = [modality for modality, condition in groups if condition == result.audited]
     found = []
     for modality in distinct([*audited, *(modality for modality, _ in groups)]):
@@ -103,15 +110,25 @@ def _step(
 ) -> Step:
     audited = condition == result.audited or any(line.in_release for line in images)
     counts = Counter[str](line.verdict for line in images)
-    faces = f'{counts[REVIEW]:,} of {words.count(len(images), "image")} with a finding'
+    n_unseen = counts[UNSEEN]
+    n_seen = len(images) - n_unseen
+    unseen = f'{n_unseen:,} not looked at' if n_unseen else ''
+    faces = f'{counts[REVIEW]:,} of {words.count(n_seen, "image")} with a finding'
     if finding is None or not finding.row.n_gallery:
         unknown = len(images) - counts[REVIEW] - counts[NO_FINDINGS]
         tone: Tone = 'risk' if counts[REVIEW] else 'gap' if unknown else 'none'
-        details = [f'{unknown:,} not assessed or not looked at'] if unknown else []
+        n_unclear = unknown - n_unseen
+        details = [f'{n_unclear:,} could not be assessed'] if n_unclear else []
+        if unseen:
+            details.append(unseen)
         if finding is not None:
             details.append('No scan could be searched.')
-        count = f'{counts[REVIEW]:,} of {len(images):,}'
-        return Step(condition, audited, tone, count, 'images with a finding', None, tuple(details))
+        count = f'{counts[REVIEW]:,} of {n_seen:,}'
+        what = 'images with a finding'
+        if n_unseen and not n_seen:
+            count, what = f'0 of {n_unseen:,}', 'images looked at'
+            details.remove(unseen)
+        return Step(condition, audited, tone, count, what, None, tuple(details))
     return Step(
         condition,
         audited,
@@ -120,7 +137,7 @@ def _step(
         'recognised',
         finding,
         finding.notes,
-        faces if images else '',
+        ', '.join(filter(None, [faces, unseen])) if images else '',
     )
 
 

@@ -279,7 +279,7 @@ def _rates(content: GroupResult) -> str:
 
 def _controls(content: GroupResult) -> str:
     """Say which controls were done; a group of one person has none."""
-    done = {row.control for row in content.statistics.controls if row.verdict is not None}
+    done = {row.control for row in content.statistics.controls if row.rate is not None}
     text = ''
     if 'negative' in done:
         text += (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from bids_reid.group.account import NEVER_DEFACED
 from bids_reid.group.cleared import (
     cleared_images,
     cleared_sentence,
@@ -20,7 +21,7 @@ from bids_reid.records import RAW
 from bids_reid.report import words
 from bids_reid.report.findings import group_findings
 from bids_reid.report.statistics import linked_condition, links
-from bids_reid.risk.controls import sort_controls
+from bids_reid.risk.controls import UNSURE, sort_controls
 from bids_reid.risk.gate import (
     FINDING,
     GAP,
@@ -175,6 +176,7 @@ def _point(result: GroupResult, gate: Gate, reasons: Sequence[Reason]) -> Point:
         sentence, step = _recognition(gate, outcome)
     elif kind == 'images':
         sentence, step = _faces(gate, paths, concerned)
+        sentence += _never_defaced(concerned)
     elif kind == 'linkage':
         sentence, step = _linkage(gate, outcome)
     else:
@@ -236,6 +238,17 @@ def _faces(gate: Gate, paths: Sequence[str], lines: Sequence[ImageLine]) -> tupl
         f'There are findings on {images}{f" ({details})" if details else ""}: {names}.',
         f'Look at {these}. De-face the originals{again} where {left}, {AGAIN}. {review}',
     )
+
+
+def _never_defaced(lines: Sequence[ImageLine]) -> str:
+    """Say how many of the images are originals that somebody forgot; '' if none is."""
+    n = sum(NEVER_DEFACED in line.reason for line in lines)
+    if not n:
+        return ''
+    these = {1: 'The image is', 2: 'Both images are'}.get(n, f'All {n:,} images are')
+    if n < len(lines):
+        these = f'{n:,} of these images {"is" if n == 1 else "are"}'
+    return f' {these} byte for byte the original: never de-faced.'
 
 
 def _results(gate: Gate, outcome: Outcome) -> list[RiskResult]:
@@ -313,15 +326,27 @@ def _linkage(gate: Gate, outcome: Outcome) -> tuple[str, str]:
     )
 
 
-_PLAIN: Mapping[Kind, Callable[[Gate, Sequence[str], Sequence[Reason]], tuple[str, str]]] = {
-    'own results': lambda _, paths, __: (
-        f'The folder holds results of bids_reid, which can show faces: {_names(paths)}.',
-        f'Move these results out of the folder, {AGAIN}.',
-    ),
-    'controls': lambda *_: (
+def _controls(reasons: Sequence[Reason]) -> tuple[str, str]:
+    """Tell a control that failed from one with too few people to tell."""
+    if all(reason.sentence == UNSURE for reason in reasons):
+        return (
+            'Too few people have two photographs. Whether face recognition works on these '
+            'photographs is not known, so a low rate is no sign of safety.',
+            f'Give a second photograph of more participants (--photos), {AGAIN}.',
+        )
+    return (
         'A control failed, so the rates of recognition cannot be trusted.',
         'Read the section Controls, and mend the cause before you use any rate.',
+    )
+
+
+_PLAIN: Mapping[Kind, Callable[[Gate, Sequence[str], Sequence[Reason]], tuple[str, str]]] = {
+    'own results': lambda _, paths, __: (
+        f'The folder holds results of bids_reid, which show faces or hold features of them: '
+        f'{_names(paths)}.',
+        f'Move these results out of the folder, {AGAIN}.',
     ),
+    'controls': lambda _, __, reasons: _controls(reasons),
     'no images': lambda gate, *_: (
         f'The folder holds no {gate.condition} image.',
         'Check the folder that you named with --release, --audit or --derivatives.',

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bids_reid.bids.formats import OWN_RESULTS
 from bids_reid.group.account import HEAD_VOLUME
 from bids_reid.group.result import ImageLine
 from bids_reid.report.statistics import VERDICTS
 from bids_reid.risk.gate import NO_FINDINGS
 
+UNREADABLE = 'unreadable'
 MOST_ROWS = 200
 """So many rows of a long table are on the page; its TSV has all."""
 
@@ -74,4 +76,9 @@ def _severity() -> list[str]:
 def _group(line: ImageLine) -> str:
     """Name the images that a line of the table counts together."""
     name = line.modality if line.kind == HEAD_VOLUME and line.modality else line.kind
+    if line.format in OWN_RESULTS:
+        name = 'results of bids_reid'
+    elif line.kind == UNREADABLE and line.status == 'not_looked_at':
+        # nobody tried to read it, such as images of participants that --participant-label leaves
+        name = 'not looked at'
     return f'{name} · {line.condition}'

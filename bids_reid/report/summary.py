@@ -100,7 +100,7 @@ def _controls(controls: Controls) -> dict[str, Any]:
         'ok': len(controls.ok),
         'not_ok': len(controls.failed),
         'blind_extractors': [row.extractor for row in controls.blind],
-        'not_done': len(controls.not_done),
+        'not_done': len(controls.not_done) + len(controls.unsure),
     }
 
 

@@ -27,6 +27,13 @@ N_PERMUTATIONS = 2_000
 N_CHECKS = 3
 # a true control should not be doubted in one run of twenty
 SURENESS = 0.999
+USEFUL = 0.5
+"""Rate of photographs that find their person: below it they fail, if there are enough of them."""
+FAILED = 'Controls failed, so do not trust the rates (see group_controls.tsv).'
+UNSURE = (
+    'Too few people have two photographs, so the positive control cannot tell whether photographs '
+    'of the same person match (see group_controls.tsv).'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +66,17 @@ class ControlRow:
 class Controls:
     """The controls, by how they turned out.
 
-    ``failed`` put all rates in doubt. ``blind`` are positive controls of extractors that do not
-    even recognise these people between photographs, while another one does: their own rates say
-    nothing.
+    ``failed`` put all rates in doubt. ``unsure`` are positive controls with too few people to
+    tell, where no other extractor's tells: low rates may be worth nothing. ``blind`` are positive
+    controls of extractors that do not even recognise these people between photographs, while
+    another one does: their own rates say nothing.
     """
 
     ok: tuple[ControlRow, ...]
     failed: tuple[ControlRow, ...]
     blind: tuple[ControlRow, ...]
     not_done: tuple[ControlRow, ...]
+    unsure: tuple[ControlRow, ...] = ()
 
 
 def negative_control(
@@ -207,7 +216,8 @@ def positive_control(
     -------
     Of the photographs whose person has another one, how many have it at rank 1, a tie counting
     against it. ``chance`` is what guessing would give. Verdict ``ok`` if the interval is above
-    chance; ``None``, with a reason, where nobody has two photographs or nobody else has one.
+    chance; ``not_ok`` if it is not, and also below `USEFUL`; ``None``, with a reason, if neither
+    can be told of so few people, or where nobody has two photographs or nobody else has one.
 
     Raises
     ------
@@ -248,11 +258,19 @@ def positive_control(
         ci_high=high,
         chance=chance,
         seed=seed,
-        verdict='ok' if low > chance else 'not_ok',
-        reason=None
-        if low > chance
-        else 'photographs of the same person are not matched more often than expected by chance',
+        **_told_of_photographs(low, high, chance),  # type: ignore[arg-type]
     )
+
+
+def _told_of_photographs(low: float, high: float, chance: float) -> dict[str, str | None]:
+    """Return verdict and reason of a positive control, by its interval."""
+    if low > chance:
+        return {'verdict': 'ok', 'reason': None}
+    if high >= max(USEFUL, chance):
+        reason = 'too few people have two photographs: the interval fits guessing and recognition'
+        return {'verdict': None, 'reason': reason}
+    reason = 'photographs of the same person are not matched more often than expected by chance'
+    return {'verdict': 'not_ok', 'reason': reason}
 
 
 def sort_controls(rows: Sequence[ControlRow]) -> Controls:
@@ -260,11 +278,14 @@ def sort_controls(rows: Sequence[ControlRow]) -> Controls:
     wrong = [row for row in rows if row.verdict not in ('ok', None)]
     sighted = any(row.control == 'positive' and row.verdict == 'ok' for row in rows)
     blind = tuple(row for row in wrong if sighted and row.control == 'positive')
+    no_verdict = [row for row in rows if row.verdict is None]
+    unsure = [row for row in no_verdict if row.rate is not None and not sighted]
     return Controls(
         ok=tuple(row for row in rows if row.verdict == 'ok'),
         failed=tuple(row for row in wrong if row not in blind),
         blind=blind,
-        not_done=tuple(row for row in rows if row.verdict is None),
+        not_done=tuple(row for row in no_verdict if row not in unsure),
+        unsure=tuple(unsure),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid.bids.places import check_places
+from bids_reid.bids.places import check_places, warnings_of_places
 from bids_reid.errors import CannotWriteError, Exit
 
 
@@ -50,3 +50,16 @@ def test_nor_do_intermediate_files(raw: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv('TMPDIR', str(raw / 'tmp'))
     with pytest.raises(CannotWriteError, match='TMPDIR'):
         check_places(out, raw)
+
+
+def test_an_output_that_would_be_shared_is_told_at_the_start(raw: Path) -> None:
+    """Hours later it is a finding, and the lab has to move results with faces."""
+    top = raw.parent
+    inside = raw / 'derivatives' / 'reid'
+    assert warnings_of_places(inside, inside / 'work', raw) == [
+        f'warning: the output is inside the folder to be shared ({raw}): choose another folder, '
+        'or move reid out before you share'
+    ]
+    (work,) = warnings_of_places(top / 'out', raw / 'derivatives' / 'w', raw)
+    assert work.startswith('warning: the work folder is inside')
+    assert not warnings_of_places(inside, inside / 'work', top / 'de')

@@ -12,9 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bids_reid.bids.files import Batch
+from bids_reid.bids.formats import sniff
 from bids_reid.bids.layout import ScanFiles
-from bids_reid.bids.template_files import read_arrays, read_template
+from bids_reid.bids.release import walk_release
+from bids_reid.bids.template_files import read_arrays, read_template, write_template
 from bids_reid.errors import ScanError
+from bids_reid.records import Keypoints, Origin, Template
 
 VIEWS = np.array([4, 7], np.int32)
 FEATURES = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -195,3 +199,26 @@ def test_nothing_in_a_template_is_run(files: ScanFiles, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match='pickle'):
         read_arrays(files.template('orb'))
     assert not touched.exists()
+
+
+def test_a_template_is_recognised_in_a_release_whatever_its_name(tmp_path: Path) -> None:
+    """Features of a face that slipped into the release would be shared with it."""
+    some = {'view': np.zeros(1, np.int32), 'found': np.ones(1, bool)}
+    points = Keypoints(np.zeros((2, 32), np.uint8), np.zeros((2, 2), np.float32), np.array([0, 2]))
+    vectors = {**some, 'features': np.zeros((1, 128), np.float32)}
+    for name, arrays in (('a.npz', vectors), ('notes.txt', {**some, **points.arrays()})):
+        with (tmp_path / name).open('wb') as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+    np.savez(tmp_path / 'theirs.npz', view=np.zeros(3), features=np.zeros(3))
+    images = {image.path: image.format for image in walk_release(tmp_path)}
+    assert images == {'a.npz': 'template', 'notes.txt': 'template'}
+
+
+def test_what_is_written_is_recognised_as_a_template(files: ScanFiles) -> None:
+    """A change of what the files hold must not make them strangers in a release."""
+    origin = Origin('raw', ('bids:raw:a.nii',), None, {})
+    template = Template(np.zeros((1, 2), np.float32), np.zeros(1, np.int32))
+    with Batch() as batch:
+        write_template(batch, files, {'Extractor': 'orb'}, template, origin)
+        batch.publish()
+    assert sniff(files.template('orb')).format == 'template'

@@ -15,7 +15,7 @@ from bids_reid.bids.files import file_sha256
 from bids_reid.bids.image_records import save_image_record
 from bids_reid.engine.execution import configure
 from bids_reid.errors import Exit, NoInputError, NothingSelectedError
-from bids_reid.group.account import image_lines, nobodys_images, survey
+from bids_reid.group.account import NEVER_DEFACED, image_lines, nobodys_images, survey
 from bids_reid.group.result import ImageLine
 from bids_reid.group_level import group_level
 from bids_reid.participant.library import read_scans
@@ -120,6 +120,19 @@ def test_what_was_put_in_place_meanwhile_has_no_verdict(settings: Settings) -> N
     other = replace(found, images=(replace(first, sha256='0' * 64), *others))
     lines = image_lines(other, counted, settings.output_dir, settings.bids_dir)
     assert [line.verdict for line in lines if line.in_release] == ['not looked at', 'no findings']
+
+
+def test_a_forgotten_original_is_named_as_such(settings: Settings, tmp_path: Path) -> None:
+    """ "A face is left" sends the lab to its de-facing tool, which never saw this scan."""
+    path = tmp_path / 'defaced' / T1W.format('1', '1')
+    path.write_bytes((tmp_path / 'raw' / T1W.format('1', '1')).read_bytes())
+    processed(settings)
+    lines = released(settings)
+    said = [NEVER_DEFACED in lines[T1W.format(one, one)].reason for one in '12']
+    assert said == [True, False]
+    # of the raw dataset itself nobody expects anything else
+    raw = replace(settings, derivatives=())
+    assert not any(NEVER_DEFACED in line.reason for line in account(raw))
 
 
 def test_a_copy_of_a_scan_that_failed_has_its_reason(settings: Settings, tmp_path: Path) -> None:

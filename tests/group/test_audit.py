@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid.group.account import Survey
+from bids_reid.group.account import IS_TEMPLATE, Survey
 from bids_reid.group.assembly import cleared_remarks
 from bids_reid.group.audit import audit, not_assessed
 from bids_reid.group.result import ImageLine, PhotoLine
@@ -108,6 +108,21 @@ def test_results_in_the_release_are_never_put_up_with() -> None:
     assert gate.reasons[0].paths == ('derivatives/reid/',)
 
 
+def test_a_stray_template_is_a_finding_that_names_the_remedy() -> None:
+    """It holds the features of a face: with it anybody can search for the person."""
+    path = 'sub-01/anat/sub-01_desc-orb_T1w.npz'
+    own = image_line('x', format='template', verdict='review', path=path, reason=IS_TEMPLATE)
+    survey = Survey(Path('defaced'), 'defaced', (), {})
+    choice = Choice((), (), audited='defaced', max_findings=0.5)
+    gate = audit(choice, survey, [*map(image_line, PEOPLE), own], photographs=False)
+    assert gate.outcome == 'do not share'
+    (reason,) = gate.reasons
+    assert (reason.paths, reason.kind) == ((path,), 'own results')
+    assert reason.sentence == (
+        f'{path}: a template of bids_reid, which holds features of a face: remove it.'
+    )
+
+
 def test_the_release_is_called_by_its_own_name() -> None:
     """A folder that is no condition's holds other images than raw ones."""
     survey = Survey(Path('upload'), 'release', (), {})
@@ -165,6 +180,17 @@ def test_rates_that_the_controls_refute_are_no_pass() -> None:
     assert judged(controls=[CONTROL, unseen, replace(SEEN, extractor='sift')]).passed
     # the raw scans are not what is judged
     assert judged(controls=[replace(CONTROL, verdict='not_ok', condition='raw'), SEEN]).passed
+
+
+def test_a_positive_control_that_cannot_tell_is_a_gap() -> None:
+    """Nobody may be found in the scans since nobody can be found on these photographs."""
+    unsure = replace(SEEN, verdict=None, rate=0.5, reason='too few people')
+    gate = judged(controls=[CONTROL, unsure])
+    assert gate.outcome == 'look first'
+    assert 'cannot tell whether photographs of the same person match' in gate.sentence
+    # nobody has two photographs: nothing is said of them, as before
+    assert judged(controls=[CONTROL, replace(unsure, rate=None)]).passed
+    assert judged(controls=[CONTROL, unsure, replace(SEEN, extractor='sift')]).passed
 
 
 def test_findings_of_other_kinds_count() -> None:

@@ -98,9 +98,22 @@ def test_names_that_look_like_labels_are_refused(folder: Path) -> None:
     assert 'Jane' not in said
 
 
-def test_distractors_alone_are_no_mistake(folder: Path) -> None:
-    """They are said to be such; the page tells that nothing was measured."""
-    assert [photo.name for photo in given(folder, {'x.jpg': 'a'}).photos] == ['distractor 1']
+def test_photographs_without_any_label_are_refused(folder: Path) -> None:
+    """Both levels would run for hours, and measure nothing."""
+    said = refusal(folder, {'IMG_1.jpg': 'a', 'Jane Doe.jpg': 'b'})
+    assert said == (
+        f'no photograph in {folder} names a participant: name files like sub-01_photo-1.jpg, or '
+        'give a table (TSV) of the photographs'
+    )
+
+
+def test_a_table_without_any_label_is_refused(folder: Path) -> None:
+    """So would they with a table of distractors alone."""
+    (folder / 'a.jpg').write_text('a')
+    table = folder / 'photos.tsv'
+    table.write_text('path\tparticipant_id\na.jpg\tn/a\n')
+    with pytest.raises(UsageError, match='such as sub-01 in the column participant_id'):
+        read_photographs(settings(folder, table), table, DATASET)
 
 
 def test_one_photograph_of_two_people_is_refused(folder: Path) -> None:

@@ -10,7 +10,7 @@ from bids_reid.group.result import GroupResult, Statistics
 from bids_reid.records import AttackKey
 from bids_reid.report.cards import cards
 from bids_reid.report.group import group_page
-from bids_reid.report.image_table import image_rows
+from bids_reid.report.image_table import image_groups, image_rows
 from bids_reid.report.people import exposure_columns, people
 from bids_reid.risk.attacks import ParticipantRow
 from bids_reid.risk.gate import Outcome, gate, risk_result
@@ -53,6 +53,30 @@ def test_images_before_and_after_without_photographs():
     unseen = replace(BOTH[0], verdict='not looked at')
     doubt = replace(report, images=(unseen, *BOTH[1:]))
     assert shown(doubt)[0][1][1][2] == 'gap', 'an image that nobody looked at is not green'
+
+
+def test_images_that_were_left_out_are_not_among_those_without_a_finding():
+    """With --participant-label, "8 of 30 with a finding" hides that 22 were not looked at."""
+    faces = images('defaced', 8, 8, in_release=True)
+    unseen = tuple(
+        image_line(f'{number}', verdict='not looked at', kind='unreadable', status='not_looked_at')
+        for number in range(50, 72)
+    )
+    report = GroupResult('demo', SCANS, PROVENANCE, (*faces, *unseen), audited='defaced')
+    (card,) = cards(report)
+    assert (card.steps[0].count, card.steps[0].details) == ('8 of 8', ('22 not looked at',))
+    (first, second) = image_groups(report.images)
+    assert (first.group, second.group) == ('T1w · defaced', 'not looked at · defaced')
+    # nor are they unreadable: nobody tried
+    text = text_of(group_page(report))
+    assert 'unreadable · defaced' not in text
+    none = replace(report, images=tuple(replace(one, verdict='not looked at') for one in faces))
+    (step,) = cards(none)[0].steps
+    assert (step.count, step.what, step.details) == ('0 of 8', 'images looked at', ())
+    few = make_report(make_results(1, 24), 24, AttackKey('defaced', 'T1w', 'orb', 'best'))
+    few = replace(few, images=report.images, audited='defaced')
+    (searched,) = cards(few)[0].steps
+    assert searched.faces == '8 of 8 images with a finding, 22 not looked at'
 
 
 def test_every_condition_in_the_folder_is_marked():

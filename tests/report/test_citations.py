@@ -70,7 +70,7 @@ def test_nothing_is_said_to_have_been_done_that_was_not() -> None:
     negative = ControlRow(
         'raw', 'T1w', 'orb', 'best', 'negative', 8, 8, 8, 0.1, 0.1, 0.2, 0.1, 9, 0, 'ok', None
     )
-    positive = replace(negative, control='positive', verdict=None, reason='too few')
+    positive = replace(negative, control='positive', rate=None, verdict=None, reason='too few')
     report = report_of(attack('orb'), statistics=Statistics(controls=(negative, positive)))
     told = methods(report)
     text = ' '.join(told.paragraphs)

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from bids_reid.group.account import NEVER_DEFACED
 from bids_reid.group.result import GroupResult, Stamp, Statistics
 from bids_reid.report.decision import CHECK, SEVERITY, decision
 from bids_reid.report.group import group_page
 from bids_reid.risk.attacks import StrongestRow
-from bids_reid.risk.controls import ControlRow
+from bids_reid.risk.controls import UNSURE, ControlRow
 from bids_reid.risk.gate import Gate, Kind, Reason, gate, risk_result
 from tests.report.test_pages import (
     PROVENANCE,
@@ -92,6 +93,18 @@ def test_faces_left_are_counted_and_named():
     raw = decision(judged(FACES, condition='raw'))
     assert 'is left in all 4 images' in raw.why
     assert raw.next_step.startswith('De-face these images')
+
+
+def test_forgotten_originals_are_counted():
+    """Otherwise the lab looks for the fault in a tool that never saw these scans."""
+    forgotten = replace(FACES[0], reason=NEVER_DEFACED)
+    assert decision(judged([forgotten, *FACES[1:]])).why.endswith(
+        '1 of these images is byte for byte the original: never de-faced.'
+    )
+    assert decision(judged([forgotten])).why.endswith(
+        'The image is byte for byte the original: never de-faced.'
+    )
+    assert 'original' not in decision(judged(FACES)).why
 
 
 def test_cut_brain_and_doubts_are_not_called_faces():
@@ -298,6 +311,27 @@ def test_the_worst_caveat_is_the_one_that_is_said():
     )
     broken = replace(missing, statistics=Statistics(controls=(failed,)))
     assert decision(broken).caveat == '1 control failed: do not use the rates.'
+
+
+def test_a_control_with_too_few_people_has_not_failed():
+    """A lab would look for a fault that is none, rather than take more photographs."""
+    row = ControlRow(
+        *(None, None, 'x', None, 'positive', 2, 2, 9, 0.5, 0.002, 0.998, 0.12, None, 0, None),
+        'too few people have two photographs',
+    )
+    gap = Reason('look first', UNSURE, kind='controls')
+    report = replace(
+        make_report(make_results(0, 400), 400, audited='raw'),
+        statistics=Statistics(controls=(row,)),
+        gate=gate(CLEAN, condition='raw', gaps=[gap]),
+    )
+    assert decision(report).why.startswith('Too few people have two photographs.')
+    assert 'second photograph' in decision(report).next_step
+    text = text_of(group_page(report))
+    assert '1 had too few people to tell' in text
+    assert 'failed' not in decision(report).caveat
+    found = replace(report, gate=gate(FACES, condition='raw', gaps=[gap]))
+    assert 'second photograph' in text_of(group_page(found))
 
 
 def test_the_page_leads_with_the_decision():

@@ -11,7 +11,12 @@ from scipy import stats
 
 from bids_reid.records import AttackKey
 from bids_reid.risk import controls
-from bids_reid.risk.controls import negative_control, poisson_interval, positive_control
+from bids_reid.risk.controls import (
+    negative_control,
+    poisson_interval,
+    positive_control,
+    sort_controls,
+)
 from bids_reid.risk.identification import mated_ranks
 
 SERIES = AttackKey('raw', 'T1w', 'face_recognition', 'best')
@@ -114,6 +119,21 @@ def test_photographs_of_the_same_person_find_each_other():
     assert row.verdict == 'not_ok'
     assert row.ci_low < row.chance
     assert row.reason
+
+
+def test_two_people_cannot_fail_the_positive_control():
+    """Otherwise sound photographs of a pilot study are said to be worthless."""
+    people = ['a', 'a', 'b', 'b', *[None] * 5]
+    scores = np.zeros((9, 9), np.float32)
+    scores[0, 1] = scores[1, 0] = 1
+    row = positive_control(scores, people, 'orb')
+    assert (row.rate, row.verdict) == (0.5, None)
+    assert row.reason.startswith('too few people')
+    assert sort_controls([row]).unsure == (row,)
+    assert not sort_controls([row]).failed
+    # it is no doubt about the photographs where another extractor recognises them
+    sighted = sort_controls([row, replace(row, extractor='x', verdict='ok', reason=None)])
+    assert (sighted.unsure, sighted.not_done) == ((), (row,))
 
 
 def test_positive_control_by_hand():
