@@ -270,11 +270,7 @@ def test_what_was_not_run_keeps_what_it_had(
     said = capsys.readouterr().out
     assert f'NOT DONE sub-4_T1w.nii: {ran_out} (earlier results are kept)' in said
     assert f'NOT DONE sub-6_T1w.nii: {STOPPED}' in said
-<<<<<<< HEAD
     assert '4 scans; the face detector reacted to 2 and not to 0' in said
-=======
-    assert '4 scans; the face detector reacted to 2' in said
->>>>>>> hY
     assert '2 failed; 2 with earlier results only' in said
 
     # without a failure on record, the code still says that not all is done
