@@ -29,8 +29,8 @@ from PIL import Image, ImageFile
 from bids_reid.demo.phantom_dataset import write_phantom_dataset
 
 EXTRACTORS = ('orb', 'face_recognition')
-# pages of participants end with a comment that tells their content
-PAGE_END = re.compile(r'</html>\s*(<!-- [0-9a-f]{64} -->\s*)?\Z')
+# pages of participants end with comments that tell their scans and their content
+PAGE_END = re.compile(r'</html>\s*(<!-- (scans )?[0-9a-f]{64} -->\s*)*\Z')
 BROKEN_SCAN = 'sub-98/anat/sub-98_T1w.nii.gz'
 BROKEN_PHOTO = 'distractor-secret-name.jpg'
 NOT_COMPARED = {

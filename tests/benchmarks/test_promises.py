@@ -42,7 +42,7 @@ def test_a_half_written_file_of_every_format_is_seen(tmp_path: Path) -> None:
         'c.npz': arrays.getvalue(),
         'd.png': picture.getvalue(),
         'e.html': b'<html></html>\n',
-        'f.html': b'<html></html>\n<!-- ' + b'0' * 64 + b' -->\n',
+        'f.html': b'<html></html>\n<!-- scans %b -->\n<!-- %b -->\n' % (b'0' * 64, b'1' * 64),
     }
     for name, content in whole.items():
         (tmp_path / name).write_bytes(content)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.promises.setting import PAGE_END
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.group.result import GroupResult, ImageLine, Statistics, Uncounted
 from bids_reid.participant.content import (
@@ -317,6 +318,14 @@ def test_the_word_about_other_scans_does_not_stay(tmp_path: Path, change: str) -
     page = path.read_text()
     assert 'Kim' not in page
     assert 'attacks, among' not in page
+
+
+def test_a_page_is_whole_for_the_measurement_of_kills(tmp_path: Path) -> None:
+    """It takes two minutes, and knows half a page by its end."""
+    path = write_participant_page(tmp_path, report_of(*VERSIONS))
+    update_pages(tmp_path, RESULT, scans())
+    assert PAGE_END.search(path.read_text())
+    assert not PAGE_END.search(path.read_text()[:-100])
 
 
 def test_a_result_that_does_not_count_is_named(tmp_path: Path) -> None:
