@@ -1,7 +1,7 @@
-"""De-facing and re-facing of synthetic scans by plain geometry: planes, a mask, another face.
+"""De-facing and re-facing of synthetic scans by plain geometry: planes, another face.
 
 The parametric head says where its brow, eyes, nose and brain lie, so a cut needs no registration.
-What is random (the angle of a plane, how far a mask is off) takes a generator.
+What is random, such as the angle of a plane, takes a generator.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
-from bids_reid.phantom.identity import average_person
 from bids_reid.phantom.scanner import grid_signal
-from bids_reid.phantom.shapes import ellipsoid, intersection, step
+from bids_reid.phantom.shapes import intersection, step
 from bids_reid.phantom.tissues import brain_distance
 
 if TYPE_CHECKING:
@@ -47,11 +46,6 @@ def cut_deep(scan: Scan, rng: Random) -> Scan:
     return zeroed(scan, before_brain_plane(scan, rng, -rng.uniform(*DEEP_MM)))
 
 
-def mask_face(scan: Scan, rng: Random) -> Scan:
-    """Zero in a template's mask: with steps of 4 mm, not quite where the face is."""
-    return zeroed(scan, face_mask(scan, rng))
-
-
 def cut_shallow(scan: Scan, rng: Random) -> Scan:
     """Zero below the nose only: eyes and nose stay."""
     a = anatomy(scan.who, ASLEEP)
@@ -69,20 +63,6 @@ def reface(scan: Scan, other: Identity) -> Scan:
     )
     share = step(before_face_plane(scan), -10.0, 0.0)
     return replace(scan, data=cast(scan.data + share * (theirs - scan.data), scan))
-
-
-def face_mask(scan: Scan, rng: Random) -> NDArray[np.bool_]:
-    """A face as a template's mask has it: from the brow to below the chin, clear of the brain.
-
-    In cells of 4 mm, drawn on another grid than the scan's, and a few millimetres off.
-    """
-    a = anatomy(average_person(), ASLEEP)
-    off = rng.uniform(-4.0, 4.0, 3)
-    x, y, z = (_in_cells(axis, by) for axis, by in zip(coordinates(scan), off, strict=True))
-    # behind the eyeballs, and further back below: a curved front as of a skull
-    skull = ellipsoid(x, y, z, (0.0, -78.0, -10.0), (62.0, 62.0, 90.0))
-    mask = (skull > 0) & (y > -52.0) & (z < a.brow_z + 4.0) & (z > -130.0)
-    return np.asarray(mask & (distance_to_brain(scan) > CLEAR_MM[0]))
 
 
 def before_brain_plane(scan: Scan, rng: Random, clear: float) -> NDArray[np.bool_]:
@@ -135,9 +115,3 @@ def cast(data: NDArray[np.floating], scan: Scan) -> Array | NDArray[np.int16]:
     if scan.data.dtype == np.int16:
         return np.rint(data).astype(np.int16)
     return data.astype(np.float32)
-
-
-def _in_cells(axis: Array, by: float, cell: float = 4.0) -> Array:
-    """Middle of the cell that a coordinate lies in."""
-    middle: Array = (np.floor((axis + by) * (1 / cell)) + 0.5) * np.float32(cell)
-    return middle

@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from bids_reid.phantom.anatomy import ASLEEP, anatomy
 from bids_reid.phantom.defacing import (
+    CLEAR_MM,
     before_face_plane,
     cast,
     coordinates,
@@ -24,22 +25,22 @@ from bids_reid.phantom.defacing import (
     cut_plane,
     cut_shallow,
     distance_to_brain,
-    face_mask,
-    mask_face,
     reface,
     zeroed,
 )
 from bids_reid.phantom.identity import average_person, draw_people
 from bids_reid.phantom.scanner import CENTRE, FIELD_OF_VIEW, draw_pose, expose, stored
-from bids_reid.phantom.shapes import step
+from bids_reid.phantom.shapes import ellipsoid, step
 from tests.support.artefacts import strip_skull
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from bids_reid.phantom.identity import Identity
     from bids_reid.phantom.scanner import Scan
-    from bids_reid.phantom.shapes import Vector
+    from bids_reid.phantom.shapes import Array, Vector
 
     Random = np.random.Generator
 
@@ -61,6 +62,31 @@ class Defacing:
     own: bool = True
     before: Callable[[Scan, Random], Scan] | None = None
     after: Callable[[Scan, Random], Scan] | None = None
+
+
+def mask_face(scan: Scan, rng: Random) -> Scan:
+    """Zero in a template's mask: with steps of 4 mm, not quite where the face is."""
+    return zeroed(scan, face_mask(scan, rng))
+
+
+def face_mask(scan: Scan, rng: Random) -> NDArray[np.bool_]:
+    """A face as a template's mask has it: from the brow to below the chin, clear of the brain.
+
+    In cells of 4 mm, drawn on another grid than the scan's, and a few millimetres off.
+    """
+    a = anatomy(average_person(), ASLEEP)
+    off = rng.uniform(-4.0, 4.0, 3)
+    x, y, z = (_in_cells(axis, by) for axis, by in zip(coordinates(scan), off, strict=True))
+    # behind the eyeballs, and further back below: a curved front as of a skull
+    skull = ellipsoid(x, y, z, (0.0, -78.0, -10.0), (62.0, 62.0, 90.0))
+    mask = (skull > 0) & (y > -52.0) & (z < a.brow_z + 4.0) & (z > -130.0)
+    return np.asarray(mask & (distance_to_brain(scan) > CLEAR_MM[0]))
+
+
+def _in_cells(axis: Array, by: float, cell: float = 4.0) -> Array:
+    """Middle of the cell that a coordinate lies in."""
+    middle: Array = (np.floor((axis + by) * (1 / cell)) + 0.5) * np.float32(cell)
+    return middle
 
 
 def fill_noise(scan: Scan, rng: Random) -> Scan:
