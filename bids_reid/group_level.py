@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from bids_reid.bids.description import check_output, prepare_output
 from bids_reid.bids.inputs import dataset_name
 from bids_reid.bids.locks import LOCKS, locked_output
+from bids_reid.engine.execution import other_machines
 from bids_reid.engine.group_run import search
 from bids_reid.engine.image_run import look_at_images
 from bids_reid.engine.run_folders import own_work_folder
 from bids_reid.errors import Exit
+from bids_reid.faces.card_check import check_card
 from bids_reid.faces.extractors import networked_extractors, sends_images
 from bids_reid.group.account import image_lines, nobodys_images
 from bids_reid.group.assembly import group_result
@@ -96,6 +98,10 @@ def _result(selection: Selection, settings: Settings) -> GroupResult:
     networked = networked_extractors(extractors.searching)
     if networked:
         logger.info(sends_images(networked))
+    if other_machines(settings.plugin_file) is None:
+        said = check_card(extractors.searching)
+        if said:
+            logger.info(said)
     _look_at_the_rest(selection, settings)
     judged = _judged_images(selection, settings)
     if selection.ratings:

@@ -19,6 +19,7 @@ from bids_reid.arguments import (
     positive,
     whole,
 )
+from bids_reid.devices import DEVICES
 from bids_reid.records import IDENTIFYING, PART_NAMES
 
 PROGRAM = 'bids-reid'
@@ -357,6 +358,14 @@ def _add_machine(parser: Parser) -> None:
         metavar='GB',
         help='Memory that all processes together may use, such as 16, 16GB or 16000MB. '
         'Default: nine tenths of the machine.',
+    )
+    group.add_argument(
+        '--device',
+        choices=DEVICES,
+        default='auto',
+        help='Where networks and renders are computed. "auto" uses a graphics card if its results '
+        'agree with those of the processor. "gpu" ends with an error if networks cannot run on '
+        'one. "cpu" uses none. Default: auto.',
     )
     group.add_argument(
         '-w',

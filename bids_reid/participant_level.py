@@ -12,12 +12,12 @@ from bids_reid.bids.description import check_output, prepare_output
 from bids_reid.bids.inputs import dataset_name
 from bids_reid.bids.layout import ScanFiles
 from bids_reid.bids.locks import locked_output
-from bids_reid.engine.execution import read_plugin
+from bids_reid.engine.execution import other_machines
 from bids_reid.engine.image_run import look_at_images
 from bids_reid.engine.participant_run import Failures, forget_finished, process_scans
-from bids_reid.engine.plugins import runs_here
 from bids_reid.engine.run_folders import own_work_folder
 from bids_reid.errors import Exit, NothingSelectedError
+from bids_reid.faces.card_check import check_card
 from bids_reid.faces.extractors import (
     available_extractors,
     networked_extractors,
@@ -34,7 +34,6 @@ from bids_reid.views.selftest import check_rendering
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from bids_reid.participant.content import ScanLine
     from bids_reid.participant.library import EnrolledScan
@@ -104,7 +103,7 @@ def _process(selection: Selection, to_do: Sequence[Scan], settings: Settings) ->
     forget_finished(set(selection.scans) - set(to_do), settings)
     if not to_do or settings.reports_only:
         return Failures()
-    _check_rendering(settings.plugin_file)
+    _check_machine(settings)
     networked = networked_extractors(settings.extractors)
     if networked:
         logger.info(sends_images(networked))
@@ -135,19 +134,22 @@ def _look_at_the_rest(selection: Selection, settings: Settings, own: Settings) -
         look_at_images(unseen, own)
 
 
-def _check_rendering(plugin_file: Path | None) -> None:
-    """Find out before any work whether there can be renders, if they are made on this machine.
+def _check_machine(settings: Settings) -> None:
+    """Find out before any work what renders and runs networks, if that happens on this machine.
 
     Raises
     ------
-    RenderingError
-        There cannot.
+    MachineError
+        There can be no renders, or networks have to run on a graphics card and cannot.
     """
-    plugin = None if plugin_file is None else read_plugin(plugin_file)[0]
-    if plugin is None or runs_here(plugin):
-        logger.info(f'rendering with {check_rendering()}')
-    else:
+    plugin = other_machines(settings.plugin_file)
+    if plugin is not None:
         logger.info(f'rendering is left to the jobs of {plugin}, and is not tried on this machine')
+        return
+    logger.info(f'rendering with {check_rendering()}')
+    said = check_card(settings.extractors)
+    if said:
+        logger.info(said)
 
 
 def _write_pages(selection: Selection, settings: Settings) -> list[ScanLine]:

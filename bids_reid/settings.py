@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from bids_reid.devices import DEVICES, Device
 from bids_reid.errors import UsageError
 from bids_reid.records import IDENTIFYING, PART_NAMES, RAW
 from bids_reid.suggestions import did_you_mean
@@ -69,6 +70,8 @@ class Settings:
         Processes at the same time, and threads of each.
     memory_gb : float or None
         Memory that all processes together may use, in GB; ``None`` for nine tenths of the machine.
+    device : str
+        Where networks and renders are computed: ``auto``, ``cpu`` or ``gpu``.
     plugin_file : Path or None
         YAML file with a Nipype plugin.
     stop_on_first_crash, dry_run, reports_only : bool
@@ -120,6 +123,7 @@ class Settings:
     n_procs: int = 1
     memory_gb: float | None = None
     omp_threads: int = 1
+    device: Device = 'auto'
     plugin_file: Path | None = None
     stop_on_first_crash: bool = False
     dry_run: bool = False
@@ -140,6 +144,7 @@ class Settings:
             raise UsageError('no level is given: give participant, group or both')
         _check_among('level', self.levels, LEVELS)
         _check_among('value of keep', (self.keep,), KEPT)
+        _check_among('device', (self.device,), DEVICES)
         check_parts(self.parts)
         for name, _ in self.derivatives:
             if name.lower() == RAW or not _CONDITION.fullmatch(name):

@@ -19,7 +19,7 @@ from nipype.pipeline import plugins
 from bids_reid import stopping
 from bids_reid.engine.crashes import FOLDER, is_full, is_refused, read_crashes
 from bids_reid.engine.discreet_logs import make_logs_discreet
-from bids_reid.engine.plugins import IS_REFUSED, SteadyMultiProc, named_plugin
+from bids_reid.engine.plugins import IS_REFUSED, SteadyMultiProc, named_plugin, runs_here
 from bids_reid.errors import CannotWriteError, MachineError, ReidError, UsageError
 
 if TYPE_CHECKING:
@@ -94,6 +94,12 @@ def read_plugin(path: Path) -> tuple[str, dict[str, Any]]:
     if not hasattr(plugins, f'{name}Plugin'):
         raise UsageError(f'{path}: Nipype has no plugin {name!r}')
     return name, arguments
+
+
+def other_machines(plugin_file: Path | None) -> str | None:
+    """Return the plugin that hands steps to other machines; ``None`` if they run on this one."""
+    name = None if plugin_file is None else read_plugin(plugin_file)[0]
+    return None if name is None or runs_here(name) else name
 
 
 def run_graph(

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context, parent_process
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
@@ -22,7 +22,11 @@ from nipype.pipeline.plugins.base import PluginBase, SGELikeBatchManagerBase
 from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer
 
 from bids_reid.bids.files import PRIVATE_UMASK
+from bids_reid.devices import chosen_devices
 from bids_reid.errors import MachineError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 logger = logging.getLogger('nipype.workflow')
 LONGEST_WAIT_S = 1.0
@@ -64,7 +68,7 @@ class SteadyMultiProc(MultiProcPlugin):
         return ProcessPoolExecutor(
             max_workers=self.processors,
             initializer=_start_worker,
-            initargs=(self._cwd, logger.level),
+            initargs=(self._cwd, logger.level, chosen_devices()),
             # a fork would copy threads and OpenGL contexts in an unknown state
             mp_context=get_context('forkserver'),
         )
@@ -218,8 +222,12 @@ def named_plugin(name: str, arguments: dict[str, Any]) -> PluginBase:
     return kind(plugin_args=arguments)
 
 
-def _start_worker(cwd: str, level: int) -> None:
-    """Let a worker say as much as the main process does, keep files private, and end with it."""
+def _start_worker(cwd: str, level: int, devices: Mapping[str, str]) -> None:
+    """Let a worker say as much as the main process does, keep files private, and end with it.
+
+    ``devices`` are variables that the server it comes from does not have: it started earlier.
+    """
+    os.environ |= devices
     # Ctrl-C reaches all processes of a terminal, and the main process ends the others
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_server()
