@@ -21,6 +21,7 @@ from bids_reid.arguments import (
 )
 from bids_reid.devices import DEVICES
 from bids_reid.records import IDENTIFYING, PART_NAMES
+from bids_reid.settings import KEPT
 
 PROGRAM = 'bids-reid'
 USAGE = '%(prog)s bids_dir output_dir {participant,group} ... [options]'
@@ -320,10 +321,11 @@ def _add_kept(parser: Parser) -> None:
     group = parser.add_argument_group('what is kept')
     group.add_argument(
         '--keep',
-        choices=('templates', 'renders'),
+        choices=KEPT,
         default='templates',
         help='"renders" also keeps the pictures of every face: 81 renders and 9 in soft light. '
-        'Default: templates.',
+        '"nothing" keeps no skins, and the group level removes all templates at its end: nothing '
+        'is left that can give a face back. Default: templates.',
     )
     group.add_argument(
         '--report-faces',

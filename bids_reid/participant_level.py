@@ -25,6 +25,7 @@ from bids_reid.faces.extractors import (
 )
 from bids_reid.messages import count, logger, say_not_run, some_of
 from bids_reid.participant.library import read_scans
+from bids_reid.participant.not_kept import drop_skins, not_kept
 from bids_reid.participant.page import participant_report
 from bids_reid.participant.selection import came_from, remove_stale, select, unfinished
 from bids_reid.participant.unseen import has_images, unseen_images
@@ -69,6 +70,8 @@ def participant_level(settings: Settings) -> Exit:
         begin_log(settings.output_dir)
         to_do = _to_do(selection, settings)
         _bring_up_to_date(selection, settings)
+        if not (settings.keep_skins or settings.reports_only):
+            drop_skins(set(selection.scans) - set(to_do), settings)
         with own_work_folder(settings) as own:
             failures = _process(selection, to_do, own)
             if not settings.reports_only:
@@ -87,6 +90,12 @@ def _to_do(selection: Selection, settings: Settings) -> list[Scan]:
     people = {scan.participant for scan in selection.scans}
     scans = count(len(selection.scans), 'scan')
     logger.info(f'{scans} of {count(len(people), "participant")}, {len(to_do):,} to do')
+    again = sum(bool(not_kept(scan, settings.output_dir)) for scan in to_do)
+    if again:
+        logger.info(
+            f'{count(again, "scan")} of them processed again: an earlier run did not keep what is '
+            'needed now (--keep nothing)'
+        )
     return to_do
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 Level = Literal['participant', 'group']
 LEVELS: tuple[Level, ...] = ('participant', 'group')
-Keep = Literal['templates', 'renders']
-KEPT: tuple[Keep, ...] = ('templates', 'renders')
+Keep = Literal['templates', 'renders', 'nothing']
+KEPT: tuple[Keep, ...] = ('templates', 'renders', 'nothing')
 _CONDITION = re.compile('[A-Za-z0-9]+')
 
 
@@ -77,7 +77,7 @@ class Settings:
     stop_on_first_crash, dry_run, reports_only : bool
         How to run.
     keep : str
-        ``templates`` or ``renders``.
+        ``templates``, ``renders``, or ``nothing`` that can give a face back once it is not needed.
     report_faces, complete_face : bool
         Whether pages show renders, and whether cut faces are completed.
     stamp : bool
@@ -145,6 +145,8 @@ class Settings:
         _check_among('level', self.levels, LEVELS)
         _check_among('value of keep', (self.keep,), KEPT)
         _check_among('device', (self.device,), DEVICES)
+        if self.keep == 'nothing' and self.report_faces:
+            raise UsageError('--report-faces keeps renders, and --keep nothing does not: drop one')
         check_parts(self.parts)
         for name, _ in self.derivatives:
             if name.lower() == RAW or not _CONDITION.fullmatch(name):
@@ -195,6 +197,11 @@ class Settings:
     def keep_renders(self) -> bool:
         """Whether pictures of the renders are kept."""
         return self.keep == 'renders' or self.report_faces
+
+    @property
+    def keep_skins(self) -> bool:
+        """Whether skins are kept, or needed by the group level of the same run."""
+        return self.keep != 'nothing' or bool(self.refaced)
 
     @property
     def work(self) -> Path:

@@ -179,6 +179,7 @@ def run_scans(scans: Sequence[Scan], settings: Settings, progress: Progress) -> 
         output_dir=settings.output_dir,
         extractors=settings.extractors,
         keep_renders=settings.keep_renders,
+        keep_skins=settings.keep_skins,
         complete_face=settings.complete_face,
         name=WORKFLOW,
     )

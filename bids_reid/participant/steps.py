@@ -158,9 +158,11 @@ def save(
     keep_renders: bool,
     source_sha256: str,
     came_from: str | None = None,
+    keep_skin: bool = True,
 ) -> Path:
     """Put the results of one scan in their places; the record goes last."""
     from bids_reid.bids.derivatives import save_scan
+    from bids_reid.participant.not_kept import shape_of
     from bids_reid.participant.remarks import shortcomings
 
     faces, measured = _read_boxes(faces_file), read_measures(measures)
@@ -177,6 +179,7 @@ def save(
         renders=np.load(renders_file, mmap_mode='r') if keep_renders else None,
         source_sha256=source_sha256,
         came_from=came_from,
+        shape=None if keep_skin else shape_of(surface, measured),
     )
 
 
