@@ -3,7 +3,8 @@
 `benchmarks.group_level` runs it, with the name of a file in the environment: every call of the
 functions in `PHASES` adds a line to it: its name, when it began and ended (seconds since the
 epoch), its processor time and where it ran. Workers import this module as the program's main one,
-so they are timed as well.
+so they are timed as well. Results of searches are kept in a folder that is named there, too, and
+taken from it where they are: such a run does all but the searches.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import cProfile
 import importlib
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +27,9 @@ TIMES = 'BIDS_REID_TIMES'
 PROFILE = 'BIDS_REID_PROFILE'
 SIZES = {'face_recognition': 128, 'facenet': 512}
 """How many numbers each extractor gives."""
+KEPT = 'BIDS_REID_KEPT_SEARCHES'
 N_DIRECTIONS = 20
+SEARCH = ('fit_gallery', 'search_shard')
 PARTS = ('read_scans', 'survey', 'read_photographs', 'init_group_wf')
 """Functions that are parts of others."""
 PHASES = {
@@ -94,6 +98,20 @@ def digits(name: str) -> str:
     return re.sub(r'\D', '', name) or '0'
 
 
+def searched_before(search: Callable[..., Any], scans: Any, *rest: Any) -> None:
+    """Take the result of a search from the run before, if it is kept; else search and keep it."""
+    first = (scans.scans if hasattr(scans, 'scans') else scans)[0]
+    extractor, target = next(word for word in rest if isinstance(word, str)), rest[-1]
+    name = f'{extractor}-{first.condition}-{first.participant}-{target.name}'
+    kept = Path(os.environ[KEPT]) / name
+    if kept.exists():
+        shutil.copy(kept, target)
+        return
+    search(scans, *rest)
+    kept.parent.mkdir(exist_ok=True)
+    shutil.copy(target, kept)
+
+
 def timed(function: Callable[..., Any], where: str, name: str, *words: Any, **named: Any) -> Any:
     """Call a function and note what it took."""
     before, used = time.time(), time.process_time()
@@ -119,7 +137,10 @@ def install() -> None:
     for where, functions in PHASES.items():
         for module, name in functions:
             holder = importlib.import_module(module)
-            setattr(holder, name, partial(timed, getattr(holder, name), where, name))
+            function = getattr(holder, name)
+            if name in SEARCH:
+                function = partial(searched_before, function)
+            setattr(holder, name, partial(timed, function, where, name))
 
 
 if __name__ in ('__main__', '__mp_main__') and TIMES in os.environ:
