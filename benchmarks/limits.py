@@ -241,28 +241,25 @@ class Limits:
 
     def evidence(self) -> Callable[[], None]:
         """Ask the detectors about the renders that they were asked about."""
-        import cv2
-
         from bids_reid.faces import evidence
         from bids_reid.views.cameras import standard_views
 
         asked = evidence.asked_views(standard_views())
-        seen: list[Any] = []
-        network = evidence.network()
+        network, pictures = evidence.network(), []
 
-        def watched(picture: Any, *arguments: Any) -> Any:
-            seen.append(picture)
-            return network(picture, *arguments)
+        class Watched:
+            def surest(self, image: Any) -> Any:
+                pictures.append(image)
+                return network.surest(image)
 
-        with patch.object(evidence, 'network', lambda: watched):
+        with patch.object(evidence, 'network', Watched):
             evidence.face_evidence(self.renders, standard_views(), self.points, self.frame)
-        pictures = [cv2.UMat(one).get() for one in seen]
 
         def once() -> None:
             for number in asked:
                 _hog(self.renders[number], evidence.HOG_FLOOR)
             for picture in pictures:
-                network(picture, 0)
+                network.surest(picture)
 
         return once
 

@@ -16,6 +16,7 @@ import dlib
 import numpy as np
 
 from bids_reid.faces.detect import detector
+from bids_reid.faces.networks.dlib_mmod import load_face_network
 from bids_reid.faces.weights import models_folder
 from bids_reid.records import FaceEvidence
 from bids_reid.surface.relief import to_average
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bids_reid.faces.networks.dlib_mmod import FaceNetwork
     from bids_reid.records import View
     from bids_reid.surface.frame import FaceFrame
 
@@ -100,9 +102,9 @@ def face_evidence(
 
 
 @cache
-def network() -> dlib.cnn_face_detection_model_v1:
+def network() -> FaceNetwork:
     """Return dlib's convolutional network (max-margin object detection), read once per process."""
-    return dlib.cnn_face_detection_model_v1(str(models_folder() / 'mmod_human_face_detector.dat'))
+    return load_face_network(models_folder() / 'mmod_human_face_detector.dat')
 
 
 @cache
@@ -119,15 +121,11 @@ def ask_hog(image: NDArray[np.uint8]) -> Detection | None:
 def ask_network(image: NDArray[np.uint8]) -> Detection | None:
     """Ask dlib's convolutional network for the best face of an image, (h, w) uint8."""
     small = cv2.resize(image, (CNN_PIXELS, CNN_PIXELS), interpolation=cv2.INTER_AREA)
-    faces = network()(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), 0)
-    if not faces:
+    best = network().surest(np.asarray(small, np.uint8))
+    if best is None:
         return None
-    best = max(faces, key=lambda face: face.confidence)
-    sides = (best.rect.left(), best.rect.top(), best.rect.right(), best.rect.bottom())
     times = image.shape[0] / CNN_PIXELS
-    return Detection(
-        float(best.confidence), dlib.rectangle(*(int(side * times) for side in sides))
-    )
+    return Detection(best.score, dlib.rectangle(*(int(side * times) for side in best[1:])))
 
 
 def _box(hog: Detection | None, cnn: Detection | None) -> dlib.rectangle | None:
