@@ -15,7 +15,7 @@ import cv2
 import dlib
 import numpy as np
 
-from bids_reid.faces.detect import detector
+from bids_reid.faces.detect import answers
 from bids_reid.faces.networks.dlib_mmod import load_face_network
 from bids_reid.faces.weights import models_folder
 from bids_reid.records import FaceEvidence
@@ -37,8 +37,6 @@ CNN_PIXELS = 160
 At this size the network finds it as well as at 480, ten times faster.
 """
 SURE_CNN = 0.9
-HOG_FLOOR = -1.0
-"""Lowest score of the HOG detector that is requested."""
 AHEAD_MM = -30.0
 """Points further back in the average head do not count as landmarks."""
 PLACES_MM = ((31.0, -1.0), (-31.0, -1.0), (0.0, -34.0), (0.0, -65.0))
@@ -114,8 +112,8 @@ def _predictor() -> dlib.shape_predictor:
 
 def ask_hog(image: NDArray[np.uint8]) -> Detection | None:
     """Ask dlib's HOG detector for the best face of an image, (h, w) uint8."""
-    boxes, scores, _ = detector().run(np.ascontiguousarray(image), 0, HOG_FLOOR)
-    return Detection(float(scores[0]), boxes[0]) if len(scores) else None
+    found = answers(image)
+    return Detection(float(found[0][1]), found[0][0]) if found else None
 
 
 def ask_network(image: NDArray[np.uint8]) -> Detection | None:
