@@ -32,7 +32,7 @@ LARGEST_PIXELS = 1600
 A face of a 40th of the longer side is found, on its side one of a 20th.
 """
 CNN_PIXELS = 640
-"""The same size for the network, which is slow."""
+"""The same size for the network."""
 SMALLEST_PIXELS = 40
 """A smaller picture shows no face that could be recognised."""
 ENLARGED_PIXELS = 480
@@ -45,8 +45,8 @@ On 110 of 111 photographs and renders that detector was surer, or the network sa
 60 figures of slices that one reached 0.3, on 10 of them, and the network saw none.
 """
 MOST_DOUBTFUL = 40
-"""Largest number of doubtful faces per picture that the network checks, at a tenth of a second
-each."""
+"""Largest number of doubtful faces per picture that the network checks, at two hundredths of a
+second each."""
 LARGE_SHARE = 0.2
 """Smallest width of a face that counts, as a share of the longer side.
 
