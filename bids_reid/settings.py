@@ -18,6 +18,8 @@ Level = Literal['participant', 'group']
 LEVELS: tuple[Level, ...] = ('participant', 'group')
 Keep = Literal['templates', 'renders']
 KEPT: tuple[Keep, ...] = ('templates', 'renders')
+AS_FREE = 0
+"""Number of processes that leaves it to the run to choose."""
 _CONDITION = re.compile('[A-Za-z0-9]+')
 
 
@@ -66,9 +68,10 @@ class Settings:
     skip_validation : bool
         Whether a dataset without a valid ``dataset_description.json`` is accepted.
     n_procs, omp_threads : int
-        Processes at the same time, and threads of each.
+        Processes at the same time, and threads of each; with `AS_FREE` processes the run chooses.
     memory_gb : float or None
-        Memory that all processes together may use, in GB; ``None`` for nine tenths of the machine.
+        Memory that all processes together may use, in GB; ``None`` for nine tenths of what is
+        free.
     plugin_file : Path or None
         YAML file with a Nipype plugin.
     stop_on_first_crash, dry_run, reports_only : bool
@@ -153,7 +156,7 @@ class Settings:
                 hint = f': did you mean {share / 100:g}?' if 1 < share <= 100 else ''
                 raise UsageError(f'{name} is a number from 0 to 1, not {share}{hint}')
         for name, number, least in (
-            ('n_procs', self.n_procs, 1),
+            ('n_procs', self.n_procs, AS_FREE),
             ('omp_threads', self.omp_threads, 1),
             ('seed', self.seed, 0),
         ):
