@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from bids_reid.devices import Device
     from bids_reid.errors import Exit
     from bids_reid.participant.library import EnrolledScan
     from bids_reid.risk.presence import Presence
@@ -95,6 +96,7 @@ class Options(TypedDict, total=False):
     n_procs: int
     memory_gb: float | None
     omp_threads: int
+    device: Device
     plugin_file: PathLike | None
     stop_on_first_crash: bool
     dry_run: bool

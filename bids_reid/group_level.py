@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING
 from bids_reid.bids.description import check_output, prepare_output
 from bids_reid.bids.inputs import dataset_name
 from bids_reid.bids.locks import LOCKS, locked_output
+from bids_reid.bids.sensitive import count_again
+from bids_reid.engine.execution import other_machines
 from bids_reid.engine.group_run import search
 from bids_reid.engine.image_run import look_at_images
 from bids_reid.engine.run_folders import own_work_folder
 from bids_reid.errors import Exit
+from bids_reid.faces.card_check import check_card
 from bids_reid.faces.extractors import networked_extractors, sends_images
 from bids_reid.group.account import image_lines, nobodys_images
 from bids_reid.group.assembly import group_result
+from bids_reid.group.needs import check_kept
 from bids_reid.group.order import order_of
 from bids_reid.group.refaced import refaced_lines
 from bids_reid.group.result import Stamp
 from bids_reid.group.reviews import ratings_line, reviewed, unused_ratings
 from bids_reid.group.selection import announce, choose_extractors, select
 from bids_reid.messages import count, logger, tell, tell_not_run
+from bids_reid.participant.not_kept import drop_all
 from bids_reid.report.page_update import update_pages
 from bids_reid.report.tables import IDENTIFICATION, write_results
 from bids_reid.report.text import result_lines, sensitive_lines, unread_photographs
@@ -59,12 +64,15 @@ def group_level(settings: Settings, others: Sequence[EnrolledScan] = ()) -> Exit
         if alone:
             begin_log(settings.output_dir)
         announce(selection)
+        check_kept(selection)
         if settings.dry_run:
             return Exit.OK
         with own_work_folder(settings) as own:
             result = _result(selection, own)
         logger.info('writing tables, figures and the page')
         sensitive = _write(result, selection, settings)
+        if settings.keep == 'nothing':
+            sensitive = _drop(settings)
     for line in unread_photographs(result.photos or ()):
         logger.warning('%s', line, extra={'tone': 'bad', 'toned': 'NOT READ'})
     for line in sensitive_lines(settings.output_dir, sensitive):
@@ -96,6 +104,10 @@ def _result(selection: Selection, settings: Settings) -> GroupResult:
     networked = networked_extractors(extractors.searching)
     if networked:
         logger.info(sends_images(networked))
+    if other_machines(settings.plugin_file) is None:
+        said = check_card(extractors.searching)
+        if said:
+            logger.info(said)
     _look_at_the_rest(selection, settings)
     judged = _judged_images(selection, settings)
     if selection.ratings:
@@ -136,6 +148,13 @@ def _look_at_the_rest(selection: Selection, settings: Settings) -> None:
         images = count(len(rest), 'image', 'images')
         logger.info(f'looking at {images} of no participant')
         look_at_images(rest, settings)
+
+
+def _drop(settings: Settings) -> dict[Sensitive, Amount]:
+    """Remove what can give a face back; return how many such files of the output are left."""
+    n_scans = drop_all(settings)
+    logger.info(f'--keep nothing: skins and templates of {count(n_scans, "scan")} are removed')
+    return count_again(settings.output_dir)
 
 
 def _write(

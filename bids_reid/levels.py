@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from bids_reid.bids.places import check_places, warnings_of_places
 from bids_reid.bids.walk import check_there
 from bids_reid.config_file import option_name, settings_text
+from bids_reid.devices import use_device
 from bids_reid.errors import CannotWriteError, Exit, UsageError
 from bids_reid.messages import Line, forget_not_run, logger, show_messages, tell, tell_not_run
 from bids_reid.run_header import header_lines
@@ -27,6 +28,7 @@ from bids_reid.surroundings import check_memory
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from bids_reid.devices import Device
     from bids_reid.participant.library import EnrolledScan
 
 _PICTURE = re.compile(r'[^\s/\'"]+\.(?:jpe?g|png|tiff?|webp|heic|heif)\b', re.IGNORECASE)
@@ -60,7 +62,7 @@ def _run(settings: Settings) -> Exit:
     # a plugin has its own limit, perhaps of another machine
     check_memory(settings.memory_gb if settings.plugin_file is None else None)
     _check_files(settings)
-    prepare_environment(settings.omp_threads, settings.models_dir)
+    prepare_environment(settings.omp_threads, settings.models_dir, settings.device)
     _start_server_early(settings)
     # what is imported is no garbage, and looking for some takes a tenth of the time
     gc.disable()
@@ -253,7 +255,9 @@ def _check_refaced(settings: Settings) -> None:
             raise UsageError(f'--refaced {name}{hint}')
 
 
-def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) -> None:
+def prepare_environment(
+    omp_threads: int = 1, models_dir: Path | None = None, device: Device = 'auto'
+) -> None:
     """Set what libraries read from the environment, for this process and its workers.
 
     Temporary files go to a folder that is removed when this process ends.
@@ -262,6 +266,7 @@ def prepare_environment(omp_threads: int = 1, models_dir: Path | None = None) ->
     """
     # the server that workers come from would import from the current folder first
     os.environ['PYTHONSAFEPATH'] = '1'
+    use_device(device)
     os.environ |= dict.fromkeys(THREADS, str(omp_threads)) | dict.fromkeys(ALONE, '1')
     if models_dir is not None:
         from bids_reid.faces.weights import FOLDER_VARIABLE

@@ -19,7 +19,9 @@ from bids_reid.arguments import (
     positive,
     whole,
 )
+from bids_reid.devices import DEVICES
 from bids_reid.records import IDENTIFYING, PART_NAMES
+from bids_reid.settings import KEPT
 
 PROGRAM = 'bids-reid'
 USAGE = '%(prog)s bids_dir output_dir {participant,group} ... [options]'
@@ -319,10 +321,11 @@ def _add_kept(parser: Parser) -> None:
     group = parser.add_argument_group('what is kept')
     group.add_argument(
         '--keep',
-        choices=('templates', 'renders'),
+        choices=KEPT,
         default='templates',
         help='"renders" also keeps the pictures of every face: 81 renders and 9 in soft light. '
-        'Default: templates.',
+        '"nothing" keeps no skins, and the group level removes all templates at its end: nothing '
+        'is left that can give a face back. Default: templates.',
     )
     group.add_argument(
         '--report-faces',
@@ -357,6 +360,14 @@ def _add_machine(parser: Parser) -> None:
         metavar='GB',
         help='Memory that all processes together may use, such as 16, 16GB or 16000MB. '
         'Default: nine tenths of the machine.',
+    )
+    group.add_argument(
+        '--device',
+        choices=DEVICES,
+        default='auto',
+        help='Where networks and renders are computed. "auto" uses a graphics card if its results '
+        'agree with those of the processor. "gpu" ends with an error if networks cannot run on '
+        'one. "cpu" uses none. Default: auto.',
     )
     group.add_argument(
         '-w',

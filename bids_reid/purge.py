@@ -12,18 +12,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from bids_reid.arguments import Parser, absolute, add_version
-from bids_reid.bids.files import read_json, write_json
 from bids_reid.bids.locks import LOCKS, locked_output
 from bids_reid.bids.sensitive import (
     KINDS,
     OWN_FOLDERS,
-    SUMMARY,
     OutputFile,
     Sensitive,
+    count_again,
     is_output,
     output_files,
-    sensitive_amounts,
-    sensitive_counts,
 )
 from bids_reid.bids.walk import check_there
 from bids_reid.cli import guarded
@@ -172,7 +169,7 @@ def _act(
         return Exit.OK
     _delete(out, [file for file in files if chosen(file)])
     if options.keep_report:
-        _count_again(out)
+        count_again(out)
     return _prove(out, files, chosen)
 
 
@@ -236,15 +233,6 @@ def _delete(out: Path, files: Sequence[OutputFile]) -> None:
     for folder in sorted(out.iterdir()):
         if OWN_FOLDERS.fullmatch(folder.name) and not folder.is_symlink():
             _remove_empty(folder)
-
-
-def _count_again(out: Path) -> None:
-    """Write the new counts of sensitive files into the summary of the group level."""
-    summary = out / SUMMARY
-    content = read_json(summary)
-    if 'sensitive_files' in content:
-        counts = sensitive_counts(sensitive_amounts(out))
-        write_json(summary, content | {'sensitive_files': counts})
 
 
 def _remove_empty(folder: Path) -> None:

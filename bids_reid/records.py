@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SKIN_SURFACE = 'Skin surface of the head, scanner RAS millimetres'
 FAILED_SCAN = 'A scan that could not be processed'
+SKIN, TEMPLATES = 'skin', 'templates'
+"""What a record may say was not kept."""
 RAW = 'raw'
 """The condition of the scans in ``bids_dir``, as they were given."""
 PART_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -757,6 +759,8 @@ class ScanRecord:
     left_out : str or None
         Why the scan is in no result though its files are kept, such as a filter that leaves it
         out; ``None`` if it counts.
+    not_kept : tuple of str
+        Results that were removed when they were not needed any more: `SKIN`, `TEMPLATES`.
     """
 
     status: ScanStatus
@@ -768,6 +772,7 @@ class ScanRecord:
     renderer: str | None = None
     extractors: tuple[str, ...] = ()
     left_out: str | None = None
+    not_kept: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -802,6 +807,7 @@ class ScanRecord:
             **({} if failed else {'Renderer': self.renderer}),
             'Deidentification': to_object(self.deidentification),
             **({} if failed else {'Extractors': list(self.extractors)}),
+            **({'NotKept': list(self.not_kept)} if self.not_kept else {}),
             **self.origin.to_json(),
         }
 
@@ -829,6 +835,7 @@ class ScanRecord:
             status=status,
             reason=as_field(str | None, content['Reason']),
             left_out=as_field(str | None, content['LeftOut']),
+            not_kept=as_field(tuple[str, ...], content.get('NotKept', [])),
             deidentification=from_object(Claim, content['Deidentification']),
             origin=origin,
             **processed,

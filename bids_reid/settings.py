@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from bids_reid.devices import DEVICES, Device
 from bids_reid.errors import UsageError
 from bids_reid.records import IDENTIFYING, PART_NAMES, RAW
 from bids_reid.suggestions import did_you_mean
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 Level = Literal['participant', 'group']
 LEVELS: tuple[Level, ...] = ('participant', 'group')
-Keep = Literal['templates', 'renders']
-KEPT: tuple[Keep, ...] = ('templates', 'renders')
+Keep = Literal['templates', 'renders', 'nothing']
+KEPT: tuple[Keep, ...] = ('templates', 'renders', 'nothing')
 _CONDITION = re.compile('[A-Za-z0-9]+')
 
 
@@ -69,12 +70,14 @@ class Settings:
         Processes at the same time, and threads of each.
     memory_gb : float or None
         Memory that all processes together may use, in GB; ``None`` for nine tenths of the machine.
+    device : str
+        Where networks and renders are computed: ``auto``, ``cpu`` or ``gpu``.
     plugin_file : Path or None
         YAML file with a Nipype plugin.
     stop_on_first_crash, dry_run, reports_only : bool
         How to run.
     keep : str
-        ``templates`` or ``renders``.
+        ``templates``, ``renders``, or ``nothing`` that can give a face back once it is not needed.
     report_faces, complete_face : bool
         Whether pages show renders, and whether cut faces are completed.
     stamp : bool
@@ -120,6 +123,7 @@ class Settings:
     n_procs: int = 1
     memory_gb: float | None = None
     omp_threads: int = 1
+    device: Device = 'auto'
     plugin_file: Path | None = None
     stop_on_first_crash: bool = False
     dry_run: bool = False
@@ -140,6 +144,9 @@ class Settings:
             raise UsageError('no level is given: give participant, group or both')
         _check_among('level', self.levels, LEVELS)
         _check_among('value of keep', (self.keep,), KEPT)
+        _check_among('device', (self.device,), DEVICES)
+        if self.keep == 'nothing' and self.report_faces:
+            raise UsageError('--report-faces keeps renders, and --keep nothing does not: drop one')
         check_parts(self.parts)
         for name, _ in self.derivatives:
             if name.lower() == RAW or not _CONDITION.fullmatch(name):
@@ -190,6 +197,11 @@ class Settings:
     def keep_renders(self) -> bool:
         """Whether pictures of the renders are kept."""
         return self.keep == 'renders' or self.report_faces
+
+    @property
+    def keep_skins(self) -> bool:
+        """Whether skins are kept, or needed by the group level of the same run."""
+        return self.keep != 'nothing' or bool(self.refaced)
 
     @property
     def work(self) -> Path:

@@ -89,6 +89,7 @@ ALIASES = [
         3,
     ),
     ('omp_threads', ('--omp-nthreads',), ('3',), 3),
+    ('device', ('--device',), ('cpu',), 'cpu'),
     ('memory_gb', ('--mem', '--mem-gb', '--mem_gb'), ('2.5',), 2.5),
     ('work_dir', ('-w', '--work-dir'), ('/w',), Path('/w')),
     ('skip_validation', ('--skip-bids-validation', '--skip_bids_validation'), (), True),

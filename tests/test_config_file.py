@@ -42,6 +42,7 @@ COMPLETE = Settings(
     n_procs=3,
     memory_gb=2.5,
     omp_threads=2,
+    device='cpu',
     plugin_file=Path('/plugin.yml'),
     stop_on_first_crash=True,
     dry_run=True,

@@ -54,10 +54,10 @@ def problems() -> list[str]:
 
 def _work() -> list[str]:
     """Render a square and encode a picture: EGL, Mesa, dlib and ONNX Runtime are there."""
-    from bids_reid.views.selftest import render_square
+    from bids_reid.views.known_scene import check_scene
 
     try:
-        print(f'rendering with {render_square()}')
+        print(f'rendering with {check_scene()}')
     except ReidError as error:
         return [str(error)]
     extractor = load_extractor('face_recognition')

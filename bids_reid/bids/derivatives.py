@@ -15,6 +15,7 @@ from bids_reid import __version__
 from bids_reid.bids.claims import read_claim
 from bids_reid.bids.files import Batch, file_sha256, json_text, new_private_file, read_json
 from bids_reid.bids.layout import ScanFiles, bids_uri, render_name, scan_files
+from bids_reid.bids.shape_files import read_shape, write_shape
 from bids_reid.bids.tables import add_table, read_table
 from bids_reid.bids.template_files import made_with, read_template, write_template
 from bids_reid.bids.text_files import parse_json
@@ -25,6 +26,8 @@ from bids_reid.faces.registrations import bids_label
 from bids_reid.printable import without_folders
 from bids_reid.records import (
     RAW,
+    SKIN,
+    TEMPLATES,
     FaceBoxes,
     KeypointTemplate,
     Origin,
@@ -38,7 +41,7 @@ from bids_reid.surface.gifti import is_whole
 from bids_reid.views.cameras import N_STANDARD, all_views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -66,6 +69,7 @@ def save_scan(
     renders: NDArray[np.uint8] | None,
     source_sha256: str | None = None,
     came_from: str | None = None,
+    shape: NDArray[np.float32] | None = None,
 ) -> Path:
     """Write all files of a scan, its record last; return the record's path.
 
@@ -92,6 +96,8 @@ def save_scan(
         Hash of the scan when it was read; without it that of the file as it is now.
     came_from : str, optional
         The condition that the scan's was made from.
+    shape : (m,) float32, optional
+        Of the head, which is kept in place of its skin (`bids_reid.surface.signature`).
 
     Raises
     ------
@@ -111,6 +117,7 @@ def save_scan(
         measures=measures,
         renderer=renderer,
         extractors=tuple(sorted(extractors)),
+        not_kept=() if shape is None else (SKIN,),
     )
     _check_readable(record)
     before = read_record(files)
@@ -119,7 +126,10 @@ def save_scan(
         extractors |= set(before.extractors)
         record = replace(record, extractors=tuple(sorted(extractors)))
     with Batch() as batch:
-        batch.copy(surface, files.skin)
+        if shape is None:
+            batch.copy(surface, files.skin)
+        else:
+            write_shape(batch, files, shape)
         add_table(batch, files.views, 'views', _view_rows(faces))
         for provenance, template in templates:
             write_template(batch, files, provenance, template, record.origin)
@@ -135,6 +145,10 @@ def save_scan(
             batch.publish(partial(files.record.unlink, missing_ok=True))
         else:
             batch.publish()
+        # of an earlier run, which kept the other one
+        former = files.shape if shape is None else files.skin
+        if former.exists():
+            former.unlink()
     return files.record
 
 
@@ -151,6 +165,7 @@ def _is_alike(before: ScanRecord, now: ScanRecord) -> bool:
         before.origin.source_sha256 == now.origin.source_sha256
         and before.origin.software_versions == now.origin.software_versions
         and before.complete_face == now.complete_face
+        and TEMPLATES not in before.not_kept
     )
 
 
@@ -301,12 +316,17 @@ def record_state(
         return (
             'the result was made by another version of bids_reid: run the participant level again'
         )
-    if not record.failed and not files.skin.exists():
+    if not (record.failed or TEMPLATES in record.not_kept or _surface(files, record).exists()):
         return (
             'the skin surface was deleted, for example by bids-reid-purge: run the participant '
             'level again'
         )
     return record.left_out or _other_content(record, sha256_of(dataset_dir / source))
+
+
+def _surface(files: ScanFiles, record: ScanRecord) -> Path:
+    """Return the file of the skin, or of the shape that was kept in its place."""
+    return files.shape if SKIN in record.not_kept else files.skin
 
 
 def _other_content(record: ScanRecord, sha256: str | None) -> str | None:
@@ -325,6 +345,7 @@ def is_up_to_date(
     models: Mapping[str, Mapping[str, str]],
     keep_renders: bool,
     complete_face: bool = False,
+    needed: Collection[str] = (SKIN, TEMPLATES),
 ) -> bool:
     """Whether the files of a scan were made from this file by this version, and are all whole.
 
@@ -336,32 +357,41 @@ def is_up_to_date(
         Whether the pictures have to be there.
     complete_face : bool
         Whether faces that the field of view cuts have to be completed, or must not be.
+    needed : collection of str
+        Of `SKIN` and `TEMPLATES`: results that must be there, though an earlier run did not keep
+        them.
     """
     files = ScanFiles.of(scan, output_dir)
     record = read_record(files)
     if record is None or record.failed or record.complete_face != complete_face:
         return False
+    if not set(needed).isdisjoint(record.not_kept):
+        return False
     return (
         _is_of_this_version(record)
-        and _are_whole(files, models, keep_renders=keep_renders)
+        and _are_whole(files, models, record, keep_renders=keep_renders)
         and all(made_with(files, name, model) for name, model in models.items())
         and _is_of(record, scan)
     )
 
 
-def _are_whole(files: ScanFiles, extractors: Iterable[str], *, keep_renders: bool) -> bool:
+def _are_whole(
+    files: ScanFiles, extractors: Iterable[str], record: ScanRecord, *, keep_renders: bool
+) -> bool:
     """Whether the files of a scan are there, and can be read by whoever needs them."""
-    needed = [files.skin, files.views]
-    needed += [files.template(bids_label(name)) for name in extractors]
-    needed += [path.with_suffix('.json') for path in needed[1:]]
+    named = [files.template(bids_label(name)) for name in extractors]
+    kept = [] if TEMPLATES in record.not_kept else [*named, _surface(files, record)]
+    sidecars = [path.with_suffix('.json') for path in (files.views, *named)]
+    needed = [files.views, *kept, *sidecars]
     if keep_renders:
         needed += [files.render(view.index) for view in all_views()]
     try:
-        templates = [read_template(files, name, found_only=False) for name in extractors]
+        templates = [read_template(files, name, found_only=False) for name in extractors if kept]
         return (
             all(path.stat().st_size for path in needed)
-            and all(read_json(path) for path in needed if path.suffix == '.json')
-            and is_whole(files.skin)
+            and all(map(read_json, sidecars))
+            and (SKIN in record.not_kept or is_whole(files.skin))
+            and (files.shape not in kept or read_shape(files) is not None)
             and bool(read_views(files))
             and None not in templates
         )
@@ -397,7 +427,7 @@ def remove_results(files: ScanFiles) -> None:
     """Remove what was made from one version of a scan; other conditions keep their files."""
     record = read_record(files)
     known = {*extractor_names(), *(record.extractors if record else ())}
-    mine = [files.record, files.skin, files.views, files.renders]
+    mine = [files.record, files.skin, files.views, files.renders, files.shape]
     mine += [files.template(bids_label(name)) for name in sorted(known)]
     for path in (*mine, *(path.with_suffix('.json') for path in mine[2:])):
         if path.is_dir():

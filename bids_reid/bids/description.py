@@ -36,7 +36,7 @@ def ignored_names() -> tuple[str, ...]:
         *('*.html', 'group_*', 'verdicts', 'images', 'figures', 'logs', 'ratings', 'work'),
         *(
             f'*_desc-{condition}{desc}_*'
-            for desc in ('skin', 'views', 'renders', *map(bids_label, extractor_names()))
+            for desc in ('skin', 'shape', 'views', 'renders', *map(bids_label, extractor_names()))
             # to the validator an asterisk is one character or more
             for condition in ('', '*')
         ),

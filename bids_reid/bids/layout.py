@@ -70,6 +70,11 @@ class ScanFiles:
         return self._named('skin', '.surf.gii')
 
     @property
+    def shape(self) -> Path:
+        """The shape of the head, in place of a skin that is not kept."""
+        return self._named('shape', '.npz')
+
+    @property
     def views(self) -> Path:
         """The table of views; its dictionary has the same name with ``.json``."""
         return self._named('views', '.tsv')
@@ -100,7 +105,7 @@ def check_file_names(conditions: Iterable[str], labels: Iterable[str]) -> None:
         They would.
     """
     known: dict[str, tuple[str, str]] = {}
-    descs = ('skin', 'views', 'renders', *labels)
+    descs = ('skin', 'shape', 'views', 'renders', *labels)
     for condition in conditions:
         for desc in descs:
             name = desc if condition == RAW else f'{condition}{desc}'

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Literal, get_args
 
-from bids_reid.bids.files import HIDDEN, packaged_text, read_json
+from bids_reid.bids.files import HIDDEN, packaged_text, read_json, write_json
 from bids_reid.bids.locks import LOCKS
 from bids_reid.run_log import PREFIX
 
@@ -134,6 +134,21 @@ def sensitive_amounts(folder: Path) -> dict[Sensitive, Amount]:
 def sensitive_counts(amounts: Mapping[Sensitive, Amount]) -> dict[str, dict[str, int]]:
     """Return amounts as ``group_summary.json`` has them: all kinds, however few there are."""
     return {kind: asdict(amounts.get(kind, Amount())) for kind in KINDS}
+
+
+def count_again(folder: Path) -> dict[Sensitive, Amount]:
+    """Write the new counts of sensitive files into the summary of the group level; return them.
+
+    Raises
+    ------
+    CannotWriteError
+        The summary cannot be written.
+    """
+    amounts, content = sensitive_amounts(folder), read_json(folder / SUMMARY)
+    if 'sensitive_files' in content:
+        counts = sensitive_counts(amounts)
+        write_json(folder / SUMMARY, content | {'sensitive_files': counts})
+    return amounts
 
 
 def _below(folder: Path, parts: tuple[str, ...], *, strict: bool = True) -> Iterator[OutputFile]:

@@ -19,7 +19,7 @@ from nipype.pipeline import plugins
 from bids_reid import stopping
 from bids_reid.engine.crashes import FOLDER, is_full, is_refused, read_crashes
 from bids_reid.engine.discreet_logs import make_logs_discreet
-from bids_reid.engine.plugins import IS_REFUSED, SteadyMultiProc, named_plugin
+from bids_reid.engine.plugins import IS_REFUSED, WORKERS, SteadyMultiProc, named_plugin, runs_here
 from bids_reid.errors import CannotWriteError, MachineError, ReidError, UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nipype.pipeline.plugins.base import PluginBase
 
     from bids_reid.engine.crashes import Failure
+    from bids_reid.engine.workers import Workers
     from bids_reid.settings import Settings
 
     StatusCallback = Callable[[Any, str], None]
@@ -96,6 +97,12 @@ def read_plugin(path: Path) -> tuple[str, dict[str, Any]]:
     return name, arguments
 
 
+def other_machines(plugin_file: Path | None) -> str | None:
+    """Return the plugin that hands steps to other machines; ``None`` if they run on this one."""
+    name = None if plugin_file is None else read_plugin(plugin_file)[0]
+    return None if name is None or runs_here(name) else name
+
+
 def run_graph(
     workflow: pe.Workflow,
     *,
@@ -104,6 +111,7 @@ def run_graph(
     n_procs: int,
     memory_gb: float | None,
     plugin_file: Path | None,
+    workers: Workers | None = None,
     on_status: StatusCallback | None = None,
     collected: Sequence[str] = (),
     written: Sequence[Path] = (),
@@ -120,6 +128,8 @@ def run_graph(
         Limits of the local plugin; no memory limit means nine tenths of the machine.
     plugin_file : Path, optional
         Another Nipype plugin.
+    workers : Workers, optional
+        Processes of the local plugin that are kept; by default it has its own.
     on_status : callable
         Called with each node and ``start``, ``end`` or ``exception``.
     collected : sequence of str
@@ -145,7 +155,7 @@ def run_graph(
     workflow.base_dir = str(base_dir)
     workflow.config = {'execution': {'crashdump_dir': str(crashes)}}
     plugin = _plugin(
-        {'n_procs': n_procs, 'memory_gb': memory_gb},
+        {'n_procs': n_procs, 'memory_gb': memory_gb, WORKERS: workers},
         plugin_file,
         {'status_callback': on_status, IS_REFUSED: lambda text: is_refused(text, own)},
     )
@@ -165,7 +175,7 @@ def run_graph(
 
 
 def _plugin(
-    limits: Mapping[str, float | None], plugin_file: Path | None, hooks: Mapping[str, Any]
+    limits: Mapping[str, Any], plugin_file: Path | None, hooks: Mapping[str, Any]
 ) -> PluginBase:
     """Return the plugin that runs a graph; limits are those of our own."""
     hooks = {name: hook for name, hook in hooks.items() if hook is not None}
@@ -237,8 +247,9 @@ def run_for_user(
     settings: Settings,
     on_status: StatusCallback | None = None,
     collected: Sequence[str] = (),
+    workers: Workers | None = None,
 ) -> GraphRun:
-    """Run a graph as the user asked."""
+    """Run a graph as the user asked, on ``workers`` if some are kept."""
     return run_graph(
         workflow,
         base_dir=settings.work,
@@ -246,6 +257,7 @@ def run_for_user(
         n_procs=settings.n_procs,
         memory_gb=settings.memory_gb,
         plugin_file=settings.plugin_file,
+        workers=workers,
         on_status=on_status,
         collected=collected,
         written=(settings.output_dir,),

@@ -51,6 +51,7 @@ def init_participant_wf(
     output_dir: Path,
     extractors: Sequence[str],
     keep_renders: bool,
+    keep_skins: bool = True,
     complete_face: bool = False,
     came_from: Mapping[Scan, str | None] | None = None,
     name: str = 'participant_wf',
@@ -69,6 +70,7 @@ def init_participant_wf(
                 output_dir=output_dir,
                 extractors=extractors,
                 keep_renders=keep_renders,
+                keep_skins=keep_skins,
                 complete_face=complete_face,
                 came_from=(came_from or {}).get(scan),
             )
@@ -85,6 +87,7 @@ def init_scan_wf(
     output_dir: Path,
     extractors: Sequence[str],
     keep_renders: bool,
+    keep_skins: bool = True,
     complete_face: bool = False,
     came_from: str | None = None,
 ) -> pe.Workflow:
@@ -104,6 +107,7 @@ def init_scan_wf(
             dataset_dir=str(dataset_dir),
             output_dir=str(output_dir),
             keep_renders=keep_renders,
+            keep_skin=keep_skins,
             came_from=came_from,
         ),
         name='save',

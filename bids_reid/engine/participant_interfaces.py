@@ -142,6 +142,7 @@ class _SaveScanInput(BaseInterfaceInputSpec):
     faces = File(exists=True, mandatory=True)
     templates = InputMultiPath(File(exists=True), mandatory=True)
     keep_renders = traits.Bool(False, usedefault=True)
+    keep_skin = traits.Bool(True, usedefault=True, desc='or the shape of the head in its place')
     source_sha256 = traits.Str(mandatory=True, desc='hash of the scan that was read')
     came_from = traits.Either(
         None, traits.Str, usedefault=True, desc='condition that the one of the scan was made from'
@@ -173,6 +174,7 @@ class SaveScan(SimpleInterface):
             faces_file=Path(given.faces),
             templates=[Path(name) for name in given.templates],
             keep_renders=given.keep_renders,
+            keep_skin=given.keep_skin,
             source_sha256=given.source_sha256,
             came_from=given.came_from,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bids_reid.bids.shape_files import read_shape
 from bids_reid.bids.template_files import made_with, read_template
 from bids_reid.errors import ScanError
 from bids_reid.faces.extractors import load_extractor
@@ -238,15 +239,17 @@ def _standard_views(template: Template) -> Template | None:
 
 @lru_cache(maxsize=MAX_SIGNATURES)
 def _signature(files: ScanFiles, frame: PlacedFrame) -> NDArray[np.float32] | None:
-    """Return the shape of a scan's head; ``None`` if its surface is damaged.
+    """Return the shape of a scan's head; ``None`` if its surface is damaged, or gone.
 
     Reading a surface takes longer than all else, and every set is compared with many.
     """
-    from bids_reid.surface.gifti import read_surface
+    from bids_reid.surface.gifti import read_points
     from bids_reid.surface.signature import head_signature
 
+    if not files.skin.exists():
+        return read_shape(files)
     try:
-        points, _ = read_surface(files.skin)
+        points = read_points(files.skin)
     except (OSError, ScanError):
         return None
     return head_signature(points, face_frame(frame))

@@ -22,6 +22,7 @@ from bids_reid.bids.walk import RealPaths
 from bids_reid.faces.extractors import load_extractor
 from bids_reid.messages import logger
 from bids_reid.participant.asked_for import check_modalities, check_sessions, missing_lines
+from bids_reid.participant.not_kept import needed_results
 from bids_reid.records import RAW
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def _wanted(scan: Scan, unwanted: Collection[tuple[str, str]], settings: Setting
 def unfinished(scans: Sequence[Scan], settings: Settings) -> list[Scan]:
     """Scans whose results are missing, or made from another file or with another model."""
     models = {name: load_extractor(name).identity() for name in settings.extractors}
+    needed = needed_results(settings, scans)
     return [
         scan
         for scan in scans
@@ -155,6 +157,7 @@ def unfinished(scans: Sequence[Scan], settings: Settings) -> list[Scan]:
             models=models,
             keep_renders=settings.keep_renders,
             complete_face=settings.complete_face,
+            needed=needed,
         )
     ]
 

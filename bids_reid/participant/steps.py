@@ -113,8 +113,8 @@ def evidence(surface: Path, measures: Path, renders_file: Path, target: Path) ->
 def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
     """Extract features from every render with a face box; the file holds the provenance too.
 
-    Keypoints are matched as the study did: soft views are for vectors. A render whose face
-    the extractor did not take has no place in it; the provenance counts them.
+    An extractor may take some of the views only. A render whose face it did not take has no place
+    in the file; the provenance counts them.
     """
     from bids_reid.faces.detect import Box
     from bids_reid.faces.extractors import load_extractor
@@ -122,11 +122,10 @@ def features(renders_file: Path, faces_file: Path, extractor: str, template: Pat
 
     model = load_extractor(extractor)
     faces = _read_boxes(faces_file)
-    wanted = all_views() if model.kind == 'vector' else standard_views()
     boxes = {
-        view.index: Box(*box)
-        for view, box in zip(wanted, faces.boxes, strict=False)
-        if box is not None
+        number: Box(*box)
+        for number, box in enumerate(faces.boxes)
+        if box is not None and number in model.views
     }
     images = np.load(renders_file, mmap_mode='r')
     arrays = model.features([np.asarray(images[number]) for number in boxes], list(boxes.values()))
@@ -158,9 +157,11 @@ def save(
     keep_renders: bool,
     source_sha256: str,
     came_from: str | None = None,
+    keep_skin: bool = True,
 ) -> Path:
     """Put the results of one scan in their places; the record goes last."""
     from bids_reid.bids.derivatives import save_scan
+    from bids_reid.participant.not_kept import shape_of
     from bids_reid.participant.remarks import shortcomings
 
     faces, measured = _read_boxes(faces_file), read_measures(measures)
@@ -177,6 +178,7 @@ def save(
         renders=np.load(renders_file, mmap_mode='r') if keep_renders else None,
         source_sha256=source_sha256,
         came_from=came_from,
+        shape=None if keep_skin else shape_of(surface, measured),
     )
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import mmap
 import os
-import signal
 import sys
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import numpy as np
-
-from bids_reid.errors import MachineError, RenderingError
+from bids_reid import devices
+from bids_reid.asking import NoAnswerError, ask_child, be_silent
+from bids_reid.errors import RenderingError
 from bids_reid.printable import printable
 from bids_reid.surroundings import memory_limit, not_enough_memory
 
@@ -20,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
 
-    Question = Callable[[Connection, Sequence[str]], None]
+    Asked = int | Literal['auto', 'cpu']
+    Question = Callable[[Connection, Sequence[str], Asked], None]
 
 WINDOW_VARIABLE = 'VTK_DEFAULT_OPENGL_WINDOW'
 WINDOW = 'vtkEGLRenderWindow'
@@ -34,13 +33,35 @@ OVERRIDES = ('MESA_', 'LIBGL_', 'GALLIUM_', 'EGL_', '__EGL_', '__GL', 'LP_', 'VT
 _OURS = ('LP_NUM_THREADS',)
 
 
+ENDED = 'the process that tried it ended'
+
+
+class Renderer(NamedTuple):
+    """A renderer's name, the number of its device, and why no graphics card is used.
+
+    The number is ``None`` for the device that VTK takes by itself. There is no reason if a card is
+    used, or if there is none.
+    """
+
+    name: str
+    device: int | None
+    reason: str = ''
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        because = f' (not on the graphics card: {self.reason})' if self.reason else ''
+        return f'{self.name}{because}'
+
+
 def use_offscreen_window() -> None:
     """Make VTK render without a screen, in this process and those it starts."""
     os.environ[WINDOW_VARIABLE] = os.environ.get(WINDOW_VARIABLE) or WINDOW
 
 
-def check_rendering() -> str:
-    """Render a square in a child process; return the name of the renderer.
+def check_rendering() -> Renderer:
+    """Render a scene whose picture is known, in a child process; choose the device for all others.
+
+    A graphics card whose picture is wrong, or that ends the process, is not used.
 
     Raises
     ------
@@ -49,8 +70,13 @@ def check_rendering() -> str:
     MachineError
         There is not enough memory, or no process can be started.
     """
-    said = _ask(_answer)
+    asked, said = devices.renderer(), _ask(_answer)
+    if said is None and asked != 'cpu':
+        # a card's driver may have ended the process
+        asked, said = 'cpu', _ask(_answer, device='cpu')
+        said = said and said._replace(reason=ENDED)
     if said is not None:
+        devices.use_renderer(asked if said.device is None else said.device)
         return said
     limit = memory_limit()
     if limit is not None and limit.of_addresses and _ask(_take_room) is None:
@@ -90,7 +116,9 @@ def overrides() -> tuple[str, ...]:
     )
 
 
-def _ask(question: Question, without: Sequence[str] = ()) -> str | None:
+def _ask(
+    question: Question, without: Sequence[str] = (), device: Asked | None = None
+) -> Renderer | None:
     """Ask a child process; return its answer, ``None`` if it ends without one.
 
     Parameters
@@ -99,6 +127,8 @@ def _ask(question: Question, without: Sequence[str] = ()) -> str | None:
         Sends the answer into what it gets first.
     without : sequence of str
         Environment variables that it does not have.
+    device : int or str, optional
+        Where it renders (`bids_reid.devices.renderer`).
 
     Raises
     ------
@@ -107,28 +137,12 @@ def _ask(question: Question, without: Sequence[str] = ()) -> str | None:
     MachineError
         The child was killed for memory, or could not be started.
     """
-    context = get_context('forkserver')
-    answer, asked = context.Pipe(duplex=False)
-    child = context.Process(target=question, args=(asked, without), daemon=True)
+    device = devices.renderer() if device is None else device
     try:
-        try:
-            child.start()
-        except OSError as error:
-            raise MachineError(f'cannot start a process: {error.strerror}') from None
-        asked.close()
-        if not answer.poll(SECONDS):
-            raise RenderingError(f'the renderer does not respond: {_without_trying()}')
-        return str(answer.recv())
-    except (EOFError, OSError):
-        child.join(SECONDS)
-        # what ends a process that takes too much says nothing
-        if child.exitcode == -signal.SIGKILL:
-            raise not_enough_memory() from None
-        return None
-    finally:
-        if child.pid is not None:
-            child.kill()
-            child.join()
+        said = ask_child(question, without, device, seconds=SECONDS)
+    except NoAnswerError:
+        raise RenderingError(f'the renderer does not respond: {_without_trying()}') from None
+    return said if isinstance(said, Renderer | None) else Renderer(str(said), None)
 
 
 def _without_trying() -> str:
@@ -138,49 +152,37 @@ def _without_trying() -> str:
     return f'{unset}install EGL and Mesa, on Debian and Ubuntu: apt-get install {PACKAGES}'
 
 
-def _answer(question: Connection, without: Sequence[str] = ()) -> None:
-    """Send the name of the renderer; whatever goes wrong ends the process without an answer."""
-    _be_silent()
+def _answer(question: Connection, without: Sequence[str] = (), device: Asked = 'auto') -> None:
+    """Send the renderer; whatever goes wrong ends the process without an answer."""
+    be_silent()
     for name in without:
         os.environ.pop(name, None)
     use_offscreen_window()
-    question.send(render_square())
+    question.send(renderer_on(device))
 
 
-def _take_room(question: Connection, _without: Sequence[str] = ()) -> None:
+def _take_room(
+    question: Connection, _without: Sequence[str] = (), _device: Asked = 'auto'
+) -> None:
     """Send a word if there is room for a renderer's library and what it reserves."""
-    _be_silent()
+    be_silent()
     from bids_reid.views import window  # noqa: F401 (what is needed besides)
 
     with mmap.mmap(-1, ROOM):
         question.send('room')
 
 
-def _be_silent() -> None:
-    # drivers complain in their own words
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):
-        os.dup2(nowhere, stream)
-
-
-def render_square() -> str:
-    """Render a white square that fills the picture; return the name of the renderer.
+def renderer_on(device: Asked) -> Renderer:
+    """Choose a device of those asked for, and render a scene whose picture is known on it.
 
     Raises
     ------
     RenderingError
-        The picture is not white.
+        The picture is wrong.
     """
     # imported here as it may be what fails
-    from vtkmodules.vtkFiltersSources import vtkPlaneSource
+    from bids_reid.views.egl_devices import choose_device
+    from bids_reid.views.known_scene import check_scene
 
-    from bids_reid.views.window import Window
-
-    square = vtkPlaneSource()
-    square.Update()
-    window = Window(32)
-    window.add(square.GetOutput(), np.full((4, 3), 255, np.uint8))
-    ahead, up = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
-    if window.picture(ahead, np.zeros(3), up).min() < 255:
-        raise RenderingError('the rendered picture is wrong')
-    return window.renderer_name
+    index, reason = choose_device(device)
+    return Renderer(check_scene(index), index, reason)

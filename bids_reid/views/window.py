@@ -14,6 +14,8 @@ from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 from vtkmodules.vtkCommonCore import vtkUnsignedCharArray
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer, vtkRenderWindow
 
+from bids_reid.views.egl_devices import device_number
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from vtkmodules.vtkCommonDataModel import vtkPolyData
@@ -28,15 +30,23 @@ class Window:
         Width and height.
     view_angle : float
         Degrees from the lower to the upper edge.
+    device : int, optional
+        Number of a device in EGL's list; by default the one that this process renders on.
     """
 
-    def __init__(self, pixels: int, view_angle: float = 30.0) -> None:
+    def __init__(
+        self, pixels: int, view_angle: float = 30.0, *, device: int | None = None
+    ) -> None:
         self._pixels = pixels
         self._renderer = vtkRenderer()
         self._renderer.SetBackground(0, 0, 0)
         self._camera = self._renderer.GetActiveCamera()
         self._camera.SetViewAngle(view_angle)
         self._window = vtkRenderWindow()
+        device = device_number() if device is None else device
+        # windows of other kinds than EGL have no devices
+        if device is not None and hasattr(self._window, 'SetDeviceIndex'):
+            self._window.SetDeviceIndex(device)
         self._window.SetOffScreenRendering(True)
         # on a processor VTK's own smoothing of edges triples the time of a picture
         self._window.SetMultiSamples(0)

@@ -166,6 +166,7 @@ def test_save_scan(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         'faces_file': there / 'd',
         'templates': [there / 'e', there / 'f'],
         'keep_renders': False,
+        'keep_skin': True,
         'source_sha256': 'abc',
         'came_from': 'raw',
     }

@@ -16,11 +16,11 @@ import pytest
 from bids_reid import surroundings
 from bids_reid.errors import MachineError, RenderingError
 from bids_reid.surroundings import MemoryLimit
-from bids_reid.views import selftest, window
+from bids_reid.views import known_scene, selftest, window
 
 
 def test_the_renderer_is_named() -> None:
-    name = selftest.check_rendering()
+    name = str(selftest.check_rendering())
     assert name
     assert '\n' not in name
     assert name != 'unknown'
@@ -143,7 +143,7 @@ def complain():
     os.write(2, b'driver: no')
     return 'a renderer'
 
-selftest.render_square = complain
+selftest.renderer_on = lambda _: complain()
 reading, writing = os.pipe()
 
 class Question:
@@ -159,10 +159,10 @@ assert os.read(reading, 100) == b'a renderer'
 
 def test_a_renderer_that_draws_nothing_is_no_renderer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Black renders hold no face: every scan would look safe."""
-    nothing = np.zeros((32, 32, 3), np.uint8)
+    nothing = np.zeros((known_scene.PIXELS, known_scene.PIXELS, 4), np.uint8)
     monkeypatch.setattr(window.Window, 'picture', lambda *_: nothing)
-    with pytest.raises(RenderingError):
-        selftest.render_square()
+    with pytest.raises(RenderingError, match=r'^4\d% of a known picture is wrong with '):
+        selftest.renderer_on('cpu')
 
 
 def test_a_window_that_the_user_chose_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from bids_reid.faces.networks.dlib_onnx import grey_model
 from bids_reid.faces.networks.dlib_weights import read_network
 from bids_reid.faces.networks.engines import Loaded, check_chips, load_checked
-from bids_reid.faces.networks.sessions import engine_name, open_session
+from bids_reid.faces.networks.sessions import CARD_BATCH, engine_name, filled, open_session
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +49,7 @@ def load_engine(weights: Path) -> Loaded:
         check_chips(CHIP_PIXELS),
         TOLERANCE,
         hashlib.sha256(content).hexdigest(),
+        on_card=lambda: OnnxEngine(content, on_card=True),
     )
 
 
@@ -71,14 +72,18 @@ class OnnxEngine:
     What it gives for a chip depends neither on the other chips of a call nor on their number.
     """
 
-    def __init__(self, content: bytes) -> None:
-        self.name = engine_name()
-        self._session = open_session(grey_model(read_network(content)))
+    def __init__(self, content: bytes, *, on_card: bool = False) -> None:
+        self.name, self._on_card = engine_name(on_card=on_card), on_card
+        model = grey_model(read_network(content))
+        self._session = open_session(model, on_card=on_card)
 
     def embed(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (n, 128) features of n grey aligned faces (n, 150, 150)."""
         features = np.empty((len(chips), DIMENSION), np.float32)
-        for start in range(0, len(chips), BATCH):
-            part = slice(start, start + BATCH)
-            (features[part],) = self._session.run(None, {'chips': chips[part]})
+        batch = CARD_BATCH if self._on_card else BATCH
+        for start in range(0, len(chips), batch):
+            part = slice(start, start + batch)
+            given = filled(chips[part]) if self._on_card else chips[part]
+            (found,) = self._session.run(None, {'chips': given})
+            features[part] = found[: len(chips[part])]
         return features

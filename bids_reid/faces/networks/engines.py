@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from bids_reid.devices import network_device
+from bids_reid.errors import MachineError
+from bids_reid.faces.networks.sessions import CARD_BATCH, REFUSED, CardError, has_card_provider
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+
+CARD_TOLERANCE = 1e-4
+"""Largest L2 distance between the features that a graphics card and the reference give."""
 
 
 class Engine(Protocol):
@@ -37,11 +45,13 @@ def load_checked(
     chips: NDArray[np.uint8],
     tolerance: float,
     weights_sha256: str,
+    on_card: Callable[[], Engine] | None = None,
 ) -> Loaded:
     """Load the fast engine, or the reference where the two do not agree.
 
-    This is done in each process, on the machine that it runs on: a processor for which a kernel is
-    wrong is not the one on which somebody checked it before. The reference is gone before the fast
+    On a graphics card it is another engine, which is tried first: it has to agree as well. This is
+    done in each process, on the machine that it runs on: a processor for which a kernel is wrong
+    is not the one on which somebody checked it before. The reference is gone before the fast
     engine is loaded, so that there is one network in memory at a time.
 
     Parameters
@@ -54,18 +64,51 @@ def load_checked(
         Largest L2 distance between the features that both give for one of them.
     weights_sha256 : str
         As noted in the result.
+    on_card : callable, optional
+        Loads the fast engine on a graphics card.
+
+    Raises
+    ------
+    MachineError
+        The network has to run on a card, and cannot.
     """
     expected, name = _features(reference, chips)
+    device, reasons = network_device(), list[str]()
+    if on_card is not None and (device == 'gpu' or (device == 'auto' and has_card_provider())):
+        # of all places in a batch
+        many = np.repeat(chips, CARD_BATCH, axis=0)
+        engine, reason = _agreeing(on_card, many, expected, CARD_TOLERANCE, name)
+        if engine is not None:
+            return Loaded(engine, weights_sha256, '')
+        reasons.append(f'not on the graphics card: {reason}')
+        if device == 'gpu':
+            raise MachineError(f'{REFUSED}: {reason}')
+    engine, reason = _agreeing(fast, chips, expected, tolerance, name)
+    if engine is None:
+        engine = reference()
+        reasons.append(reason)
+    return Loaded(engine, weights_sha256, '; '.join(reasons))
+
+
+def _agreeing(
+    load: Callable[[], Engine],
+    chips: NDArray[np.uint8],
+    expected: NDArray[np.float32],
+    tolerance: float,
+    name: str,
+) -> tuple[Engine | None, str]:
+    """Load an engine that gives what the reference of that name does, or say why it is none."""
     try:
-        engine = fast()
+        engine = load()
         distance = largest_distance(engine.embed(chips), expected)
+    except CardError as error:
+        return None, str(error)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the reference gives the same
-        return Loaded(reference(), weights_sha256, f'onnxruntime cannot be used: {error}')
+        return None, f'onnxruntime cannot be used: {error}'
     # not "distance > tolerance", which NaN is not
     if not distance <= tolerance:
-        reason = f'onnxruntime differs from {name} by {distance:.2g}'
-        return Loaded(reference(), weights_sha256, reason)
-    return Loaded(engine, weights_sha256, '')
+        return None, f'onnxruntime differs from {name} by {distance:.2g}'
+    return engine, ''
 
 
 def _features(

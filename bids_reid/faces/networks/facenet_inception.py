@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from bids_reid.faces.networks.engines import Loaded, check_chips, load_checked
-from bids_reid.faces.networks.sessions import engine_name, open_session
+from bids_reid.faces.networks.sessions import CARD_BATCH, engine_name, filled, open_session
 from bids_reid.faces.networks.tensorflow_graph import read_graph
 from bids_reid.faces.networks.tensorflow_onnx import grey_model
 
@@ -51,6 +51,7 @@ def load_engine(weights: Path, sha256: str) -> Loaded:
         check_chips(FACE_PIXELS),
         TOLERANCE,
         sha256,
+        on_card=lambda: OnnxEngine(weights, on_card=True),
     )
 
 
@@ -90,14 +91,18 @@ class OnnxEngine:
     What it gives for a face depends neither on the other faces of a call nor on their number.
     """
 
-    def __init__(self, weights: Path) -> None:
-        self.name = engine_name()
-        self._session = open_session(grey_model(read_graph(weights.read_bytes())))
+    def __init__(self, weights: Path, *, on_card: bool = False) -> None:
+        self.name, self._on_card = engine_name(on_card=on_card), on_card
+        model = grey_model(read_graph(weights.read_bytes()))
+        self._session = open_session(model, on_card=on_card)
 
     def embed(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return (n, 512) features of n grey faces (n, 160, 160)."""
         features = np.empty((len(chips), DIMENSION), np.float32)
-        for start in range(0, len(chips), BATCH):
-            part = slice(start, start + BATCH)
-            (features[part],) = self._session.run(None, {'faces': scaled(chips[part])})
+        batch = CARD_BATCH if self._on_card else BATCH
+        for start in range(0, len(chips), batch):
+            part = slice(start, start + batch)
+            given = filled(chips[part]) if self._on_card else chips[part]
+            (found,) = self._session.run(None, {'faces': scaled(given)})
+            features[part] = found[: len(chips[part])]
         return features
