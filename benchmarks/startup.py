@@ -76,7 +76,10 @@ class _Finder(importlib.abc.MetaPathFinder):
         self._within = False
 
     def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self,
+        name: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,  # noqa: ARG002
     ) -> ModuleSpec | None:
         if self._within:
             return None
