@@ -236,21 +236,24 @@ class _Means:
     scans: Sequence[NDArray[np.float32]]
 
     @cached_property
-    def rows(self) -> NDArray[np.float32]:
+    def rows(self) -> NDArray[np.float64]:
+        """Mean renders, (k, d)."""
+        return np.array([mean_render(renders, self.probes.similarity) for renders in self.scans])
+
+    @cached_property
+    def rounded(self) -> NDArray[np.float32]:
         """Mean renders, rounded as features are, (k, d)."""
-        means = [mean_render(renders, self.probes.similarity) for renders in self.scans]
-        return np.array(means, np.float32)
+        return self.rows.astype(np.float32)
 
     @cached_property
     def products(self) -> NDArray[np.float64]:
         """Products with the photographs, (k, p)."""
-        exact = filled(self.rows.astype(np.float64)) @ self.probes.prepared.T
-        return np.asarray(exact[: len(self.rows)])
+        return np.asarray((filled(self.rows) @ self.probes.prepared.T)[: len(self.rows)])
 
     @cached_property
     def squares(self) -> NDArray[np.float64]:
         """Squared distances from the photographs, (k, p)."""
-        sizes = np.square(self.rows, dtype=np.float64).sum(axis=1)
+        sizes = np.square(self.rows).sum(axis=1)
         return self.probes.sizes + sizes[:, None] - 2 * self.products
 
 
@@ -262,6 +265,7 @@ class VectorComparison:
     do with the mean is computed in float64. Products with the differences u, nearly all of the
     work, need no more than float32, since u is short: a cosine or a squared distance is wrong by
     (d + 4) 2^-23 |u| (|q| + |m| + |u|) at most, and by less than a hundredth of that on average.
+    They are rounded differences from a rounded mean: renders move by less than 2^-23 (|m| + |u|).
     """
 
     probes: VectorProbes
@@ -270,7 +274,7 @@ class VectorComparison:
     number: int
 
     @property
-    def mean(self) -> NDArray[np.float32]:
+    def mean(self) -> NDArray[np.float64]:
         """The mean render, (d,)."""
         return np.asarray(self.means.rows[self.number])
 
@@ -278,7 +282,7 @@ class VectorComparison:
         """Score by the nearest render."""
         if not len(self.probes):
             return np.empty(0, np.float32)
-        mean, similarity = self.mean, self.probes.similarity
+        mean, similarity = self.means.rounded[self.number], self.probes.similarity
         rows = np.empty((len(self.renders), len(mean) + 1), np.float32)
         away, less = rows[:, :-1], rows[:, -1]
         if similarity == 'cosine':
