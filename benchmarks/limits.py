@@ -15,8 +15,9 @@ part of its work that no better way of doing it would spare, measured alone in t
   its picture read back, as fine as the program's: no normals, no lights, no shading; the skin's
   file decompressed, all renders added up once, and as many bytes written as they have;
 - faces: one run of dlib's HOG detector per camera, at the render's own size;
-- evidence: the network on the pictures, made before, that it was asked about; of the other
-  detector's answers none is new;
+- evidence: the network on the pictures, made before, that it was asked about, and dlib's landmarks
+  of each camera; the points of the skin's file decompressed. What the other detector answers is
+  known from the stage before;
 - each network: the faces there are, cut out before, through its graph alone in one call of
   ONNX Runtime per batch; ``orb`` and ``sift``: OpenCV's own detector on faces cut out before;
 - save: the bytes of all files that a scan leaves, hashed once and written once.
@@ -244,19 +245,32 @@ class Limits:
         from bids_reid.faces import evidence
         from bids_reid.views.cameras import standard_views
 
-        network, pictures = evidence.network(), []
+        network, predictor = evidence.network(), evidence._predictor()
+        pictures: list[Any] = []
+        landmarks: list[tuple[Any, Any]] = []
 
         class Watched:
             def surest(self, image: Any) -> Any:
                 pictures.append(image)
                 return network.surest(image)
 
-        with patch.object(evidence, 'network', Watched):
+        def watched(image: Any, box: Any) -> Any:
+            landmarks.append((image, box))
+            return predictor(image, box)
+
+        with (
+            patch.object(evidence, 'network', Watched),
+            patch.object(evidence, '_predictor', lambda: watched),
+        ):
             evidence.face_evidence(self.renders, standard_views(), self.points, self.frame)
+        packed = zlib.compress(self.points.tobytes(), 1)
 
         def once() -> None:
+            zlib.decompress(packed)
             for picture in pictures:
                 network.surest(picture)
+            for given in landmarks:
+                predictor(*given)
 
         return once
 
@@ -304,8 +318,11 @@ def _hog(picture: Any) -> Any:
 
 def one_round(clock: Clock, scan: Path, extractors: Sequence[str]) -> None:
     """Run every stage, then every limit."""
+    from bids_reid.faces import detect
     from bids_reid.participant import measures
 
+    # the renders of a round are those of the last one
+    detect._answers.cache_clear()
     original = measures._measures
     with TemporaryDirectory() as name:
         run = Run(scan, Path(name))
@@ -338,6 +355,9 @@ def table(clock: Clock) -> Iterator[tuple[str, float, float]]:
 
 def profile(scan: Path, extractors: Sequence[str]) -> Iterator[tuple[str, str, float]]:
     """Yield stage, function and its own milliseconds; a profile itself takes some time."""
+    from bids_reid.faces import detect
+
+    detect._answers.cache_clear()
     with TemporaryDirectory() as name:
         for stage, work in Run(scan, Path(name)).steps(extractors):
             profiler = cProfile.Profile(time.process_time)
