@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -14,9 +15,14 @@ from bids_reid.bids.layout import ScanFiles
 from bids_reid.bids.locks import locked_output
 from bids_reid.engine.execution import other_machines
 from bids_reid.engine.image_run import look_at_images
-from bids_reid.engine.participant_run import Failures, forget_finished, process_scans
+from bids_reid.engine.participant_run import (
+    Failures,
+    forget_finished,
+    kept_workers,
+    process_scans,
+)
 from bids_reid.engine.run_folders import own_work_folder
-from bids_reid.errors import Exit, NothingSelectedError
+from bids_reid.errors import Exit, MachineError, NothingSelectedError
 from bids_reid.faces.card_check import check_card
 from bids_reid.faces.extractors import (
     available_extractors,
@@ -26,16 +32,16 @@ from bids_reid.faces.extractors import (
 from bids_reid.messages import count, logger, say_not_run, some_of
 from bids_reid.participant.library import read_scans
 from bids_reid.participant.not_kept import drop_skins, not_kept
-from bids_reid.participant.page import participant_report
 from bids_reid.participant.selection import came_from, remove_stale, select, unfinished
 from bids_reid.participant.unseen import has_images, unseen_images
-from bids_reid.report.participant import write_participant_page
+from bids_reid.report.pages import Pages
 from bids_reid.run_log import begin_log
 from bids_reid.views.selftest import check_rendering
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bids_reid.engine.workers import Workers
     from bids_reid.participant.content import ScanLine
     from bids_reid.participant.library import EnrolledScan
     from bids_reid.participant.selection import Selection
@@ -72,10 +78,13 @@ def participant_level(settings: Settings) -> Exit:
         _bring_up_to_date(selection, settings)
         if not (settings.keep_skins or settings.reports_only):
             drop_skins(set(selection.scans) - set(to_do), settings)
-        with own_work_folder(settings) as own:
-            failures = _process(selection, to_do, own)
+        with own_work_folder(settings) as own, kept_workers(settings) as workers:
+            failures = _process(selection, to_do, own, workers)
             if not settings.reports_only:
-                _look_at_the_rest(selection, settings, own)
+                _look_at_the_rest(selection, settings, own, workers)
+            if workers is not None:
+                # the last pages
+                workers.finish()
         lines = _write_pages(selection, settings)
     _announce(lines, failures)
     failed = any(line.status == 'failed' for line in lines)
@@ -107,7 +116,9 @@ def _plan(selection: Selection, settings: Settings) -> None:
         logger.info(f'  a look: {folder / image.path}')
 
 
-def _process(selection: Selection, to_do: Sequence[Scan], settings: Settings) -> Failures:
+def _process(
+    selection: Selection, to_do: Sequence[Scan], settings: Settings, workers: Workers | None
+) -> Failures:
     """Process the scans that need it; return those that gave no result now."""
     forget_finished(set(selection.scans) - set(to_do), settings)
     if not to_do or settings.reports_only:
@@ -116,7 +127,39 @@ def _process(selection: Selection, to_do: Sequence[Scan], settings: Settings) ->
     networked = networked_extractors(settings.extractors)
     if networked:
         logger.info(sends_images(networked))
-    return process_scans(to_do, settings)
+    if workers is None:
+        return process_scans(to_do, settings)
+    return process_scans(to_do, settings, workers, _EarlyPages(to_do, settings, workers).saved)
+
+
+class _EarlyPages:
+    """Lets workers write the page of each participant as soon as the last scan is saved.
+
+    What comes of it does not count: in the end each page is written unless it is right.
+    """
+
+    def __init__(self, to_do: Sequence[Scan], settings: Settings, workers: Workers) -> None:
+        self._n_left = Counter(scan.participant for scan in to_do)
+        self._pages = _pages(settings)
+        self._workers = workers
+
+    def saved(self, scan: Scan) -> None:
+        """Note that the results of a scan are there."""
+        self._n_left[scan.participant] -= 1
+        if self._n_left[scan.participant] == 0:
+            with suppress(MachineError):
+                self._workers.submit(self._pages.write_early, scan.participant)
+
+
+def _pages(settings: Settings) -> Pages:
+    """Return what writes the pages of a run."""
+    return Pages(
+        settings.output_dir,
+        dataset=dataset_name(settings.bids_dir),
+        command=settings.command,
+        parts=settings.parts,
+        show_faces=settings.report_faces,
+    )
 
 
 def _bring_up_to_date(selection: Selection, settings: Settings) -> None:
@@ -132,7 +175,9 @@ def _bring_up_to_date(selection: Selection, settings: Settings) -> None:
         renew_record(scan, folder, settings.output_dir, before)
 
 
-def _look_at_the_rest(selection: Selection, settings: Settings, own: Settings) -> None:
+def _look_at_the_rest(
+    selection: Selection, settings: Settings, own: Settings, workers: Workers | None
+) -> None:
     """Look at what else the release holds: other images, surfaces, photographs.
 
     ``own`` has the work folder of this run; beside that are those of others.
@@ -140,7 +185,7 @@ def _look_at_the_rest(selection: Selection, settings: Settings, own: Settings) -
     unseen = unseen_images(settings, selection.everything)
     if unseen:
         logger.info(f'looking at {count(len(unseen), "more image")} of the release')
-        look_at_images(unseen, own)
+        look_at_images(unseen, own, workers)
 
 
 def _check_machine(settings: Settings) -> None:
@@ -172,19 +217,12 @@ def _write_pages(selection: Selection, settings: Settings) -> list[ScanLine]:
         needed=settings.parts,
     )
     lines = [scan.line for scan in enrolled if scan.files in chosen]
-    dataset = dataset_name(settings.bids_dir)
     scans_of: dict[str, list[EnrolledScan]] = defaultdict(list)
     for scan in enrolled:
         scans_of[scan.line.participant].append(scan)
+    pages = _pages(settings)
     for participant in sorted({line.participant for line in lines}):
-        content = participant_report(
-            participant,
-            scans_of[participant],
-            dataset=dataset,
-            command=settings.command,
-            show_faces=settings.report_faces,
-        )
-        write_participant_page(settings.output_dir, content, anew=settings.reports_only)
+        pages.write(participant, scans_of[participant], anew=settings.reports_only)
     return lines
 
 

@@ -23,7 +23,13 @@ from bids_reid.match.decisions import (
     side_parameters,
 )
 from bids_reid.match.fusion import fused_scores
-from bids_reid.match.probes import Renders, Similarity, VectorProbes, unit_length
+from bids_reid.match.probes import (
+    Renders,
+    Similarity,
+    VectorProbes,
+    mean_render,
+    unit_length,
+)
 from bids_reid.match.training import Training, gallery_means
 from bids_reid.match.whitening import Whitening, whitening
 from bids_reid.views.cameras import all_views
@@ -144,7 +150,8 @@ def in_styles(crowd: Material, styles: Sequence[str]) -> Array:
         gallery = [Renders.plain(rows) for rows in crowd.renders[style]]
         learned = Adapted().learn(Training(gallery, people, probes))
         side = AdaptedSide(side_parameters(learned, 'every'), probes)
-        cosines.append([side.cosines(rows)[0] for rows in crowd.renders[style]])
+        means = np.array([mean_render(rows, crowd.similarity) for rows in crowd.renders[style]])
+        cosines.append(side.cosines(means)[:, : len(probes)])
     mean = np.mean(cosines, axis=0).T
     hubs = np.sort(mean, axis=0)[-HUB_PROBES:].mean(axis=0)
     return np.asarray(mean - hubs / 2, np.float32)

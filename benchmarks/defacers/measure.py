@@ -61,7 +61,7 @@ def displaced(path: Path) -> list[list[dict[str, Any]]]:
     from bids_reid.errors import ScanError
     from bids_reid.surface.frame import FieldOfView, find_frame
     from bids_reid.surface.islands import islands, joined
-    from bids_reid.surface.mesh import Mesh
+    from bids_reid.surface.mesh import Mesh, vertex_normals
     from bids_reid.surface.skin import extract_skin
     from bids_reid.surface.traces import emptied_air, face_traces, nodded
     from bids_reid.surface.volume import load_volume
@@ -75,11 +75,13 @@ def displaced(path: Path) -> list[list[dict[str, Any]]]:
     found = find_frame(skin.points, view)
     if found.left is None or not found.trusted:
         return []
-    mesh, alone = Mesh(skin.points, skin.triangles), islands(volume, skin, found.frame)
-    mesh = mesh if alone is None else joined(skin, alone)
+    mesh = Mesh(skin.points, skin.triangles)
+    alone = islands(volume, mesh, vertex_normals(mesh), found.frame)
+    mesh = mesh if alone is None else joined(mesh, alone)
+    surface = mesh.points, vertex_normals(mesh)
     rng = np.random.default_rng(list(path.name.encode()))
     frames = [nodded(found.frame, sign * rng.uniform(*NODS)) for sign in (-1, 1)]
-    traces = [face_traces(mesh, [frame], view, emptied_air(volume)) for frame in frames]
+    traces = [face_traces(*surface, [frame], view, emptied_air(volume)) for frame in frames]
     return [[to_object(part) for part in one.parts] for one in traces]
 
 

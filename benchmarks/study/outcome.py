@@ -30,7 +30,7 @@ TARGET = ('face_recognition', 'best')
 _ORDER = (
     *('orb', 'sift', 'face_recognition', 'deepface-Dlib'),
     # what the study did not try
-    *('facenet', 'face_recognition+facenet'),
+    *('facenet-all-views', 'face_recognition+facenet-all-views'),
 )
 _NOT_AVAILABLE = 'n/a'
 

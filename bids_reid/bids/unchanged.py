@@ -25,6 +25,12 @@ def file_state(path: Path) -> FileState | None:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
+def file_size(path: Path) -> int:
+    """Bytes of a file; 0 without one."""
+    state = file_state(path)
+    return 0 if state is None else state[1]
+
+
 def read_unchanged(path: Path, read: Callable[[], T]) -> tuple[str, T]:
     """Call a function that reads a file; return the file's SHA-256 and the function's result.
 

@@ -19,8 +19,9 @@ from nipype.pipeline import plugins
 from bids_reid import stopping
 from bids_reid.engine.crashes import FOLDER, is_full, is_refused, read_crashes
 from bids_reid.engine.discreet_logs import make_logs_discreet
-from bids_reid.engine.plugins import IS_REFUSED, SteadyMultiProc, named_plugin, runs_here
+from bids_reid.engine.plugins import IS_REFUSED, WORKERS, SteadyMultiProc, named_plugin, runs_here
 from bids_reid.errors import CannotWriteError, MachineError, ReidError, UsageError
+from bids_reid.processors import available_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,9 +30,13 @@ if TYPE_CHECKING:
     from nipype.pipeline.plugins.base import PluginBase
 
     from bids_reid.engine.crashes import Failure
+    from bids_reid.engine.workers import Workers
     from bids_reid.settings import Settings
 
     StatusCallback = Callable[[Any, str], None]
+
+SHARE = 0.9
+"""Of the memory that is free, what steps may take together unless the user says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ def run_graph(
     n_procs: int,
     memory_gb: float | None,
     plugin_file: Path | None,
+    workers: Workers | None = None,
     on_status: StatusCallback | None = None,
     collected: Sequence[str] = (),
     written: Sequence[Path] = (),
@@ -123,9 +129,11 @@ def run_graph(
     crash_dir : Path
         Where the details of failures are kept, without what is private.
     n_procs, memory_gb : int, float
-        Limits of the local plugin; no memory limit means nine tenths of the machine.
+        Limits of the local plugin; no memory limit means nine tenths of what is free now.
     plugin_file : Path, optional
         Another Nipype plugin.
+    workers : Workers, optional
+        Processes of the local plugin that are kept; by default it has its own.
     on_status : callable
         Called with each node and ``start``, ``end`` or ``exception``.
     collected : sequence of str
@@ -151,7 +159,7 @@ def run_graph(
     workflow.base_dir = str(base_dir)
     workflow.config = {'execution': {'crashdump_dir': str(crashes)}}
     plugin = _plugin(
-        {'n_procs': n_procs, 'memory_gb': memory_gb},
+        {'n_procs': n_procs, 'memory_gb': memory_gb, WORKERS: workers},
         plugin_file,
         {'status_callback': on_status, IS_REFUSED: lambda text: is_refused(text, own)},
     )
@@ -171,12 +179,15 @@ def run_graph(
 
 
 def _plugin(
-    limits: Mapping[str, float | None], plugin_file: Path | None, hooks: Mapping[str, Any]
+    limits: Mapping[str, Any], plugin_file: Path | None, hooks: Mapping[str, Any]
 ) -> PluginBase:
     """Return the plugin that runs a graph; limits are those of our own."""
     hooks = {name: hook for name, hook in hooks.items() if hook is not None}
     if plugin_file is None:
         given = {name: limit for name, limit in limits.items() if limit is not None}
+        free = available_memory()
+        if free is not None:
+            given.setdefault('memory_gb', SHARE * free / 1e9)
         return SteadyMultiProc({'raise_insufficient': False, **given, **hooks})
     name, arguments = read_plugin(plugin_file)
     # Nipype names jobs after the user; containers and schedulers may leave it out
@@ -243,8 +254,9 @@ def run_for_user(
     settings: Settings,
     on_status: StatusCallback | None = None,
     collected: Sequence[str] = (),
+    workers: Workers | None = None,
 ) -> GraphRun:
-    """Run a graph as the user asked."""
+    """Run a graph as the user asked, on ``workers`` if some are kept."""
     return run_graph(
         workflow,
         base_dir=settings.work,
@@ -252,6 +264,7 @@ def run_for_user(
         n_procs=settings.n_procs,
         memory_gb=settings.memory_gb,
         plugin_file=settings.plugin_file,
+        workers=workers,
         on_status=on_status,
         collected=collected,
         written=(settings.output_dir,),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from bids_reid.engine.workers import Workers
     from bids_reid.records import Image
     from bids_reid.settings import Settings
 
@@ -35,7 +36,9 @@ PER_GRAPH = 500
 """After each node Nipype goes through all of a graph, which takes hours where there are many."""
 
 
-def look_at_images(images: Sequence[tuple[Path, Image]], settings: Settings) -> int:
+def look_at_images(
+    images: Sequence[tuple[Path, Image]], settings: Settings, workers: Workers | None = None
+) -> int:
     """Look at images, once per content; each leaves a record.
 
     Parameters
@@ -43,22 +46,30 @@ def look_at_images(images: Sequence[tuple[Path, Image]], settings: Settings) -> 
     images : sequence of (Path, Image)
         Each with the folder that its paths start from. Those without a hash have no record that
         could be theirs, and are left out.
+    workers : Workers, optional
+        Processes that have worked on scans; by default there are new ones.
 
     Returns
     -------
     How many could not be looked at.
     """
-    by_name = {image_node_name(image): (root, image) for root, image in images if image.sha256}
+    known = [(root, image) for root, image in images if image.sha256]
+    # one that takes long must not begin when the others are done
+    known.sort(key=lambda located: -(located[1].bytes or 0))
+    by_name = {image_node_name(image): (root, image) for root, image in known}
     if not by_name:
         return 0
     started = time.time()
     progress = Progress(len(by_name))
-    failures = _run_all(by_name, settings, progress)
+    failures = _run_all(by_name, settings, progress, workers)
     stopped = settings.stop_on_first_crash and failures
     # a killed worker takes down whatever ran beside it: each once more, alone
     for name in [name for name, reason in failures.items() if reason in RAN_OUT]:
+        if workers is not None:
+            workers.finish()
         failures.pop(name)
-        failures |= _run({name: by_name[name]}, replace(settings, n_procs=1), progress)
+        alone = replace(settings, n_procs=1)
+        failures |= _run({name: by_name[name]}, alone, progress, workers)
     # what a signal did to workers is no result
     stopping.check()
     without: dict[str, str] = {}
@@ -91,20 +102,22 @@ def _has_result(image: Image, settings: Settings, started: float) -> bool:
 
 
 def _run_all(
-    by_name: dict[str, Located], settings: Settings, progress: Progress
+    by_name: dict[str, Located], settings: Settings, progress: Progress, workers: Workers | None
 ) -> dict[str, str]:
     """Run graphs of some images each; return the reason for each node that failed."""
     failures: dict[str, str] = {}
     names = list(by_name)
     for first in range(0, len(names), PER_GRAPH):
         some = {name: by_name[name] for name in names[first : first + PER_GRAPH]}
-        failures |= _run(some, settings, progress)
+        failures |= _run(some, settings, progress, workers)
         if failures and settings.stop_on_first_crash:
             break
     return failures
 
 
-def _run(by_name: dict[str, Located], settings: Settings, progress: Progress) -> dict[str, str]:
+def _run(
+    by_name: dict[str, Located], settings: Settings, progress: Progress, workers: Workers | None
+) -> dict[str, str]:
     """Run one graph; return the reason for each node that failed."""
     workflow = init_images_wf(images=list(by_name.values()), output_dir=settings.output_dir)
 
@@ -123,7 +136,7 @@ def _run(by_name: dict[str, Located], settings: Settings, progress: Progress) ->
                 progress.end(node.name, image.path, found.words, tone=found.tone)
             forget(settings, workflow.name, node.name)
 
-    failures = run_for_user(workflow, settings, on_status).failures
+    failures = run_for_user(workflow, settings, on_status, workers=workers).failures
     for name in by_name:
         forget(settings, workflow.name, name)
     if settings.plugin_file is not None:

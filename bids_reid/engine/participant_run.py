@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bids_reid import stopping
 from bids_reid.bids.derivatives import read_record, save_failure, still_holds
 from bids_reid.bids.layout import ScanFiles
-from bids_reid.bids.unchanged import file_state
+from bids_reid.bids.unchanged import file_size, file_state
 from bids_reid.engine.crashes import NO_MEMORY, scan_failure
 from bids_reid.engine.execution import forget, read_plugin, run_for_user
 from bids_reid.engine.participant_graph import init_participant_wf, scan_node_name
 from bids_reid.engine.plugins import KILLED, KILLED_JOB, TRACEBACK, runs_here
 from bids_reid.engine.progress import Clock, Progress, step_name
+from bids_reid.engine.workers import Workers
 from bids_reid.messages import tell_grouped
 from bids_reid.participant.in_words import InWords, scan_in_words, scan_name
 from bids_reid.participant.remarks import scan_line
@@ -21,7 +23,8 @@ from bids_reid.participant.selection import came_from, unfinished
 from bids_reid.records import RAW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from bids_reid.bids.unchanged import FileState
     from bids_reid.records import Scan
@@ -32,6 +35,8 @@ PER_GRAPH = 64
 """Scans of one graph: its memory, and the time that Nipype takes for it, grow with each."""
 PER_PROCESS = 8
 """At least so many scans for each process, as some wait while the last ones of a graph run."""
+PER_WORKERS = 512
+"""After so many scans the workers are replaced: what their libraries lose is given back."""
 PER_JOBS = 512
 """Scans of one graph whose steps are handed to a scheduler, side by side."""
 STOPPED = 'not started: the run stopped at the first failure'
@@ -59,11 +64,22 @@ class Failures:
         tell_grouped('NOT DONE', self.kept, 'scan', ' (earlier results are kept)')
 
 
-def process_scans(scans: Sequence[Scan], settings: Settings) -> Failures:
-    """Process scans; those that failed leave a record with the reason.
+def kept_workers(settings: Settings) -> AbstractContextManager[Workers | None]:
+    """Return the processes that all graphs of a level share; ``None`` if a plugin has its own."""
+    return nullcontext() if settings.plugin_file is not None else Workers(settings.n_procs)
+
+
+def process_scans(
+    scans: Sequence[Scan],
+    settings: Settings,
+    workers: Workers | None = None,
+    on_saved: Callable[[Scan], None] = lambda _: None,
+) -> Failures:
+    """Process scans, the largest first; those that failed leave a record with the reason.
 
     What an earlier run made of the same bytes, with fewer extractors, is kept whatever fails now.
-    Return the scans that gave no result now.
+    ``on_saved`` is called with each scan whose results are there. Return the scans that gave no
+    result now.
 
     Raises
     ------
@@ -71,15 +87,36 @@ def process_scans(scans: Sequence[Scan], settings: Settings) -> Failures:
         The machine refuses something: no scan is to blame, and all that is done is kept.
     """
     left, stopped = Failures(), False
-    progress, per_graph = Progress(len(scans)), _per_graph(settings)
+    run = _Run(settings, Progress(len(scans)), workers, on_saved)
+    ordered, per_graph = _largest_first(scans), _per_graph(settings)
+    n_since = 0
     for first in range(0, len(scans), per_graph):
-        some = scans[first : first + per_graph]
+        some = ordered[first : first + per_graph]
         states = {scan: file_state(scan.path) for scan in some}
-        failures = {} if stopped else _try(some, settings, progress)
+        failures = {} if stopped else _try(some, run)
         stopped = stopped or bool(settings.stop_on_first_crash and failures)
         otherwise = STOPPED if stopped else NO_RESULT
-        _save_failures(states, failures, settings, otherwise, left, progress)
+        _save_failures(states, failures, settings, otherwise, left, run.progress)
+        n_since += len(some)
+        if workers is not None and n_since >= PER_WORKERS:
+            workers.finish()
+            n_since = 0
     return left
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What all graphs of the level share."""
+
+    settings: Settings
+    progress: Progress
+    workers: Workers | None
+    on_saved: Callable[[Scan], None]
+
+
+def _largest_first(scans: Sequence[Scan]) -> list[Scan]:
+    """Sort scans: one that takes long must not begin when the others are done."""
+    return sorted(scans, key=lambda scan: -file_size(scan.path))
 
 
 def _per_graph(settings: Settings) -> int:
@@ -89,13 +126,15 @@ def _per_graph(settings: Settings) -> int:
     return max(PER_GRAPH, PER_PROCESS * settings.n_procs)
 
 
-def _try(scans: Sequence[Scan], settings: Settings, progress: Progress) -> dict[Scan, str]:
+def _try(scans: Sequence[Scan], run: _Run) -> dict[Scan, str]:
     """Run some scans; return the reason for each that failed."""
-    failures = run_scans(scans, settings, progress)
+    failures = run_scans(scans, run)
     # a killed worker takes down whatever ran beside it: each once more, alone
     for scan in [scan for scan, reason in failures.items() if reason in RAN_OUT]:
+        if run.workers is not None:
+            run.workers.finish()
         failures.pop(scan)
-        failures |= run_scans([scan], replace(settings, n_procs=1), progress)
+        failures |= run_scans([scan], replace(run, settings=replace(run.settings, n_procs=1)))
     return failures
 
 
@@ -169,8 +208,9 @@ def _result(scan: Scan, settings: Settings) -> InWords | None:
     return scan_in_words(scan_line(files, record, settings.parts), settings.parts)
 
 
-def run_scans(scans: Sequence[Scan], settings: Settings, progress: Progress) -> dict[Scan, str]:
+def run_scans(scans: Sequence[Scan], run: _Run) -> dict[Scan, str]:
     """Run one graph over ``scans``; return the reason for each scan that failed."""
+    settings, progress = run.settings, run.progress
     by_name = {scan_node_name(scan): scan for scan in scans}
     workflow = init_participant_wf(
         scans=scans,
@@ -205,9 +245,10 @@ def run_scans(scans: Sequence[Scan], settings: Settings, progress: Progress) -> 
             # of a file that changed meanwhile the result does not count
             if file_state(scan.path) == states[scan]:
                 _tell_result(scan, settings, progress)
+            run.on_saved(scan)
             forget(settings, workflow.name, name)
 
-    failures = run_for_user(workflow, settings, on_status).failures
+    failures = run_for_user(workflow, settings, on_status, workers=run.workers).failures
     for name in by_name:
         forget(settings, workflow.name, name)
     if settings.plugin_file is not None:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import logging
-import os
-import signal
 import subprocess
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from multiprocessing import get_context, parent_process
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import networkx as nx
 import numpy as np
 from nipype.pipeline import plugins
 from nipype.pipeline.plugins.base import PluginBase, SGELikeBatchManagerBase
-from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer
+from nipype.pipeline.plugins.multiproc import MultiProcPlugin
 
-from bids_reid.bids.files import PRIVATE_UMASK
-from bids_reid.devices import chosen_devices
-from bids_reid.errors import MachineError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from bids_reid.engine.workers import Workers
 
 logger = logging.getLogger('nipype.workflow')
 LONGEST_WAIT_S = 1.0
@@ -35,11 +25,12 @@ LEAST_MEMORY_GB = 0.1
 _CANCEL = {'SLURM': 'scancel', 'SGE': 'qdel', 'PBS': 'qdel', 'LSF': 'bkill', 'OAR': 'oardel'}
 CANCEL_S = 2.0
 """How long a scheduler may take to end jobs; a signal gives us little more."""
-_PR_SET_PDEATHSIG = 1
 ON_PROCESSES = ('MultiProc', 'LegacyMultiProc')
 KILLED = 'the worker process was killed, perhaps for lack of memory'
 IS_REFUSED = 'is_refused'
 """Argument of a plugin: a function that tells of a traceback if the machine refused something."""
+WORKERS = 'workers'
+"""Argument of our own plugin: processes that are kept from one graph to the next."""
 TRACEBACK = 'bids_reid_traceback'
 """Attribute of a node that failed: why, unless the machine refused something."""
 KILLED_JOB = 'its job was killed, perhaps for lack of memory or time: ask the scheduler'
@@ -61,17 +52,9 @@ class SteadyMultiProc(MultiProcPlugin):
             least = max(plugin_args['memory_gb'], LEAST_MEMORY_GB)
             plugin_args = plugin_args | {'memory_gb': least}
         super().__init__(plugin_args=plugin_args)
-        self.pool: ProcessPoolExecutor = self._new_pool()
+        self._kept: Workers | None = self.plugin_args.get(WORKERS)
+        self.pool: Workers = self._kept or Workers(self.processors)
         self._ended = threading.Event()
-
-    def _new_pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            max_workers=self.processors,
-            initializer=_start_worker,
-            initargs=(self._cwd, logger.level, chosen_devices()),
-            # a fork would copy threads and OpenGL contexts in an unknown state
-            mp_context=get_context('forkserver'),
-        )
 
     def run(self, graph: Any, config: Any, updatehash: bool = False) -> None:
         """Run the graph; raises what a node raised, after all the others have run.
@@ -93,17 +76,25 @@ class SteadyMultiProc(MultiProcPlugin):
             super().run(graph, config | {'execution': execution}, updatehash=updatehash)
         except BaseException as error:
             if not isinstance(error, Exception):
-                self._kill_workers()
+                self.pool.kill()
             raise
         finally:
-            self.pool.shutdown(cancel_futures=True)
+            self._leave_workers()
             gc.unfreeze()
 
-    def _kill_workers(self) -> None:
-        """Kill the workers: they may be at something long."""
-        # Python 3.14 has a public way
-        for process in list((self.pool._processes or {}).values()):
-            process.kill()
+    def _postrun_check(self) -> None:
+        # Nipype ends the workers here; others may need them
+        pass
+
+    def _leave_workers(self) -> None:
+        """Wait for steps under way, and end the workers unless they are kept."""
+        if self._kept is None:
+            self.pool.close()
+            return
+        steps = list(self._task_obj.values())
+        for step in steps:
+            step.cancel()
+        wait(steps)
 
     def _clean_queue(self, jobid: int, graph: Any, result: Any = None) -> Any:
         text = ''.join((result or {}).get('traceback') or ())
@@ -132,20 +123,9 @@ class SteadyMultiProc(MultiProcPlugin):
         return len(self.procs), int(done), int(pending)
 
     def _sort_jobs(self, jobids: Any, scheduler: str | None = None) -> list[int]:  # noqa: ARG002
-        return sorted(jobids, key=lambda job: -self._depth[self.procs[job].fullname])
-
-    def _submit_job(self, node: Any, updatehash: bool = False) -> int:
-        try:
-            try:
-                return int(super()._submit_job(node, updatehash))
-            except BrokenProcessPool:
-                self.pool = self._new_pool()
-                return int(super()._submit_job(node, updatehash))
-        except (EOFError, ConnectionError) as error:
-            # the server that they come from has ended, where the system gives no more of them
-            raise MachineError(
-                'no process can be started: fewer --nprocs, or a higher limit (ulimit -u)'
-            ) from error
+        # what is done here at once makes others ready that are furthest along
+        here = [job for job in jobids if self.procs[job].run_without_submitting]
+        return here or sorted(jobids, key=lambda job: -self._depth[self.procs[job].fullname])
 
     def _async_callback(self, args: Future[dict[str, Any]]) -> None:
         if args.cancelled():
@@ -220,34 +200,3 @@ def named_plugin(name: str, arguments: dict[str, Any]) -> PluginBase:
     if issubclass(kind, SGELikeBatchManagerBase):
         kind = type(f'Steady{name}', (_SteadyJobs, kind), {'cancel': _CANCEL.get(name)})
     return kind(plugin_args=arguments)
-
-
-def _start_worker(cwd: str, level: int, devices: Mapping[str, str]) -> None:
-    """Let a worker say as much as the main process does, keep files private, and end with it.
-
-    ``devices`` are variables that the server it comes from does not have: it started earlier.
-    """
-    os.environ |= devices
-    # Ctrl-C reaches all processes of a terminal, and the main process ends the others
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with_server()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.umask(PRIVATE_UMASK)
-    process_initializer(cwd)
-    for name in ('nipype.workflow', 'nipype.interface', 'nipype.utils'):
-        logging.getLogger(name).setLevel(level)
-
-
-def _end_with_server() -> None:
-    """Let Linux end this worker with the server it comes from, whatever it is at then."""
-    # the server ends with the main process
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _end_with_parent() -> None:
-    """End this worker once the main process is gone: one that was killed leaves workers behind."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

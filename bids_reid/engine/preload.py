@@ -25,7 +25,7 @@ MODULES = (
     'bids_reid.surface.volume',
     'bids_reid.views.render',
     'bids_reid.engine.participant_interfaces',
-    'bids_reid.engine.plugins',
+    'bids_reid.engine.workers',
 )
 
 # what is imported is no garbage, and looking for some takes a tenth of the time

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bids_reid.errors import NoInputError
-from bids_reid.faces.extractors import BASE_MEMORY_GB, Availability
+from bids_reid.faces.extractors import ALL_VIEWS, BASE_MEMORY_GB, Availability
 from bids_reid.faces.face_recognition import load as load_face_recognition
 from bids_reid.faces.networks.sessions import engine_name, open_session
 from bids_reid.faces.weights import (
@@ -57,6 +57,7 @@ class DeepFaceExtractor:
     kind: Literal['vector'] = 'vector'
     similarity: Literal['cosine'] = 'cosine'
     uses_network = False
+    views = ALL_VIEWS
 
     def __init__(self, entry: ModelFile, folder: Path) -> None:
         self.name = f'{PREFIX}{entry.model}'

@@ -7,7 +7,7 @@ line in :data:`EXTRACTORS`. Any other package adds one through an entry point
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -17,6 +17,7 @@ from bids_reid.errors import NoInputError, UsageError
 from bids_reid.faces.registrations import registrations
 from bids_reid.faces.weights import manifest
 from bids_reid.suggestions import did_you_mean
+from bids_reid.views.cameras import N_STANDARD, N_VIEWS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from bids_reid.faces.detect import Box
     from bids_reid.faces.registrations import Registration
 
+ALL_VIEWS, STANDARD_VIEWS = range(N_VIEWS), range(N_STANDARD)
+"""Numbers of the views that extractors of vectors take, and of keypoints. Keypoints are matched
+as the study did, in its views: the soft ones are for vectors."""
 BASE_MEMORY_GB = 0.8
 """Memory of a process that runs an extractor with a small model or none."""
 NETWORK = 'it sends images to a network, which needs --allow-network'
@@ -70,6 +74,11 @@ class _Extractor(Protocol):
 
         If so it runs only with ``--allow-network``; otherwise nothing of it is called but this.
         """
+        ...
+
+    @property
+    def views(self) -> Collection[int]:
+        """Numbers of the views whose renders it takes."""
         ...
 
     def available(self) -> Availability:
@@ -129,6 +138,7 @@ EXTRACTORS: dict[str, Loader] = {
     'sift': _later('bids_reid.faces.orb_sift:Sift'),
     'face_recognition': _later('bids_reid.faces.face_recognition:load'),
     'facenet': _later('bids_reid.faces.facenet:load'),
+    'facenet-all-views': _later('bids_reid.faces.facenet:load_all_views'),
     **{
         f'deepface-{model}': _later('bids_reid.faces.deepface:load', model) for model in manifest()
     },

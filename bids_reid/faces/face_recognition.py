@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import dlib
 import numpy as np
 
-from bids_reid.faces.extractors import BASE_MEMORY_GB, Availability
+from bids_reid.faces.extractors import ALL_VIEWS, BASE_MEMORY_GB, Availability
 from bids_reid.faces.networks.dlib_resnet import CHIP_PIXELS, DIMENSION, load_engine
 from bids_reid.faces.networks.engines import Loaded
 from bids_reid.faces.weights import file_sha256, models_folder
@@ -43,6 +43,7 @@ class FaceRecognition:
     dimension = DIMENSION
     similarity: Literal['euclidean'] = 'euclidean'
     uses_network = False
+    views = ALL_VIEWS
 
     def available(self) -> Availability:
         """Say that it can run: its weights come with a package that is always installed."""

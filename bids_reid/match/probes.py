@@ -4,8 +4,9 @@ One value holds the probes of a run, whatever kind of features their extractor g
 them with one scan after the other. :mod:`bids_reid.match.decisions` asks no more of it; the score
 matrix that results is all that :mod:`bids_reid.risk` needs to know about features.
 
-Scores are computed by one float64 product per scan and rounded to float32: a score does not depend
-on the other scans, so that it does not matter how a gallery is shared among processes.
+Scores do not depend on how a gallery is shared among processes. Of vectors, the mean of a scan's
+renders is compared in float64, by products whose shape is the same for any number of scans; only
+what its renders differ from the mean is compared in float32, by one product for each scan.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Generic, Literal, Protocol, TypeVar, get_args
 
 import numpy as np
@@ -25,6 +27,7 @@ Kind = Literal['vector', 'keypoints']
 Similarity = Literal['euclidean', 'cosine']
 Side = Literal['seen', 'every', 'soft']
 """The name of an attribute of `Renders`."""
+SIDES: tuple[Side, ...] = get_args(Side)
 T = TypeVar('T')
 T_co = TypeVar('T_co', covariant=True)
 
@@ -33,6 +36,16 @@ POOLED_RENDERS = 5
 
 About half of a camera's renders, near to those of a photograph.
 """
+TOGETHER = 32
+"""Scans that are compared at once, and a multiple of which `filled` fills up."""
+COLUMNS = 16
+"""Photographs are filled up with zeros to a multiple of so many.
+
+Otherwise the last of them have another kernel of the product, and so other last bits: it would
+matter which photographs are searched with beside.
+"""
+TERMS = 384
+"""Longest sum of one product: OpenBLAS cuts longer ones, where depends on all of the shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +73,7 @@ class Renders(Generic[T]):
 
     def sides(self) -> dict[Side, T]:
         """Return those of which there are any, by name."""
-        named: dict[Side, Any] = {side: getattr(self, side) for side in get_args(Side)}
+        named: dict[Side, Any] = {side: getattr(self, side) for side in SIDES}
         return {side: features for side, features in named.items() if len(features)}
 
 
@@ -117,8 +130,8 @@ class Probes(Protocol):
         """Return p."""
         ...
 
-    def against(self, renders: Any, /) -> Comparison:
-        """Compare with the renders of a scan; raise ValueError if they cannot be compared."""
+    def against(self, scans: Sequence[Any], /) -> Sequence[Comparison]:
+        """Compare with the renders of scans; raise ValueError if they cannot be compared."""
         ...
 
     def photograph(self, number: int, /) -> Any:
@@ -156,12 +169,14 @@ class VectorProbes:
         _check_probes(features, similarity)
         self.features, self.similarity, self.mirrored = features, similarity, mirrored
         self.prepared = prepared(features, similarity)
-        columns = self.prepared.T
-        if similarity == 'euclidean':
-            # |a - b|^2 = |a|^2 - 2 (a.b - |b|^2 / 2), all of the bracket by one product
-            columns = np.concatenate([columns, np.full((1, len(features)), -0.5)])
-        self._columns = np.ascontiguousarray(columns)
-        self._sizes = np.square(self.prepared).sum(axis=1)
+        self.sizes = np.square(self.prepared).sum(axis=1)
+        n_columns = -(-len(features) // COLUMNS) * COLUMNS
+        self._columns = np.zeros((features.shape[1] + 1, n_columns), np.float32)
+        self._columns[:-1, : len(features)] = self.prepared.T
+        self._columns[-1] = -1
+        self._products = np.empty((0, n_columns), np.float32)
+        n_parts = -(-len(self._columns) // TERMS)
+        self._parts = np.linspace(0, len(self._columns), n_parts + 1).astype(int).tolist()
 
     def __len__(self) -> int:
         return len(self.features)
@@ -183,40 +198,113 @@ class VectorProbes:
                 f'the probes of length {self.features.shape[1]}'
             )
 
-    def against(self, renders: NDArray[np.float32], /) -> _VectorComparison:
-        """Compare with the renders (n, d) of a scan."""
-        self.check(renders)
-        return _VectorComparison(self, renders)
+    def against(self, scans: Sequence[NDArray[np.float32]], /) -> list[VectorComparison]:
+        """Compare with the renders (n, d) of scans."""
+        for renders in scans:
+            self.check(renders)
+        means = _Means(self, scans)
+        return [VectorComparison(self, renders, means, k) for k, renders in enumerate(scans)]
 
     def photograph(self, number: int, /) -> NDArray[np.float32]:
         """Return one probe, (1, d)."""
         return self.features[number : number + 1]
 
-    def nearest(self, rows: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Score every probe against the nearest of rows (n, d), (p,)."""
-        if not len(self):
-            return np.empty(0, np.float32)
-        if self.similarity == 'cosine':
-            return np.clip((rows @ self._columns).max(axis=0), -1, 1).astype(np.float32)
-        sizes = np.square(rows).sum(axis=1)
-        product = np.column_stack([rows, sizes]) @ self._columns
-        squared = self._sizes - 2 * product.max(axis=0)
-        return -np.sqrt(np.maximum(squared, 0)).astype(np.float32)
+    def highest(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the highest product of each probe with rows, less their last number, (p,).
+
+        Parameters
+        ----------
+        rows
+            Shape (n, d + 1).
+        """
+        first, *further = pairwise(self._parts)
+        if len(rows) > len(self._products):
+            self._products = np.empty((len(rows), self._columns.shape[1]), np.float32)
+        products = self._products[: len(rows)]
+        np.matmul(rows[:, slice(*first)], self._columns[slice(*first)], out=products)
+        for part in further:
+            products += rows[:, slice(*part)] @ self._columns[slice(*part)]
+        highest: NDArray[np.float32] = products.max(axis=0)[: len(self)]
+        return highest
 
 
-@dataclass(frozen=True, slots=True)
-class _VectorComparison:
+@dataclass(frozen=True)
+class _Means:
+    """The mean renders of k scans, and how near each photograph is to each of them."""
+
+    probes: VectorProbes
+    scans: Sequence[NDArray[np.float32]]
+
+    @cached_property
+    def rows(self) -> NDArray[np.float64]:
+        """Mean renders, (k, d)."""
+        return np.array([mean_render(renders, self.probes.similarity) for renders in self.scans])
+
+    @cached_property
+    def rounded(self) -> NDArray[np.float32]:
+        """Mean renders, rounded as features are, (k, d)."""
+        return self.rows.astype(np.float32)
+
+    @cached_property
+    def products(self) -> NDArray[np.float64]:
+        """Products with the photographs, (k, p)."""
+        return np.asarray((filled(self.rows) @ self.probes.prepared.T)[: len(self.rows)])
+
+    @cached_property
+    def squares(self) -> NDArray[np.float64]:
+        """Squared distances from the photographs, (k, p)."""
+        sizes = np.square(self.rows).sum(axis=1)
+        return self.probes.sizes + sizes[:, None] - 2 * self.products
+
+
+@dataclass(frozen=True)
+class VectorComparison:
+    """Photographs q against the renders m + u of a scan, m being their mean.
+
+    A cosine is q.m + q.u, a squared distance is (q - m)^2 - 2 (q.u - m.u - u^2 / 2). What has to
+    do with the mean is computed in float64. Products with the differences u, nearly all of the
+    work, need no more than float32, since u is short: a cosine or a squared distance is wrong by
+    (d + 4) 2^-23 |u| (|q| + |m| + |u|) at most, and by less than a hundredth of that on average.
+    They are rounded differences from a rounded mean: renders move by less than 2^-23 (|m| + |u|).
+    """
+
     probes: VectorProbes
     renders: NDArray[np.float32]
+    means: _Means
+    number: int
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """The mean render, (d,)."""
+        return np.asarray(self.means.rows[self.number])
 
     def best(self) -> NDArray[np.float32]:
-        return self.probes.nearest(prepared(self.renders, self.probes.similarity))
+        """Score by the nearest render."""
+        if not len(self.probes):
+            return np.empty(0, np.float32)
+        mean, similarity = self.means.rounded[self.number], self.probes.similarity
+        rows = np.empty((len(self.renders), len(mean) + 1), np.float32)
+        away, less = rows[:, :-1], rows[:, -1]
+        if similarity == 'cosine':
+            np.subtract(prepared(self.renders, similarity), mean, out=away, casting='same_kind')
+            less[:] = 0
+            cosines = self.means.products[self.number] + self.probes.highest(rows)
+            return np.clip(cosines, -1, 1).astype(np.float32)
+        np.subtract(self.renders, mean, out=away)
+        np.add(away @ mean, np.vecdot(away, away) / 2, out=less)
+        return _minus_root(self.means.squares[self.number] - 2 * self.probes.highest(rows))
 
     def pooled(self) -> NDArray[np.float32]:
-        similarity = self.probes.similarity
-        mean = mean_render(self.renders, similarity)[None]
+        """Score by the mean render."""
+        if self.probes.similarity == 'euclidean':
+            return _minus_root(self.means.squares[self.number])
         # the mean of unit vectors is shorter than they are
-        return self.probes.nearest(unit_length(mean) if similarity == 'cosine' else mean)
+        length = np.linalg.norm(self.mean) or 1.0
+        return np.clip(self.means.products[self.number] / length, -1, 1).astype(np.float32)
+
+
+def _minus_root(squares: NDArray[np.float64]) -> NDArray[np.float32]:
+    return -np.sqrt(np.maximum(squares, 0)).astype(np.float32)
 
 
 class KeypointProbes:
@@ -234,9 +322,9 @@ class KeypointProbes:
     def __len__(self) -> int:
         return len(self.photographs)
 
-    def against(self, renders: Keypoints, /) -> _KeypointComparison:
-        """Compare with the renders of a scan."""
-        return _KeypointComparison(self, renders)
+    def against(self, scans: Sequence[Keypoints], /) -> list[_KeypointComparison]:
+        """Compare with the renders of scans."""
+        return [_KeypointComparison(self, renders) for renders in scans]
 
     def photograph(self, number: int, /) -> Keypoints:
         """Return the keypoints of one probe."""
@@ -293,8 +381,9 @@ def photograph_scores(probes: Probes) -> NDArray[np.float32]:
     diagonal is NaN.
     """
     scores = np.empty((len(probes), len(probes)), np.float32)
-    for column in range(len(probes)):
-        scores[:, column] = probes.against(probes.photograph(column)).best()
+    others = probes.against([probes.photograph(number) for number in range(len(probes))])
+    for column, other in enumerate(others):
+        scores[:, column] = other.best()
     np.fill_diagonal(scores, np.nan)
     return scores
 
@@ -309,6 +398,14 @@ def mean_render(features: NDArray[np.float32], similarity: Similarity) -> NDArra
     """Mean of the renders of a scan (n, d), shape (d,)."""
     mean: NDArray[np.float64] = prepared(features, similarity).mean(axis=0)
     return mean
+
+
+def filled(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fill rows (n, d) up with zeros to a multiple of `TOGETHER`.
+
+    A product then has the same shape, and so the same bits, for any smaller number of rows.
+    """
+    return np.pad(rows, ((0, -len(rows) % TOGETHER), (0, 0)))
 
 
 def unit_length(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

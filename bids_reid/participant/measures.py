@@ -122,29 +122,36 @@ def _measures(
     from bids_reid.faces.half_faces import half_faces
     from bids_reid.surface.brain import brain_cut
     from bids_reid.surface.islands import islands, joined
-    from bids_reid.surface.mesh import Mesh
+    from bids_reid.surface.mesh import Mesh, vertex_normals
     from bids_reid.surface.relief import face_depths, face_relief
     from bids_reid.surface.simple_shapes import simple_shape
     from bids_reid.surface.traces import emptied_air, face_traces, hypotheses
     from bids_reid.surface.vault import is_brain
 
-    face = placed.face
+    face, mesh = placed.face, Mesh(skin.points, skin.triangles)
     roughness = _vault_roughness(skin)
     # skin that follows a face on a rough vault is a face, also where it does so not quite
     brain = roughness is not None and is_brain(roughness) and face.departs
     asked = completion is not None and not brain
-    depths = face_depths(skin.points, skin.triangles, placed.frame, view)
-    alone = None if volume is None or brain else islands(volume, skin, placed.frame)
-    whole = Mesh(skin.points, skin.triangles) if alone is None else joined(skin, alone)
-    shown = depths
+    depths = face_depths(mesh.points, mesh.triangles, placed.frame, view)
+    normals = vertex_normals(mesh)
+    alone = None if volume is None or brain else islands(volume, mesh, normals, placed.frame)
+    points, shown, all_normals = mesh.points, depths, normals
     if alone is not None:
-        shown = face_depths(whole.points, whole.triangles, placed.frame, view)
+        whole = joined(mesh, alone)
+        points, all_normals = whole.points, np.concatenate([normals, vertex_normals(alone)])
+        shown = face_depths(*whole, placed.frame, view)
     emptied = emptied_air(volume) if volume is not None and as_stored else None
     notes = () if volume is None else tuple(volume.notes)
     if volume is not None and not brain:
         shape = simple_shape(skin.points, skin.triangles, view)
         notes = notes if shape is None else (*notes, shape)
-    traces = None if brain else face_traces(whole, hypotheses(placed), view, emptied)
+    traces = None
+    if not brain:
+        traces = face_traces(points, all_normals, hypotheses(placed), view, emptied)
+    cut = BrainCut(0.0, 0.0)
+    if volume is not None:
+        cut = brain_cut(volume, mesh, normals, placed.frame, view)
     return ScanMeasures(
         voxel_size=() if volume is None else tuple(volume.voxel_size),
         notes=notes,
@@ -162,9 +169,7 @@ def _measures(
         face_frame=_placed_frame(placed, () if traces is None else traces.parts),
         face=FaceFit(face.covered, face.behind_mm, face.head_loss),
         face_relief=face_relief(depths),
-        brain_cut=(
-            BrainCut(0.0, 0.0) if volume is None else brain_cut(volume, skin, placed.frame, view)
-        ),
+        brain_cut=cut,
         face_parts=() if traces is None else traces.parts,
         face_map=None if traces is None else traces.map,
         half_faces=None if brain else half_faces(shown),

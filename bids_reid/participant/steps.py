@@ -97,13 +97,13 @@ def evidence(surface: Path, measures: Path, renders_file: Path, target: Path) ->
 
     from bids_reid.faces.evidence import face_evidence
     from bids_reid.participant.measures import face_frame
-    from bids_reid.surface.gifti import read_surface
+    from bids_reid.surface.gifti import read_points
 
     measured = read_measures(measures)
     if measured.skull_stripped:
         measured = replace(measured, face_evidence=FaceEvidence())
     elif measured.face_evidence is None:
-        points, _ = read_surface(surface)
+        points = read_points(surface)
         images, frame = np.load(renders_file, mmap_mode='r'), face_frame(measured.face_frame)
         answers = face_evidence(images, standard_views(), points, frame)
         measured = replace(measured, face_evidence=answers)
@@ -113,8 +113,8 @@ def evidence(surface: Path, measures: Path, renders_file: Path, target: Path) ->
 def features(renders_file: Path, faces_file: Path, extractor: str, template: Path) -> None:
     """Extract features from every render with a face box; the file holds the provenance too.
 
-    Keypoints are matched as the study did: soft views are for vectors. A render whose face
-    the extractor did not take has no place in it; the provenance counts them.
+    An extractor may take some of the views only. A render whose face it did not take has no place
+    in the file; the provenance counts them.
     """
     from bids_reid.faces.detect import Box
     from bids_reid.faces.extractors import load_extractor
@@ -122,11 +122,10 @@ def features(renders_file: Path, faces_file: Path, extractor: str, template: Pat
 
     model = load_extractor(extractor)
     faces = _read_boxes(faces_file)
-    wanted = all_views() if model.kind == 'vector' else standard_views()
     boxes = {
-        view.index: Box(*box)
-        for view, box in zip(wanted, faces.boxes, strict=False)
-        if box is not None
+        number: Box(*box)
+        for number, box in enumerate(faces.boxes)
+        if box is not None and number in model.views
     }
     images = np.load(renders_file, mmap_mode='r')
     arrays = model.features([np.asarray(images[number]) for number in boxes], list(boxes.values()))

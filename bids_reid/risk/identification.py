@@ -53,6 +53,8 @@ class Searches:
     pooling
         How the scores of several photographs of a participant become one: their highest, or their
         mean.
+    gallery
+        Participants with a usable template, sorted.
     """
 
     scores: NDArray[np.float32]
@@ -63,6 +65,7 @@ class Searches:
     enrolled: NDArray[np.bool_]
     distractors: NDArray[np.float32] | None = None
     pooling: Pooling = 'max'
+    gallery: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         n_photos, n_scans = len(self.photos), len(self.scan_participants)
@@ -80,18 +83,16 @@ class Searches:
         strangers = sorted(set(self.photo_participants) - set(self.scan_participants))
         if strangers:
             raise ValueError(f'photographs of {", ".join(strangers)}, who have no scan here')
+
         # row after row: a copy of all scores may not fit into memory
         for row in np.flatnonzero(self.acquired):
             missing = np.isnan(self.scores[row]) & self.enrolled
             if missing.any():
                 photo, scan = self.photos[row], np.flatnonzero(missing)[0]
                 raise ValueError(f'no score for photograph {photo!r} and scan number {scan}')
-
-    @property
-    def gallery(self) -> tuple[str, ...]:
-        """Participants with a usable template, sorted."""
         pairs = zip(self.scan_participants, self.enrolled, strict=True)
-        return tuple(sorted({participant for participant, enrolled in pairs if enrolled}))
+        gallery = sorted({participant for participant, enrolled in pairs if enrolled})
+        object.__setattr__(self, 'gallery', tuple(gallery))
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from bids_reid.risk.intervals import effective_interval, people_groups, resample
 
 FALSE_MATCH_RATES = (0.1, 0.01, 0.001)
 RULE_OF_30 = 30
+CELLS_AT_ONCE = 1_000_000
+"""Comparisons counted together: 8 MB."""
 Measure = Literal['fnmr_at_fmr', 'eer']
 
 
@@ -154,14 +156,18 @@ def count_comparisons(searches: Searches, seed: int = 0) -> Verification:
     mated, n_bins, n_groups = scores[order], len(scores) + 1, int(groups.max(initial=-1)) + 1
     by_probe = np.zeros((n_groups, n_bins), np.int64)
     by_candidate = np.zeros(n_groups * n_bins, np.int64)
+    cells: list[NDArray[np.intp]] = []
     for probe in probes(searches):
         if probe.status != 'ok':
             continue
         # how many mated scores each non-mated one reaches
         reached = np.searchsorted(mated, probe.nonmated, side='right')
         by_probe[groups[places[probe.participant]]] += np.bincount(reached, minlength=n_bins)
-        cell = np.delete(candidates, probe.column) * n_bins + reached
-        by_candidate += np.bincount(cell, minlength=len(by_candidate))
+        cells.append(np.delete(candidates, probe.column) * n_bins + reached)
+        # to add up the whole table for each probe takes longer than all else
+        if len(cells) * len(reached) >= CELLS_AT_ONCE:
+            _count(cells, by_candidate)
+    _count(cells, by_candidate)
     tables = (by_probe, by_candidate.reshape(n_groups, n_bins))
     at_least = [table[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:] for table in tables]
     return Verification(
@@ -175,6 +181,13 @@ def count_comparisons(searches: Searches, seed: int = 0) -> Verification:
         n_failed_acquire=statuses.count('no_face'),
         n_failed_enrol=statuses.count('no_template'),
     )
+
+
+def _count(cells: list[NDArray[np.intp]], table: NDArray[np.int64]) -> None:
+    """Add to each cell of a table how often it occurs; the list is empty afterwards."""
+    if cells:
+        table += np.bincount(np.concatenate(cells), minlength=len(table))
+        cells.clear()
 
 
 def det_rows(counts: Verification, attack: AttackKey) -> list[DetRow]:

@@ -18,14 +18,14 @@ from bids_reid.records import BrainCut
 from bids_reid.surface.average import average_head
 from bids_reid.surface.frame import BORDER_MM, ORIGIN_MM
 from bids_reid.surface.grid import block_mean, gaussian
-from bids_reid.surface.mesh import Mesh, vertex_areas, vertex_normals
+from bids_reid.surface.mesh import Mesh, vertex_areas
+from bids_reid.surface.neighbours import eroded, grown
 from bids_reid.surface.relief import to_average, to_scan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.surface.frame import FaceFrame, FieldOfView
-    from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Volume
 
 GRID_MM = 1.6
@@ -50,32 +50,47 @@ MIN_DEEP_CM2 = 1.0
 """A smaller deep surface is not looked into."""
 
 
-def brain_cut(volume: Volume, skin: Skin, frame: FaceFrame, view: FieldOfView) -> BrainCut:
+def brain_cut(
+    volume: Volume,
+    skin: Mesh,
+    normals: NDArray[np.floating],
+    frame: FaceFrame,
+    view: FieldOfView,
+) -> BrainCut:
     """Measure the area of cut brain.
 
     Parameters
     ----------
     volume : Volume
         The scan.
-    skin : Skin
+    skin : Mesh
         Its surface.
+    normals : (n, 3) float
+        Unit normals of its points.
     frame : FaceFrame
         Where its face is, or should be.
     view : FieldOfView
         Of the scan: where it ends, nothing was cut.
     """
-    deep = _deep(skin, frame) & view.holds(skin.points, margin=BORDER_MM)
-    mesh = Mesh(skin.points, skin.triangles)
-    area = vertex_areas(mesh) / 100
-    deep_cm2 = float(area[deep].sum())
+    deep = _deep(skin.points, frame, view)
+    if not deep.size:
+        return BrainCut(0.0, 0.0)
+    near = np.zeros(len(skin.points), np.bool_)
+    near[deep] = True
+    # triangles without a deep point add nothing to the area around one
+    part = Mesh(skin.points, skin.triangles[near[skin.triangles].any(axis=1)])
+    area = vertex_areas(part)[deep] / 100
+    deep_cm2 = float(area.sum())
     if deep_cm2 < MIN_DEEP_CM2:
         return BrainCut(0.0, deep_cm2)
+    points, inward = skin.points[deep], -normals[deep]
+    cut = _emptied(volume, points - _beyond(volume) * inward)
+    if not cut.any():
+        return BrainCut(0.0, deep_cm2)
     brain, affine = _brain(volume, frame)
-    inward = -vertex_normals(mesh)[deep]
-    below = [_at(brain, affine, skin.points[deep] + step * inward) for step in BELOW_MM]
-    cut = np.mean(below, axis=0) > 0.5
-    cut &= _emptied(volume, skin.points[deep] - _beyond(volume) * inward)
-    return BrainCut(float(area[deep][cut].sum()), deep_cm2)
+    below = [_at(brain, affine, points + step * inward) for step in BELOW_MM]
+    cut &= np.mean(below, axis=0) > 0.5
+    return BrainCut(float(area[cut].sum()), deep_cm2)
 
 
 def _beyond(volume: Volume) -> float:
@@ -98,11 +113,12 @@ def _emptied(volume: Volume, points: NDArray[np.floating]) -> NDArray[np.bool_]:
     return np.asarray(volume.data[tuple(place.T)] == values[counts.argmax()])
 
 
-def _deep(skin: Skin, frame: FaceFrame) -> NDArray[np.bool_]:
-    """Points of the surface that lie where the average head has its brain or the bone around."""
-    moved = to_average(skin.points, frame)
-    distance, _, valid = average_head().distance(moved)
-    return np.asarray(valid & (distance < -DEEP_MM) & above_base(moved))
+def _deep(points: NDArray[np.float32], frame: FaceFrame, view: FieldOfView) -> NDArray[np.intp]:
+    """Numbers of the points that lie where the average head has its brain or the bone around."""
+    moved = to_average(points, frame)
+    may_be = np.flatnonzero(above_base(moved) & view.holds(points, margin=BORDER_MM))
+    distance, _, valid = average_head().distance(moved[may_be])
+    return may_be[valid & (distance < -DEEP_MM)]
 
 
 def above_base(points: NDArray[np.floating]) -> NDArray[np.bool_]:
@@ -129,12 +145,11 @@ def _brain(volume: Volume, frame: FaceFrame) -> tuple[NDArray[np.float32], NDArr
     air, middle, high = float(data.min()), *np.percentile(data[core], [50, percentile])
     like = (data >= air + share * (middle - air)) & (data <= high)
     times = int(max(1, round(THIN_MM / float(cell.mean()))))
-    labels, count = ndimage.label(ndimage.binary_erosion(like, iterations=times))
+    labels, count = ndimage.label(eroded(like, times))
     sizes = np.bincount(labels[core], minlength=count + 1)
     sizes[0] = 0
     brain = (labels == sizes.argmax()) & (labels > 0)
-    brain = ndimage.binary_dilation(brain, iterations=times + 1, mask=like)
-    return brain.astype(np.float32), affine
+    return grown(brain, times + 1, like).astype(np.float32), affine
 
 
 def _box(volume: Volume, frame: FaceFrame) -> tuple[slice, ...]:
@@ -154,12 +169,20 @@ def _core(
     """Cells that are brain in every head."""
     axes = np.array([-frame.left, frame.forward, frame.up]) / frame.scale
     matrix, start = axes @ affine[:3, :3], axes @ (affine[:3, 3] - frame.origin) + ORIGIN_MM
-    i, j, k = np.ogrid[tuple(slice(n) for n in shape)]
     middle, half = np.array(CORE)
-    inside = np.zeros(shape)
-    for row, at, centre, width in zip(matrix, start, middle, half, strict=True):
-        inside += ((row[0] * i + row[1] * j + row[2] * k + (at - centre)) / width) ** 2
-    return np.asarray(inside < 1)
+    # the box around the ellipsoid is a small part of the grid
+    inverse = np.linalg.inv(matrix)
+    centre, reach = inverse @ (middle - start), np.sqrt(((inverse * half) ** 2).sum(axis=1))
+    low = np.clip(np.floor(centre - reach), 0, shape).astype(np.intp)
+    high = np.clip(np.ceil(centre + reach) + 1, low, shape).astype(np.intp)
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    i, j, k = np.ogrid[box]
+    inside = np.zeros(tuple(high - low))
+    for row, at, centre_mm, width in zip(matrix, start, middle, half, strict=True):
+        inside += ((row[0] * i + row[1] * j + row[2] * k + (at - centre_mm)) / width) ** 2
+    core = np.zeros(shape, np.bool_)
+    core[box] = inside < 1
+    return core
 
 
 def _at(

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.grid import block_mean, enlarged, gaussian, squared_distance
+from bids_reid.surface.grid import block_mean, enlarged, filled, gaussian, opened, squared_distance
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -208,13 +208,13 @@ def _quiet(
 def _largest_object(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     # what is dark inside, as the eyes behind thin lids, must not be opened
     head = _sealed(head)
-    labels, count = ndimage.label(ndimage.binary_opening(head))
+    labels, count = ndimage.label(opened(head))
     if count == 0:
         raise ScanError(NO_HEAD)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
-    largest = labels == sizes.argmax()
-    return np.asarray(largest | _around(head, largest))
+    largest = np.asarray(labels == sizes.argmax())
+    return _with_around(head, largest)
 
 
 def _sealed(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -223,12 +223,13 @@ def _sealed(head: NDArray[np.bool_]) -> NDArray[np.bool_]:
     for axis in range(3):
         layers = np.moveaxis(padded, axis, 0)
         for end in (0, -1):
-            layers[end] = ndimage.binary_fill_holes(layers[end])
-    return np.asarray(ndimage.binary_fill_holes(padded)[1:-1, 1:-1, 1:-1])
+            if layers[end].any():
+                layers[end] = filled(layers[end])
+    return filled(padded)[1:-1, 1:-1, 1:-1]
 
 
-def _around(head: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Objects of ``head`` that enclose ``core``: a dark skull may part the brain from the skin."""
+def _with_around(head: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Add the objects of ``head`` around ``core``: a dark skull may part the brain from skin."""
     labels, count = ndimage.label(head)
     (inner,) = ndimage.find_objects(core.astype(np.uint8))
     around = np.zeros(count + 1, np.bool_)
@@ -238,7 +239,7 @@ def _around(head: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.bool
         # the field of view may cut both; what sticks to one side only is no skin
         if min(gaps) >= 0 and sum(gap >= 2 for gap in gaps) >= 4:
             around[number] = True
-    return np.asarray(around[labels])
+    return core | around[labels] if around.any() else core
 
 
 def _closed(head: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from bids_reid.surface.grid import gaussian
-from bids_reid.surface.mesh import Mesh, contour, vertex_normals
+from bids_reid.surface.mesh import Mesh, contour
 from bids_reid.surface.parts import PARTS, face_parts
 from bids_reid.surface.relief import to_scan
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bids_reid.surface.frame import FaceFrame
-    from bids_reid.surface.skin import Skin
     from bids_reid.surface.volume import Volume
 
 AROUND_MM = 15.0
@@ -40,15 +39,19 @@ outside."""
 MOST = 0.5
 
 
-def islands(volume: Volume, skin: Skin, frame: FaceFrame) -> Mesh | None:
+def islands(
+    volume: Volume, skin: Mesh, normals: NDArray[np.floating], frame: FaceFrame
+) -> Mesh | None:
     """Find tissue in front of the skin that is not one piece with the head.
 
     Parameters
     ----------
     volume : Volume
         The scan.
-    skin : Skin
+    skin : Mesh
         Its surface.
+    normals : (n, 3) float
+        Unit normals of its points.
     frame : FaceFrame
         Where the face is, or should be.
 
@@ -60,8 +63,7 @@ def islands(volume: Volume, skin: Skin, frame: FaceFrame) -> Mesh | None:
     if box is None:
         return None
     sparse = slice(None, None, max(1, len(skin.points) // N_POINTS))
-    normals = vertex_normals(Mesh(skin.points, skin.triangles))[sparse]
-    points = skin.points[sparse]
+    points, normals = skin.points[sparse], normals[sparse]
     tissue = np.median(_at(volume, points - BELOW_MM * normals))
     air = np.median(_at(volume, points + BEYOND_MM * normals))
     if not tissue > air:
@@ -96,7 +98,7 @@ def _outside(
     return bool((((places - points[nearest]) * normals[nearest]).sum(axis=1) > 0).mean() > MOST)
 
 
-def joined(skin: Skin | Mesh, other: Mesh) -> Mesh:
+def joined(skin: Mesh, other: Mesh) -> Mesh:
     """Put two surfaces together."""
     triangles = np.concatenate([skin.triangles, other.triangles + np.int32(len(skin.points))])
     return Mesh(np.concatenate([skin.points, other.points]), triangles.astype(np.int32))

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bids_reid.surface.percentiles import end_percentile
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -34,7 +36,7 @@ def background(data: NDArray[np.float32]) -> float | None:
     if counts.max() < 0.5 * counts.sum():
         return None
     value = float(values[counts.argmax()])
-    return value if np.mean(data == value) >= EMPTY_SHARE else None
+    return value if np.count_nonzero(data == value) >= EMPTY_SHARE * data.size else None
 
 
 def is_label_map(data: NDArray[np.float32], empty: float | None) -> bool:
@@ -69,7 +71,7 @@ def inverted(volume: Volume) -> Volume:
 def has_bright_border(data: NDArray[np.float32]) -> bool:
     """Whether the outer faces of a volume are about as bright as anything in it."""
     faces = np.concatenate([np.moveaxis(data, axis, 0)[[0, -1]].ravel() for axis in range(3)])
-    low, high = np.percentile(data, [1, 99])
+    low, high = end_percentile(data, 1), end_percentile(data, 99)
     return bool(np.median(faces) > low + 0.75 * (high - low))
 
 

@@ -190,16 +190,19 @@ def _depth_map(points: Points, triangles: NDArray[np.int32], frame: FaceFrame) -
     moved = to_average(points, frame)
     x, y, z = moved.T
     near = (y > BEHIND_MM) & (np.abs(x) < HIGH[0] + 8) & (z > LOW[1] - 8) & (z < HIGH[1] + 8)
-    corners = moved[triangles[near[triangles].all(axis=1)]]
-    ends = (corners + np.roll(corners, 1, axis=1)) / 2
+    a, b, c = (moved[corner] for corner in triangles[near[triangles].all(axis=1)].T)
     # coarse triangles are wider than a square
-    inner = (corners[:, :1] + ends) / 2
-    every = np.concatenate([*(a.reshape(-1, 3) for a in (corners, ends, inner)), moved[near]])
-    shape = tuple(len(axis) for axis in _axes())
-    place = np.floor((every[:, [0, 2]] - LOW) / SQUARE_MM).astype(np.intp)
-    inside = ((place >= 0) & (place < shape)).all(axis=1)
-    depth = np.full(shape, BEHIND_MM, np.float32)
-    np.maximum.at(depth, tuple(place[inside].T), every[inside, 1])
+    ends = [(a + c) / 2, (b + a) / 2, (c + b) / 2]
+    every = np.concatenate([moved[near], *ends, *((a + end) / 2 for end in ends)])
+    n, m = (len(axis) for axis in _axes())
+    across, up = (
+        np.floor((every[:, axis] - low) / SQUARE_MM).astype(np.intp)
+        for axis, low in ((0, np.float64(LOW[0])), (2, np.float64(LOW[1])))
+    )
+    inside = (across >= 0) & (across < n) & (up >= 0) & (up < m)
+    flat = np.full(n * m, BEHIND_MM, np.float32)
+    np.maximum.at(flat, (across * m + up)[inside], every[inside, 1])
+    depth = flat.reshape(n, m)
     # squares between the points of a coarse mesh
     holes = depth == BEHIND_MM
     around = ndimage.median_filter(depth, 3)

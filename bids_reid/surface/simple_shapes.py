@@ -40,6 +40,8 @@ BALL_MM = 2.5
 BALL_SHARE = 0.9
 """So much of the skin lies so near to a sphere, ..."""
 FITS = 6
+FINER = (0.12, 0.04)
+"""The best axis of many is sought among others beside it, so far away (tangents), twice."""
 BALL_SEEN = 0.6
 """... of which so much is there."""
 IN_VIEW = 0.6
@@ -107,18 +109,15 @@ def _on_sphere(
 
 def _is_prism(middles: Vectors, normals: Vectors, weight: NDArray[np.float64]) -> bool:
     """Whether nearly all skin runs along an axis, or ends it, with a round or square section."""
-    axis = np.zeros(3)
-    for width, number in ((1.0, 500), (0.12, 200), (0.04, 200)):
-        axes = _around(axis, width, number)
-        cosines = np.abs(normals @ axes.T)
-        sides, ends = weight @ (cosines < ALONG), weight @ (cosines > ACROSS)
-        best = int(np.argmax(sides + ends))
-        axis = axes[best]
-    if (
-        sides[best] < SIDES_SHARE
-        or ends[best] < ENDS_SHARE
-        or sides[best] + ends[best] < BOTH_SHARE
-    ):
+    axis = _best_axis(normals, weight, np.zeros(3), 1.0, 500)
+    # no axis near to it can have more than this
+    sides, ends = _shares(normals, weight, axis, off=sum(map(np.arctan, FINER)))
+    if sides + ends < BOTH_SHARE:
+        return False
+    for width in FINER:
+        axis = _best_axis(normals, weight, axis, width, 200)
+    sides, ends = _shares(normals, weight, axis)
+    if sides < SIDES_SHARE or ends < ENDS_SHARE or sides + ends < BOTH_SHARE:
         return False
     along = np.abs(normals @ axis) < ALONG
     sided = normals[along]
@@ -128,6 +127,24 @@ def _is_prism(middles: Vectors, normals: Vectors, weight: NDArray[np.float64]) -
     return _is_square(sided @ plane, share) or _is_round(
         middles[along] @ plane, sided @ plane, share
     )
+
+
+def _best_axis(
+    normals: Vectors, weight: NDArray[np.float64], axis: Vectors, width: float, number: int
+) -> Vectors:
+    """Axis along or across which most skin runs, of those about ``axis``."""
+    axes = _around(axis, width, number)
+    cosines = np.abs(normals @ axes.T)
+    return np.asarray(axes[np.argmax(weight @ ((cosines < ALONG) | (cosines > ACROSS)))])
+
+
+def _shares(
+    normals: Vectors, weight: NDArray[np.float64], axis: Vectors, off: float = 0.0
+) -> tuple[float, float]:
+    """Shares of the skin that run along an axis and that end it, if it is ``off`` by an angle."""
+    cosines = np.abs(normals @ axis)
+    along, across = np.sin(np.arcsin(ALONG) + off), np.cos(np.arccos(ACROSS) + off)
+    return float(weight[cosines < along].sum()), float(weight[cosines > across].sum())
 
 
 def _is_square(normals: Vectors, weight: NDArray[np.float64]) -> bool:

@@ -47,6 +47,8 @@ POINTS = 10_000
 """Number of points of the coarse surface at which the brightness of skin is measured."""
 FAR_BRIGHTER = np.float32(1000)
 """Than skin: nothing is."""
+LAYERS = 8
+"""Of voxels: so many at a time are worked on."""
 STEPS = 3
 STEP_MM = 1.0
 """The coarse surface is moved so often, by so much at most."""
@@ -282,13 +284,39 @@ def _inside(
     level : float32
         Brightness of skin in the cells of the coarse grid.
     """
-    shape, background = intensities.shape, np.float32(head.background)
+    background = np.float32(head.background)
     # relative brightness is a product; a large sum fills what is deep inside and clears what is
     # far outside, from half a cell further on, as interpolation spreads it so far
     deep = np.sign(head.depth) * (np.abs(head.depth) > head.band + head.cell.max() / 2)
     gain = 1 / np.maximum(level - background, np.float32(head.floor))
-    field = enlarged(gain, factor, shape)
-    field *= intensities - background
-    field += enlarged(FAR_BRIGHTER * deep, factor, shape)
-    # brighter than skin says nothing about where the boundary is
-    return np.clip(field, 0, 1, out=field)
+    rows = np.array([factor[0], 1, 1]), (len(intensities), *deep.shape[1:])
+    gain, deep_rows = enlarged(gain, *rows), enlarged(FAR_BRIGHTER * deep, *rows)
+    field = np.zeros(intensities.shape, np.float32)
+    # layers that stay in the processor's cache, each without the air around the head
+    for first in range(0, len(field), LAYERS):
+        layers = slice(first, first + LAYERS)
+        shown = deep_rows[layers].max(axis=0) > -FAR_BRIGHTER
+        if not shown.any():
+            continue
+        cells, voxels = _box(shown, factor[1:], field.shape[1:])
+        part = field[layers, *voxels]
+        near = np.array([1, *factor[1:]]), part.shape
+        np.subtract(intensities[layers, *voxels], background, out=part)
+        part *= enlarged(gain[layers, *cells], *near)
+        part += enlarged(deep_rows[layers, *cells], *near)
+        # brighter than skin says nothing about where the boundary is
+        np.clip(part, 0, 1, out=part)
+    return field
+
+
+def _box(
+    shown: NDArray[np.bool_], factor: NDArray[np.intp], shape: tuple[int, ...]
+) -> tuple[list[slice], list[slice]]:
+    """Box around what is shown of the cells of a layer, and a cell more: cells and voxels."""
+    cells, voxels = [], []
+    for axis, (times, length) in enumerate(zip(factor, shape, strict=True)):
+        found = np.flatnonzero(shown.any(axis=1 - axis))
+        low, high = max(0, int(found[0]) - 1), min(shown.shape[axis], int(found[-1]) + 2)
+        cells.append(slice(low, high))
+        voxels.append(slice(low * int(times), min(high * int(times), length)))
+    return cells, voxels

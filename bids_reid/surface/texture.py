@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from bids_reid.surface.percentiles import end_percentile
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -40,11 +42,12 @@ def smooth_part(volume: Volume) -> Volume | None:
     -------
     ``None`` of a volume that is not smooth in one part and noise in another.
     """
-    low, high = np.percentile(volume.data, EXTREMES)
-    full = np.float32(max(float(high - low), 1e-12))
+    low, high = (end_percentile(volume.data, percent) for percent in EXTREMES)
+    full = np.float32(max(high - low, 1e-12))
     if not _ends_in_noise(volume.data, full):
         return None
     varies, constant = _variances(volume.data, full)
+    constant = _pieces(constant)
     noise = varies > NOISE_SHARE
     smooth = ~noise & ~constant
     if min(noise.mean(), smooth.mean()) < LEAST_SHARE:
@@ -58,19 +61,22 @@ def smooth_part(volume: Volume) -> Volume | None:
 
 def _ends_in_noise(data: NDArray[np.float32], full: np.float32) -> bool:
     """Whether most of what is not constant at the outer faces of a volume is noise."""
-    n_noise = n_measured = 0
-    for axis in range(3):
-        for layers in (range(WINDOW), range(-WINDOW, 0)):
-            varies, constant = _variances(np.take(data, layers, axis=axis), full)
-            n_noise += int(np.count_nonzero(varies[~constant] > NOISE_SHARE))
-            n_measured += int(np.count_nonzero(~constant))
-    return n_noise > n_measured / 2
+    faces = [
+        _variances(np.take(data, layers, axis=axis), full)
+        for axis in range(3)
+        for layers in (range(WINDOW), range(-WINDOW, 0))
+    ]
+    if not any((varies > NOISE_SHARE).any() for varies, _ in faces):
+        return False
+    measured = [varies[~_pieces(constant)] for varies, constant in faces]
+    n_noise = sum(np.count_nonzero(varies > NOISE_SHARE) for varies in measured)
+    return bool(n_noise > sum(varies.size for varies in measured) / 2)
 
 
 def _variances(
     data: NDArray[np.float32], full: np.float32
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Local variance of differences, as a share of that of noise, and where data are constant.
+    """Local variance of differences, as a share of that of noise, and what equals its neighbours.
 
     Differences count the short way around: from the end of the range to its start is no step.
     """
@@ -80,9 +86,12 @@ def _variances(
         turns = np.diff(data, axis=axis) / full
         constant &= _on_both_sides(turns, axis) == 0
         total += _on_both_sides((turns - np.round(turns)) ** 2, axis)
-    varies = ndimage.uniform_filter(total, WINDOW) / np.float32(6 * EVEN)
-    # single voxels of a smooth part may equal their neighbours
-    return varies, ndimage.binary_opening(constant, np.ones((WINDOW,) * 3))
+    return ndimage.uniform_filter(total, WINDOW) / np.float32(6 * EVEN), constant
+
+
+def _pieces(constant: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Leave out what is small: single voxels of a smooth part may equal their neighbours."""
+    return np.asarray(ndimage.binary_opening(constant, np.ones((WINDOW,) * 3)))
 
 
 def _on_both_sides(steps: NDArray[np.float32], axis: int) -> NDArray[np.float32]:

@@ -17,7 +17,6 @@ from scipy.spatial.transform import Rotation
 
 from bids_reid.records import IDENTIFYING, PART_NAMES, PartTrace
 from bids_reid.surface.frame import FaceFrame, frame_of
-from bids_reid.surface.mesh import Mesh, vertex_normals
 from bids_reid.surface.parts import MIN_IN_VIEW, PARTS, face_parts
 from bids_reid.surface.relief import to_scan
 
@@ -160,7 +159,8 @@ def nodded(frame: FaceFrame, radians: float) -> FaceFrame:
 
 
 def face_traces(
-    skin: Mesh,
+    points: Points,
+    normals: NDArray[np.floating],
     frames: Sequence[FaceFrame],
     view: FieldOfView,
     emptied: Callable[[Points, Points], Mask] | None = None,
@@ -169,8 +169,10 @@ def face_traces(
 
     Parameters
     ----------
-    skin : Mesh
-        Of the scan, with what hangs together with nothing (`bids_reid.surface.islands`).
+    points : (n, 3) float32
+        Skin, RAS millimetres, with what hangs together with nothing (`bids_reid.surface.islands`).
+    normals : (n, 3) float
+        Unit normals there.
     frames : sequence of FaceFrame
         Where the face may be, or should be: `hypotheses`. For each part the first counts unless
         the part matches clearly better by another one.
@@ -182,7 +184,8 @@ def face_traces(
     """
     face = face_parts()
     places = [_placed(frame, view) for frame in frames]
-    surface = _surface(skin, np.concatenate([place.points for place in places]))
+    there = np.concatenate([place.points for place in places])
+    surface = _surface(points, normals, there)
     if len(surface.points) == 0:
         seen = places[0].seen
         empty = tuple(
@@ -207,12 +210,11 @@ def _placed(frame: FaceFrame, view: FieldOfView) -> _Placed:
     return _Placed(points, face.normals @ axes, view.holds(points, margin=BORDER_MM))
 
 
-def _surface(skin: Mesh, there: Points) -> Surface:
+def _surface(points: Points, normals: NDArray[np.floating], there: Points) -> Surface:
     """The part of the scan's surface that is near to where the face may be."""
     low, high = there.min(axis=0) - REACH_MM, there.max(axis=0) + REACH_MM
-    near = ((skin.points > low) & (skin.points < high)).all(axis=1)
-    normals = vertex_normals(skin)[near].astype(np.float32)
-    points = skin.points[near]
+    near = ((points > low) & (points < high)).all(axis=1)
+    points, normals = points[near], normals[near].astype(np.float32)
     return Surface(points, normals, cKDTree(points, balanced_tree=False, compact_nodes=False))
 
 

@@ -12,7 +12,7 @@ from nibabel.affines import voxel_sizes
 from bids_reid.errors import ScanError
 from bids_reid.surface.all_volumes import all_shown, as_numbers
 from bids_reid.surface.fineness import FINEST_MM, WORKING_MM
-from bids_reid.surface.grid import gaussian, sampled
+from bids_reid.surface.grid import coarser, contiguous
 from bids_reid.surface.head import MIN_HEAD_LITRES
 from bids_reid.surface.nifti import open_nifti
 from bids_reid.surface.reading import DamagedError, check_size, reading
@@ -319,13 +319,7 @@ def _coarsen(
     """Average axes finer than ``FINEST_MM`` to ``WORKING_MM``; the data come out contiguous."""
     size = voxel_sizes(affine)
     factor = np.where(size < FINEST_MM, WORKING_MM / size, 1.0)
-    # files hold volumes with the last axis first: so there is nothing to reorder before there is
-    # less of it, and one axis at a time leaves less for the next
-    data = data.T
-    for axis in range(3):
-        along = np.arange(3) == axis
-        times = np.where(along, factor[::-1], 1.0)
-        # the standard deviation that suppresses aliasing at the new rate
-        data = sampled(gaussian(data, 0.42 * np.sqrt(times**2 - 1)), times)
-    data = data.T
-    return np.ascontiguousarray(data), affine @ np.diag([*factor, 1.0])
+    if (factor > 1).any():
+        # files hold volumes with the last axis first: so nothing is reordered before there is less
+        data = coarser(data.T, factor[::-1]).T
+    return contiguous(data), affine @ np.diag([*factor, 1.0])

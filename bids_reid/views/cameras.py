@@ -11,8 +11,10 @@ CAMERA_PITCHES = (-15.0, 0.0, 15.0)
 LIGHT_AZIMUTHS = (-40.0, 0.0, 40.0)
 LIGHT_ELEVATIONS = (0.0, 30.0, 60.0)
 N_LIGHTS = len(LIGHT_AZIMUTHS) * len(LIGHT_ELEVATIONS)
-N_STANDARD = len(CAMERA_YAWS) * len(CAMERA_PITCHES) * N_LIGHTS
+N_CAMERAS = len(CAMERA_YAWS) * len(CAMERA_PITCHES)
+N_STANDARD = N_CAMERAS * N_LIGHTS
 """Views of the study; the numbers of soft views follow theirs."""
+N_VIEWS = N_STANDARD + N_CAMERAS
 
 
 def standard_views() -> tuple[View, ...]:
@@ -23,6 +25,19 @@ def standard_views() -> tuple[View, ...]:
     return tuple(
         View(number, yaw, pitch, azimuth, elevation)
         for number, (yaw, pitch, elevation, azimuth) in enumerate(placed)
+    )
+
+
+def alternate_views() -> tuple[View, ...]:
+    """Return every other standard view, 41 of them.
+
+    A step moves the camera or the light to its next place. None of these views is one step from
+    another, and each view that is left out is one step from several of them.
+    """
+    angles = (CAMERA_PITCHES, CAMERA_YAWS, LIGHT_ELEVATIONS, LIGHT_AZIMUTHS)
+    places = product(*(range(len(some)) for some in angles))
+    return tuple(
+        view for view, place in zip(standard_views(), places, strict=True) if sum(place) % 2 == 0
     )
 
 

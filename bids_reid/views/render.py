@@ -7,6 +7,7 @@ renderer without shadows does for every light anew.
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -86,9 +87,9 @@ def render_views(
             position = frame.origin + frame.scale * CAMERA_MM * frame.direction(yaw, pitch)
             seen = _seen(window.picture(position, frame.origin, frame.up), pixels)
             lights = [frame.direction(*view.light) for view in lit]
-            for grey in _shade(seen, np.array(lights)):
-                renders[done][seen.where] = grey
-                done += 1
+            shown = renders[done : done + len(lights), seen.rows, seen.columns]
+            shown[:] = _shade(seen, np.array(lights)).reshape(shown.shape)
+            done += len(lights)
         return Renders(renders, window.renderer_name)
     finally:
         window.close()
@@ -114,10 +115,18 @@ def soft_renders(renders: NDArray[np.uint8], views: Sequence[View]) -> NDArray[n
     """
     by_camera = groupby(range(len(views)), key=lambda n: views[n].camera)
     softened = []
-    for _, numbers in by_camera:
-        light = renders[list(numbers)].mean(axis=0, dtype=np.float32) / 255
-        softened.append(np.round(255 * light ** (1 / GAMMA)).astype(np.uint8))
+    for _, together in by_camera:
+        numbers = list(together)
+        lit = renders[numbers[0] : numbers[-1] + 1]
+        softened.append(_as_bright(len(lit))[lit.sum(axis=0, dtype=np.uint16)])
     return np.array(softened)
+
+
+@cache
+def _as_bright(lights: int) -> NDArray[np.uint8]:
+    """Brightness of a photograph for each sum of ``lights`` pixels, (255 lights + 1,)."""
+    light = np.arange(255 * lights + 1, dtype=np.float32) / np.float32(lights) / 255
+    return np.round(255 * light ** (1 / GAMMA)).astype(np.uint8)
 
 
 def _coloured_by_normal(
@@ -125,9 +134,14 @@ def _coloured_by_normal(
 ) -> tuple[pv.PolyData, NDArray[np.uint8]]:
     """Return the part of the surface that cameras see, and its normals as colours."""
     ahead = (points - frame.origin) @ frame.forward > -BEHIND_MM * frame.scale
-    mesh = pv.PolyData.from_regular_faces(points, triangles[ahead[triangles].all(axis=1)])
+    first, second, third = triangles.T
+    mesh = pv.PolyData.from_regular_faces(
+        points, triangles[ahead[first] & ahead[second] & ahead[third]]
+    )
     mesh = mesh.compute_normals(cell_normals=False, split_vertices=False, consistent_normals=False)
-    return mesh, np.round((mesh.point_data['Normals'] + 1) * 127.5).astype(np.uint8)
+    colours = mesh.point_data['Normals'] + 1
+    colours *= 127.5
+    return mesh, np.rint(colours, out=colours).astype(np.uint8)
 
 
 class _Seen(NamedTuple):
@@ -135,15 +149,16 @@ class _Seen(NamedTuple):
 
     Attributes
     ----------
-    where : (pixels, pixels) bool
-        n pixels that show any of it.
-    normals : (n, 3) float32
+    rows, columns : slice
+        The smallest part of a render that has all of the surface: n pixels.
+    normals : (3, n) float32
         Unit normals.
     part : (n,) float32
         The part of the pixel that the surface covers.
     """
 
-    where: NDArray[np.bool_]
+    rows: slice
+    columns: slice
     normals: NDArray[np.float32]
     part: NDArray[np.float32]
 
@@ -151,15 +166,29 @@ class _Seen(NamedTuple):
 def _seen(picture: NDArray[np.uint8], pixels: int) -> _Seen:
     """Average the finer picture of the normals over the pixels of a render."""
     mean = cv2.resize(picture, (pixels, pixels), interpolation=cv2.INTER_AREA)
-    where = mean[..., 3] > 0
-    colours, part = np.split(mean[where].astype(np.float32) / 255, [3], axis=1)
-    normals = colours / part * 2 - 1
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6)
-    return _Seen(where, normals, part[:, 0])
+    left, top, width, height = cv2.boundingRect(np.ascontiguousarray(mean[..., 3]))
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    # each colour in a row of its own: arithmetic on neighbours in memory is several times faster
+    colours = np.ascontiguousarray(mean[rows, columns].reshape(-1, 4).T)
+    planes = colours.astype(np.float32) / np.float32(255)
+    normals, part = planes[:3], planes[3]
+    # pixels around the surface have no normal, and no light either
+    normals /= np.maximum(part, np.float32(1 / 255))
+    normals *= 2
+    normals -= 1
+    normals /= np.maximum(np.linalg.norm(normals, axis=0), 1e-6)
+    return _Seen(rows, columns, normals, part)
 
 
 def _shade(seen: _Seen, lights: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Lambert shading with some ambient light, 0 to 255: (lights, n)."""
-    cosine = np.maximum(lights.astype(np.float32) @ seen.normals.T, 0)
-    grey = seen.part * (AMBIENT + (1 - AMBIENT) * cosine)
-    return np.round(255 * grey).astype(np.uint8)
+    greys = np.empty((len(lights), seen.part.size), np.uint8)
+    # one light after the other: what is added and multiplied stays in the processor's cache
+    for cosine, grey in zip(lights.astype(np.float32) @ seen.normals, greys, strict=True):
+        bright = np.maximum(cosine, 0, out=cosine)
+        bright *= 1 - AMBIENT
+        bright += AMBIENT
+        bright *= seen.part
+        bright *= 255
+        grey[:] = np.rint(bright, out=bright)
+    return greys

@@ -31,6 +31,7 @@ from bids_reid.engine import plugins as plugin
 from bids_reid.engine.crashes import NO_MEMORY, _crash_reason, is_refused
 from bids_reid.engine.execution import configure, read_plugin, run_graph
 from bids_reid.engine.plugins import KILLED
+from bids_reid.engine.workers import Workers
 from bids_reid.errors import (
     CannotWriteError,
     MachineError,
@@ -267,6 +268,29 @@ def test_nothing_runs_on_after_a_stop(crashes: Path) -> None:
     assert reasons == {'wf.b.first': 'sub-01_T1w.nii is empty: every voxel is 0'}
     # it was under way, and is done; nothing was begun after it
     assert marks(crashes) == {'slow-started', 'slow'}
+
+
+def test_kept_workers_outlive_a_graph_and_one_that_is_killed(crashes: Path) -> None:
+    """Each graph would load all libraries and networks again; a killed one would end the run."""
+    with Workers(1) as workers:
+        first = workers.submit(os.getpid).result()
+        assert run(branches(crashes.parent / 'marks', a='x'), crashes, workers=workers) == {}
+        assert workers.submit(os.getpid).result() == first
+        workflow = branches(crashes.parent / 'marks', b='kill', c='y')
+        assert run(workflow, crashes, n_procs=1, workers=workers) == {'wf.b.first': KILLED}
+        assert marks(crashes) == {'x', 'a-saved', 'y', 'c-saved'}
+        later = workers.submit(os.getpid)
+        workers.finish()
+        assert later.result() != first
+
+
+def test_a_stop_waits_for_kept_workers_but_not_for_what_has_not_begun(crashes: Path) -> None:
+    """A step that goes on would write beside the record that says it was not run."""
+    configure(stop_on_first_crash=True, verbosity=0)
+    with Workers(2) as workers:
+        kinds = {'a': 'slow', 'b': 'late error'}
+        run(branches(crashes.parent / 'marks', **kinds), crashes, workers=workers)
+        assert marks(crashes) == {'slow-started', 'slow'}
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ def test_a_killed_look_is_tried_again_alone_and_then_told(
     """Memory that ran out must not let an image pass as if there were none."""
     tried: list[tuple[list[str], int]] = []
 
-    def killed(workflow: Any, settings: Settings, *_: Any) -> GraphRun:
+    def killed(workflow: Any, settings: Settings, *_: Any, **__: Any) -> GraphRun:
         names = workflow.list_node_names()
         tried.append((names, settings.n_procs))
         return GraphRun({f'{workflow.name}.{name}': KILLED for name in names[:1]})
@@ -88,7 +88,7 @@ def test_what_the_machine_refuses_leaves_no_record(
 ) -> None:
     """A full disk is nothing about the image: the next run has to look again."""
 
-    def full(*_: Any) -> GraphRun:
+    def full(*_: Any, **__: Any) -> GraphRun:
         raise MachineError('No space left on device')
 
     monkeypatch.setattr(image_run, 'run_for_user', full)
@@ -122,7 +122,7 @@ def test_many_images_are_looked_at_in_several_graphs(
     show_messages()
     graphs: list[int] = []
 
-    def looked(workflow: Any, settings: Settings, on_status: Any) -> GraphRun:
+    def looked(workflow: Any, settings: Settings, on_status: Any, **_: Any) -> GraphRun:
         graphs.append(len(workflow.list_node_names()))
         for name in workflow.list_node_names():
             node = workflow.get_node(name)

@@ -75,6 +75,24 @@ def test_many_scans_are_run_in_several_graphs(
     assert graphs == sizes
 
 
+def test_the_largest_scan_is_begun_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begun last, it would be worked on alone while all other processes wait."""
+    settings = Settings(bids_dir=tmp_path, output_dir=tmp_path / 'out', levels=('participant',))
+    scans = [Scan(f'{n}', None, 'T1w', f'sub-{n}', tmp_path / f'{n}.nii') for n in range(4)]
+    for scan, size in zip(scans, (2, 3, 2, 0), strict=True):
+        scan.path.write_bytes(b'x' * size)
+    graphs: list[list[str]] = []
+
+    def run_scans(scans: Sequence[Scan], *_: Any) -> dict[Scan, str]:
+        graphs.append([scan.participant for scan in scans])
+        return {}
+
+    monkeypatch.setattr(participant_run, 'run_scans', run_scans)
+    monkeypatch.setattr(participant_run, 'unfinished', lambda *_: [])
+    process_scans(scans, settings)
+    assert graphs == [['1', '0', '2', '3']]
+
+
 def test_a_file_that_changes_during_the_run_is_named_as_such(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,9 @@ def test_every_extractor_of_the_registry_loads_and_keeps_the_protocol(name: str)
     extractor = load_extractor(name)
     assert extractor.name == name
     assert extractor.memory_gb() > 0.5
+    # soft views were not among those of the study, which matched keypoints
+    assert set(extractor.views) <= set(range(81 if extractor.kind == 'keypoints' else 90))
+    assert {81, 89} <= set(extractor.views) or extractor.kind == 'keypoints'
     nothing = extractor.features([], [])
     if extractor.kind == 'keypoints':
         assert extractor.distance in ('hamming', 'euclidean')

@@ -157,6 +157,17 @@ class TestNetwork:
         assert facenet.MODULE not in sys.modules
         assert load_extractor('facenet') is load_extractor('facenet')
 
+    def test_templates_of_other_views_are_told_apart(self) -> None:
+        """Otherwise scans of one gallery are searched by features of other renders."""
+        usual, whole = load_extractor('facenet'), load_extractor('facenet-all-views')
+        assert usual.identity()['Views'] == '41 of the study, 9 in soft light'
+        assert whole.identity()['Views'] == '81 of the study, 9 in soft light'
+        assert usual.identity() | {'Views': ''} == whole.identity() | {'Views': ''}
+        assert sorted(whole.views) == list(range(90))
+        # the network is the same, so that it does not count twice, nor run twice unasked
+        assert whole.available().why_not is None
+        assert 'if it is named' in (whole.available().why_by_name or '')
+
     def test_the_same_face_in_another_picture_is_the_same(self) -> None:
         """Photographs and renders have their faces in other places and sizes."""
         import cv2

@@ -165,9 +165,10 @@ class Farthest:
         return {'middle': np.mean([rows.mean(axis=0) for rows in renders if len(rows)], axis=0)}
 
     def scorer(self, learned: Any, probes: Any) -> Any:
-        def scores(comparisons: Any, person: str) -> Any:
-            away = np.linalg.norm(comparisons['every'].renders.mean(axis=0) - learned['middle'])
-            return np.full(len(probes), away, np.float32)
+        def scores(scans: Any, people: Any) -> Any:
+            means = np.array([sides['every'].renders.mean(axis=0) for sides in scans])
+            away = np.linalg.norm(means - learned['middle'], axis=1)
+            return np.repeat(away[:, None], len(probes), axis=1)
 
         return scores
 

@@ -107,6 +107,13 @@ def test_scans_find_themselves_unless_features_say_nothing(decision: LinkDecisio
         templates: list[Template | None] = [Template(one, views) for one in rows]
         return found_under_other_light([*templates, None], [*owners, 'x'], decision)
 
+    def control_of(some: list[int]) -> float | None:
+        rows = (own + 0.2 * rng.normal(size=(12, len(some), 16))).astype(np.float32)
+        lights = np.array(some, np.int32)
+        return found_under_other_light([Template(one, lights) for one in rows], owners, decision)
+
+    # an extractor may take the even lights of a camera only
+    assert control_of([0, 2, 4, 6, 8, 10, 12]) == 1
     sure, blind = control(0.2), control(1000.0)
     assert sure == 1
     assert blind is not None

@@ -36,7 +36,8 @@ def likeness(a, b, similarity):
 def scores_of(probes, scans, similarity, pooling='best'):
     """Scores (p, n_scans) of scans one after the other."""
     compared = VectorProbes(np.asarray(probes, np.float32), similarity)
-    columns = [getattr(compared.against(np.asarray(s, np.float32)), pooling)() for s in scans]
+    comparisons = compared.against([np.asarray(scan, np.float32) for scan in scans])
+    columns = [getattr(one, pooling)() for one in comparisons]
     assert all(column.dtype == np.float32 for column in columns)
     return np.stack(columns, axis=1)
 
@@ -62,6 +63,55 @@ def test_identical_vectors_score_zero_far_from_the_origin():
     # squares of 10^8 have seven digits after the point
     np.testing.assert_allclose(np.diag(scores), 0, atol=1e-3)
     assert (scores[~np.eye(3, dtype=bool)] < -5).all()
+
+
+def exact_best(probes, scan, similarity):
+    """Squared distances, or cosines, of the nearest render in float64, (p,)."""
+    q, v = probes.astype(float), scan.astype(float)
+    if similarity == 'euclidean':
+        return np.square(q[:, None] - v).sum(axis=-1).min(axis=1)
+    q, v = (some / np.linalg.norm(some, axis=1, keepdims=True) for some in (q, v))
+    return (q @ v.T).max(axis=1)
+
+
+@pytest.mark.parametrize('similarity', SIMILARITIES)
+@pytest.mark.parametrize('d', [128, 1000])
+def test_products_in_float32_err_as_little_as_stated(similarity, d):
+    """Otherwise two people are told apart, or not, by how a processor adds."""
+    rng = np.random.default_rng(2)
+    mean = rng.normal(0, 0.1, d)
+    probes, scans = (
+        (mean + rng.normal(0, 0.03, (n, d))).astype(np.float32) for n in (70, 20 * 81)
+    )
+    # one photograph is a render
+    probes[0] = scans[5]
+    scans = scans.reshape(20, 81, d)
+    scores = scores_of(probes, scans, similarity).astype(float)
+    found = scores if similarity == 'cosine' else np.square(scores)
+    errors = np.abs(found - np.stack([exact_best(probes, s, similarity) for s in scans], axis=1))
+    lengths = (1, 1) if similarity == 'cosine' else np.linalg.norm(scans[0][:2], axis=1)
+    u = np.linalg.norm(scans[0] - scans[0].mean(axis=0), axis=1).max()
+    u = u / np.linalg.norm(scans[0][0]) if similarity == 'cosine' else u
+    bound = (d + 4) * 2.0**-23 * u * (lengths[0] + lengths[1] + u)
+    # renders and scores themselves are rounded
+    rounding = 2.0**-22 * found.max()
+    assert errors.max() < bound + rounding
+    assert errors.mean() < bound / 100 + rounding
+    assert scores[0].argmax() == 0
+
+
+@pytest.mark.parametrize('similarity', SIMILARITIES)
+def test_photographs_beside_change_no_bit(similarity):
+    """Otherwise who else is searched for decides about a person."""
+    rng = np.random.default_rng(3)
+    probes, others = rng.normal(size=(2, 40, 128)).astype(np.float32)
+    scans = rng.normal(size=(3, 27, 128)).astype(np.float32)
+    whole = scores_of(probes, scans, similarity)
+    others[7] = probes[7]
+    np.testing.assert_array_equal(scores_of(others, scans, similarity)[7], whole[7])
+    # up to the next multiple
+    part = scores_of(probes[:35], scans, similarity)
+    np.testing.assert_array_equal(part, whole[:35])
 
 
 def test_small_distances_keep_their_digits():
@@ -126,7 +176,7 @@ def test_scores_of_keypoints_are_made_of_those_of_the_renders(points):
     photographs, scans = points
     probes = KeypointProbes(photographs, 'hamming')
     for column, scan in enumerate(scans):
-        comparison = probes.against(scan)
+        (comparison,) = probes.against([scan])
         best, pooled = comparison.best(), comparison.pooled()
         assert best.dtype == pooled.dtype == np.float32
         for row, photograph in enumerate(photographs):
@@ -142,7 +192,7 @@ def test_no_photograph_to_search_with(faces, points):
     """Otherwise a run without a usable photograph stops."""
     nobody = (KeypointProbes([], 'hamming'), VectorProbes(faces[0][:0], 'cosine'))
     for probes, scan in zip(nobody, (points[1][0], faces[1][0]), strict=True):
-        comparison = probes.against(scan)
+        (comparison,) = probes.against([scan])
         assert comparison.best().shape == comparison.pooled().shape == (0,)
         assert photograph_scores(probes).shape == (0, 0)
 

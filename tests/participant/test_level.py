@@ -235,7 +235,8 @@ def test_what_was_not_run_keeps_what_it_had(
     """Else an extractor that is added, and one bad scan, cost the templates of a whole dataset."""
     bad, killed, changed, waiting = (finished(settings, label) for label in '3456')
     changed.path.write_bytes(b'87654321')
-    bad.path.write_bytes(b'')
+    # the larger one is first
+    bad.path.write_bytes(b'no volume')
     asked = replace(
         settings,
         participants=('3', '4', '5', '6'),
@@ -309,7 +310,8 @@ def test_what_the_machine_refuses_costs_nothing_that_is_there(
     What failed of itself in an earlier graph is on record all the same.
     """
     bad, good = (finished(settings, label) for label in '34')
-    bad.path.write_bytes(b'')
+    # the larger one is first
+    bad.path.write_bytes(b'no volume')
     before = read_record(ScanFiles.of(good, settings.output_dir))
     monkeypatch.setattr(level, 'check_rendering', lambda: 'nothing')
     for bound in ('PER_GRAPH', 'PER_PROCESS'):

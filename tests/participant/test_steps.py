@@ -193,7 +193,7 @@ def test_features_keep_the_numbers_of_their_views(
     """A template says which view each row is of; shifted, no result can be explained."""
 
     class Mean:
-        kind = 'vector'
+        kind, views = 'vector', range(90)
 
         def features(self, images: list[np.ndarray], boxes: list[Any]) -> dict[str, np.ndarray]:
             rows = [[image.mean(), box.left] for image, box in zip(images, boxes, strict=True)]
@@ -205,9 +205,16 @@ def test_features_keep_the_numbers_of_their_views(
     monkeypatch.setitem(EXTRACTORS, 'x-y', Mean)
     images = np.arange(90, dtype=np.uint8)[:, None, None] * np.ones((1, 3, 3), np.uint8)
     np.save(tmp_path / 'r.npy', images)
-    for seen in ([], [3, 80, 85]):
-        boxes = [(n, 0, 1, 1) if n in seen else None for n in range(90)]
-        faces = FaceBoxes(tuple(boxes), tuple(n >= 80 and n in seen for n in range(90)))
+    for asked, boxed in (
+        ({*range(90)}, []),
+        ({*range(90)}, [3, 80, 85]),
+        ({3, 4, 85}, [3, 6, 85]),
+    ):
+        monkeypatch.setattr(Mean, 'views', asked)
+        # an extractor gets no render that it did not ask for: each costs a face's time
+        seen = [n for n in boxed if n in asked]
+        boxes = [(n, 0, 1, 1) if n in boxed else None for n in range(90)]
+        faces = FaceBoxes(tuple(boxes), tuple(n >= 80 and n in boxed for n in range(90)))
         (tmp_path / 'f.json').write_text(json.dumps(faces.to_json()))
         steps.features(tmp_path / 'r.npy', tmp_path / 'f.json', 'x-y', tmp_path / 't.npz')
         provenance, template = steps._read_features(tmp_path / 't.npz')
@@ -224,7 +231,7 @@ def test_a_render_that_was_not_taken_has_no_row(
     """A matcher that rejects faces would make NaN of a whole scan, or of a whole gallery."""
 
     class Picky:
-        kind = 'vector'
+        kind, views = 'vector', range(90)
 
         def features(self, images: list[np.ndarray], boxes: list[Any]) -> dict[str, np.ndarray]:
             values = [image[0, 0] if image[0, 0] in taken else np.nan for image in images]

@@ -44,6 +44,18 @@ def test_fnmr_is_that_of_the_definition(make, digits):
         assert y == pytest.approx((np.diag(scores) < score).mean())
 
 
+def test_counts_do_not_depend_on_how_many_are_added_up_together(make, monkeypatch):
+    """Otherwise large studies get error rates of a part of their comparisons."""
+    rng = np.random.default_rng(5)
+    names = [f'{n:02}' for n in range(20)]
+    searches = make(rng.normal(size=(20, 20)), names)
+    together = count_comparisons(searches)
+    monkeypatch.setattr('bids_reid.risk.verification.CELLS_AT_ONCE', 50)
+    in_parts = count_comparisons(searches)
+    assert in_parts.n_by_candidate.tolist() == together.n_by_candidate.tolist() == [19] * 20
+    assert in_parts.by_candidate.tolist() == together.by_candidate.tolist()
+
+
 def test_best_scan_and_failures(make):
     """Otherwise failures vanish, and a second scan is somebody else."""
     searches = make(

@@ -14,7 +14,7 @@ from PIL import Image
 from bids_reid.bids.derivatives import save_failure
 from bids_reid.faces import photographs
 from bids_reid.faces.detect import Box
-from bids_reid.faces.extractors import EXTRACTORS, Availability
+from bids_reid.faces.extractors import ALL_VIEWS, EXTRACTORS, STANDARD_VIEWS, Availability
 from bids_reid.faces.photographs import Head
 from bids_reid.group.encoding import encode_photographs, read_encoded
 from bids_reid.group.galleries import ScanGallery, galleries
@@ -62,7 +62,7 @@ class _Toy:
 class Pixels(_Toy):
     """The first pixels are a vector."""
 
-    name, kind, similarity = 'pixels', 'vector', 'euclidean'
+    name, kind, similarity, views = 'pixels', 'vector', 'euclidean', ALL_VIEWS
     dimension = D
 
     def features(
@@ -77,7 +77,7 @@ class Pixels(_Toy):
 class Points(_Toy):
     """Some rows are keypoints, up to the first that is black."""
 
-    name, kind, distance = 'points', 'keypoints', 'hamming'
+    name, kind, distance, views = 'points', 'keypoints', 'hamming', STANDARD_VIEWS
     dimension = BYTES
 
     def features(

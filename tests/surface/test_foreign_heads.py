@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from bids_reid.faces.detect import find_faces_by_camera
 from bids_reid.surface.brain import brain_cut
 from bids_reid.surface.frame import FieldOfView, FoundFrame, find_frame
+from bids_reid.surface.mesh import Mesh, vertex_normals
 from bids_reid.surface.relief import to_average
 from bids_reid.surface.skin import Skin, extract_skin
 from bids_reid.surface.volume import Volume, load_volume
@@ -102,7 +103,9 @@ def test_a_face_that_is_not_ours_is_seen(template: Head) -> None:
     assert template.found.face.agrees
     assert sees_a_face(template)
     # nothing was cut
-    cut = brain_cut(template.volume, template.skin, template.found.frame, template.view)
+    mesh = Mesh(template.skin.points, template.skin.triangles)
+    frame, view = template.found.frame, template.view
+    cut = brain_cut(template.volume, mesh, vertex_normals(mesh), frame, view)
     assert cut.cut_cm2 < 1
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.gifti import is_whole, read_surface, write_surface
+from bids_reid.surface.gifti import is_whole, read_points, read_surface, write_surface
 
 RANDOM = np.random.default_rng(0)
 POINTS = RANDOM.normal(0, 80, (500, 3)).astype(np.float32)
@@ -33,6 +33,7 @@ def test_a_skin_comes_back_as_it_was(skin: Path) -> None:
     ):
         np.testing.assert_array_equal(points, POINTS)
         np.testing.assert_array_equal(triangles, TRIANGLES)
+    np.testing.assert_array_equal(read_points(skin), POINTS)
     assert is_whole(skin)
 
 
@@ -75,6 +76,11 @@ def test_what_was_not_written_is_not_read(skin: Path, damage: str) -> None:
     skin.write_bytes(re.sub(pattern, lambda _: new, content, count=1))
     with pytest.raises(ScanError, match='is damaged'):
         read_surface(skin)
+    if damage == 'no triangles':
+        np.testing.assert_array_equal(read_points(skin), POINTS)
+        return
+    with pytest.raises(ScanError, match='is damaged'):
+        read_points(skin)
 
 
 def test_a_triangle_of_a_point_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from bids_reid.phantom.identity import draw_people
 from bids_reid.phantom.scanner import Scan
 from bids_reid.surface.brain import BrainCut, brain_cut
 from bids_reid.surface.frame import FieldOfView, find_frame
+from bids_reid.surface.mesh import Mesh, vertex_normals
 from bids_reid.surface.relief import FaceRelief, face_depths, face_relief, to_average, to_scan
 from bids_reid.surface.signature import head_signature, signature_scores
 from bids_reid.surface.skin import extract_skin
@@ -26,12 +27,13 @@ def measured(scan: Scan) -> tuple[FaceRelief, BrainCut, NDArray[np.float32]]:
     skin = extract_skin(volume)
     view = FieldOfView(volume.affine, volume.data.shape)
     frame = find_frame(skin.points, view).frame
+    mesh = Mesh(skin.points, skin.triangles)
     np.testing.assert_allclose(
         to_scan(to_average(skin.points, frame), frame), skin.points, atol=0.01
     )
     return (
         face_relief(face_depths(skin.points, skin.triangles, frame, view)),
-        brain_cut(volume, skin, frame, view),
+        brain_cut(volume, mesh, vertex_normals(mesh), frame, view),
         head_signature(skin.points, frame),
     )
 

@@ -13,7 +13,7 @@ from bids_reid.phantom.scanner import Scan
 from bids_reid.records import PartTrace
 from bids_reid.surface.frame import FaceFrame, FieldOfView, find_frame
 from bids_reid.surface.islands import islands, joined
-from bids_reid.surface.mesh import Mesh
+from bids_reid.surface.mesh import Mesh, vertex_normals
 from bids_reid.surface.parts import PARTS, face_parts
 from bids_reid.surface.skin import extract_skin
 from bids_reid.surface.traces import LETTERS, OUTSIDE, emptied_air, face_traces
@@ -43,15 +43,19 @@ def volume_of(scan: Scan) -> Volume:
     return Volume(scan.data.astype(np.float32), scan.affine, (SPACING,) * 3)
 
 
+def skin_of(volume: Volume) -> Mesh:
+    skin = extract_skin(volume)
+    return Mesh(skin.points, skin.triangles)
+
+
 def traced(scan: Scan) -> tuple[dict[str, PartTrace], str]:
     """Trace a version of the whole head."""
     volume = volume_of(scan)
     view = FieldOfView(volume.affine, volume.data.shape)
-    skin = extract_skin(volume)
-    mesh = Mesh(skin.points, skin.triangles)
-    alone = islands(volume, skin, frame())
-    mesh = mesh if alone is None else joined(skin, alone)
-    traces = face_traces(mesh, [frame()], view, emptied_air(volume))
+    mesh = skin_of(volume)
+    alone = islands(volume, mesh, vertex_normals(mesh), frame())
+    mesh = mesh if alone is None else joined(mesh, alone)
+    traces = face_traces(mesh.points, vertex_normals(mesh), [frame()], view, emptied_air(volume))
     return {part.name: part for part in traces.parts}, traces.map
 
 
@@ -109,7 +113,8 @@ def test_a_nose_that_hangs_together_with_nothing_is_left() -> None:
     parts, _ = traced(zeroed(scan, away))
     assert (parts['nose'].follows or 0) > 0.6
     assert (parts['mouth'].follows or 0) < 0.3
-    assert islands(volume_of(scan), extract_skin(volume_of(scan)), frame()) is None
+    mesh = skin_of(volume_of(scan))
+    assert islands(volume_of(scan), mesh, vertex_normals(mesh), frame()) is None
 
 
 def test_parts_beyond_the_field_of_view_are_not_measured() -> None:

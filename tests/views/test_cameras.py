@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from bids_reid.records import View
-from bids_reid.views.cameras import all_views, soft_views, standard_views, style_numbers
+from bids_reid.views.cameras import (
+    all_views,
+    alternate_views,
+    soft_views,
+    standard_views,
+    style_numbers,
+)
 
 
 def test_81_different_views_numbered_in_order() -> None:
@@ -54,3 +60,22 @@ def test_soft_views_follow_those_of_the_study() -> None:
     assert [view.camera for view in soft_views()] == cameras
     assert style_numbers('plain') == range(81)
     assert style_numbers('soft') == range(81, 90)
+
+
+def test_every_other_view_leaves_out_none_that_has_no_neighbour() -> None:
+    """Otherwise a camera or a light is missing, and who looks like that is not found."""
+
+    def angles(view: View) -> list[float | None]:
+        return [view.camera_yaw, view.camera_pitch, view.light_azimuth, view.light_elevation]
+
+    def differences(one: View, other: View) -> int:
+        return sum(a != b for a, b in zip(angles(one), angles(other), strict=True))
+
+    some = alternate_views()
+    assert len(some) == 41
+    for view in standard_views():
+        near = sum(differences(view, other) == 1 for other in some)
+        # in each direction there is one neighbour, or two
+        assert near >= 4 if view not in some else near <= 4
+        assert sum(view.camera == other.camera for other in some) in (4, 5)
+        assert sum(view.light == other.light for other in some) in (4, 5)

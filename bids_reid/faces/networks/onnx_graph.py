@@ -51,9 +51,13 @@ class OnnxGraph:
         return name
 
     def model(
-        self, name: str, images: tuple[str, str, Sequence[int | str]], features: str
+        self,
+        name: str,
+        images: tuple[str, str, Sequence[int | str]],
+        features: str,
+        shape_of_features: Sequence[int | str | None] = ('n', None),
     ) -> bytes:
-        """Serialise a model that makes one vector of each image.
+        """Serialise a model that makes numbers of each image, such as one vector.
 
         Parameters
         ----------
@@ -62,13 +66,15 @@ class OnnxGraph:
         images : (name, type, shape)
             The input: its type as ONNX calls it; a size without a number has a name.
         features : str
-            Name of the output, (n, d) float32.
+            Name of the output, float32.
+        shape_of_features : sequence
+            Its shape; a size may be unknown.
         """
         from onnx import TensorProto, helper
 
         called, kind, shape = images
         given = helper.make_tensor_value_info(called, TensorProto.DataType.Value(kind), shape)
-        output = helper.make_tensor_value_info(features, TensorProto.FLOAT, ['n', None])
+        output = helper.make_tensor_value_info(features, TensorProto.FLOAT, shape_of_features)
         graph = self._model.graph
         graph.name = name
         graph.input.append(given)
