@@ -55,6 +55,8 @@ def measured_skin(
     placed = find_frame(scanned.points, FieldOfView(volume.affine, volume.data.shape))
     completed = complete_face(field, scanned.points, placed) if complete else None
     shown = completed[0].cut() if completed else scanned
+    # a volume that is not needed any more
+    del field
     view = FieldOfView(volume.affine, volume.data.shape)
     measures = _measures(
         scanned,

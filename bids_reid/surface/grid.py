@@ -181,7 +181,8 @@ def _cubic(part: float) -> list[np.float32]:
 def coarser(data: NDArray[np.float32], factor: NDArray[np.float64]) -> NDArray[np.float32]:
     """Average to voxels ``factor`` as large per axis, and interpolate linearly.
 
-    The first voxel keeps its middle.
+    The first voxel keeps its middle. The last axis of ``data`` is the first one in memory of what
+    is returned: so a file's order of axes becomes the usual one.
 
     Parameters
     ----------
@@ -195,7 +196,7 @@ def coarser(data: NDArray[np.float32], factor: NDArray[np.float64]) -> NDArray[n
     shape = [int((n - 1) / times) + 1 for n, times in zip(data.shape, factor, strict=True)]
     places = [np.arange(n) * times for n, times in zip(shape, factor, strict=True)]
     margin = _kernel(sigma[0]).size // 2
-    coarse = np.empty(shape, np.float32)
+    coarse = np.empty(shape[::-1], np.float32).T
     for start in range(0, shape[0], _LAYERS):
         asked = places[0][start : start + _LAYERS]
         low = max(int(asked[0]) - margin, 0)
@@ -223,7 +224,9 @@ def _between(
 
 
 def contiguous(data: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Copy an array (i, j, k) in any order of axes to one whose last axis runs fastest."""
+    """Let the last axis of an array (i, j, k) run fastest; where another one does, in a copy."""
+    if data.flags.c_contiguous:
+        return data
     # mirrored axes are mirrored again in the copy
     mirror = tuple(slice(None, None, 1 if step >= 0 else -1) for step in data.strides)
     source, copy = data[mirror], np.empty(data.shape, np.float32)

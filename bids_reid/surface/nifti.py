@@ -79,7 +79,7 @@ def _image(path: Path, source: io.BufferedIOBase, notes: list[str]) -> SpatialIm
     data = Numbers(source, header, mmap=False)
     n_bytes = path.stat().st_size
     if packed is not None:
-        n_read = data.read_once() if n_volumes == 1 and data.is_plain else 0
+        n_read = data.read_once() if n_volumes == 1 and is_plain(data.dtype) else 0
         left = n_data - n_read + MOST_HIDDEN + 1
         n_bytes = len(front) + n_read + count_bytes(source, left)
         check_behind(packed, notes)
@@ -91,6 +91,11 @@ def _image(path: Path, source: io.BufferedIOBase, notes: list[str]) -> SpatialIm
     return kind(data, header.get_best_affine(), header)
 
 
+def is_plain(kind: np.dtype[Any]) -> bool:
+    """Whether numbers are neither colours nor complex."""
+    return kind.kind in 'iuf'
+
+
 class Numbers(ArrayProxy):
     """Numbers of a file; in single precision they are made some at a time, and once.
 
@@ -99,14 +104,9 @@ class Numbers(ArrayProxy):
 
     _single: NDArray[np.float32] | None = None
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether they are neither colours nor complex."""
-        return self.dtype.kind in 'iuf'
-
     def __array__(self, dtype: Any = None) -> NDArray[Any]:
         """Return all of them."""
-        if not self.is_plain or dtype is None or np.dtype(dtype) != np.float32:
+        if not is_plain(self.dtype) or dtype is None or np.dtype(dtype) != np.float32:
             return np.asarray(super().__array__(dtype))
         if self._single is None:
             self.file_like.seek(self.offset)

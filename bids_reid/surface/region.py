@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.fineness import MOST_VOXELS
-from bids_reid.surface.grid import block_mean, coarser
+from bids_reid.surface.grid import block_mean, coarser, contiguous
 from bids_reid.surface.head import MIN_HEAD_LITRES, stands_out
 from bids_reid.surface.parts import ALL, TOP
 
@@ -100,7 +100,7 @@ def _thinned(
         f'averaged to voxels of {_words(size * factor)} mm, because the volume has '
         f'{data.size:,} voxels'
     )
-    return coarser(data, factor), affine @ np.diag([*factor, 1.0])
+    return contiguous(coarser(data, factor)), affine @ np.diag([*factor, 1.0])
 
 
 def _large_objects(shown: NDArray[np.bool_], cell: NDArray[np.float64]) -> NDArray[np.bool_]:

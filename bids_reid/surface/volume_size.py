@@ -9,7 +9,7 @@ from nibabel.affines import voxel_sizes
 
 from bids_reid.errors import ReidError
 from bids_reid.surface.fineness import FINEST_MM, MOST_VOXELS, WORKING_MM, refinement
-from bids_reid.surface.nifti import START, checked_shape, header_of
+from bids_reid.surface.nifti import START, checked_shape, header_of, is_plain
 from bids_reid.surface.placement import usable
 from bids_reid.surface.reading import opened, reading
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 BASE_GB = 0.35
 """Memory of a process with its libraries, independent of the volume."""
-READ_BYTES = 12.0
-"""Bytes per voxel while a volume is read and averaged.
+READ_BYTES = 8.0
+"""Bytes per voxel while a volume is read and averaged: in single precision, twice.
 
-The voxel is held twice as stored, and once in single precision.
+Colours and complex numbers are held twice as they are stored, too.
 """
 SKIN_BYTES = 24.0
 """Bytes per voxel of about 1 mm while the skin is cut."""
@@ -39,7 +39,8 @@ def skin_memory_gb(path: Path) -> float:
         with reading(path.name, path), opened(path, FEW_BYTES) as source:
             _, header, _ = header_of(source.read(START))
             shape = checked_shape(header, [])
-            item_bytes = header.get_data_dtype().itemsize
+            kind = header.get_data_dtype()
+            item_bytes = 0 if is_plain(kind) else kind.itemsize
             affine = np.asarray(header.get_best_affine(), float)
     except (ReidError, OSError):
         return USUAL_GB
@@ -49,7 +50,7 @@ def skin_memory_gb(path: Path) -> float:
 
 
 def memory_gb(
-    shape: tuple[int, ...], spacing: np.ndarray | None = None, item_bytes: int = 4
+    shape: tuple[int, ...], spacing: np.ndarray | None = None, item_bytes: int = 0
 ) -> float:
     """Estimate it from the shape of a volume.
 
@@ -59,7 +60,7 @@ def memory_gb(
     spacing : (3,) float, optional
         Millimetres; unknown ones count as 1 mm.
     item_bytes : int
-        Of a number as it is stored.
+        Of a colour or a complex number as it is stored; 0 for others.
     """
     size = np.ones(3) if spacing is None else spacing
     n_stored = float(np.prod(np.array(shape, float)))
