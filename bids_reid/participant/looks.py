@@ -286,6 +286,8 @@ def _volume(volume: Stored) -> _Seen:
     ):
         return _stretched(volume)
     whole = prepared(volume)
+    # what the file holds may be several times as large
+    del volume
     seen = _judged(whole)
     if seen.status == 'not_needed' and any(note.endswith(TOP) for note in whole.notes):
         raise ScanError(PART)

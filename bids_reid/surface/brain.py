@@ -128,11 +128,12 @@ def above_base(points: NDArray[np.floating]) -> NDArray[np.bool_]:
     return np.asarray(points[:, 2] > height + rise * np.maximum(points[:, 1], -90.0))
 
 
-def _brain(volume: Volume, frame: FaceFrame) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """What looks like brain and is one piece with it: 0 or 1 on a coarse grid, and its affine."""
+def _brain(volume: Volume, frame: FaceFrame) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """What looks like brain and is one piece with it, on a coarse grid, and its affine."""
     factor = np.maximum(np.round(GRID_MM / volume.spacing), 1).astype(np.intp)
     box = _box(volume, frame)
-    data = block_mean(volume.data[box], factor)
+    data = np.ascontiguousarray(volume.data[box])
+    data = block_mean(data, factor) if (factor > 1).any() else data
     first = np.array([part.start for part in box]) + (factor - 1) / 2
     affine = volume.affine @ np.diag([*factor, 1.0])
     affine[:3, 3] = apply_affine(volume.affine, first)
@@ -141,15 +142,16 @@ def _brain(volume: Volume, frame: FaceFrame) -> tuple[NDArray[np.float32], NDArr
     core = _core(data.shape, affine, frame)
     share, percentile = LIKE_BRAIN
     if not core.any():
-        return np.zeros(data.shape, np.float32), affine
+        return np.zeros(data.shape, np.bool_), affine
     air, middle, high = float(data.min()), *np.percentile(data[core], [50, percentile])
     like = (data >= air + share * (middle - air)) & (data <= high)
     times = int(max(1, round(THIN_MM / float(cell.mean()))))
     labels, count = ndimage.label(eroded(like, times))
     sizes = np.bincount(labels[core], minlength=count + 1)
     sizes[0] = 0
-    brain = (labels == sizes.argmax()) & (labels > 0)
-    return grown(brain, times + 1, like).astype(np.float32), affine
+    if not sizes.any():
+        return np.zeros(data.shape, np.bool_), affine
+    return grown(labels == sizes.argmax(), times + 1, like), affine
 
 
 def _box(volume: Volume, frame: FaceFrame) -> tuple[slice, ...]:
@@ -186,8 +188,8 @@ def _core(
 
 
 def _at(
-    values: NDArray[np.float32], affine: NDArray[np.float64], points: NDArray[np.floating]
+    mask: NDArray[np.bool_], affine: NDArray[np.float64], points: NDArray[np.floating]
 ) -> NDArray[np.float32]:
-    """Interpolate at points of the scan; 0 outside."""
+    """Interpolate at points of the scan, from 0 to 1; 0 outside."""
     place = apply_affine(np.linalg.inv(affine), points)
-    return np.asarray(ndimage.map_coordinates(values, place.T, order=1))
+    return np.asarray(ndimage.map_coordinates(mask, place.T, np.float32, order=1))

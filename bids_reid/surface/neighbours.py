@@ -33,13 +33,14 @@ def eroded(mask: Mask, times: int) -> Mask:
 
 
 def grown(mask: Mask, times: int, within: Mask) -> Mask:
-    """Add, so many times, the neighbours of a mask (i, j, k) that lie ``within`` another one."""
-    more, inner = np.pad(mask, 1), np.pad(within, 1).ravel()
+    """Add, so many times, the neighbours of a mask (i, j, k) that lie ``within`` a larger one."""
+    more, inner = np.pad(mask, 1), np.pad(within, 1)
     for _ in range(times):
         before, flat = more.copy().ravel(), more.reshape(-1)
         for step in _steps(more.shape):
-            flat[step:] |= before[:-step] & inner[step:]
-            flat[:-step] |= before[step:] & inner[:-step]
+            flat[step:] |= before[:-step]
+            flat[:-step] |= before[step:]
+        more &= inner
     return more[1:-1, 1:-1, 1:-1]
 
 

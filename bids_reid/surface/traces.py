@@ -44,6 +44,8 @@ WIDTHS_MM = (12.0, 8.0, 6.0, 4.0, 3.0, 3.0)
 LARGEST = (0.2, 6.0)
 """A part is turned by half the first (radians) in a step, and moved by the second (mm) in all,
 about and along each axis."""
+LEAF = 64
+"""Points of a leaf of the tree: where no skin is near, small leaves take half as long again."""
 MIN_POINTS = 12
 """Smallest number of points of a part in the image with which the part is judged."""
 BORDER_MM = 3.0
@@ -215,7 +217,8 @@ def _surface(points: Points, normals: NDArray[np.floating], there: Points) -> Su
     low, high = there.min(axis=0) - REACH_MM, there.max(axis=0) + REACH_MM
     near = ((points > low) & (points < high)).all(axis=1)
     points, normals = points[near], normals[near].astype(np.float32)
-    return Surface(points, normals, cKDTree(points, balanced_tree=False, compact_nodes=False))
+    tree = cKDTree(points, LEAF, balanced_tree=False, compact_nodes=False)
+    return Surface(points, normals, tree)
 
 
 class _Face(NamedTuple):
