@@ -176,7 +176,9 @@ def _start_server_early(settings: Settings) -> None:
         new = not (settings.output_dir / 'dataset_description.json').exists()
     except OSError as error:
         raise CannotWriteError(f'cannot use {settings.output_dir}: {error.strerror}') from error
-    if new and 'participant' in settings.levels and not settings.dry_run:
+    # the group level alone always has some
+    busy = new or 'participant' not in settings.levels
+    if busy and not settings.dry_run:
         forkserver.ensure_running()
 
 

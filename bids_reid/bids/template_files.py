@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 from zlib import error as ZlibError  # noqa: N812
 
 import numpy as np
@@ -12,7 +15,7 @@ from bids_reid.bids.files import read_json
 from bids_reid.errors import ScanError, is_refusal
 from bids_reid.faces.registrations import bids_label
 from bids_reid.records import Keypoints, KeypointTemplate, Template
-from bids_reid.views.cameras import all_views
+from bids_reid.views.cameras import N_VIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -31,6 +34,9 @@ LARGEST = 1 << 29
 
 Larger files are not unpacked.
 """
+
+_NPY_LENGTH = slice(8, 10)
+"""Place of the header's length in an NPY file."""
 
 
 def write_template(
@@ -79,18 +85,40 @@ def read_arrays(
         It cannot be read, or is damaged.
     """
     try:
-        # of a file that is none, numpy leaves a path open
-        with path.open('rb') as file, np.load(file, allow_pickle=False) as content:
-            claimed = sum(entry.file_size for entry in content.zip.infolist())
+        with path.open('rb') as file, ZipFile(file) as content:
+            claimed = sum(entry.file_size for entry in content.infolist())
             if largest is not None and claimed > largest:
                 raise ValueError(f'it holds {claimed} bytes')
-            return {name: content[name] for name in names or content.files}
+            chosen = names or [name.removesuffix('.npy') for name in content.namelist()]
+            return {name: _array(content.read(f'{name}.npy')) for name in chosen}
     except (
         *(KeyError, IndexError, EOFError, BadZipFile, ZlibError, TypeError, AttributeError),
         *(NotImplementedError, RuntimeError, SyntaxError, MemoryError, OverflowError),
     ) as error:
         # readers of zip, of zlib and of numpy's headers each have their own
         raise ValueError(f'{type(error).__name__}: {error}') from error
+
+
+def _array(member: bytes) -> NDArray[Any]:
+    """Take the array of an NPY file; as `numpy.load`, which takes three times as long.
+
+    It evaluates each header as an expression. Those of many templates are the same.
+    """
+    start = _NPY_LENGTH.stop + int.from_bytes(member[_NPY_LENGTH], 'little')
+    shape, fortran_order, dtype = _header(member[:start])
+    if dtype.hasobject:
+        raise ValueError('it holds objects, of which reading would run a pickle')
+    values = np.frombuffer(member, dtype, count=math.prod(shape), offset=start)
+    return values.reshape(shape, order='F' if fortran_order else 'C')
+
+
+@lru_cache(maxsize=256)
+def _header(start: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and type of an array, from the first bytes of an NPY file."""
+    file = BytesIO(start)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError('it is of another version of NPY than ours')
+    return np.lib.format.read_array_header_1_0(file)
 
 
 def template_of(arrays: Mapping[str, NDArray[Any]]) -> Template | KeypointTemplate:
@@ -104,8 +132,7 @@ def template_of(arrays: Mapping[str, NDArray[Any]]) -> Template | KeypointTempla
     try:
         views, found = arrays['view'], arrays.get(FOUND)
         _check(views.dtype.kind in 'iu' and views.ndim == 1, 'view')
-        known = range(len(all_views()))
-        _check(all(view in known for view in views.tolist()), 'view')
+        _check(bool(((views >= 0) & (views < N_VIEWS)).all()), 'view')
         _check(len(np.unique(views)) == len(views), 'view')
         _check(found is None or (found.dtype == bool and found.shape == views.shape), FOUND)
         views = views.astype(np.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 
 from bids_reid.records import Style, View
@@ -55,6 +56,7 @@ def all_views() -> tuple[View, ...]:
     return standard_views() + soft_views()
 
 
+@cache
 def style_numbers(style: Style) -> range:
     """Return the numbers of the views of a style."""
     numbers = [view.index for view in all_views() if view.style == style]

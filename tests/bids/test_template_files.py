@@ -48,6 +48,20 @@ def test_what_was_written_is_read(files: ScanFiles, arrays: dict[str, Any]) -> N
     assert read_template(files, 'orb') is not None
 
 
+def test_arrays_of_any_shape_and_order_are_those_that_numpy_reads(tmp_path: Path) -> None:
+    """Scores of a shard lie column by column: turned, they are somebody else's."""
+    scores = np.arange(12, dtype=np.float32).reshape(3, 4)
+    names = np.array(['jane', 'é'])
+    arrays = {'a': scores.T, 'b': scores, 'c': np.zeros((0, 5)), 'd': names, 'e': np.array('x')}
+    np.savez(tmp_path / 'x.npz', **arrays)
+    read = read_arrays(tmp_path / 'x.npz')
+    assert list(read) == list(arrays)
+    for name, array in arrays.items():
+        assert read[name].dtype == array.dtype
+        np.testing.assert_array_equal(read[name], array)
+    assert list(read_arrays(tmp_path / 'x.npz', ['b', 'e'])) == ['b', 'e']
+
+
 DAMAGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     *(
         (whole, {name: wrong})
