@@ -8,6 +8,9 @@ of pictures (landmarks and chip, or crop), for the extractor, which does both, a
 that of the graph alone; how long the engine takes to load, and the memory that this and its first
 faces add to the process; then how far the engines' features are apart. ``graph`` of `OnnxEngine`
 is what no better way of calling it would spare.
+
+The last two rows are dlib's network that finds faces, on pictures of 160 by 160 pixels that show
+the faces: ``apart`` is the largest difference between scores, and `nan` if other faces are found.
 """
 
 from __future__ import annotations
@@ -146,15 +149,51 @@ def rows(network: Network, images: list, boxes: list) -> list[tuple[Any, ...]]:
     return cells
 
 
+def detector_rows(images: list, boxes: list) -> list[tuple[Any, ...]]:
+    """Time what finds faces by both engines."""
+    import numpy as np
+
+    from bids_reid.faces.networks.dlib_mmod import DlibFaceNetwork, OnnxFaceNetwork
+    from bids_reid.faces.photographs import cut_square
+    from bids_reid.faces.weights import models_folder
+
+    weights = models_folder() / 'mmod_human_face_detector.dat'
+    pictures = [
+        cut_square(image, ((box.left + box.right) / 2, (box.top + box.bottom) / 2), 2 * side, 160)
+        for image, box in zip(images, boxes, strict=True)
+        if (side := box.right - box.left)
+    ]
+    cells, expected = [], None
+    for make in (lambda: OnnxFaceNetwork(weights.read_bytes()), lambda: DlibFaceNetwork(weights)):
+        before = resident_mb()
+        engine, loading = timed(make)
+        engine.surest(pictures[0])
+        memory = resident_mb() - before
+        took = []
+        for _ in range(ROUNDS):
+            found, seconds = timed(lambda engine=engine: [engine.surest(one) for one in pictures])
+            took.append(1000 * seconds / len(pictures))
+        scores = np.array([face.score if face else 0.0 for face in found])
+        places = [face and face[1:] for face in found]
+        expected = expected or (scores, places)
+        apart = np.abs(scores - expected[0]).max() if places == expected[1] else float('nan')
+        name = 'onnxruntime' if not cells else 'dlib'
+        numbers = (f'{median(took):.2f}', *['n/a'] * 4, f'{loading:.2f}', f'{memory:.0f}')
+        cells.append(('finds faces', name, *numbers, f'{apart:.1e}'))
+    return cells
+
+
 def main(n_faces: int) -> None:
     """Time both networks on ``n_faces`` faces."""
     os.environ['OMP_NUM_THREADS'] = '1'
     images, boxes = synthetic_faces(n_faces)
-    print(f'# {len(images)} faces, {ROUNDS} rounds', file=sys.stderr)
+    print(f'# {len(images)} faces, {ROUNDS} rounds', file=sys.stderr, flush=True)
     print(*COLUMNS, sep='\t')
     for network in networks():
         for cells in rows(network, images, boxes):
             print(*cells, sep='\t', flush=True)
+    for cells in detector_rows(images, boxes):
+        print(*cells, sep='\t', flush=True)
 
 
 if __name__ == '__main__':
