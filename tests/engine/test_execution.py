@@ -290,8 +290,9 @@ def _arrays(n_bytes: int) -> int:
     """Fill arrays of the sizes that a scan has; count the pages that the system gives for it."""
     for _ in range(2):
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-        for _ in range(20):
-            np.ones(n_bytes, np.uint8)
+        for _ in range(5):
+            _several = [np.ones(n_bytes, np.uint8) for _ in range(6)]
+            del _several
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
