@@ -4,7 +4,7 @@ Runs the participant level on two links to the scan and prints, as a TSV table, 
 began when and how long it was at it, until the first step of the first scan runs. A process is at
 something until it begins the next; what takes less than 10 ms is left out. Python runs a file
 named ``sitecustomize.py`` in every process that is started: it notes when packages begin to be
-loaded and the functions of `STEPS` begin and end.
+loaded and the functions of `STEPS` begin and end, which takes some time itself.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
 FILE = 'BIDS_REID_MARKS'
 """Environment variable: the file with what processes began."""
 LEAST_S = 0.01
+_INSTALLED = frozenset(packages_distributions())
 FIRST_STEP = 'run_node'
 STEPS = {
     'bids_reid.levels': ('prepare_environment', '_check_files', '_check_options', '_introduced'),
@@ -83,7 +85,7 @@ class _Finder(importlib.abc.MetaPathFinder):
     ) -> ModuleSpec | None:
         if self._within:
             return None
-        if path is None and name not in sys.stdlib_module_names:
+        if path is None and name in _INSTALLED:
             mark(f'load {name}')
         if name not in STEPS:
             return None
@@ -147,13 +149,26 @@ def phases(begun: float, marks: Sequence[Mark]) -> list[tuple[float, str, str, f
     for one in marks:
         by_process[one.process].append(one)
     rows = []
-    for number, (_, some) in enumerate(by_process.items()):
-        name = ('main', 'server')[number] if number < 2 else f'worker {number - 1}'
+    for name, some in _named(list(by_process.values())):
         for one, after in zip(some, [*some[1:], Mark(end, 0, '')], strict=True):
             seconds = min(after.when, end) - one.when
             if seconds >= LEAST_S:
                 rows.append((one.when - begun, name, one.what, seconds))
     return sorted(rows)
+
+
+def _named(processes: Sequence[Sequence[Mark]]) -> Iterator[tuple[str, Sequence[Mark]]]:
+    """Name processes, which are in the order of their start, by what they do."""
+    for number, some in enumerate(processes):
+        said = {one.what for one in some}
+        if number == 0:
+            yield 'main', some
+        elif 'detector' in said:
+            yield 'server of workers', some
+        elif '_answer' in said:
+            yield 'self-test of rendering', some
+        elif FIRST_STEP in said:
+            yield 'worker', some
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import getpass
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from nipype import config
 from nipype.interfaces.base import (
@@ -282,6 +284,24 @@ def test_kept_workers_outlive_a_graph_and_one_that_is_killed(crashes: Path) -> N
         later = workers.submit(os.getpid)
         workers.finish()
         assert later.result() != first
+
+
+def _arrays(n_bytes: int) -> int:
+    """Fill arrays of the sizes that a scan has; count the pages that the system gives for it."""
+    for _ in range(2):
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(5):
+            _several = [np.ones(n_bytes, np.uint8) for _ in range(6)]
+            del _several
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+
+def test_workers_use_memory_again() -> None:
+    """The system would fill it with zeros for each array: a tenth of the time of a scan."""
+    n_bytes = 24 * 2**20
+    with Workers(1) as workers:
+        n_new = workers.submit(_arrays, n_bytes).result()
+    assert n_new < n_bytes / resource.getpagesize()
 
 
 def test_a_stop_waits_for_kept_workers_but_not_for_what_has_not_begun(crashes: Path) -> None:
