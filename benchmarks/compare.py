@@ -92,7 +92,9 @@ def one_round(runs: Runs, data: Path, scan: Path) -> None:
         level('rerun', 'many', 'many', '--nprocs', '1')
         runs.run('--help', BIDS_REID, '--help')
         level('1 of 5,000', 'crowd', 'crowd', '--participant-label', '01', '--dry-run')
-        runs.run('limits.py', sys.executable, LIMITS, scan)
+        # of the same extractor
+        limits = (sys.executable, LIMITS, scan, '--extractors', 'face_recognition')
+        runs.run('limits.py', *limits)
 
 
 def stages_limit(said: str) -> float:

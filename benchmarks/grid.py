@@ -7,9 +7,9 @@ three), how much more the library takes, and how far its results are off at most
 right within reach only, by intention).
 
 `results/grid.tsv` is what it printed on 2026-11-26. `enlarged`, `squared_distance` and, for thick
-slices, `finer` save more than 0.3 s a scan. `block_mean`, `gaussian` and `sampled` save less, but
+slices, `finer` save more than 0.3 s a scan. `block_mean`, `gaussian` and `coarser` save less, but
 the library rounds otherwise, and then every skin has other bytes. Filling holes and opening masks
-were written by hand, too: scipy takes 0.12 s a scan more and gives the same, so they are scipy's.
+by scipy takes 0.1 s a scan more than by `filled` and `opened`, and gives the same.
 """
 
 from __future__ import annotations
@@ -68,12 +68,13 @@ def finer(data: Any, affine: Any, times: Any) -> Any:
     return (ndimage.zoom(data, times, order=3, mode='grid-mirror', grid_mode=True),)
 
 
-def sampled(data: Any, step: Any) -> Any:
-    """Interpolate by scipy."""
+def coarser(data: Any, factor: Any) -> Any:
+    """Smooth and interpolate by scipy."""
     from scipy import ndimage
 
-    shape = tuple(int((n - 1) / by) + 1 for n, by in zip(data.shape, step, strict=True))
-    return ndimage.affine_transform(data, step, output_shape=shape, order=1)
+    smooth = ndimage.gaussian_filter(data, 0.42 * np.sqrt(factor**2 - 1), truncate=3.0)
+    shape = tuple(int((n - 1) / by) + 1 for n, by in zip(data.shape, factor, strict=True))
+    return ndimage.affine_transform(smooth, factor, output_shape=shape, order=1)
 
 
 def squared_distance(target: Any, spacing: Any, reach: float) -> Any:
@@ -86,7 +87,7 @@ def squared_distance(target: Any, spacing: Any, reach: float) -> Any:
 
 LIBRARY: dict[str, Function] = {
     function.__name__: function
-    for function in (block_mean, gaussian, enlarged, finer, sampled, squared_distance)
+    for function in (block_mean, gaussian, enlarged, finer, coarser, squared_distance)
 }
 
 

@@ -34,7 +34,6 @@ from bids_reid.bids.files import file_sha256
 from bids_reid.demo.defaced_release import write_release
 from bids_reid.faces.registrations import bids_label
 from bids_reid.report.overview import version_key
-from bids_reid.views.cameras import all_views
 
 NOISE = {'raw': 0.03, 'defaced': 0.2}
 """How far the views of a scan scatter around its person, who are 0.15 apart."""
@@ -89,11 +88,10 @@ def make_study(model: Study, study: Study, n_people: int, n_photos: int) -> None
     shutil.copytree(model.out, study.out, ignore=_people)
     labels = [f'{number + 1:05}' for number in range(n_people)]
     rows = ['participant_id\tage\tsex']
-    views = np.array([view.index for view in all_views()], np.int32)
     for number, label in enumerate(labels):
         rows.append(f'sub-{label}\t{20 + number % 60}\t{"FM"[number % 2]}')
         _copy_person(model, study, label)
-        _draw_templates(study.out / f'sub-{label}', number, views)
+        _draw_templates(model.out / f'sub-{MODEL}', study.out / f'sub-{label}', number)
     table = study.conditions['raw'] / 'participants.tsv'
     table.write_text('\n'.join([*rows, '']))
     study.photos.mkdir()
@@ -134,18 +132,21 @@ def _copy_person(model: Study, study: Study, label: str) -> None:
             os.link(source, target)
 
 
-def _draw_templates(folder: Path, number: int, views: np.ndarray) -> None:
-    """Write the templates of a person under every condition."""
+def _draw_templates(model: Path, folder: Path, number: int) -> None:
+    """Write the templates of a person under every condition, of the views that the model's are."""
     for extractor, size in SIZES.items():
-        label = bids_label(extractor)
         person = drawn_faces([number], size)[0]
         for condition, noise in NOISE.items():
+            desc = (
+                bids_label(extractor) if condition == 'raw' else condition + bids_label(extractor)
+            )
+            ending = f'_desc-{desc}_T1w.npz'
+            with np.load(model / 'anat' / f'{model.name}{ending}') as template:
+                arrays = dict(template)
             rng = np.random.default_rng([number, size, condition == 'raw'])
-            spread = rng.standard_normal((len(views), size), np.float32) * np.float32(noise)
-            desc = label if condition == 'raw' else f'{condition}{label}'
-            target = folder / 'anat' / f'{folder.name}_desc-{desc}_T1w.npz'
-            found = np.ones(len(views), bool)
-            np.savez(target, features=person + spread, view=views, found=found)
+            spread = rng.standard_normal(arrays['features'].shape, np.float32)
+            arrays['features'] = person + spread * np.float32(noise)
+            np.savez(folder / 'anat' / f'{folder.name}{ending}', **arrays)  # type: ignore[arg-type]
 
 
 def run_command(study: Study, nprocs: int, *, profile: bool) -> tuple[float, list[list[str]]]:

@@ -15,8 +15,9 @@ part of its work that no better way of doing it would spare, measured alone in t
   its picture read back, as fine as the program's: no normals, no lights, no shading; the skin's
   file decompressed, all renders added up once, and as many bytes written as they have;
 - faces: one run of dlib's HOG detector per camera, at the render's own size;
-- evidence: the runs of both detectors that are needed, on pictures made before: the HOG detector
-  once for each camera that is asked, the network as often as it was asked;
+- evidence: the network on the pictures, made before, that it was asked about, and dlib's landmarks
+  of each camera; the points of the skin's file decompressed. What the other detector answers is
+  known from the stage before;
 - each network: the faces there are, cut out before, through its graph alone in one call of
   ONNX Runtime per batch; ``orb`` and ``sift``: OpenCV's own detector on faces cut out before;
 - save: the bytes of all files that a scan leaves, hashed once and written once.
@@ -148,7 +149,7 @@ class Limits:
         yield 'renders', self.rendered()
         # the fifth light of each nine is from ahead and above
         ahead = self.renders[4:81:9]
-        yield 'faces', lambda: [_hog(render, 0.0) for render in ahead]
+        yield 'faces', lambda: [_hog(render) for render in ahead]
         yield 'evidence', self.evidence()
         for name in self.extractors:
             yield name, self.features(name)
@@ -241,28 +242,35 @@ class Limits:
 
     def evidence(self) -> Callable[[], None]:
         """Ask the detectors about the renders that they were asked about."""
-        import cv2
-
         from bids_reid.faces import evidence
         from bids_reid.views.cameras import standard_views
 
-        asked = evidence.asked_views(standard_views())
-        seen: list[Any] = []
-        network = evidence.network()
+        network, predictor = evidence.network(), evidence._predictor()
+        pictures: list[Any] = []
+        landmarks: list[tuple[Any, Any]] = []
 
-        def watched(picture: Any, *arguments: Any) -> Any:
-            seen.append(picture)
-            return network(picture, *arguments)
+        class Watched:
+            def surest(self, image: Any) -> Any:
+                pictures.append(image)
+                return network.surest(image)
 
-        with patch.object(evidence, 'network', lambda: watched):
+        def watched(image: Any, box: Any) -> Any:
+            landmarks.append((image, box))
+            return predictor(image, box)
+
+        with (
+            patch.object(evidence, 'network', Watched),
+            patch.object(evidence, '_predictor', lambda: watched),
+        ):
             evidence.face_evidence(self.renders, standard_views(), self.points, self.frame)
-        pictures = [cv2.UMat(one).get() for one in seen]
+        packed = zlib.compress(self.points.tobytes(), 1)
 
         def once() -> None:
-            for number in asked:
-                _hog(self.renders[number], evidence.HOG_FLOOR)
+            zlib.decompress(packed)
             for picture in pictures:
-                network(picture, 0)
+                network.surest(picture)
+            for given in landmarks:
+                predictor(*given)
 
         return once
 
@@ -301,17 +309,20 @@ class Limits:
         return once
 
 
-def _hog(picture: Any, floor: float) -> Any:
+def _hog(picture: Any) -> Any:
     """Run dlib's detector, and nothing else."""
     from bids_reid.faces.detect import detector
 
-    return detector().run(picture, 0, floor)
+    return detector().run(picture, 0, 0.0)
 
 
 def one_round(clock: Clock, scan: Path, extractors: Sequence[str]) -> None:
     """Run every stage, then every limit."""
+    from bids_reid.faces import detect
     from bids_reid.participant import measures
 
+    # the renders of a round are those of the last one
+    detect._answers.cache_clear()
     original = measures._measures
     with TemporaryDirectory() as name:
         run = Run(scan, Path(name))
@@ -344,6 +355,9 @@ def table(clock: Clock) -> Iterator[tuple[str, float, float]]:
 
 def profile(scan: Path, extractors: Sequence[str]) -> Iterator[tuple[str, str, float]]:
     """Yield stage, function and its own milliseconds; a profile itself takes some time."""
+    from bids_reid.faces import detect
+
+    detect._answers.cache_clear()
     with TemporaryDirectory() as name:
         for stage, work in Run(scan, Path(name)).steps(extractors):
             profiler = cProfile.Profile(time.process_time)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +12,9 @@ from typing import Any, NoReturn, TypeVar
 from bids_reid import __version__
 from bids_reid.errors import Exit
 from bids_reid.messages import complain
+from bids_reid.processors import allowed_cores
 from bids_reid.records import RAW
+from bids_reid.settings import AS_FREE
 from bids_reid.suggestions import closest, did_you_mean
 
 NAMED_FOLDER = re.compile(r'([A-Za-z0-9]+)=(.+)')
@@ -237,15 +238,21 @@ def add_version(place: argparse._ActionsContainer) -> None:
     )
 
 
-def add_nprocs(parser: argparse._ActionsContainer, *spellings: str) -> None:
-    """Add the option that says how many processes run at a time."""
+def add_nprocs(
+    parser: argparse._ActionsContainer, *spellings: str, default: int | None = None
+) -> None:
+    """Add the option that says how many processes run at a time.
+
+    By default it is as many as there are processors for; `AS_FREE` leaves the choice to the run.
+    """
     parser.add_argument(
         *spellings,
         dest='n_procs',
         type=positive(int),
-        default=os.cpu_count() or 1,
+        default=allowed_cores() if default is None else default,
         metavar='N',
-        help='Processes that run at the same time. Default: one for each processor.',
+        help='Processes that run at the same time. Default: one for each processor'
+        + (' that is free, as far as memory allows.' if default == AS_FREE else '.'),
     )
 
 

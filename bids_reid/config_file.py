@@ -14,7 +14,7 @@ from typing import Any
 from bids_reid import __version__
 from bids_reid.arguments import Ignored, Parser, absolute, named_folder
 from bids_reid.errors import NoInputError, UsageError
-from bids_reid.settings import Settings
+from bids_reid.settings import AS_FREE, Settings
 from bids_reid.suggestions import did_you_mean
 
 POSITIONAL = ('bids_dir', 'output_dir', 'levels')
@@ -79,6 +79,7 @@ def settings_text(settings: Settings, *, whole_paths: bool = True) -> str:
     for field in fields(settings):
         value = getattr(settings, field.name)
         left_out = field.name in {*POSITIONAL, 'derivatives', 'command'}
+        left_out |= field.name == 'n_procs' and value == AS_FREE
         if not left_out and value is not None and value is not False and value != ():
             lines.append(f'{option_name(field.name)} = {write(value)}\n')
     if settings.derivatives:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from types import UnionType
 from typing import (
     TYPE_CHECKING,
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 T = TypeVar('T')
+_Reader = Callable[[Any], Any]
+_Test = Callable[[Any], bool]
 MOST = 2**53
 """No count or measure is larger; to this number JSON tells whole numbers apart everywhere."""
 
@@ -84,13 +86,14 @@ def from_object(kind: type[T], content: Mapping[str, Any]) -> T:
     """
     if not isinstance(content, Mapping):
         raise TypeError(f'{content!r:.40} is no {kind.__name__}')
-    hints = _hints(kind)  # type: ignore[arg-type]
-    return kind(**{name: as_field(hint, content[key(name)]) for name, hint in hints.items()})
+    readers = _readers(kind)  # type: ignore[arg-type]
+    return kind(**{name: read(content[there]) for name, there, read in readers})
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _readers(kind: type) -> tuple[tuple[str, str, _Reader], ...]:
+    """Name of each field of a dataclass, its key, and what reads it."""
+    return tuple((name, key(name), _reader(hint)) for name, hint in get_type_hints(kind).items())
 
 
 def as_field(hint: Any, value: Any) -> Any:
@@ -101,17 +104,28 @@ def as_field(hint: Any, value: Any) -> Any:
     KeyError, TypeError
         It is none. A number has to be finite, and a whole one not below 0: it counts something.
     """
+    return _reader(hint)(value)
+
+
+@cache
+def _reader(hint: Any) -> _Reader:
+    """Return what takes a value of JSON as one of a type: what that is, is found out once."""
     if isinstance(hint, UnionType):
-        if value is None:
-            return None
-        (hint,) = (part for part in get_args(hint) if part is not type(None))
+        (part,) = (part for part in get_args(hint) if part is not type(None))
+        read = _reader(part)
+        return lambda value: None if value is None else read(value)
     if is_dataclass(hint):
-        return from_object(hint, value)  # type: ignore[arg-type]
-    origin, parts = get_origin(hint), get_args(hint)
-    if not _is_of(hint, origin, parts, value):
+        return partial(from_object, hint)  # type: ignore[arg-type]
+    parts = get_args(hint)
+    if get_origin(hint) is tuple:
+        inside = _reader(_Place if parts[0] is int else parts[0])
+        return lambda value: tuple(map(inside, _checked(value, _is_list, hint)))
+    return partial(_checked, is_of=_test(hint, get_origin(hint), parts), hint=hint)
+
+
+def _checked(value: T, is_of: _Test, hint: Any) -> T:
+    if not is_of(value):
         raise TypeError(f'{value!r:.40} is no {hint}')
-    if origin is tuple:
-        return tuple(as_field(_Place if parts[0] is int else parts[0], one) for one in value)
     return value
 
 
@@ -119,21 +133,24 @@ class _Place(int):
     """A number within a list, which may be a place in a picture: also below 0."""
 
 
-def _is_of(hint: Any, origin: Any, parts: tuple[Any, ...], value: Any) -> bool:
-    """Whether a value of JSON can be one of a type that is no dataclass."""
+def _test(hint: Any, origin: Any, parts: tuple[Any, ...]) -> _Test:
+    """Return what tells whether a value of JSON can be one of a type that is no dataclass."""
     if origin is Literal:
-        return value in parts and isinstance(value, str)
+        return lambda value: value in parts and isinstance(value, str)
     if origin is Mapping:
-        return isinstance(value, dict) and all(
-            _is_of(kind, None, (), one)
-            for pair in value.items()
-            for kind, one in zip(parts, pair, strict=True)
+        names, values = (_test(part, None, ()) for part in parts)
+        return lambda value: (
+            isinstance(value, dict) and all(map(names, value)) and all(map(values, value.values()))
         )
-    if origin is tuple:
-        return isinstance(value, list)
-    if hint in (int, float, _Place):
-        return _is_number(value, whole=hint is not float) and (hint is not int or value >= 0)
-    return isinstance(value, hint)
+    if hint is int:
+        return lambda value: _is_number(value, whole=True) and value >= 0
+    if hint in (float, _Place):
+        return partial(_is_number, whole=hint is _Place)
+    return lambda value: isinstance(value, hint)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 def _is_number(value: Any, *, whole: bool) -> bool:

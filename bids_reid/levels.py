@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import re
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +19,10 @@ from bids_reid.config_file import option_name, settings_text
 from bids_reid.devices import use_device
 from bids_reid.errors import CannotWriteError, Exit, UsageError
 from bids_reid.messages import Line, forget_not_run, logger, show_messages, tell, tell_not_run
+from bids_reid.processors import Watch
 from bids_reid.run_header import header_lines
 from bids_reid.run_log import HIDDEN, RunLog
-from bids_reid.settings import Settings
+from bids_reid.settings import AS_FREE, Settings
 from bids_reid.suggestions import did_you_mean
 from bids_reid.surroundings import check_memory
 
@@ -59,6 +60,7 @@ def run_levels(settings: Settings) -> Exit:
 
 def _run(settings: Settings) -> Exit:
     """Check what was asked for, say it, and run the levels."""
+    watch = Watch()
     # a plugin has its own limit, perhaps of another machine
     check_memory(settings.memory_gb if settings.plugin_file is None else None)
     _check_files(settings)
@@ -73,8 +75,10 @@ def _run(settings: Settings) -> Exit:
     from bids_reid.group.given_photographs import check_photographs
     from bids_reid.group.reviews import read_reviews
     from bids_reid.group.selection import read_against
-    from bids_reid.group_level import group_level
     from bids_reid.participant_level import participant_level
+
+    if 'group' in settings.levels:
+        from bids_reid.group_level import group_level
 
     gc.enable()
     _check_options(settings)
@@ -92,8 +96,7 @@ def _run(settings: Settings) -> Exit:
         read_ratings(settings.output_dir)
         check_variables(settings.bids_dir, settings.breakdown)
         check_photographs(settings)
-    tell(header_lines(settings))
-    tell(Line(warning, 'caution') for warning in _warnings(settings))
+    settings = _introduced(settings, watch)
     for line in remarks:
         logger.info('%s', line)
     configure(stop_on_first_crash=settings.stop_on_first_crash, verbosity=settings.verbosity)
@@ -108,6 +111,16 @@ def _run(settings: Settings) -> Exit:
     else:
         tell_not_run()
     return max(codes)
+
+
+def _introduced(settings: Settings, watch: Watch) -> Settings:
+    """Say what is run on what; choose the number of processes, unless the user has."""
+    choice = watch.choose() if settings.n_procs == AS_FREE else None
+    if choice is not None:
+        settings = replace(settings, n_procs=choice.n_procs)
+    tell(header_lines(settings, choice))
+    tell(Line(warning, 'caution') for warning in _warnings(settings))
+    return settings
 
 
 def _warnings(settings: Settings) -> list[str]:
@@ -163,7 +176,9 @@ def _start_server_early(settings: Settings) -> None:
         new = not (settings.output_dir / 'dataset_description.json').exists()
     except OSError as error:
         raise CannotWriteError(f'cannot use {settings.output_dir}: {error.strerror}') from error
-    if new and 'participant' in settings.levels and not settings.dry_run:
+    # the group level alone always has some
+    busy = new or 'participant' not in settings.levels
+    if busy and not settings.dry_run:
         forkserver.ensure_running()
 
 

@@ -21,7 +21,7 @@ from bids_reid.arguments import (
 )
 from bids_reid.devices import DEVICES
 from bids_reid.records import IDENTIFYING, PART_NAMES
-from bids_reid.settings import KEPT
+from bids_reid.settings import AS_FREE, KEPT
 
 PROGRAM = 'bids-reid'
 USAGE = '%(prog)s bids_dir output_dir {participant,group} ... [options]'
@@ -343,7 +343,7 @@ def _add_kept(parser: Parser) -> None:
 
 def _add_machine(parser: Parser) -> None:
     group = parser.add_argument_group('processors, memory and folders')
-    add_nprocs(group, '--nprocs', '--n-procs', '--nthreads', '--n-cpus')
+    add_nprocs(group, '--nprocs', '--n-procs', '--nthreads', '--n-cpus', default=AS_FREE)
     group.add_argument(
         '--omp-nthreads',
         dest='omp_threads',
@@ -359,7 +359,7 @@ def _add_machine(parser: Parser) -> None:
         type=memory,
         metavar='GB',
         help='Memory that all processes together may use, such as 16, 16GB or 16000MB. '
-        'Default: nine tenths of the machine.',
+        'Default: nine tenths of what is free.',
     )
     group.add_argument(
         '--device',

@@ -19,6 +19,8 @@ Level = Literal['participant', 'group']
 LEVELS: tuple[Level, ...] = ('participant', 'group')
 Keep = Literal['templates', 'renders', 'nothing']
 KEPT: tuple[Keep, ...] = ('templates', 'renders', 'nothing')
+AS_FREE = 0
+"""Number of processes that leaves it to the run to choose."""
 _CONDITION = re.compile('[A-Za-z0-9]+')
 
 
@@ -67,9 +69,10 @@ class Settings:
     skip_validation : bool
         Whether a dataset without a valid ``dataset_description.json`` is accepted.
     n_procs, omp_threads : int
-        Processes at the same time, and threads of each.
+        Processes at the same time, and threads of each; with `AS_FREE` processes the run chooses.
     memory_gb : float or None
-        Memory that all processes together may use, in GB; ``None`` for nine tenths of the machine.
+        Memory that all processes together may use, in GB; ``None`` for nine tenths of what is
+        free.
     device : str
         Where networks and renders are computed: ``auto``, ``cpu`` or ``gpu``.
     plugin_file : Path or None
@@ -160,7 +163,7 @@ class Settings:
                 hint = f': did you mean {share / 100:g}?' if 1 < share <= 100 else ''
                 raise UsageError(f'{name} is a number from 0 to 1, not {share}{hint}')
         for name, number, least in (
-            ('n_procs', self.n_procs, 1),
+            ('n_procs', self.n_procs, AS_FREE),
             ('omp_threads', self.omp_threads, 1),
             ('seed', self.seed, 0),
         ):

@@ -16,9 +16,12 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bids_reid.errors import MachineError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TEMPORARY_HOME = 'BIDS_REID_TEMPORARY_HOME'
 """Environment variable that says that the home folder is one of ours, for workers too."""
@@ -151,21 +154,52 @@ def _limit_of_group() -> int:
     OSError, ValueError
         It has none.
     """
-    lines = _OWN_GROUPS.read_text('utf-8').splitlines()
-    for line in lines:
+    limits = []
+    for group in control_groups('memory'):
+        with suppress(OSError, ValueError):
+            limits.append(limit_of_memory(group))
+    if not limits:
+        raise ValueError('no limit')
+    return min(limits)
+
+
+def limit_of_memory(group: Path) -> int:
+    """Bytes that a control group may take.
+
+    Raises
+    ------
+    OSError, ValueError
+        It has no limit of its own.
+    """
+    # version 2, or 1
+    name = 'memory.max' if (group / 'memory.max').exists() else 'memory.limit_in_bytes'
+    most = int((group / name).read_text('ascii'))
+    if most >= _UNLIMITED:
+        raise ValueError('no limit')
+    return most
+
+
+def control_groups(kind: str) -> Iterator[Path]:
+    """Yield the folders of the control group of this process, and of those that it is in.
+
+    Parameters
+    ----------
+    kind : str
+        Of what is controlled: ``memory``, ``cpu``.
+
+    Raises
+    ------
+    OSError, ValueError
+        The system does not tell.
+    """
+    for line in _OWN_GROUPS.read_text('utf-8').splitlines():
         _, kinds, path = line.split(':', 2)
-        if kinds not in ('', 'memory'):
+        if kinds and kind not in kinds.split(','):
             continue
-        folder, name = (
-            (_CGROUPS / kinds, 'memory.limit_in_bytes') if kinds else (_CGROUPS, 'memory.max')
-        )
+        top = _CGROUPS / kinds
+        own = top / path.lstrip('/')
         # a container sees its own group at the top
-        for place in (folder / path.lstrip('/'), folder):
-            with suppress(OSError, ValueError):
-                most = int((place / name).read_text('ascii'))
-                if most < _UNLIMITED:
-                    return most
-    raise ValueError('no limit')
+        yield from (folder for folder in (own, *own.parents) if folder.is_relative_to(top))
 
 
 def _speak_utf_8() -> None:

@@ -76,7 +76,7 @@ def test_hashes_are_kept_where_they_can_be(
 ) -> None:
     """The second call before an upload takes a moment; a folder that is read-only is no reason."""
     # files that were written just now are not kept otherwise
-    monkeypatch.setattr('bids_reid.bids.hash_cache._RACY_NS', 0)
+    monkeypatch.setattr('bids_reid.bids.hash_cache.RACY_NS', 0)
     passed = (Exit.OK, ['2 images, all audited, none changed'])
     own, other = out / '.cache' / 'files.tsv', tmp_path / 'other.tsv'
     for option in ('--full', '--no-cache'):

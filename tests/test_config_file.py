@@ -203,7 +203,7 @@ def test_settings_from_python_are_checked() -> None:
     folders = {'bids_dir': Path('/data'), 'output_dir': Path('/out')}
     for wrong, words in (
         ({'levels': ('particpant',)}, 'did you mean participant'),
-        ({'n_procs': 0}, 'n_procs is at least 1'),
+        ({'n_procs': -1}, 'n_procs is at least 0'),
         ({'omp_threads': 0}, 'omp_threads is at least 1'),
         ({'max_risk': 5.0}, 'did you mean 0.05'),
         ({'seed': -1}, 'seed is at least 0'),

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bids_reid import __version__, run_header
-from bids_reid.run_header import available_memory, header_lines
+from bids_reid import __version__, processors, run_header
+from bids_reid.processors import Choice, available_memory
+from bids_reid.run_header import header_lines
 from bids_reid.settings import Settings
 from bids_reid.surroundings import MemoryLimit
 
@@ -45,10 +46,21 @@ def test_another_release_a_cluster_and_a_dry_run_are_named() -> None:
     assert machine.endswith('jobs by slurm.yml')
 
 
-def test_a_limit_of_the_container_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_chosen_is_told_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who wonders why half of a machine is idle finds it in the first lines."""
+    monkeypatch.setattr(run_header, 'available_memory', lambda: 4e9)
+    settings = replace(SETTINGS, n_procs=2)
+    busy = header_lines(settings, Choice(2, 4, busy=2))[-1].text
+    assert busy.endswith('4 cores (2 busy), 4.0 GB of memory available, 2 processes used')
+    short = header_lines(settings, Choice(2, 4, short_of_memory=True))[-1].text
+    assert short.endswith('4 cores, 4.0 GB of memory available, 2 processes used as memory allows')
+
+
+def test_a_limit_of_the_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's memory is no help where a container may take a tenth of it."""
-    monkeypatch.setattr(run_header, 'memory_limit', lambda: MemoryLimit(1000, 'x', False))
+    monkeypatch.setattr(processors, '_left_in_groups', lambda: iter(()))
+    monkeypatch.setattr(processors, 'memory_limit', lambda: MemoryLimit(1000, 'x', False))
     assert available_memory() == 1000
-    monkeypatch.setattr(run_header, 'memory_limit', lambda: None)
-    monkeypatch.setattr(run_header, '_MEMORY', Path('/nowhere'))
+    monkeypatch.setattr(processors, 'memory_limit', lambda: None)
+    monkeypatch.setattr(processors, '_PROC', tmp_path)
     assert available_memory() is None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from dataclasses import asdict, replace
-from functools import partial
+from functools import lru_cache, partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from PIL import Image
 from bids_reid import __version__
 from bids_reid.bids.claims import read_claim
 from bids_reid.bids.files import Batch, file_sha256, json_text, new_private_file, read_json
+from bids_reid.bids.hash_cache import RACY_NS
 from bids_reid.bids.layout import ScanFiles, bids_uri, render_name, scan_files
 from bids_reid.bids.shape_files import read_shape, write_shape
 from bids_reid.bids.tables import add_table, read_table
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+MOST_KEPT = 4096
+"""Records kept in memory, some 10 kB each."""
 LEFT_OUT_BY_FILTER = 'left out by --bids-filter-file'
 """Why the record of a scan is kept and does not count."""
 ANGLES = ('camera_yaw', 'camera_pitch', 'light_azimuth', 'light_elevation')
@@ -209,8 +213,22 @@ def read_record(files: ScanFiles) -> ScanRecord | None:
 
     Whoever may make it anew asks so; whoever needs it uses `scan_records`.
     """
+    state = file_state(files.record)
+    # what changed just now could change again without the file system telling
+    if state is None or time.time_ns() - max(state[2:]) < RACY_NS:
+        return _record_in(files.record)
+    return _record_as_it_was(files.record, state)
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _record_as_it_was(path: Path, state: FileState) -> ScanRecord | None:  # noqa: ARG001
+    """Read a record once in a run that needs it several times, unless its file is another."""
+    return _record_in(path)
+
+
+def _record_in(path: Path) -> ScanRecord | None:
     try:
-        return ScanRecord.from_json(read_json(files.record))
+        return ScanRecord.from_json(read_json(path))
     except (KeyError, TypeError):
         return None
 
@@ -227,6 +245,10 @@ def scan_records(
         be in no count.
     """
     for files in scan_files(output_dir, participants):
+        record = read_record(files)
+        if record is not None:
+            yield files, record
+            continue
         content = read_json(files.record)
         # another program's sidecar may have such a name, and a job beside this one take one away
         if 'Status' not in content and (content or not files.record.exists()):

@@ -30,7 +30,7 @@ _VERSION = f'# bids_reid {__version__}: contents of files, 3\n'.encode()
 Another version, or another number here, may take different contents for images.
 """
 _SHA256 = re.compile(rb'([0-9a-f]{64})?')
-_RACY_NS = 2_000_000_000
+RACY_NS = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class HashCache:
         status : os.stat_result
             Of before its content was read.
         """
-        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _RACY_NS:
+        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < RACY_NS:
             return
         self._put(_file(status), _state(status), known)
 

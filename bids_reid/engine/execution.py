@@ -21,6 +21,7 @@ from bids_reid.engine.crashes import FOLDER, is_full, is_refused, read_crashes
 from bids_reid.engine.discreet_logs import make_logs_discreet
 from bids_reid.engine.plugins import IS_REFUSED, WORKERS, SteadyMultiProc, named_plugin, runs_here
 from bids_reid.errors import CannotWriteError, MachineError, ReidError, UsageError
+from bids_reid.processors import available_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from bids_reid.settings import Settings
 
     StatusCallback = Callable[[Any, str], None]
+
+SHARE = 0.9
+"""Of the memory that is free, what steps may take together unless the user says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +129,7 @@ def run_graph(
     crash_dir : Path
         Where the details of failures are kept, without what is private.
     n_procs, memory_gb : int, float
-        Limits of the local plugin; no memory limit means nine tenths of the machine.
+        Limits of the local plugin; no memory limit means nine tenths of what is free now.
     plugin_file : Path, optional
         Another Nipype plugin.
     workers : Workers, optional
@@ -181,6 +185,9 @@ def _plugin(
     hooks = {name: hook for name, hook in hooks.items() if hook is not None}
     if plugin_file is None:
         given = {name: limit for name, limit in limits.items() if limit is not None}
+        free = available_memory()
+        if free is not None:
+            given.setdefault('memory_gb', SHARE * free / 1e9)
         return SteadyMultiProc({'raise_insufficient': False, **given, **hooks})
     name, arguments = read_plugin(plugin_file)
     # Nipype names jobs after the user; containers and schedulers may leave it out

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import dlib
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,6 +32,12 @@ class Face(NamedTuple):
     score: float
 
 
+FLOOR = -1.0
+"""Lowest score of the detector that is requested of a render."""
+REMEMBERED = 16
+"""Renders whose answers are kept: more than the cameras, which are asked about first."""
+
+
 @cache
 def detector() -> dlib.fhog_object_detector:
     """Return dlib's detector of frontal faces, read once per process: that takes half a second."""
@@ -50,8 +56,14 @@ def find_faces(image: NDArray[np.uint8], *, enlarge: int = 0) -> list[Face]:
     """
     # dlib asks for the stride of one column, which numpy leaves open if there is just one
     boxes, scores, _ = detector().run(np.array(image, order='C'), enlarge, 0.0)
-    found = sorted(zip(boxes, scores, strict=True), key=lambda one: -one[0].area())
-    height, width = image.shape[:2]
+    return _largest_first(zip(boxes, scores, strict=True), image.shape)
+
+
+def _largest_first(
+    found: Iterable[tuple[dlib.rectangle, float]], shape: tuple[int, ...]
+) -> list[Face]:
+    """Cut boxes off at the border of the image."""
+    height, width = shape[:2]
     return [
         Face(
             Box(
@@ -62,8 +74,29 @@ def find_faces(image: NDArray[np.uint8], *, enlarge: int = 0) -> list[Face]:
             ),
             float(score),
         )
-        for box, score in found
+        for box, score in sorted(found, key=lambda one: -one[0].area())
     ]
+
+
+def find_face_of_render(render: NDArray[np.uint8]) -> Box | None:
+    """Find what `find_face` finds, in a render (h, w) uint8 that other steps ask about too."""
+    sure = [one for one in answers(render) if one[1] >= 0]
+    return _largest_first(sure, render.shape)[0].box if sure else None
+
+
+def answers(render: NDArray[np.uint8]) -> tuple[tuple[dlib.rectangle, float], ...]:
+    """Ask the detector about a render, (h, w) uint8: boxes and scores from `FLOOR` on.
+
+    The surest come first. The last renders are remembered, for several steps ask about the same.
+    """
+    return _answers(render.tobytes(), render.shape)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _answers(content: bytes, shape: tuple[int, int]) -> tuple[tuple[dlib.rectangle, float], ...]:
+    render = np.frombuffer(content, np.uint8).reshape(shape)
+    boxes, scores, _ = detector().run(render, 0, FLOOR)
+    return tuple(zip(boxes, scores, strict=True))
 
 
 def find_face(image: NDArray[np.uint8]) -> Box | None:
@@ -102,7 +135,7 @@ def find_faces_by_camera(
         camera = views[number].camera
         if camera in boxes:
             continue
-        box = find_face(renders[number])
+        box = find_face_of_render(renders[number])
         if box is not None:
             boxes[camera] = box
     return boxes

@@ -15,7 +15,8 @@ import cv2
 import dlib
 import numpy as np
 
-from bids_reid.faces.detect import detector
+from bids_reid.faces.detect import answers
+from bids_reid.faces.networks.dlib_mmod import load_face_network
 from bids_reid.faces.weights import models_folder
 from bids_reid.records import FaceEvidence
 from bids_reid.surface.relief import to_average
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bids_reid.faces.networks.dlib_mmod import FaceNetwork
     from bids_reid.records import View
     from bids_reid.surface.frame import FaceFrame
 
@@ -35,8 +37,6 @@ CNN_PIXELS = 160
 At this size the network finds it as well as at 480, ten times faster.
 """
 SURE_CNN = 0.9
-HOG_FLOOR = -1.0
-"""Lowest score of the HOG detector that is requested."""
 AHEAD_MM = -30.0
 """Points further back in the average head do not count as landmarks."""
 PLACES_MM = ((31.0, -1.0), (-31.0, -1.0), (0.0, -34.0), (0.0, -65.0))
@@ -100,9 +100,9 @@ def face_evidence(
 
 
 @cache
-def network() -> dlib.cnn_face_detection_model_v1:
+def network() -> FaceNetwork:
     """Return dlib's convolutional network (max-margin object detection), read once per process."""
-    return dlib.cnn_face_detection_model_v1(str(models_folder() / 'mmod_human_face_detector.dat'))
+    return load_face_network(models_folder() / 'mmod_human_face_detector.dat')
 
 
 @cache
@@ -112,22 +112,18 @@ def _predictor() -> dlib.shape_predictor:
 
 def ask_hog(image: NDArray[np.uint8]) -> Detection | None:
     """Ask dlib's HOG detector for the best face of an image, (h, w) uint8."""
-    boxes, scores, _ = detector().run(np.ascontiguousarray(image), 0, HOG_FLOOR)
-    return Detection(float(scores[0]), boxes[0]) if len(scores) else None
+    found = answers(image)
+    return Detection(float(found[0][1]), found[0][0]) if found else None
 
 
 def ask_network(image: NDArray[np.uint8]) -> Detection | None:
     """Ask dlib's convolutional network for the best face of an image, (h, w) uint8."""
     small = cv2.resize(image, (CNN_PIXELS, CNN_PIXELS), interpolation=cv2.INTER_AREA)
-    faces = network()(cv2.cvtColor(small, cv2.COLOR_GRAY2RGB), 0)
-    if not faces:
+    best = network().surest(np.asarray(small, np.uint8))
+    if best is None:
         return None
-    best = max(faces, key=lambda face: face.confidence)
-    sides = (best.rect.left(), best.rect.top(), best.rect.right(), best.rect.bottom())
     times = image.shape[0] / CNN_PIXELS
-    return Detection(
-        float(best.confidence), dlib.rectangle(*(int(side * times) for side in sides))
-    )
+    return Detection(best.score, dlib.rectangle(*(int(side * times) for side in best[1:])))
 
 
 def _box(hog: Detection | None, cnn: Detection | None) -> dlib.rectangle | None:

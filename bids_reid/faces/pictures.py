@@ -32,7 +32,7 @@ LARGEST_PIXELS = 1600
 A face of a 40th of the longer side is found, on its side one of a 20th.
 """
 CNN_PIXELS = 640
-"""The same size for the network, which is slow."""
+"""The same size for the network."""
 SMALLEST_PIXELS = 40
 """A smaller picture shows no face that could be recognised."""
 ENLARGED_PIXELS = 480
@@ -45,8 +45,8 @@ On 110 of 111 photographs and renders that detector was surer, or the network sa
 60 figures of slices that one reached 0.3, on 10 of them, and the network saw none.
 """
 MOST_DOUBTFUL = 40
-"""Largest number of doubtful faces per picture that the network checks, at a tenth of a second
-each."""
+"""Largest number of doubtful faces per picture that the network checks, at two hundredths of a
+second each."""
 LARGE_SHARE = 0.2
 """Smallest width of a face that counts, as a share of the longer side.
 
@@ -176,8 +176,7 @@ def confirmed(picture: Grey, box: Box, sure: float = 0.0) -> bool:
         crop = cv2.getRectSubPix(picture, (side, side), centre)
         how = cv2.INTER_AREA if side > CROP_PIXELS else cv2.INTER_LINEAR
         crop = cv2.resize(crop, (CROP_PIXELS, CROP_PIXELS), interpolation=how)
-        faces = network()(cv2.cvtColor(crop, cv2.COLOR_GRAY2RGB), 0)
-        if any(face.confidence > sure for face in faces):
+        if _sees(np.asarray(crop, np.uint8), sure):
             return True
     return False
 
@@ -185,8 +184,13 @@ def confirmed(picture: Grey, box: Box, sure: float = 0.0) -> bool:
 def _cnn(picture: Grey) -> bool:
     if min(picture.shape) < NETWORK_PIXELS:
         return False
-    faces = network()(cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_GRAY2RGB), 0)
-    return any(face.confidence > SURE_CNN for face in faces)
+    return _sees(picture, SURE_CNN)
+
+
+def _sees(picture: Grey, sure: float) -> bool:
+    """Whether the network is surer than that of a face."""
+    face = network().surest(picture)
+    return face is not None and face.score > sure
 
 
 def _frames(picture: OpenedPicture) -> Iterator[Grey | None]:

@@ -97,13 +97,13 @@ def evidence(surface: Path, measures: Path, renders_file: Path, target: Path) ->
 
     from bids_reid.faces.evidence import face_evidence
     from bids_reid.participant.measures import face_frame
-    from bids_reid.surface.gifti import read_surface
+    from bids_reid.surface.gifti import read_points
 
     measured = read_measures(measures)
     if measured.skull_stripped:
         measured = replace(measured, face_evidence=FaceEvidence())
     elif measured.face_evidence is None:
-        points, _ = read_surface(surface)
+        points = read_points(surface)
         images, frame = np.load(renders_file, mmap_mode='r'), face_frame(measured.face_frame)
         answers = face_evidence(images, standard_views(), points, frame)
         measured = replace(measured, face_evidence=answers)

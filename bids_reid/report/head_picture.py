@@ -186,7 +186,7 @@ def head_base() -> bytes:
     pixels = np.repeat(light[..., None], 4, axis=-1)
     pixels[_covered() < len(OPAQUE), :3] = _rgb(EDGE)
     pixels[..., 3] = np.array([*OPAQUE, 255])[_covered()]
-    return _webp(pixels.astype(np.uint8), quality=85, method=6)
+    return _webp(pixels.astype(np.uint8), quality=85, method=4)
 
 
 def head_overlay(letters: str, keys: Mapping[str, Key] = CLASSES) -> bytes:

@@ -28,35 +28,81 @@ _NOTHING = np.ones(1, np.float32)
 
 def block_mean(data: NDArray[np.float32], factor: NDArray[np.intp]) -> NDArray[np.float32]:
     """Mean over blocks of ``factor`` voxels; the last block of an axis repeats the edge."""
-    missing = -np.array(data.shape) % factor
-    if missing.any():
-        data = np.pad(data, [(0, int(n)) for n in missing], mode='edge')
-    for axis, times in enumerate(factor):
-        blocks = np.moveaxis(data, axis, 0)
-        total = sum((blocks[first::times] for first in range(1, times)), start=blocks[::times])
-        data = np.moveaxis(total / np.float32(times), 0, axis)
-    return data
+    shape = tuple(
+        -(-length // int(times)) for length, times in zip(data.shape, factor, strict=True)
+    )
+    means = np.empty(shape, np.float32)
+    # one layer of blocks after the other stays in the processor's cache
+    for number, target in enumerate(means):
+        layer = data[number * factor[0] : (number + 1) * factor[0]]
+        for axis, times in enumerate(factor):
+            layer = _mean_along(layer, axis, int(times))
+        target[:] = layer[0]
+    return means
+
+
+def _mean_along(data: NDArray[np.float32], axis: int, times: int) -> NDArray[np.float32]:
+    """Mean over ``times`` voxels along one axis."""
+    if times == 1:
+        return data
+    whole, rest = divmod(data.shape[axis], times)
+    shape = list(data.shape)
+    shape[axis] = whole + (rest > 0)
+    means = np.empty(shape, np.float32)
+    source, target = np.moveaxis(data, axis, 0), np.moveaxis(means, axis, 0)
+    if whole:
+        end = whole * times
+        np.add(source[0:end:times], source[1:end:times], out=target[:whole])
+        for first in range(2, times):
+            target[:whole] += source[first:end:times]
+    if rest:
+        target[-1] = source[whole * times]
+        for first in range(1, times):
+            target[-1] += source[min(whole * times + first, len(source) - 1)]
+    means /= np.float32(times)
+    return means
 
 
 def gaussian(data: NDArray[np.float32], sigma: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Smooth with a Gaussian of ``sigma`` voxels per axis; edges are mirrored.
+    """Smooth (i, j, k) with a Gaussian of ``sigma`` voxels per axis; edges are mirrored.
 
     Axes without any are left as they are; where all are, ``data`` itself comes back.
     """
-    for axis, width in enumerate(sigma):
-        radius = int(TRUNCATE * width + 0.5)
-        if not radius:
-            continue
-        kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / width) ** 2)
-        kernel = (kernel / kernel.sum()).astype(np.float32)
-        across, along = (kernel, _NOTHING) if axis == data.ndim - 1 else (_NOTHING, kernel)
+    first, down, across = (_kernel(width) for width in sigma)
+    if first.size > 1:
         smooth = np.empty(data.shape, np.float32)
-        for picture, target in zip(_pictures(data, axis), _pictures(smooth, axis), strict=True):
-            cv2.sepFilter2D(
-                picture, cv2.CV_32F, across, along, dst=target, borderType=cv2.BORDER_REFLECT
-            )
+        _filter(data.reshape(len(data), -1), _NOTHING, first, smooth.reshape(len(data), -1))
         data = smooth
-    return data
+    if down.size == across.size == 1:
+        return data
+    smooth = np.empty(data.shape, np.float32)
+    between = np.empty(data.shape[1:], np.float32)
+    # pictures stay in the processor's cache
+    for picture, target in zip(data, smooth, strict=True):
+        if down.size == 1 or across.size == 1:
+            _filter(picture, across, down, target)
+        else:
+            _filter(picture, _NOTHING, down, between)
+            _filter(between, across, _NOTHING, target)
+    return smooth
+
+
+def _kernel(width: float) -> NDArray[np.float32]:
+    """Gaussian of a standard deviation in voxels; of too small a one, `_NOTHING`."""
+    radius = int(TRUNCATE * width + 0.5)
+    if not radius:
+        return _NOTHING
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / width) ** 2)
+    return np.asarray(kernel / kernel.sum(), np.float32)
+
+
+def _filter(
+    picture: NDArray[np.float32],
+    across: NDArray[np.float32],
+    down: NDArray[np.float32],
+    target: NDArray[np.float32],
+) -> None:
+    cv2.sepFilter2D(picture, cv2.CV_32F, across, down, dst=target, borderType=cv2.BORDER_REFLECT)
 
 
 def enlarged(
@@ -73,19 +119,16 @@ def enlarged(
     shape : tuple of int
         Of the result; the last blocks may reach beyond it.
     """
-    for axis, (times, length) in enumerate(zip(factor, shape, strict=True)):
+    for axis, times in enumerate(factor):
         if times == 1:
             continue
-        target = np.empty((*values.shape[:axis], length, *values.shape[axis + 1 :]), np.float32)
+        size = [n * int(times) if at == axis else n for at, n in enumerate(values.shape)]
+        target = np.empty(size, np.float32)
         for picture, large in zip(_pictures(values, axis), _pictures(target, axis), strict=True):
-            rows, columns = picture.shape
             # pixel centres: block b lies in the middle of its voxels, as it should
-            if axis == values.ndim - 1:
-                large[:] = cv2.resize(picture, (columns * int(times), rows))[:, :length]
-            else:
-                large[:] = cv2.resize(picture, (columns, rows * int(times)))[:length]
+            cv2.resize(picture, large.shape[::-1], dst=large)
         values = target
-    return values
+    return values[tuple(map(slice, shape))]
 
 
 def finer(
@@ -135,23 +178,67 @@ def _cubic(part: float) -> list[np.float32]:
     return [np.float32(weight) for weight in weights]
 
 
-def sampled(data: NDArray[np.float32], step: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Interpolate linearly at every ``step`` voxels per axis, from the first one on."""
-    for axis, width in enumerate(step):
-        if width == 1:
-            continue
-        last = data.shape[axis] - 1
-        places = np.arange(int(last / width) + 1) * width
-        below = places.astype(np.intp)
-        above = np.minimum(below + 1, last)
-        part = (places - below).astype(np.float32).reshape(-1, *[1] * (data.ndim - 1 - axis))
-        # in place: a whole head at half a millimetre has half a gigabyte
-        lower, upper = data.take(below, axis), data.take(above, axis)
-        upper -= lower
-        upper *= part
-        lower += upper
-        data = lower
-    return data
+def coarser(data: NDArray[np.float32], factor: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Average to voxels ``factor`` as large per axis, and interpolate linearly.
+
+    The first voxel keeps its middle.
+
+    Parameters
+    ----------
+    data : (i, j, k) float32
+        It is read some layers at a time: a head at half a millimetre has half a gigabyte.
+    factor : (3,) float64
+        1 or more; axes of 1 are left as they are.
+    """
+    # the standard deviation that suppresses aliasing at the new rate
+    sigma = 0.42 * np.sqrt(factor**2 - 1)
+    shape = [int((n - 1) / times) + 1 for n, times in zip(data.shape, factor, strict=True)]
+    places = [np.arange(n) * times for n, times in zip(shape, factor, strict=True)]
+    margin = _kernel(sigma[0]).size // 2
+    coarse = np.empty(shape, np.float32)
+    for start in range(0, shape[0], _LAYERS):
+        asked = places[0][start : start + _LAYERS]
+        low = max(int(asked[0]) - margin, 0)
+        layers = data[low : int(asked[-1]) + 2 + margin]
+        for axis, along in enumerate((asked - low, *places[1:])):
+            if factor[axis] > 1:
+                layers = gaussian(layers, np.where(np.arange(3) == axis, sigma, 0))
+                layers = _between(layers, along, axis)
+        coarse[start : start + _LAYERS] = layers[: len(asked)]
+    return coarse
+
+
+def _between(
+    data: NDArray[np.float32], places: NDArray[np.float64], axis: int
+) -> NDArray[np.float32]:
+    """Interpolate linearly at places in voxels along one axis."""
+    below = places.astype(np.intp)
+    above = np.minimum(below + 1, data.shape[axis] - 1)
+    part = (places - below).astype(np.float32).reshape(-1, *[1] * (data.ndim - 1 - axis))
+    lower, upper = data.take(below, axis), data.take(above, axis)
+    upper -= lower
+    upper *= part
+    lower += upper
+    return lower
+
+
+def contiguous(data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Copy an array (i, j, k) in any order of axes to one whose last axis runs fastest."""
+    # mirrored axes are mirrored again in the copy
+    mirror = tuple(slice(None, None, 1 if step >= 0 else -1) for step in data.strides)
+    source, copy = data[mirror], np.empty(data.shape, np.float32)
+    target = copy[mirror]
+    fastest = int(np.argmin(source.strides))
+    if fastest == 2 or source.dtype != np.float32:
+        target[:] = source
+        return copy
+    other = 1 - fastest
+    for plane, place in zip(
+        np.moveaxis(source, other, 0), np.moveaxis(target, other, 0), strict=True
+    ):
+        # numpy takes three times as long to turn it
+        place[:] = cv2.transpose(plane.T)
+    return copy
 
 
 def squared_distance(

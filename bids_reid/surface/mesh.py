@@ -81,15 +81,20 @@ def _largest_piece(mesh: pv.PolyData) -> pv.PolyData:
 
     VTK's filter orders them anew: the file of the skin would have other bytes.
     """
-    triangles = mesh.regular_faces
-    ends = triangles[:, :2].ravel(), triangles[:, 1:].ravel()
+    triangles = mesh.regular_faces.astype(np.int32)
+    following = np.concatenate([triangles[:, 1:], triangles[:, :1]], axis=1)
+    n = mesh.n_points
     edges = sparse.coo_array(
-        (np.ones(ends[0].size, np.bool_), ends), shape=(mesh.n_points, mesh.n_points)
+        (np.ones(triangles.size), (triangles.ravel(), following.ravel())), shape=(n, n)
     )
+    # a closed mesh has every edge once in either direction: there is nothing to add up
+    edges.has_canonical_format = True
+    edges = edges.tocsr()
+    reached = sparse.csgraph.breadth_first_order(edges, 0, return_predecessors=False)
+    if reached.size == n:
+        return mesh
     _, piece = sparse.csgraph.connected_components(edges, directed=False)
     kept = piece == np.bincount(piece).argmax()
-    if kept.all():
-        return mesh
     number = np.cumsum(kept) - 1
     return pv.PolyData.from_regular_faces(
         mesh.points[kept], number[triangles[kept[triangles[:, 0]]]]

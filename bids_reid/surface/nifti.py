@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
+from nibabel.volumeutils import apply_read_scaling
 
 from bids_reid.surface.placement import place, sparse
 from bids_reid.surface.reading import (
@@ -20,7 +21,6 @@ from bids_reid.surface.reading import (
     check_size,
     count_bytes,
     opened,
-    some_bytes,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nibabel.spatialimages import SpatialImage
+    from numpy.typing import NDArray
 
 START = 540
 """Number of bytes that hold a header of either version."""
@@ -36,13 +37,17 @@ _ERRORS_FROM = 40
 MOST_BEFORE = 1 << 26
 """Largest number of bytes before the data: the header and its extensions."""
 
+_AT_ONCE = 1 << 18
+_MOST_AT_FIRST = 1 << 23
+"""How many numbers are read at once, and for how many there is room before they are read."""
+
 
 @contextmanager
 def open_nifti(path: Path, notes: list[str]) -> Iterator[SpatialImage]:
     """Open a NIfTI file of version 1 or 2 that holds its data itself, compressed or not.
 
-    One volume that is packed is unpacked once, into memory; of several, one after the other. A
-    packed file is read to its end: only there stands the checksum.
+    One volume that is packed is unpacked once; of several, one after the other. A packed file is
+    read to its end: only there stands the checksum.
 
     Parameters
     ----------
@@ -69,25 +74,66 @@ def _image(path: Path, source: io.BufferedIOBase, notes: list[str]) -> SpatialIm
     n_volumes = int(np.prod(shape[3:], dtype=object))
     n_data = int(np.prod(shape, dtype=object)) * header.get_data_dtype().itemsize
     source.seek(0)
-    if packed is None:
-        n_bytes = path.stat().st_size
-    elif n_volumes > 1:
-        n_bytes = count_bytes(source, offset + n_data + MOST_HIDDEN + 1)
-    else:
-        source = some_bytes(source, offset + n_data + MOST_HIDDEN + 1)
-        n_bytes = source.tell()
+    front = source.read(offset)
+    # a file that somebody cuts must not end the process
+    data = Numbers(source, header, mmap=False)
+    n_bytes = path.stat().st_size
     if packed is not None:
+        n_read = data.read_once() if n_volumes == 1 and data.is_plain else 0
+        left = n_data - n_read + MOST_HIDDEN + 1
+        n_bytes = len(front) + n_read + count_bytes(source, left)
         check_behind(packed, notes)
     if n_bytes < offset + n_data:
         raise DamagedError('the file ends before the data are complete')
-    # what stands in front of the numbers
-    source.seek(0)
-    told = size + 4 + _extensions(source, size + 4, offset, header.endianness)
+    told = size + 4 + _extensions(io.BytesIO(front), size + 4, offset, header.endianness)
     check_hidden(max(0, offset - told) + n_bytes - offset - n_data)
-    # a file that somebody cuts must not end the process
-    data = ArrayProxy(source, header, mmap=False)
     notes.extend(place(header, lambda: np.asanyarray(data[_first(shape)])))
     return kind(data, header.get_best_affine(), header)
+
+
+class Numbers(ArrayProxy):
+    """Numbers of a file; in single precision they are made some at a time, and once.
+
+    A head at 0.67 mm in double precision would take half a gigabyte on the way.
+    """
+
+    _single: NDArray[np.float32] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether they are neither colours nor complex."""
+        return self.dtype.kind in 'iuf'
+
+    def __array__(self, dtype: Any = None) -> NDArray[Any]:
+        """Return all of them."""
+        if not self.is_plain or dtype is None or np.dtype(dtype) != np.float32:
+            return np.asarray(super().__array__(dtype))
+        if self._single is None:
+            self.file_like.seek(self.offset)
+            self.read_once()
+        if self._single is None:
+            raise DamagedError('the file ends before the data are complete')
+        return self._single
+
+    def read_once(self) -> int:
+        """Read them from where the file is, in single precision; return how many bytes there are.
+
+        Memory grows with what is there.
+        """
+        n, size = int(np.prod(self.shape)), self.dtype.itemsize
+        numbers = np.empty(min(n, _MOST_AT_FIRST), np.float32)
+        for start in range(0, n, _AT_ONCE):
+            stop = min(n, start + _AT_ONCE)
+            content = self.file_like.read((stop - start) * size)
+            if len(content) < (stop - start) * size:
+                return start * size + len(content)
+            if stop > numbers.size:
+                numbers.resize(min(n, 2 * numbers.size), refcheck=False)
+            some = np.frombuffer(content, self.dtype)
+            with np.errstate(over='ignore', invalid='ignore'):
+                numbers[start:stop] = apply_read_scaling(some, self.slope, self.inter)
+        self._single = numbers.reshape(self.shape, order='F')
+        return n * size
 
 
 def _first(shape: tuple[int, ...]) -> tuple[Any, ...]:

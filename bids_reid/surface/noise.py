@@ -26,9 +26,9 @@ def voxel_noise(data: NDArray[np.float32], bright: float) -> float:
     bright : float
         Blocks of 2 x 2 x 2 voxels with a larger mean are tissue.
     """
-    starts = np.arange(0, data.shape[0] - 1, SPARSE)
     # pairs along the first axis, then along the others
-    total, detail = data[starts] + data[starts + 1], data[starts] - data[starts + 1]
+    first, second = data[:-1:SPARSE], data[1::SPARSE]
+    total, detail = first + second, first - second
     for axis in (1, 2):
         total, detail = np.add(*_pairs(total, axis)), np.subtract(*_pairs(detail, axis))
     noise = np.abs(detail[total > 8 * bright])

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from bids_reid.errors import ScanError
 from bids_reid.surface.fineness import MOST_VOXELS
-from bids_reid.surface.grid import block_mean, gaussian, sampled
+from bids_reid.surface.grid import block_mean, coarser
 from bids_reid.surface.head import MIN_HEAD_LITRES, stands_out
 from bids_reid.surface.parts import ALL, TOP
 
@@ -100,8 +100,7 @@ def _thinned(
         f'averaged to voxels of {_words(size * factor)} mm, because the volume has '
         f'{data.size:,} voxels'
     )
-    sigma = 0.42 * np.sqrt(factor**2 - 1)
-    return sampled(gaussian(data, sigma), factor), affine @ np.diag([*factor, 1.0])
+    return coarser(data, factor), affine @ np.diag([*factor, 1.0])
 
 
 def _large_objects(shown: NDArray[np.bool_], cell: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from nibabel.affines import voxel_sizes
 from bids_reid.errors import ScanError
 from bids_reid.surface.all_volumes import all_shown, as_numbers
 from bids_reid.surface.fineness import FINEST_MM, WORKING_MM
-from bids_reid.surface.grid import gaussian, sampled
+from bids_reid.surface.grid import coarser, contiguous
 from bids_reid.surface.head import MIN_HEAD_LITRES
 from bids_reid.surface.nifti import open_nifti
 from bids_reid.surface.reading import DamagedError, check_size, reading
@@ -141,14 +141,14 @@ def stored(image: nib.spatialimages.SpatialImage, name: str, notes: Sequence[str
             noted.append(
                 'the header gives no orientation: it was found from the shape of the head'
             )
-        # before its axes are turned: that reads all there is
-        image = nib.as_closest_canonical(first_volume(image, noted))
+        image = first_volume(image, noted)
         values = _one_number_each(image.dataobj, image.get_data_dtype(), noted)
         with np.errstate(over='ignore', invalid='ignore'):
             data = np.asarray(values, dtype=np.float32)
-            data = _within_range(data, values, noted)
-        data = _finite(data, noted)
-        return Stored(name, data, _in_millimetres(image, noted), tuple(noted))
+            data = _usable(data, values, noted)
+        data, affine = _canonical(data, np.array(image.affine, dtype=float))
+        affine = _in_millimetres(image.header, data.shape, affine, noted)
+        return Stored(name, data, affine, tuple(noted))
 
 
 def prepared(volume: Stored) -> Volume:
@@ -164,8 +164,9 @@ def prepared(volume: Stored) -> Volume:
         raise ScanError(f'{name} is not a volume: its shape is {data.shape}')
     notes = list(volume.notes)
     data = _without_padding(data, notes)
-    if data.min() == data.max():
-        raise ScanError(f'{name} is empty: every voxel is {data.flat[0]:g}')
+    low, high = float(data.min()), float(data.max())
+    if low == high:
+        raise ScanError(f'{name} is empty: every voxel is {low:g}')
     x, y, z = (float(size) for size in voxel_sizes(affine))
     if not (np.isfinite([x, y, z]).all() and min(x, y, z) > 0):
         raise ScanError(f'{name} has no usable affine')
@@ -189,18 +190,28 @@ def _is_oriented(image: nib.spatialimages.SpatialImage) -> bool:
     return not codes or any(int(code) > 0 for code in codes)
 
 
+def _canonical(
+    data: NDArray[np.float32], affine: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Turn axes towards the right, front and top, without a copy."""
+    turns = nib.io_orientation(affine)
+    if np.array_equal(turns, [[0, 1], [1, 1], [2, 1]]):
+        return data, affine
+    moved = nib.orientations.inv_ornt_aff(turns, data.shape)
+    return nib.apply_orientation(data, turns), affine @ moved
+
+
 def _in_millimetres(
-    image: nib.spatialimages.SpatialImage, notes: list[str]
+    header: Any, shape: tuple[int, ...], affine: NDArray[np.float64], notes: list[str]
 ) -> NDArray[np.float64]:
     """Return the affine of an image; of NIfTI's units, what no head fits is not believed."""
-    affine = np.array(image.affine, dtype=float)
     # the other bits are the unit of time
-    code = int(image.header['xyzt_units']) & 7 if 'xyzt_units' in image.header else 0
+    code = int(header['xyzt_units']) & 7 if 'xyzt_units' in header else 0
     if code not in UNITS:
         return affine
     name, times = UNITS[code]
     converted = np.diag([times, times, times, 1.0]) @ affine
-    if holds_a_head(affine, image.shape) and not holds_a_head(converted, image.shape):
+    if holds_a_head(affine, shape) and not holds_a_head(converted, shape):
         notes.append(f'the header says {name}, which fits no head: millimetres were assumed')
         return affine
     notes.append(f'{name} in the header were converted to millimetres')
@@ -251,6 +262,20 @@ def _one_number_each(values: ArrayLike, kind: np.dtype[Any], notes: list[str]) -
     return values
 
 
+def _usable(data: NDArray[np.float32], values: ArrayLike, notes: list[str]) -> NDArray[np.float32]:
+    """Make numbers finite, and different where they differ in the file."""
+    low, high = float(data.min()), float(data.max())
+    # neither is a number unless all are
+    if np.isfinite([low, high]).all() and _tells_apart(low, high):
+        return data
+    return _finite(_within_range(data, values, notes), notes)
+
+
+def _tells_apart(low: float, high: float) -> bool:
+    """Whether single precision is fine enough for a range."""
+    return high - low > FINEST_SHARE * max(abs(low), abs(high))
+
+
 def _within_range(
     data: NDArray[np.float32], values: ArrayLike, notes: list[str]
 ) -> NDArray[np.float32]:
@@ -259,7 +284,7 @@ def _within_range(
     if finite.any():
         low = float(data.min(where=finite, initial=np.inf))
         high = float(data.max(where=finite, initial=-np.inf))
-        if high - low > FINEST_SHARE * max(abs(low), abs(high)):
+        if _tells_apart(low, high):
             return data
     exact = np.asarray(values, dtype=np.float64)
     finite = np.isfinite(exact)
@@ -319,13 +344,7 @@ def _coarsen(
     """Average axes finer than ``FINEST_MM`` to ``WORKING_MM``; the data come out contiguous."""
     size = voxel_sizes(affine)
     factor = np.where(size < FINEST_MM, WORKING_MM / size, 1.0)
-    # files hold volumes with the last axis first: so there is nothing to reorder before there is
-    # less of it, and one axis at a time leaves less for the next
-    data = data.T
-    for axis in range(3):
-        along = np.arange(3) == axis
-        times = np.where(along, factor[::-1], 1.0)
-        # the standard deviation that suppresses aliasing at the new rate
-        data = sampled(gaussian(data, 0.42 * np.sqrt(times**2 - 1)), times)
-    data = data.T
-    return np.ascontiguousarray(data), affine @ np.diag([*factor, 1.0])
+    if (factor > 1).any():
+        # files hold volumes with the last axis first: so nothing is reordered before there is less
+        data = coarser(data.T, factor[::-1]).T
+    return contiguous(data), affine @ np.diag([*factor, 1.0])

@@ -134,9 +134,14 @@ def _coloured_by_normal(
 ) -> tuple[pv.PolyData, NDArray[np.uint8]]:
     """Return the part of the surface that cameras see, and its normals as colours."""
     ahead = (points - frame.origin) @ frame.forward > -BEHIND_MM * frame.scale
-    mesh = pv.PolyData.from_regular_faces(points, triangles[ahead[triangles].all(axis=1)])
+    first, second, third = triangles.T
+    mesh = pv.PolyData.from_regular_faces(
+        points, triangles[ahead[first] & ahead[second] & ahead[third]]
+    )
     mesh = mesh.compute_normals(cell_normals=False, split_vertices=False, consistent_normals=False)
-    return mesh, np.round((mesh.point_data['Normals'] + 1) * 127.5).astype(np.uint8)
+    colours = mesh.point_data['Normals'] + 1
+    colours *= 127.5
+    return mesh, np.rint(colours, out=colours).astype(np.uint8)
 
 
 class _Seen(NamedTuple):

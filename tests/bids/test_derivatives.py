@@ -427,6 +427,34 @@ def test_what_has_not_changed_is_not_written_again(bench: Bench) -> None:
     assert bench.files.record.stat().st_ino != before
 
 
+def test_a_record_is_read_once_and_never_an_old_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rerun would read every record four times, or a stale one would let an image pass."""
+    bench.save()
+    first = read_record(bench.files)
+    assert first is not None
+    read = []
+    monkeypatch.setattr(
+        derivatives, 'read_json', lambda path: read.append(path) or read_json(path)
+    )
+    # it changed just now, and could change again at once
+    assert read_record(bench.files) == read_record(bench.files) == first
+    assert len(read) == 2
+    monkeypatch.setattr(derivatives, 'RACY_NS', 0)
+    read.clear()
+    assert [read_record(bench.files) for _ in range(3)] == [first] * 3
+    assert len(read) == 1
+    leave_out(bench.files, first, 'left out')
+    assert read_record(bench.files) == replace(first, left_out='left out')
+    save_failure(bench.scan, bench.raw, bench.out, 'broken')
+    now = read_record(bench.files)
+    assert now is not None
+    assert now.failed
+    bench.files.record.unlink()
+    assert read_record(bench.files) is None
+
+
 class TestRecordState:
     """A result counts only for the bytes that were measured."""
 

@@ -643,7 +643,7 @@ def aged(path: Path) -> Path:
 @pytest.fixture
 def old_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the files that a test just wrote for older ones."""
-    monkeypatch.setattr('bids_reid.bids.hash_cache._RACY_NS', 0)
+    monkeypatch.setattr('bids_reid.bids.hash_cache.RACY_NS', 0)
 
 
 @pytest.mark.usefixtures('old_enough')

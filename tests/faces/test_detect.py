@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from bids_reid.faces import detect
-from bids_reid.faces.detect import Box, find_face, find_faces, find_faces_by_camera
+from bids_reid.faces.detect import (
+    Box,
+    find_face,
+    find_face_of_render,
+    find_faces,
+    find_faces_by_camera,
+)
+from bids_reid.faces.evidence import ask_hog
+from bids_reid.faces.networks.dlib_mmod import drawn_face
 from bids_reid.views.cameras import standard_views
 
 VIEWS = standard_views()
@@ -88,7 +96,7 @@ NUMBERED = np.arange(81, dtype=np.uint8)[:, None, None].repeat(2, axis=1)
 
 def search(monkeypatch: pytest.MonkeyPatch, shows: set[int]) -> tuple[dict, Detector]:
     detector = Detector(shows)
-    monkeypatch.setattr(detect, 'find_face', detector)
+    monkeypatch.setattr(detect, 'find_face_of_render', detector)
     return find_faces_by_camera(NUMBERED, VIEWS), detector
 
 
@@ -125,3 +133,21 @@ def test_each_camera_has_its_own_box(monkeypatch: pytest.MonkeyPatch) -> None:
     """A box of one camera laid on another's picture cuts the face."""
     boxes, _ = search(monkeypatch, {4, 40})
     assert boxes == {(-20, -15): Box(4, 0, 1, 1), (0, 0): Box(40, 0, 1, 1)}
+
+
+def test_of_a_render_the_same_face_is_found_and_it_is_asked_about_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two steps ask about a render, with other limits; the answers must not differ."""
+    render = np.zeros((300, 260), np.uint8)
+    drawn = np.kron(drawn_face(), np.ones((2, 2), np.uint8))
+    render[20:280, 10:250] = drawn
+    expected = find_face(render)
+    assert expected is not None
+    assert find_face_of_render(render) == expected
+    found = ask_hog(render)
+    assert found is not None
+    assert found.score == max(face.score for face in find_faces(render))
+    monkeypatch.setattr(detect, 'detector', lambda: pytest.fail('asked again'))
+    assert ask_hog(render.copy()) == found
+    assert find_face_of_render(render) == expected

@@ -8,6 +8,7 @@ import json
 import zipfile
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_what_one_detector_doubts_another_has_to_see(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(pictures, 'LARGE_SHARE', 9.0)
     photo = np.asarray(Image.fromarray(face()).convert('L'))
     assert pictures._hog(photo)
-    monkeypatch.setattr(pictures, 'network', lambda: lambda *_: ())
+    monkeypatch.setattr(pictures, 'network', lambda: SimpleNamespace(surest=lambda _: None))
     assert not pictures._hog(photo)
     monkeypatch.setattr(pictures, 'LARGE_SHARE', 0.2)
     assert pictures._hog(photo)

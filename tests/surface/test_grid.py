@@ -12,10 +12,13 @@ from scipy import ndimage
 
 from bids_reid.surface.grid import (
     block_mean,
+    coarser,
+    contiguous,
     enlarged,
+    filled,
     finer,
     gaussian,
-    sampled,
+    opened,
     squared_distance,
 )
 
@@ -77,12 +80,47 @@ def test_smoothing_is_scipys(sigma: tuple[float, ...]) -> None:
     np.testing.assert_allclose(gaussian(VALUES, np.array(sigma)), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize('step', [(1.5, 1.0, 2.3), (1.0, 1.0, 1.0), (3.0, 1.2, 1.0)])
-def test_samples_are_interpolated(step: tuple[float, ...]) -> None:
-    """A step in voxels that is no whole number is the rule: 0.67 mm voxels to 1 mm."""
+@pytest.mark.parametrize(
+    'step', [(1.5, 1.0, 2.3), (1.0, 1.0, 1.0), (3.0, 1.2, 1.0), (1.0, 2.5, 1.0)]
+)
+def test_finer_voxels_are_averaged(step: tuple[float, ...]) -> None:
+    """A factor that is no whole number is the rule: 0.67 mm voxels to 1 mm."""
     shape = tuple(int((n - 1) / s) + 1 for n, s in zip(VALUES.shape, step, strict=True))
-    expected = ndimage.affine_transform(VALUES, step, output_shape=shape, order=1)
-    np.testing.assert_allclose(sampled(VALUES, np.array(step)), expected, atol=1e-5)
+    smooth = ndimage.gaussian_filter(VALUES, 0.42 * np.sqrt(np.square(step) - 1), truncate=3)
+    expected = ndimage.affine_transform(smooth, step, output_shape=shape, order=1)
+    np.testing.assert_allclose(coarser(VALUES, np.array(step)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize('axes', [(0, 1, 2), (2, 1, 0), (2, 0, 1), (1, 0, 2)])
+@pytest.mark.parametrize('mirrored', [(), (0,), (0, 1, 2)])
+def test_any_order_of_axes_is_copied_to_the_usual_one(
+    axes: tuple[int, ...], mirrored: tuple[int, ...]
+) -> None:
+    """Files hold the first axis fastest, and some of them mirrored: a head must not be."""
+    stored = np.flip(VALUES.transpose(axes), mirrored)
+    copy = contiguous(stored)
+    assert copy.flags.c_contiguous
+    np.testing.assert_array_equal(copy, stored)
+
+
+@pytest.mark.parametrize('ndim', [2, 3])
+def test_holes_are_filled_as_scipy_fills_them(ndim: int) -> None:
+    """What is dark inside a head is no air; what a border cuts open is."""
+    mask = VALUES > 0.35 if ndim == 3 else VALUES[0] > 0.35
+    expected = ndimage.binary_fill_holes(mask)
+    assert (expected != mask).any()
+    np.testing.assert_array_equal(filled(mask), expected)
+    everything = np.ones((3, 4, 5), np.bool_)
+    np.testing.assert_array_equal(filled(everything), everything)
+
+
+def test_opening_is_scipys() -> None:
+    """Threads of noise between a head and a cushion go, and nothing else."""
+    mask = ndimage.gaussian_filter(VALUES, 1) > 0.45
+    expected = ndimage.binary_opening(mask)
+    assert expected.any()
+    assert (expected != mask).any()
+    np.testing.assert_array_equal(opened(mask), expected)
 
 
 SCRIPT = """

@@ -388,6 +388,24 @@ def test_memory_is_not_asked_for_by_the_header_alone(gz: Path) -> None:
     assert peak < 50e6
 
 
+@pytest.mark.parametrize('name', ['x.nii', 'x.nii.gz'])
+@pytest.mark.parametrize('slope', [None, 1.7])
+def test_large_files_are_read_in_parts(tmp_path: Path, name: str, slope: float | None) -> None:
+    """A head in double precision would take half a gigabyte of every worker on the way."""
+    values = np.random.default_rng(0).normal(300, 99, (130, 110, 90))
+    image = nib.Nifti1Image(values if slope is None else values.astype(np.int16), 1.5 * np.eye(4))
+    image.header.set_slope_inter(slope, None if slope is None else -20)
+    nib.save(image, tmp_path / name)
+    expected = np.asarray(nib.load(tmp_path / name).dataobj, np.float32)
+    tracemalloc.start()
+    volume = load_volume(tmp_path / name)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(volume.data, expected)
+    # once as it was read, once in the usual order, and some of the file
+    assert peak < 2 * expected.nbytes + (8 << 20)
+
+
 @pytest.mark.parametrize('times', [1e-12, 1e-6, 1e3, 1e15])
 def test_numbers_of_any_size_are_seen(
     tmp_path: Path, data: NDArray[np.int16], times: float

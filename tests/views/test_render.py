@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from bids_reid.records import View
 from bids_reid.views.cameras import standard_views
-from bids_reid.views.render import AMBIENT, CAMERA_MM, FIELD_MM, Renders, render_views
+from bids_reid.views.render import (
+    AMBIENT,
+    CAMERA_MM,
+    FIELD_MM,
+    GAMMA,
+    Renders,
+    render_views,
+    soft_renders,
+)
 
 PIXELS = 96
 VIEWS = standard_views()
@@ -198,3 +206,27 @@ def test_a_small_head_fills_the_picture_as_a_large_one_does(head: Any, renders: 
     small = render_views(points, head.triangles, frame, VIEWS[:9], pixels=PIXELS)
     difference = np.abs(small.images.astype(int) - renders.images[:9])
     assert difference.mean() < 0.5
+
+
+def test_what_no_camera_sees_is_black(head: Any) -> None:
+    """Under a frame that is wrong a skin may lie aside: it fails later, and not here."""
+    aside = head.points + 600 * head.frame.left
+    images = render_views(aside.astype(np.float32), *head[1:], VIEWS[:18], pixels=PIXELS).images
+    assert images.shape == (18, PIXELS, PIXELS)
+    assert not images.any()
+
+
+def test_what_reaches_the_border_is_shown_there(head: Any, renders: Renders) -> None:
+    """Only the part of a picture that shows something is shaded: all of it has to be."""
+    near = head.frame.origin + 2.5 * (head.points - head.frame.origin)
+    images = render_views(near.astype(np.float32), *head[1:], VIEWS[36:45], pixels=PIXELS).images
+    assert images[:, 0].any(axis=1).all()
+    assert images[:, :, 0].any(axis=1).all()
+    assert images[:, :, -1].any(axis=1).all()
+
+
+def test_soft_light_is_that_of_all_lights_as_bright_as_in_a_photograph(renders: Renders) -> None:
+    """The table that it is taken from has to be what it stands for."""
+    soft = soft_renders(renders.images, VIEWS)
+    light = renders.images.reshape(9, 9, PIXELS, PIXELS).mean(axis=1) / 255
+    np.testing.assert_array_equal(soft, np.round(255 * light ** (1 / GAMMA)))

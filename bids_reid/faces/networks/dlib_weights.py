@@ -1,4 +1,4 @@
-"""Read dlib's face recognition network from the file dlib wrote it to.
+"""Read dlib's networks for faces from the files dlib wrote them to.
 
 dlib writes objects one after the other without an index: what an object is follows from what is
 read before it (``serialize`` in its ``dlib/serialize.h``, ``dlib/cuda/tensor.h``,
@@ -9,13 +9,17 @@ order in which an image passes through them. Tags and skips leave a version only
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from bids_reid.faces.networks.onnx_graph import WeightsError
 
+T = TypeVar('T')
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Array = NDArray[np.float32]
@@ -73,6 +77,17 @@ class Network(NamedTuple):
     layers: tuple[Layer, ...]
 
 
+class Detector(NamedTuple):
+    """A network that finds things of ``window`` (rows, columns) in RGB images of any size.
+
+    An image less ``mean`` (3,), over 256, goes through ``layers`` in all sizes at once.
+    """
+
+    window: tuple[int, int]
+    mean: NDArray[np.float64]
+    layers: tuple[Layer, ...]
+
+
 def read_network(content: bytes) -> Network:
     """Read dlib's metric network for RGB images of one size.
 
@@ -86,9 +101,29 @@ def read_network(content: bytes) -> Network:
     WeightsError
         The file is damaged or holds another kind of network.
     """
+    return _read(content, _network)
+
+
+def read_detector(content: bytes) -> Detector:
+    """Read dlib's detector (max-margin object detection) of one kind of thing in RGB images.
+
+    Parameters
+    ----------
+    content : bytes
+        Of ``mmod_human_face_detector.dat``.
+
+    Raises
+    ------
+    WeightsError
+        The file is damaged or holds another kind of network.
+    """
+    return _read(content, _detector)
+
+
+def _read(content: bytes, reader: Callable[[_Source], T]) -> T:
     source = _Source(content)
     try:
-        return _network(source)
+        return reader(source)
     except (IndexError, UnicodeDecodeError, ValueError) as error:
         raise WeightsError(f'not a dlib face network, at byte {source.place}: {error}') from error
 
@@ -155,13 +190,38 @@ def _network(source: _Source) -> Network:
     _expect(source.text(), 'loss_metric_2')
     for _ in ('margin', 'threshold'):
         source.number()
-    # of layers, tags and skips; the layer next to the input has a version of its own
-    n_layers = 1
-    while (version := source.expect_version(1, 2, 3)) != 3:
-        n_layers += version == 2
+    n_layers = _count_layers(source)
     _expect(source.text(), 'input_rgb_image_sized')
     mean = np.array([source.number() for _ in range(3)])
     size = source.pair()
+    return Network(size, mean, _layers(source, n_layers))
+
+
+def _detector(source: _Source) -> Detector:
+    source.expect_version(1)
+    _expect(source.text(), 'loss_mmod_')
+    source.expect_version(1)
+    columns, rows = source.pair()
+    # two losses, the overlap with a true box, and twice two of boxes with each other
+    for _ in range(7):
+        source.number()
+    n_layers = _count_layers(source)
+    # of this version, images of a pyramid have 10 pixels between them, and 11 around all
+    _expect(source.text(), 'input_rgb_image_pyramid')
+    mean = np.array([source.number() for _ in range(3)])
+    return Detector((rows, columns), mean, _layers(source, n_layers))
+
+
+def _count_layers(source: _Source) -> int:
+    """Read versions of layers, tags and skips; the layer next to the input has one of its own."""
+    n_layers = 1
+    while (version := source.expect_version(1, 2, 3)) != 3:
+        n_layers += version == 2
+    return n_layers
+
+
+def _layers(source: _Source, n_layers: int) -> tuple[Layer, ...]:
+    """Read all layers, after which there is nothing else."""
     layers = []
     for number in range(n_layers):
         layers.append(_layer(source))
@@ -170,7 +230,7 @@ def _network(source: _Source) -> Network:
             source.integer()  # images made of one image: one
     if source.place != len(source.content):
         raise ValueError('more than a network')
-    return Network(size, mean, tuple(layers))
+    return tuple(layers)
 
 
 def _expect(name: str, expected: str) -> None:
@@ -191,8 +251,8 @@ def _layer(source: _Source) -> Layer:
     match name:
         case 'con_4':
             return _convolution(source)
-        case 'affine_':
-            return _affine(source)
+        case 'affine_' | 'bn_con2':
+            return _affine(source) if name == 'affine_' else _normalisation(source)
         case 'max_pool_2' | 'avg_pool_2':
             return _pool(source, 'max' if name == 'max_pool_2' else 'mean')
         case 'relu_':
@@ -220,6 +280,20 @@ def _affine(source: _Source) -> Affine:
     if source.integer() != 0:
         raise ValueError('an affine layer that is not for channels')
     return Affine(scale.ravel(), shift.ravel())
+
+
+def _normalisation(source: _Source) -> Affine:
+    """Read a normalisation of batches: once training is over, it is an affine layer."""
+    parameters = source.tensor().ravel()
+    scale, shift = _parts(parameters, source.alias(), source.alias())
+    for _ in range(2):
+        source.tensor()  # mean and deviation of the last batch
+    mean, variance = source.tensor().ravel(), source.tensor().ravel()
+    for _ in range(2):
+        source.integer()  # numbers of batches
+    _skip_rates(source)
+    factor = scale.ravel() / np.sqrt(variance + np.float32(source.number()))
+    return Affine(factor, shift.ravel() - factor * mean)
 
 
 def _pool(source: _Source, kind: Literal['max', 'mean']) -> Pool:

@@ -85,7 +85,8 @@ class _Linear:
         if np.all(self.scale == 1):
             return self.weights
         wide = self.scale.reshape(-1, *[1] * (self.weights.ndim - 1))
-        return (self.weights * wide).astype(np.float32)
+        scaled = np.empty(self.weights.shape, np.float32)
+        return np.multiply(self.weights, wide, out=scaled, casting='same_kind')
 
     def times(self, factor: NDArray[Any]) -> _Linear:
         """Multiply the result, as a whole or channel by channel."""
