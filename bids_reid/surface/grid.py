@@ -75,14 +75,18 @@ def gaussian(data: NDArray[np.float32], sigma: NDArray[np.float64]) -> NDArray[n
         data = smooth
     if down.size == across.size == 1:
         return data
-    smooth = np.empty(data.shape, np.float32)
+    # what was smoothed along the first axis is ours to change
+    smooth = data if first.size > 1 else np.empty(data.shape, np.float32)
     between = np.empty(data.shape[1:], np.float32)
     # pictures stay in the processor's cache
     for picture, target in zip(data, smooth, strict=True):
-        if down.size == 1 or across.size == 1:
-            _filter(picture, across, down, target)
+        if down.size == 1:
+            between[:] = picture
         else:
             _filter(picture, _NOTHING, down, between)
+        if across.size == 1:
+            target[:] = between
+        else:
             _filter(between, across, _NOTHING, target)
     return smooth
 
