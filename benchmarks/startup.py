@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FILE = 'BIDS_REID_MARKS'
 """Environment variable: the file with what processes began."""
 LEAST_S = 0.01
-_INSTALLED = frozenset(packages_distributions())
+LOAD = 'load '
 FIRST_STEP = 'run_node'
 STEPS = {
     'bids_reid.levels': ('prepare_environment', '_check_files', '_check_options', '_introduced'),
@@ -85,8 +85,8 @@ class _Finder(importlib.abc.MetaPathFinder):
     ) -> ModuleSpec | None:
         if self._within:
             return None
-        if path is None and name in _INSTALLED:
-            mark(f'load {name}')
+        if path is None and name not in sys.stdlib_module_names:
+            mark(f'{LOAD}{name}')
         if name not in STEPS:
             return None
         self._within = True
@@ -146,8 +146,11 @@ def phases(begun: float, marks: Sequence[Mark]) -> list[tuple[float, str, str, f
     """Return when each phase began, in which process, what it was, and how long it took."""
     end = begun + first_step_s(begun, marks)
     by_process: defaultdict[int, list[Mark]] = defaultdict(list)
+    # packages also look for modules that are not there
+    known = {f'{LOAD}{name}' for name in packages_distributions()}
     for one in marks:
-        by_process[one.process].append(one)
+        if one.what in known or not one.what.startswith(LOAD):
+            by_process[one.process].append(one)
     rows = []
     for name, some in _named(list(by_process.values())):
         for one, after in zip(some, [*some[1:], Mark(end, 0, '')], strict=True):

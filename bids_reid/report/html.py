@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from bids_reid.printable import printable
 from bids_reid.report import words
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,9 @@ def read_script(name: str) -> Script:
 
 @cache
 def _environment() -> Environment:
+    # a run that has no page to write does not need it
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
     folder = files('bids_reid') / 'data' / 'templates'
     environment = Environment(
         loader=FunctionLoader(lambda name: (folder / name).read_text(encoding='utf-8')),
