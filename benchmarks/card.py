@@ -3,8 +3,8 @@
 Prints one TSV row per network and device: milliseconds of wall time per face (median round), scans
 a minute (as many faces of each as the extractor takes), TFLOP/s, and the share of the card's peak
 in float32 (``--peak``, from its data sheet). Then it prints how far features are from those of
-the processor, and whether every photograph of synthetic people has the same ranks. With a scan, its
-81 renders on every device of EGL. Where there is no card it says so, and ends well.
+the processor, and whether every photograph of synthetic people has the same ranks. With a scan:
+its 81 renders on every device of EGL. Where there is no card it says so, and ends well.
 """
 
 from __future__ import annotations
