@@ -1,10 +1,10 @@
 """Time networks and renders on a graphics card: ``python -m benchmarks.card [--scan SCAN]``.
 
 Prints one TSV row per network and device: milliseconds of wall time per face (median round), scans
-of 90 faces a minute, TFLOP/s, and the share of the card's peak in float32 (``--peak``, from its
-data sheet); then how far features are from those of the processor, and whether every photograph of
-synthetic people has the same ranks. With a scan, its 81 renders on every device of EGL. Where
-there is no card it says so, and ends well.
+a minute (as many faces of each as the extractor takes), TFLOP/s, and the share of the card's peak
+in float32 (``--peak``, from its data sheet). Then it prints how far features are from those of
+the processor, and whether every photograph of synthetic people has the same ranks. With a scan:
+its 81 renders on every device of EGL. Where there is no card it says so, and ends well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-ROUNDS, FACES_PER_SCAN = 5, 90
+ROUNDS = 5
 HEADER = ('network', 'engine', 'face_ms', 'scans_per_minute', 'tflops', 'share_of_peak')
 Array = np.ndarray
 
@@ -32,11 +32,14 @@ class Network(NamedTuple):
     on_card: Callable[[], Any]
     pixels: int
     similarity: str
+    faces: int
+    """Of a scan."""
 
 
 def networks() -> Iterator[tuple[str, Network]]:
     """Yield the networks that can run on a card, by the names of their extractors."""
     from bids_reid.faces import face_recognition, facenet
+    from bids_reid.faces.extractors import load_extractor
     from bids_reid.faces.networks import (
         dlib_onnx,
         dlib_resnet,
@@ -56,6 +59,7 @@ def networks() -> Iterator[tuple[str, Network]]:
             lambda: dlib_resnet.OnnxEngine(content, on_card=True),
             dlib_resnet.CHIP_PIXELS,
             'euclidean',
+            len(load_extractor('face_recognition').views),
         ),
     )
     weights = facenet.weights_file()
@@ -68,6 +72,7 @@ def networks() -> Iterator[tuple[str, Network]]:
                 lambda: facenet_inception.OnnxEngine(weights, on_card=True),
                 facenet_inception.FACE_PIXELS,
                 'cosine',
+                len(load_extractor('facenet').views),
             ),
         )
 
@@ -132,11 +137,13 @@ def ranks(features: Array, similarity: str) -> Array:
     return distances.argsort(axis=1, kind='stable')
 
 
-def row(name: str, engine: str, seconds: float, operations: float, peak: float | None) -> str:
-    """Tell how fast a batch of 90 faces was."""
-    rate = operations * FACES_PER_SCAN / seconds / 1e12
+def row(
+    name: str, engine: str, seconds: float, faces: int, operations: float, peak: float | None
+) -> str:
+    """Tell how fast the faces of a scan were."""
+    rate = operations * faces / seconds / 1e12
     share = 'n/a' if peak is None else f'{rate / peak:.0%}'
-    face_ms, per_minute = 1000 * seconds / FACES_PER_SCAN, 60 / seconds
+    face_ms, per_minute = 1000 * seconds / faces, 60 / seconds
     return '\t'.join((name, engine, f'{face_ms:.2f}', f'{per_minute:.0f}', f'{rate:.2f}', share))
 
 
@@ -144,14 +151,15 @@ def compare(name: str, network: Network, n_people: int, peak: float | None) -> I
     """Yield the rows of a network, and what its results say of each other."""
     people = chips_of_people(name, n_people)
     noise = np.random.default_rng(0).integers(
-        0, 256, (FACES_PER_SCAN, network.pixels, network.pixels), np.uint8
+        0, 256, (network.faces, network.pixels, network.pixels), np.uint8
     )
     operations, given = flops(network.model), {}
     for device, load in (('processor', network.on_processor), ('card', network.on_card)):
         engine = load()
         _, seconds = timed(lambda engine=engine: engine.embed(noise))
         given[device] = engine.embed(people)
-        yield row(name, engine.name, seconds, operations, peak if device == 'card' else None)
+        share = peak if device == 'card' else None
+        yield row(name, engine.name, seconds, network.faces, operations, share)
     apart = np.linalg.norm(given['processor'] - given['card'], axis=1).max()
     one, other = (ranks(features, network.similarity) for features in given.values())
     same = 'yes' if (one == other).all() else 'NO'

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from multiprocessing.connection import Connection
 
-CHECKED = ('face_recognition', 'facenet')
+CHECKED = ('face_recognition', 'facenet', 'facenet-all-views')
 """Extractors whose networks can run on a card."""
 PROVIDER = Path('capi/libonnxruntime_providers_cuda.so')
 """File of ONNX Runtime that is there if it was built for cards."""

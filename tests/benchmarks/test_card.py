@@ -35,9 +35,9 @@ def test_the_networks_are_those_of_the_extractors() -> None:
 
 
 def test_a_rate_is_told_with_its_share_of_the_peak() -> None:
-    cells = row('n', 'onnxruntime 1', 0.5, 1e9, 1.8).split('\t')
+    cells = row('n', 'onnxruntime 1', 0.5, 90, 1e9, 1.8).split('\t')
     assert cells == ['n', 'onnxruntime 1', '5.56', '120', '0.18', '10%']
-    assert row('n', 'e', 0.5, 1e9, None).endswith('n/a')
+    assert row('n', 'e', 0.5, 90, 1e9, None).endswith('n/a')
 
 
 @pytest.mark.parametrize('similarity', ['euclidean', 'cosine'])
@@ -73,7 +73,7 @@ def test_a_card_that_ranks_otherwise_is_told(
         return engine
 
     made = skewed if error else load(CARD, error)
-    network = Network(b'', load('processor', 0.0), made, 8, 'euclidean')
+    network = Network(b'', load('processor', 0.0), made, 8, 'euclidean', 9)
     *rows, last = compare('n', network, 8, 10.0)
     assert [one.split('\t')[1] for one in rows] == ['processor', CARD]
     assert last.endswith(f'same ranks of 8 people: {said}')
