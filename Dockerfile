@@ -45,7 +45,7 @@ COPY tools/image_check.py /opt/bids_reid/share/
 COPY --from=program /opt/program /opt/bids_reid
 # the weights are those that are meant, and faces can be rendered and encoded: as nobody
 RUN su -s /bin/sh nobody -c 'python3 /opt/bids_reid/share/image_check.py'
-ARG VERSION=0.1.0.dev10
+ARG VERSION=0.1.0.dev11
 LABEL version=$VERSION \
       org.opencontainers.image.title=bids_reid \
       org.opencontainers.image.version=$VERSION \

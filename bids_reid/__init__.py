@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bids_reid.api import Output, assess, load, run
     from bids_reid.errors import Exit, ReidError
 
-__version__ = '0.1.0.dev10'
+__version__ = '0.1.0.dev11'
 __all__ = ['Exit', 'Output', 'ReidError', '__version__', 'assess', 'load', 'run']
 
 NO_CALLS_HOME = {'NIPYPE_NO_ET': '1', 'NO_ET': '1', 'ORT_DISABLE_TELEMETRY': '1'}

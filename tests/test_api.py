@@ -103,7 +103,7 @@ def test_every_setting_is_an_option() -> None:
         {'max_risk': 5},
         {'derivatives': {'raw': 'de'}},
         {'parts': 'eyes,nsoe'},
-        {'n_procs': 0},
+        {'n_procs': -1},
     ],
 )
 def test_values_that_the_command_line_refuses_are_refused(options: dict[str, Any]) -> None:

@@ -138,6 +138,9 @@ def _coloured_by_normal(
     mesh = pv.PolyData.from_regular_faces(
         points, triangles[ahead[first] & ahead[second] & ahead[third]]
     )
+    if mesh.n_cells == 0:
+        # VTK gives no normals of nothing
+        return mesh, np.zeros(mesh.points.shape, np.uint8)
     mesh = mesh.compute_normals(cell_normals=False, split_vertices=False, consistent_normals=False)
     colours = mesh.point_data['Normals'] + 1
     colours *= 127.5
