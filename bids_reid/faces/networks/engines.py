@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
@@ -87,7 +89,15 @@ def load_checked(
     if engine is None:
         engine = reference()
         reasons.append(reason)
+    _return_memory()
     return Loaded(engine, weights_sha256, '; '.join(reasons))
+
+
+def _return_memory() -> None:
+    """Give the system back what building a network took: more than the network itself."""
+    # not every system's C library has it
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _agreeing(
