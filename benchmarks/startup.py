@@ -65,10 +65,10 @@ def trace() -> None:
     sys.meta_path.insert(0, _Finder())
 
 
-def mark(begun: str) -> None:
+def mark(what: str) -> None:
     """Note that this process begins something."""
     with Path(os.environ[FILE]).open('a') as file:
-        file.write(f'{time.monotonic()}\t{os.getpid()}\t{begun}\n')
+        file.write(f'{time.monotonic()}\t{os.getpid()}\t{what}\n')
 
 
 class _Finder(importlib.abc.MetaPathFinder):
