@@ -5,7 +5,7 @@ here is one phantom, at the usual 1.2 mm unless its name says otherwise, whole o
 plane; each is looked at in a process of its own, once to load the models and then ``--rounds``
 times. Prints one TSV row per kind: the median processor time of a look in seconds, the peak memory
 of the process in MB, the verdict, and the number of skins that were measured and of pictures that
-the slow network was asked about: brightness and shape may each need some.
+the network that finds faces was asked about: brightness and shape may each need some.
 """
 
 from __future__ import annotations

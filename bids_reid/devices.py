@@ -22,8 +22,8 @@ _DRIVER = Path('/proc/driver/nvidia/gpus')
 def use_device(device: Device) -> None:
     """Let networks and renders of this process, and of those it starts, run there.
 
-    A renderer on the processor gives the same pictures: without a card that can render there is
-    nothing to refuse.
+    A renderer on the processor gives nearly the same pictures: without a card that can render
+    there is nothing to refuse.
     """
     os.environ[NETWORKS] = device
     os.environ[RENDERS] = 'cpu' if device == 'cpu' else 'auto'

@@ -135,7 +135,7 @@ def _process(
 class _EarlyPages:
     """Lets workers write the page of each participant as soon as the last scan is saved.
 
-    What comes of it does not count: in the end each page is written unless it is right.
+    A page that fails does no harm: in the end each one is written unless it is right.
     """
 
     def __init__(self, to_do: Sequence[Scan], settings: Settings, workers: Workers) -> None:

@@ -214,23 +214,26 @@ def read_record(files: ScanFiles) -> ScanRecord | None:
     Whoever may make it anew asks so; whoever needs it uses `scan_records`.
     """
     state = file_state(files.record)
-    # what changed just now could change again without the file system telling
-    if state is None or time.time_ns() - max(state[2:]) < RACY_NS:
-        return _record_in(files.record)
-    return _record_as_it_was(files.record, state)
+    try:
+        # what changed just now could change again without the file system telling
+        if state is None or time.time_ns() - max(state[2:]) < RACY_NS:
+            return _record_in(files.record)
+        return _record_as_it_was(files.record, state)
+    except (KeyError, TypeError):
+        return None
 
 
 @lru_cache(maxsize=MOST_KEPT)
-def _record_as_it_was(path: Path, state: FileState) -> ScanRecord | None:  # noqa: ARG001
-    """Read a record once in a run that needs it several times, unless its file is another."""
+def _record_as_it_was(path: Path, state: FileState) -> ScanRecord:  # noqa: ARG001
+    """Read a record once in a run that needs it several times, unless its file is another.
+
+    One that cannot be read is not remembered: a folder of a network may fail for a moment.
+    """
     return _record_in(path)
 
 
-def _record_in(path: Path) -> ScanRecord | None:
-    try:
-        return ScanRecord.from_json(read_json(path))
-    except (KeyError, TypeError):
-        return None
+def _record_in(path: Path) -> ScanRecord:
+    return ScanRecord.from_json(read_json(path))
 
 
 def scan_records(

@@ -185,7 +185,8 @@ def _plugin(
     hooks = {name: hook for name, hook in hooks.items() if hook is not None}
     if plugin_file is None:
         given = {name: limit for name, limit in limits.items() if limit is not None}
-        free = available_memory()
+        kept = limits[WORKERS]
+        free = available_memory() if kept is None else kept.free_memory()
         if free is not None:
             given.setdefault('memory_gb', SHARE * free / 1e9)
         return SteadyMultiProc({'raise_insufficient': False, **given, **hooks})

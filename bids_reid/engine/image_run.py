@@ -108,6 +108,9 @@ def _run_all(
     failures: dict[str, str] = {}
     names = list(by_name)
     for first in range(0, len(names), PER_GRAPH):
+        if first and workers is not None:
+            # what their libraries lose is given back
+            workers.finish()
         some = {name: by_name[name] for name in names[first : first + PER_GRAPH]}
         failures |= _run(some, settings, progress, workers)
         if failures and settings.stop_on_first_crash:

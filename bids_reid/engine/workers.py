@@ -19,6 +19,7 @@ from nipype.pipeline.plugins.multiproc import process_initializer
 from bids_reid.bids.files import PRIVATE_UMASK
 from bids_reid.devices import chosen_devices
 from bids_reid.errors import MachineError
+from bids_reid.processors import available_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +51,7 @@ class Workers:
         self.n_procs = n_procs
         self._pool: ProcessPoolExecutor | None = None
         self._folder = str(Path.cwd())
+        self._free: float | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +78,15 @@ class Workers:
             raise MachineError(
                 'no process can be started: fewer --nprocs, or a higher limit (ulimit -u)'
             ) from error
+
+    def free_memory(self) -> float | None:
+        """Bytes that the processes can take together, as far as the system says.
+
+        What they hold already is free for their next steps.
+        """
+        if self._pool is None:
+            self._free = available_memory()
+        return self._free
 
     def close(self) -> None:
         """Wait for what is under way, leave out what has not begun, and end the processes."""
@@ -128,8 +139,8 @@ def _start_worker(cwd: str, level: int, devices: Mapping[str, str]) -> None:
 def _keep_memory() -> None:
     """Let glibc use memory again that was freed, where this is the library of C.
 
-    By default each array of more than 32 MB is mapped anew, and the system fills it with zeros:
-    a tenth of the time of a scan.
+    By default it soon gives memory back, and the system fills with zeros what is taken again: a
+    tenth of the time of a scan.
     """
     with suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)

@@ -31,7 +31,7 @@ MARGIN_PIXELS = 40
 LIGHT_DEGREES = 30.0
 """Height of the light above the camera."""
 ASK_NETWORK = 0.0
-"""Score of the HOG detector from which on the slow network is used too."""
+"""Score of the HOG detector from which on the network is used too."""
 
 
 def half_faces(depths: FaceDepths) -> HalfFaces | None:

@@ -39,10 +39,11 @@ def needed_results(settings: Settings, scans: Iterable[Scan]) -> tuple[str, ...]
         return (*skin, TEMPLATES)
     if 'group' not in settings.levels:
         return skin
+    if settings.photos is not None or settings.against is not None:
+        return (*skin, TEMPLATES)
     mine = {ScanFiles.of(scan, settings.output_dir) for scan in scans}
     each = Counter(files.entities['sub'] for files in {*mine, *scan_files(settings.output_dir)})
-    links = settings.against is not None or max(each.values(), default=0) > 1
-    return (*skin, TEMPLATES) if links or settings.photos is not None else skin
+    return (*skin, TEMPLATES) if max(each.values(), default=0) > 1 else skin
 
 
 def not_kept(scan: Scan, output_dir: Path) -> tuple[str, ...]:

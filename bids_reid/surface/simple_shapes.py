@@ -41,7 +41,9 @@ BALL_SHARE = 0.9
 """So much of the skin lies so near to a sphere, ..."""
 FITS = 6
 FINER = (0.12, 0.04)
-"""The best axis of many is sought among others beside it, so far away (tangents), twice."""
+"""The best axis of many is sought among others beside it, so far away (sines), twice."""
+FURTHEST = float(np.arcsin(FINER).sum())
+"""How far the axis that is found may be from the first one, radians."""
 BALL_SEEN = 0.6
 """... of which so much is there."""
 IN_VIEW = 0.6
@@ -111,7 +113,7 @@ def _is_prism(middles: Vectors, normals: Vectors, weight: NDArray[np.float64]) -
     """Whether nearly all skin runs along an axis, or ends it, with a round or square section."""
     axis = _best_axis(normals, weight, np.zeros(3), 1.0, 500)
     # no axis near to it can have more than this
-    sides, ends = _shares(normals, weight, axis, off=sum(map(np.arctan, FINER)))
+    sides, ends = _shares(normals, weight, axis, off=FURTHEST)
     if sides + ends < BOTH_SHARE:
         return False
     for width in FINER:

@@ -149,7 +149,10 @@ def _without_trying() -> str:
     """Say what may have to be mended where each try takes minutes."""
     given = overrides()
     unset = f'unset {" ".join(given)}, or ' if given else ''
-    return f'{unset}install EGL and Mesa, on Debian and Ubuntu: apt-get install {PACKAGES}'
+    # a card may hang
+    spare = devices.card_names() and devices.renderer() != 'cpu'
+    card = 'use --device cpu, or ' if spare else ''
+    return f'{card}{unset}install EGL and Mesa, on Debian and Ubuntu: apt-get install {PACKAGES}'
 
 
 def _answer(question: Connection, without: Sequence[str] = (), device: Asked = 'auto') -> None:

@@ -455,6 +455,18 @@ def test_a_record_is_read_once_and_never_an_old_one(
     assert read_record(bench.files) is None
 
 
+def test_a_record_that_could_not_be_read_for_a_moment_is_read_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of a network may fail; the scan would be done again, or be called failed."""
+    bench.save()
+    monkeypatch.setattr(derivatives, 'RACY_NS', 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(derivatives, 'read_json', lambda _: {})
+        assert read_record(bench.files) is None
+    assert read_record(bench.files) is not None
+
+
 class TestRecordState:
     """A result counts only for the bytes that were measured."""
 

@@ -286,6 +286,29 @@ def test_kept_workers_outlive_a_graph_and_one_that_is_killed(crashes: Path) -> N
         assert later.result() != first
 
 
+def test_what_kept_workers_hold_is_free_for_their_steps(
+    crashes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where memory is short, half of them would wait from the second graph on."""
+    free = iter((8e9, 2e9, 7e9))
+    monkeypatch.setattr('bids_reid.engine.workers.available_memory', lambda: next(free))
+    given: list[float] = []
+
+    class Watched(plugin.SteadyMultiProc):
+        def __init__(self, arguments: dict[str, Any]) -> None:
+            given.append(arguments['memory_gb'])
+            super().__init__(arguments)
+
+    monkeypatch.setattr('bids_reid.engine.execution.SteadyMultiProc', Watched)
+    with Workers(1) as workers:
+        for name in ('x', 'y'):
+            run(branches(crashes.parent / 'marks', a=name), crashes, workers=workers)
+        workers.finish()
+        assert next(free) == 2e9
+        run(branches(crashes.parent / 'marks', a='z'), crashes, workers=workers)
+    assert given == pytest.approx([7.2, 7.2, 6.3])
+
+
 def _arrays(n_bytes: int) -> int:
     """Fill arrays of the sizes that a scan has; count the pages that the system gives for it."""
     for _ in range(2):

@@ -20,6 +20,7 @@ from bids_reid.engine import image_run
 from bids_reid.engine.execution import GraphRun, configure
 from bids_reid.engine.image_run import look_at_images
 from bids_reid.engine.plugins import KILLED
+from bids_reid.engine.workers import Workers
 from bids_reid.errors import MachineError
 from bids_reid.messages import show_messages
 from bids_reid.participant import looks
@@ -133,7 +134,11 @@ def test_many_images_are_looked_at_in_several_graphs(
 
     monkeypatch.setattr(image_run, 'run_for_user', looked)
     monkeypatch.setattr(image_run, 'PER_GRAPH', 2)
+    finished: list[int] = []
+    monkeypatch.setattr(Workers, 'finish', lambda _: finished.append(len(graphs)))
     images = [picture(tmp_path, f'{name}.png') for name in 'abcde']
-    assert look_at_images(images, settings) == 5
+    assert look_at_images(images, settings, Workers(1)) == 5
     assert graphs == [2, 2, 1]
+    # workers that are kept would grow without end
+    assert finished == [1, 2]
     assert '[5/5] e.png: ' in capsys.readouterr().out

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,19 @@ import numpy as np
 import pytest
 
 from bids_reid import participant_level as level
-from bids_reid.bids.derivatives import LEFT_OUT_BY_FILTER, read_record, read_template
+from bids_reid.bids.derivatives import (
+    LEFT_OUT_BY_FILTER,
+    read_record,
+    read_template,
+    save_failure,
+)
 from bids_reid.bids.files import write_json
 from bids_reid.bids.layout import ScanFiles, scan_files
 from bids_reid.engine import participant_run
 from bids_reid.engine.crashes import NO_MEMORY
 from bids_reid.engine.participant_run import STOPPED
 from bids_reid.engine.plugins import KILLED
+from bids_reid.engine.workers import Workers
 from bids_reid.errors import CannotWriteError, Exit, MachineError, RenderingError
 from bids_reid.participant.selection import remove_stale, select
 from bids_reid.participant_level import participant_level
@@ -103,6 +110,35 @@ def test_results_of_what_is_no_scan_any_more_are_removed(
     assert {line.split(': ')[0].removeprefix('removed ') for line in messages} == stale
     gone = f'removed sub-01_run-4_desc-skin_T1w.json: the image is gone from {settings.bids_dir}'
     assert gone in messages
+
+
+def test_a_page_is_written_early_and_again_if_it_is_old(settings: Settings) -> None:
+    """They take long; one of before the last scan would tell too little."""
+    selection, asked = select(settings), list[str]()
+
+    class Here(Workers):
+        def submit(self, work: Callable[..., Any], *given: Any) -> Future[Any]:
+            asked.extend(given)
+            done: Future[Any] = Future()
+            done.set_result(work(*given))
+            return done
+
+    scans = sorted(selection.scans)
+    assert len(scans) == 2
+    page = settings.output_dir / 'sub-01.html'
+    early = level._EarlyPages(scans, settings, Here(1))
+    for scan in scans:
+        assert not page.exists()
+        save_results(scan, settings.datasets[scan.condition], settings.output_dir, {})
+        early.saved(scan)
+    assert asked == ['01']
+    written = page.stat().st_ino
+    level._write_pages(selection, settings)
+    assert page.stat().st_ino == written
+    # what was saved after the page is in the last one
+    save_failure(scans[0], settings.bids_dir, settings.output_dir, 'it broke')
+    level._write_pages(selection, settings)
+    assert 'it broke' in page.read_text('utf-8')
 
 
 def add(folder: Path, *names: str, content: bytes = b'12345678') -> None:

@@ -9,7 +9,15 @@ import pytest
 
 from bids_reid.phantom.identity import draw_people
 from bids_reid.surface.frame import FieldOfView
-from bids_reid.surface.simple_shapes import BALL, PRISM, simple_shape
+from bids_reid.surface.simple_shapes import (
+    ALONG,
+    BALL,
+    FINER,
+    FURTHEST,
+    PRISM,
+    _shares,
+    simple_shape,
+)
 from bids_reid.surface.skin import extract_skin
 from bids_reid.surface.volume import Stored, Volume, load_volume, prepared
 from tests.support.defacing import DEFACINGS, scan_defaced
@@ -34,6 +42,23 @@ def test_a_test_object_is_named(name: str) -> None:
 def test_what_is_less_simple_is_not_named(name: str) -> None:
     """A rule that takes a melon for a bottle takes a head for one, too."""
     assert shape_of(thing(name)) is None
+
+
+def test_no_axis_that_is_sought_is_beyond_the_bound() -> None:
+    """A bottle whose first axis is that far from the best one would be no bottle."""
+    angle = 0.0
+    for width in FINER:
+        # the unit vector beside the axis that turns it most
+        step = width * np.array([np.sqrt(1 - width**2), -width])
+        angle += np.arctan2(step[0], 1 + step[1])
+    assert angle == pytest.approx(FURTHEST, abs=1e-12)
+    # skin that runs along the axis furthest away, and just so
+    place = angle + np.pi / 2 + np.arcsin(ALONG) - 1e-4
+    normal, weight = np.array([[np.sin(place), 0, np.cos(place)]]), np.ones(1)
+    first, furthest = np.array([[0, 0, 1.0], [np.sin(angle), 0, np.cos(angle)]])
+    assert _shares(normal, weight, furthest)[0] == 1
+    assert _shares(normal, weight, first)[0] == 0
+    assert _shares(normal, weight, first, FURTHEST)[0] == 1
 
 
 @pytest.mark.parametrize('name', ['intact', 'plane', 'deep'])

@@ -13,7 +13,7 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
-from bids_reid import surroundings
+from bids_reid import devices, surroundings
 from bids_reid.errors import MachineError, RenderingError
 from bids_reid.surroundings import MemoryLimit
 from bids_reid.views import known_scene, selftest, window
@@ -54,7 +54,11 @@ def test_what_to_install_is_said(
 def test_a_driver_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selftest, '_answer', hang)
     monkeypatch.setattr(selftest, 'SECONDS', 0.2)
-    with pytest.raises(RenderingError, match='does not respond'):
+    monkeypatch.setattr(devices, 'card_names', tuple)
+    with pytest.raises(RenderingError, match=r'does not respond: (?!use)'):
+        selftest.check_rendering()
+    monkeypatch.setattr(devices, 'card_names', lambda: ('NVIDIA A100',))
+    with pytest.raises(RenderingError, match='does not respond: use --device cpu, or '):
         selftest.check_rendering()
 
 
