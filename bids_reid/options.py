@@ -324,8 +324,9 @@ def _add_kept(parser: Parser) -> None:
         choices=KEPT,
         default='templates',
         help='"renders" also keeps the pictures of every face: 81 renders and 9 in soft light. '
-        '"nothing" keeps no skins, and the group level removes all templates at its end: nothing '
-        'is left that can give a face back. Default: templates.',
+        '"nothing" keeps no skins, and the group level removes all templates at its end. Only '
+        'pages of an earlier run with --report-faces can then give a face back. '
+        'Default: templates.',
     )
     group.add_argument(
         '--report-faces',
