@@ -106,13 +106,16 @@ def local(slurm: Slurm, call: Call, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope='session')
 def contents() -> Callable[[Path], dict[str, str]]:
-    """Return a function: the hash of every file below a folder, but of what only saves time."""
+    """Return a function: the hash of every file below a folder.
+
+    Files that only save time, and logs, which are named by time and process, are left out.
+    """
 
     def hashed(folder: Path) -> dict[str, str]:
         return {
             str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.rglob('*'))
-            if path.is_file() and '.cache' not in path.parts
+            if path.is_file() and not {'.cache', 'logs'} & set(path.parts)
         }
 
     return hashed

@@ -187,7 +187,7 @@ def test_the_plugin_gives_the_same_bytes(
     (tmp_path / 'start' / 'sitecustomize.py').write_text(SHARDS)
     slurm.environment['PYTHONPATH'] = str(tmp_path / 'start')
     try:
-        done = run(slurm, local.bids, sharded, *group, '--use-plugin', plugin, '-v')
+        done = run(slurm, local.bids, sharded, *group, '--use-plugin', plugin, '-vv')
     finally:
         del slurm.environment['PYTHONPATH']
     assert done.returncode == 0, done.stdout + done.stderr
