@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PR_SET_CHILD_SUBREAPER = 36
-INTERVAL_S = 0.05
+INTERVAL_S = 0.25
 
 
 class Usage(NamedTuple):
