@@ -304,22 +304,6 @@ def filled(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(labels != found[0] if found.size == 1 else ~is_open[labels])
 
 
-def opened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Take away what is less than three voxels thick; beyond the border there is nothing."""
-    inner = mask.copy()
-    for axis in range(mask.ndim):
-        target, source = np.moveaxis(inner, axis, 0), np.moveaxis(mask, axis, 0)
-        target[1:] &= source[:-1]
-        target[:-1] &= source[1:]
-        target[0] = target[-1] = False
-    outer = inner.copy()
-    for axis in range(mask.ndim):
-        target, source = np.moveaxis(outer, axis, 0), np.moveaxis(inner, axis, 0)
-        target[1:] |= source[:-1]
-        target[:-1] |= source[1:]
-    return outer
-
-
 def _pictures(data: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
     """View ``data`` as pictures for OpenCV; ``axis`` runs down (the last one across)."""
     if axis == data.ndim - 1:

@@ -9,7 +9,8 @@ import numpy as np
 from scipy import ndimage
 
 from bids_reid.errors import ScanError
-from bids_reid.surface.grid import block_mean, enlarged, filled, gaussian, opened, squared_distance
+from bids_reid.surface.grid import block_mean, enlarged, filled, gaussian, squared_distance
+from bids_reid.surface.neighbours import opened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,9 +18,9 @@ from bids_reid.surface.grid import (
     filled,
     finer,
     gaussian,
-    opened,
     squared_distance,
 )
+from bids_reid.surface.neighbours import opened
 
 RANDOM = np.random.default_rng(20)
 VALUES = RANDOM.random((23, 18, 31), dtype=np.float32)
